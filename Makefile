@@ -1,0 +1,87 @@
+# `make` prints the targets. Exported variables, and those on make's own command line, reach every
+# command: SOURCES__AWS__BUCKET_URL=s3://bucket/prefix make run-aws
+# ARGS is handed on: make test ARGS="-k restated", make run-aws ARGS="--from 2026-01"
+
+python := .venv/bin/python
+pipelines := $(python) -m pipelines
+installed := .venv/.installed
+
+# Status 1 means that some partitions failed and are named: the others are normalised all the same.
+load_and_normalize = status=0; \
+	DLT_DESTINATION=filesystem $(pipelines) load $(1) $(ARGS) || status=$$?; \
+	if [ $$status -le 1 ]; then DLT_DESTINATION=filesystem $(pipelines) normalize $(1) $(ARGS) || status=$$?; fi; \
+	exit $$status
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse normalize \
+	aws-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
+	test lint format bench lock clean
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
+
+install: ## Create or update .venv from requirements.lock (PYTHON=... names an interpreter)
+	@sh scripts/install.sh
+
+$(installed): requirements.lock scripts/install.sh
+	@sh scripts/install.sh
+
+demo: $(installed) ## Load, restate and report four months of made-up AWS bills
+	@$(python) scripts/demo.py $(ARGS)
+
+run-etl: $(installed) ## Load every source to local parquet and normalise what changed
+	@$(call load_and_normalize,)
+
+run-etl-clickhouse: $(installed) ## Load every source into ClickHouse
+	DLT_DESTINATION=clickhouse $(pipelines) load $(ARGS)
+
+run-aws: $(installed) ## Load AWS to local parquet and normalise what changed
+	@$(call load_and_normalize,aws)
+
+run-aws-clickhouse: $(installed) ## Load AWS into ClickHouse
+	DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
+
+normalize: $(installed) ## Normalise local parquet of every source, where it changed
+	$(pipelines) normalize $(ARGS)
+
+aws-normalize: $(installed) ## Normalise local AWS parquet, where it changed
+	$(pipelines) normalize aws $(ARGS)
+
+init-clickhouse: $(installed) ## Create or update tables, views and marts in ClickHouse
+	$(python) scripts/init_clickhouse.py $(ARGS)
+
+clickhouse-up: $(installed) ## Start a local ClickHouse server
+	$(python) scripts/local_clickhouse.py up $(ARGS)
+
+clickhouse-down: $(installed) ## Stop the local ClickHouse server
+	$(python) scripts/local_clickhouse.py down
+
+check: $(installed) ## Run sql/checks and print the rows that offend
+	$(pipelines) check $(ARGS)
+
+status: $(installed) ## Show partitions, rows, cost and age of every source
+	$(pipelines) status $(ARGS)
+
+doctor: $(installed) ## Check configuration and connections, and name each fix
+	$(pipelines) doctor $(ARGS)
+
+test: $(installed) ## Run the tests
+	$(python) -m pytest $(ARGS)
+
+lint: $(installed) ## Check style, types and SQL
+	$(python) -m ruff check . && $(python) -m ruff format --check .
+	$(python) -m mypy && $(python) -m sqlfluff lint --disable-progress-bar sql
+
+format: $(installed) ## Rewrite Python files in the project's style
+	$(python) -m ruff check --fix . ; $(python) -m ruff format .
+
+bench: $(installed) ## Measure load and normalise against DuckDB and against reading by rows
+	$(python) scripts/bench.py $(ARGS)
+
+lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command "make lock" --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## Remove .venv and caches; data and ClickHouse's files stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""ClickHouse: where it is (config), how to talk to it (manager), what its errors mean (errors)."""

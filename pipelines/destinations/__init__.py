@@ -1,0 +1,1 @@
+"""How a partition is staged and published on each destination."""

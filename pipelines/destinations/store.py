@@ -1,0 +1,307 @@
+"""Where partitions lie on the filesystem destination, and how each is published whole.
+
+    <bucket>/aws_costs/cur/billing_period=2026-10/*.parquet, _delivery.json    raw
+    <bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
+    <bucket>/marts/costs/aws-2026-10.parquet                                   mart
+    <bucket>/deliveries/aws-2026-10.parquet                                    history
+
+Raw: `_delivery.json` names the committed files. On a local disk the whole folder is exchanged in
+one step; on an object store the files come first under new names, then `_delivery.json` by one
+PUT, then the old files go. Normalised, mart and history: one file each, replaced by one rename or
+one PUT. So whoever lists and reads sees a partition as it was or as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipelines.destinations.swap import link_file, swap_folder
+from pipelines.normalize.schema import deliveries_schema
+from pipelines.partitions import Delivery, Partition, PartitionError
+
+MANIFEST = "_delivery.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A word's tables: raw dataset and table, the partition column."""
+
+    word: str
+    dataset: str
+    table: str
+    column: str
+
+
+class Store:
+    """A filesystem destination. Subclasses say how bytes get to their place in one step."""
+
+    def __init__(self, fs: AbstractFileSystem, root: str, scratch: Path) -> None:
+        self.fs = fs
+        self.root = root.rstrip("/")
+        self.scratch = scratch
+
+    # where things lie
+
+    def raw(self, place: Place, partition: str = "") -> str:
+        """The folder of a raw table, or of one of its partitions."""
+        return self._join(place.dataset, place.table, _folder(place, partition))
+
+    def normalized(self, place: Place, partition: str) -> str:
+        """The file of a normalised partition."""
+        return self._join(f"normalized_{place.word}", _folder(place, partition), "data.parquet")
+
+    def mart(self, name: str, word: str, partition: str) -> str:
+        """The file of a word's partition in a mart."""
+        return self._join("marts", name, f"{word}-{partition}.parquet")
+
+    def history(self, word: str, partition: str) -> str:
+        """The file of a partition's publishing history."""
+        return self._join("deliveries", f"{word}-{partition}.parquet")
+
+    # what is published
+
+    def deliveries(self, place: Place) -> dict[str, Delivery]:
+        """The committed raw partitions by key. Raises PartitionError for an unreadable manifest."""
+        found = {}
+        for path in self.glob(self.raw(place) + f"/{place.column}=*/{MANIFEST}"):
+            found_in = PurePosixPath(path).parent.name
+            try:
+                delivery = Delivery.from_json(json.loads(self.read(path)))
+            except FileNotFoundError:  # replaced while we look: an object store is not a snapshot
+                continue
+            except (ValueError, KeyError, TypeError) as error:
+                raise PartitionError(
+                    f"{path} is damaged ({error!r}). Load again with --force to replace it."
+                ) from error
+            found[found_in.partition("=")[2]] = delivery
+        return found
+
+    def delivery(self, place: Place, partition: str) -> Delivery | None:
+        """The committed delivery of one raw partition."""
+        try:
+            document = self.read(f"{self.raw(place, partition)}/{MANIFEST}")
+        except FileNotFoundError:
+            return None
+        return Delivery.from_json(json.loads(document))
+
+    def provider(self, place: Place) -> list[dict[str, str]]:
+        """What the provider had when a run last listed it: partition, fingerprint, delivered_at."""
+        try:
+            return list(json.loads(self.read(self._provider(place))))
+        except FileNotFoundError:
+            return []
+
+    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+        """Note what a listing showed, so that a check can tell what has not been published since.
+
+        Partitions outside the listing keep their note; nothing is written when nothing changed.
+        """
+        known = {entry["partition"]: entry for entry in self.provider(place)}
+        new = known | {
+            p.key: {
+                "partition": p.key,
+                "fingerprint": p.fingerprint,
+                "delivered_at": p.delivered_at.isoformat(),
+            }
+            for p in partitions
+        }
+        if new != known:
+            target = self.target(place.word)
+            target.write_text(json.dumps([new[key] for key in sorted(new)], indent=1) + "\n")
+            self.publish_file(target, self._provider(place))
+
+    def lock_file(self, word: str) -> Path | None:
+        """Where a run's lock lies when the destination is on this machine's disk."""
+        return None
+
+    def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
+        """The footer metadata of each normalised partition by key."""
+        found = {}
+        pattern = self._join(f"normalized_{place.word}", f"{place.column}=*", "data.parquet")
+        for path in self.glob(pattern):
+            partition = PurePosixPath(path).parent.name.partition("=")[2]
+            with self.open(path) as file:
+                found[partition] = _footer(pq.ParquetFile(file))
+        return found
+
+    def rows_of_history(self, word: str, partition: str) -> list[dict[str, Any]]:
+        """The publishing history of a partition, oldest first; one dict per `deliveries` row."""
+        try:
+            with self.open(self.history(word, partition)) as file:
+                return list(pq.read_table(file).to_pylist())
+        except FileNotFoundError:
+            return []
+
+    def raw_files(self, place: Place, delivery: Delivery) -> list[str]:
+        """The committed raw files of a delivery, in its order."""
+        folder = self.raw(place, delivery.partition)
+        return [f"{folder}/{file['name']}" for file in delivery.files]
+
+    # publishing
+
+    def landing(self, word: str) -> Path:
+        """An empty local folder in which a delivery of `word` is landed."""
+        folder = self.scratch / word / f"landing-{uuid4().hex[:12]}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def target(self, word: str) -> Path:
+        """A local path that no reader looks at, for a file that is to be published."""
+        folder = self.scratch / word
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{uuid4().hex}.partial"
+
+    def remove_orphans(self, word: str) -> None:
+        """Remove what a killed run of this word left behind."""
+        shutil.rmtree(self.scratch / word, ignore_errors=True)
+
+    def add_to_history(self, row: Mapping[str, Any]) -> None:
+        """Append one row to a partition's history."""
+        word, partition = row["word"], row["partition"]
+        rows = [*self.rows_of_history(word, partition), dict(row)]
+        target = self.target(word)
+        pq.write_table(pa.Table.from_pylist(rows, deliveries_schema()), target)
+        self.publish_file(target, self.history(word, partition))
+
+    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+        """Make the landed files of `folder` the partition. Repeatable; old content goes."""
+        raise NotImplementedError
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step. `source` is used up."""
+        raise NotImplementedError
+
+    def publish_again(self, published: str, target: str, word: str) -> None:
+        """Publish an already published file under a second name."""
+        raise NotImplementedError
+
+    def is_same(self, published: str, target: str) -> bool:
+        """Whether `target` is the published file under its second name."""
+        raise NotImplementedError
+
+    # bytes
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match, sorted."""
+        return sorted(str(path) for path in self.fs.glob(pattern))
+
+    def read(self, path: str) -> bytes:
+        """A small file."""
+        data: bytes = self.fs.cat_file(path)
+        return data
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """A file to read."""
+        with self.fs.open(path, "rb") as file:
+            yield file
+
+    def _provider(self, place: Place) -> str:
+        return self._join(place.dataset, f"_provider_{place.table}.json")
+
+    def _join(self, *parts: str) -> str:
+        return "/".join([self.root, *filter(None, parts)])
+
+
+class LocalStore(Store):
+    """On a local disk: folders are exchanged, files renamed."""
+
+    def __init__(self, fs: AbstractFileSystem, root: str) -> None:
+        super().__init__(fs, root, Path(root, ".staging"))
+
+    def lock_file(self, word: str) -> Path | None:
+        """Beside the data, so that two working directories cannot load one folder at once."""
+        return Path(self.root, ".locks", f"{word}.lock")
+
+    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+        """The landing folder itself becomes the partition: nothing is copied."""
+        (folder / MANIFEST).write_text(_manifest(delivery))
+        swap_folder(folder, Path(self.raw(place, delivery.partition)))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Rename; `source` must come from `target()`, on the same disk."""
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+
+    def publish_again(self, published: str, target: str, word: str) -> None:
+        """A hard link: no second copy of the rows."""
+        link_file(Path(published), Path(target), self.scratch / word)
+
+    def is_same(self, published: str, target: str) -> bool:
+        """The same inode; a copy (a disk without links) counts by size and footer."""
+        first, second = Path(published), Path(target)
+        if not second.exists():
+            return False
+        return first.samefile(second) or _same_footer(first, second)
+
+
+class ObjectStore(Store):
+    """On an object store: a PUT is whole or not there; `_delivery.json` is the commit."""
+
+    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+        """New names first, the commit, then the old files."""
+        target = self.raw(place, delivery.partition)
+        wanted = {MANIFEST, *(str(file["name"]) for file in delivery.files)}
+        for file in delivery.files:
+            self.fs.put_file(str(folder / str(file["name"])), f"{target}/{file['name']}")
+        self.fs.pipe_file(f"{target}/{MANIFEST}", _manifest(delivery).encode())
+        self.fs.invalidate_cache(target)
+        old = [p for p in self.fs.find(target) if PurePosixPath(p).name not in wanted]
+        if old:
+            self.fs.rm(old)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """One upload, visible when complete."""
+        self.fs.put_file(str(source), target)
+        self.fs.invalidate_cache()
+        source.unlink()
+
+    def publish_again(self, published: str, target: str, word: str) -> None:
+        """A copy made by the store itself."""
+        self.fs.cp_file(published, target)
+        self.fs.invalidate_cache()
+
+    def is_same(self, published: str, target: str) -> bool:
+        """Equal footers: fingerprint and time of publishing are in them."""
+        try:
+            with self.open(published) as one, self.open(target) as two:
+                return _footer(pq.ParquetFile(one)) == _footer(pq.ParquetFile(two))
+        except FileNotFoundError:
+            return False
+
+    def glob(self, pattern: str) -> list[str]:
+        """As the store has it now, not as it was listed before."""
+        self.fs.invalidate_cache()
+        return super().glob(pattern)
+
+
+def _folder(place: Place, partition: str) -> str:
+    return f"{place.column}={partition}" if partition else ""
+
+
+def _manifest(delivery: Delivery) -> str:
+    return json.dumps(delivery.to_json(), indent=1) + "\n"
+
+
+def _footer(file: pq.ParquetFile) -> dict[str, str]:
+    found = file.metadata.metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items()}
+
+
+def _same_footer(first: Path, second: Path) -> bool:
+    with first.open("rb") as one, second.open("rb") as two:
+        footers = [_footer(pq.ParquetFile(io)) for io in (one, two)]
+    return footers[0] == footers[1] and first.stat().st_size == second.stat().st_size

@@ -1,0 +1,127 @@
+"""Examine configuration and connections; every finding that is bad names its fix."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.utils import get_resolved_traces
+
+from pipelines import aws_pipeline
+from pipelines.aws.bucket import Object
+from pipelines.aws.exports import Export, choose, plan, recognise
+from pipelines.destinations import filesystem
+from pipelines.destinations.store import LocalStore
+from pipelines.normalize.run import tag_columns
+from pipelines.partitions import UserError, now
+from pipelines.report import age
+
+_STALE_DAYS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined."""
+
+    good: bool
+    subject: str
+    detail: str
+    fix: str = ""
+
+
+def examine(words: Iterable[str]) -> list[Finding]:
+    """Everything that a run needs, in the order in which it needs it."""
+    findings = [_python(), *_guarded("tag columns", _tags), *_guarded("destination", _destination)]
+    for word in words:
+        findings += _guarded(f"source {word}", EXAMINERS[word])
+    return findings
+
+
+def _guarded(subject: str, examiner: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return examiner()
+    except (UserError, ConfigurationException) as error:
+        text = str(error).strip()
+        first, _, rest = text.partition("\n")
+        return [Finding(False, subject, first, rest.strip() or "see above")]
+
+
+def _python() -> Finding:
+    return Finding(True, "python", f"{sys.version.split()[0]} in {sys.prefix}")
+
+
+def _tags() -> list[Finding]:
+    keys = tag_columns()
+    return [Finding(True, "tag columns", f"{', '.join(keys) or 'none'} {origin('tag_columns')}")]
+
+
+def _destination() -> list[Finding]:
+    store = filesystem.configured_store()
+    subject, where = "destination", f"filesystem, {store.root} {origin('bucket_url')}"
+    if isinstance(store, LocalStore):
+        nearest = next(p for p in (Path(store.root), *Path(store.root).parents) if p.exists())
+        if not os.access(nearest, os.W_OK):
+            fix = f"Make {nearest} writable, or set DESTINATION__FILESYSTEM__BUCKET_URL."
+            return [Finding(False, subject, where + ": not writable", fix)]
+        return [Finding(True, subject, where)]
+    probe = f"{store.root}/.probe-{uuid4().hex}"
+    try:
+        store.fs.pipe_file(probe, b"")
+        store.fs.rm(probe)
+    except OSError as error:
+        fix = "Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete objects."
+        return [Finding(False, subject, f"{where}: {error}", fix)]
+    return [Finding(True, subject, where)]
+
+
+def _aws() -> list[Finding]:
+    settings = aws_pipeline.configuration()
+    subject = "source aws"
+    findings = [Finding(True, subject, f"bucket {settings.bucket_url} {origin('bucket_url')}")]
+    if settings.credentials is not None:
+        key = getattr(settings.credentials, "aws_access_key_id", None)
+        whose = origin("aws_access_key_id") if key else "(found by AWS's standard chain)"
+        findings.append(Finding(True, subject, f"credentials {whose}"))
+    export = aws_pipeline.AwsExport(settings)
+    objects = export.bucket.list()
+    findings.append(Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed"))
+    found = recognise(objects)
+    for name, each in found.items():
+        findings.append(Finding(True, subject, f"export {name or '.'}: {_described(each, objects)}"))
+    chosen = choose(found, settings.export, settings.bucket_url)
+    return [*findings, *_periods(chosen)]
+
+
+def _described(export: Export, objects: list[Object]) -> str:
+    manifests = "with manifests" if export.has_manifests else "without manifest: the listing serves"
+    return f"{export.kind}, {len(export.periods)} billing periods, {manifests}"
+
+
+def _periods(export: Export) -> list[Finding]:
+    subject = "source aws"
+    periods = plan(export)
+    if not periods:
+        fix = "Wait for AWS's first complete delivery (up to 24 hours after the export was made)."
+        return [Finding(False, subject, "no complete billing period", fix)]
+    newest = periods[-1]
+    detail = f"newest period {newest.key}, delivered {age(newest.delivered_at)} ago"
+    if (now() - max(p.delivered_at for p in periods)).days > _STALE_DAYS:
+        fix = "AWS delivers at least daily: look at the export's status in the AWS console."
+        return [Finding(False, subject, detail, fix)]
+    return [Finding(True, subject, detail)]
+
+
+EXAMINERS: dict[str, Callable[[], list[Finding]]] = {"aws": _aws}
+
+
+def origin(key: str) -> str:
+    """Where dlt found a value last resolved: `(environment)`, `(secrets.toml)`, …"""
+    for trace in reversed(get_resolved_traces().resolved_traces):
+        if trace.key == key and trace.provider_name:
+            return f"(from {trace.provider_name})"
+    return "(by default)"

@@ -1,0 +1,296 @@
+"""AWS cost lines, one row per CUR line item. Twin: sql/20_aws.sql.
+
+CUR 2.0 and legacy CUR, parquet or converted from csv, by the rules per line-item type that AWS's own
+Cloud Intelligence Dashboards use (aws-samples/aws-cudos-framework-deployment, summary_view.sql); AWS's FOCUS
+export goes through aws_focus.py. NET below is the net column where it exists and has a value, else the gross.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.normalize import aws_focus
+from pipelines.normalize.aws_focus import is_focus
+from pipelines.normalize.columns import (
+    Floats,
+    Raw,
+    by_kind,
+    constants,
+    either,
+    first,
+    first_text,
+    frame,
+    is_in,
+    is_set,
+    literal,
+    lookup,
+    nulls,
+    only,
+    require,
+    units_per_usd,
+)
+from pipelines.normalize.schema import Context, ShapeError
+from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
+
+__all__ = ["RULES_VERSION", "Context", "ShapeError", "columns", "is_focus", "normalize"]
+
+RULES_VERSION = 1
+"""One more whenever a published value changes: every partition is then normalised again."""
+
+REQUIRED = (
+    "line_item_line_item_type",
+    "line_item_unblended_cost",
+    "line_item_usage_start_date",
+)
+TEXT = (
+    "line_item_line_item_type",
+    "line_item_operation",
+    "line_item_usage_type",
+    "line_item_product_code",
+    "line_item_legal_entity",
+    "line_item_line_item_description",
+    "line_item_usage_account_id",
+    "line_item_usage_account_name",
+    "line_item_availability_zone",
+    "line_item_resource_id",
+    "line_item_currency_code",
+    "bill_invoicing_entity",
+    "bill_payer_account_id",
+    "bill_payer_account_name",
+    "pricing_unit",
+    "pricing_rate_code",
+    "product_product_name",
+    "product_product_family",
+    "product_region_code",
+    "product_region",
+    "product_sku",
+    "reservation_reservation_a_r_n",
+    "savings_plan_savings_plan_a_r_n",
+)
+NUMBERS = (
+    "line_item_usage_amount",
+    "line_item_unblended_cost",
+    "line_item_net_unblended_cost",
+    "pricing_public_on_demand_cost",
+    "reservation_effective_cost",
+    "reservation_net_effective_cost",
+    "reservation_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_unused_recurring_fee",
+    "reservation_net_unused_recurring_fee",
+    "savings_plan_savings_plan_effective_cost",
+    "savings_plan_net_savings_plan_effective_cost",
+    "savings_plan_total_commitment_to_date",
+    "savings_plan_used_commitment",
+)
+TIMES = (
+    "bill_billing_period_start_date",
+    "bill_billing_period_end_date",
+    "line_item_usage_start_date",
+    "line_item_usage_end_date",
+)
+MAPS = ("resource_tags", "product")
+FLAT_TAGS = "resource_tags_"
+
+SPLIT_COST_ROWS = ("EKSPod-EC2", "ECSTask-EC2")
+"""Operations of split cost allocation: these rows say once more what the EC2 rows cost already."""
+
+
+def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """Of a raw file's columns those that are read, and those of them that are read dictionary-encoded."""
+    if is_focus(schema):
+        return aws_focus.columns(schema)
+    require(schema, REQUIRED, "A Cost and Usage Report")
+    flat = [name for name in schema.names if name.startswith(FLAT_TAGS)]
+    encoded = [name for name in (*TEXT, *MAPS) if name in schema.names] + flat
+    return encoded + [name for name in (*NUMBERS, *TIMES) if name in schema.names], encoded
+
+
+def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
+    """The cost shape of one batch of raw rows: arrow-backed columns, text dictionary-encoded.
+
+    Raises ShapeError when a required column is missing or a column has a type its rule cannot use.
+    """
+    if is_focus(table.schema):
+        return aws_focus.normalize(table, context)
+    require(table.schema, REQUIRED, "A Cost and Usage Report")
+    raw = _without_split_cost_rows(Raw(table))
+    n = raw.rows
+    kind = raw.text("line_item_line_item_type")
+    product = raw.text("line_item_product_code")
+    product_name = entries(raw, "product").pick(lambda key: key == "product_name")
+    region = first_text(raw.text("product_region_code"), raw.text("product_region"))
+    unit = raw.text("pricing_unit")
+    amount = raw.number("line_item_usage_amount")
+    plan = raw.text("savings_plan_savings_plan_a_r_n")
+    reservation = raw.text("reservation_reservation_a_r_n")
+    currency = raw.text("line_item_currency_code")
+    start = raw.time("line_item_usage_start_date")
+    tag = tags(raw, "resource_tags", FLAT_TAGS)
+    net = first(raw.number("line_item_net_unblended_cost"), raw.number("line_item_unblended_cost"))
+    effective = _effective(raw, kind, net)
+    rate = units_per_usd(currency)
+    return frame(
+        {
+            # who
+            "provider_name": literal("AWS", n),
+            "publisher_name": raw.text("line_item_legal_entity"),
+            "invoice_issuer_name": raw.text("bill_invoicing_entity"),
+            "billing_account_id": raw.text("bill_payer_account_id"),
+            "billing_account_name": raw.text("bill_payer_account_name"),
+            "sub_account_id": raw.text("line_item_usage_account_id"),
+            "sub_account_name": raw.text("line_item_usage_account_name"),
+            # when
+            "billing_period_start": raw.time("bill_billing_period_start_date"),
+            "billing_period_end": raw.time("bill_billing_period_end_date"),
+            "charge_period_start": start,
+            "charge_period_end": raw.time("line_item_usage_end_date"),
+            # what
+            "charge_category": lookup(kind, _of_kind("charge_category"), "unclassified"),
+            "charge_class": nulls(n),
+            "charge_description": raw.text("line_item_line_item_description"),
+            "charge_frequency": lookup(kind, _of_kind("charge_frequency")),
+            "service_category": lookup(product, _SERVICE_CATEGORY, "Other"),
+            "service_name": first_text(product_name, raw.text("product_product_name"), product),
+            "sku_id": raw.text("product_sku"),
+            "sku_price_id": raw.text("pricing_rate_code"),
+            "region_id": region,
+            "region_name": lookup(region, _REGION_NAME),
+            "availability_zone": raw.text("line_item_availability_zone"),
+            "resource_id": raw.text("line_item_resource_id"),
+            "resource_name": pick_tag(tag, "Name"),
+            "resource_type": raw.text("product_product_family"),
+            # how much
+            "consumed_quantity": amount,
+            "consumed_unit": unit,
+            "pricing_quantity": amount,
+            "pricing_unit": unit,
+            "pricing_category": _pricing_category(raw, kind),
+            # money
+            "billed_cost": net,
+            "effective_cost": effective,
+            "list_cost": _list(raw, kind, net),
+            "contracted_cost": _contracted(raw, kind, net),
+            "billing_currency": currency,
+            # commitment
+            "commitment_discount_id": first_text(plan, reservation),
+            "commitment_discount_type": first_text(
+                lookup(plan, lambda _: "Savings Plan"),
+                lookup(reservation, lambda _: "Reserved Instance"),
+            ),
+            "commitment_discount_category": first_text(
+                lookup(plan, lambda _: "Spend"), lookup(reservation, lambda _: "Usage")
+            ),
+            "commitment_discount_status": lookup(kind, _of_kind("commitment_discount_status")),
+            # tags
+            "tags": tag.map(),
+            **tag_columns(tag, context.tag_columns),
+            # ours
+            "x_usage_date": start.cast(pa.date32(), safe=False),
+            "x_source": literal("aws", n),
+            "x_partition": literal(context.partition, n),
+            "x_line_item_type": kind,
+            "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),
+            "x_currency_rate_usd": rate,
+            "x_billed_cost_usd": net / rate,
+            "x_effective_cost_usd": effective / rate,
+            "x_fingerprint": literal(context.fingerprint, n),
+            "x_dlt_load_id": literal(context.load_id, n),
+        }
+    )
+
+
+_SERVICE_CATEGORY = constants("aws_services.csv", "product_code", "service_category")
+_REGION_NAME = constants("aws_regions.csv", "region_id", "region_name")
+_SPOT, _DYNAMIC = "SpotUsage", "Dynamic"
+
+
+def _of_kind(column: str) -> Mapping[str, str]:
+    return constants("aws_line_items.csv", "line_item_type", column)
+
+
+def _without_split_cost_rows(raw: Raw) -> Raw:
+    split = is_in(raw.text("line_item_operation"), SPLIT_COST_ROWS)
+    return Raw(raw.table.filter(pa.array(~split))) if split.any() else raw
+
+
+def _net(raw: Raw, net: str, gross: str) -> Floats:
+    return first(raw.number(net), raw.number(gross))
+
+
+def _known(kind: pa.DictionaryArray, net: Floats) -> Floats:
+    """NET where the kind is one that has rules; an unknown kind's other costs are NULL, never guessed."""
+    return np.where(is_in(kind, _of_kind("charge_category")), net, np.nan)
+
+
+def _effective(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
+    """What was used, commitments spread over their use; purchases count only by what stayed unused."""
+    reserved = is_set(raw.text("reservation_reservation_a_r_n"))
+    plan_refund = is_in(raw.text("line_item_product_code"), {"ComputeSavingsPlans"})
+    rules: dict[str, Floats | float] = {
+        "DiscountedUsage": _net(
+            raw,
+            "reservation_net_effective_cost",
+            "reservation_effective_cost",
+        ),
+        "RIFee": either(
+            _net(
+                raw,
+                "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+                "reservation_unused_amortized_upfront_fee_for_billing_period",
+            ),
+            _net(
+                raw,
+                "reservation_net_unused_recurring_fee",
+                "reservation_unused_recurring_fee",
+            ),
+        ),
+        "Fee": np.where(reserved, 0.0, net),
+        "SavingsPlanCoveredUsage": _net(
+            raw,
+            "savings_plan_net_savings_plan_effective_cost",
+            "savings_plan_savings_plan_effective_cost",
+        ),
+        "SavingsPlanNegation": 0.0,
+        "SavingsPlanRecurringFee": raw.number("savings_plan_total_commitment_to_date")
+        - raw.number("savings_plan_used_commitment"),
+        "SavingsPlanUpfrontFee": 0.0,
+        "Refund": np.where(plan_refund, 0.0, net),
+    }
+    return by_kind(kind, rules, otherwise=_known(kind, net))
+
+
+def _list(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
+    """At public on-demand prices."""
+    public = raw.number("pricing_public_on_demand_cost")
+    rules: dict[str, Floats | float] = {
+        "Usage": first(public, net),
+        "DiscountedUsage": public,
+        "RIFee": 0.0,
+        "SavingsPlanCoveredUsage": first(public, net),
+        "SavingsPlanNegation": 0.0,
+    }
+    return by_kind(kind, rules, otherwise=_known(kind, net))
+
+
+def _contracted(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
+    """At negotiated prices before commitments. The CUR has no such column; NET comes nearest."""
+    rules: dict[str, Floats | float] = {
+        "DiscountedUsage": raw.number("pricing_public_on_demand_cost"),
+        "RIFee": 0.0,
+        "SavingsPlanNegation": 0.0,
+    }
+    return by_kind(kind, rules, otherwise=_known(kind, net))
+
+
+def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:
+    """By kind of line, but on-demand usage of spot instances is Dynamic."""
+    spot = lookup(
+        raw.text("line_item_usage_type"), lambda name: _DYNAMIC if _SPOT in name else None
+    )
+    on_demand_spot = only(spot, is_in(kind, {"Usage"}))
+    return first_text(on_demand_spot, lookup(kind, _of_kind("pricing_category")))

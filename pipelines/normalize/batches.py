@@ -1,0 +1,184 @@
+"""Raw parquet files to one normalised parquet file, batch by batch, in bounded memory.
+
+One thread reads, one normalises, the caller's writes; at most `AHEAD` batches are under way, in the order of
+the files, so that the same input gives the same bytes. The writer's settings are measured: text and times as
+dictionaries, floats plain, statistics only where a reader can skip by them, zstd level 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.normalize import columns
+from pipelines.normalize.reading import RawBatch, RawFile, naming, read
+from pipelines.normalize.schema import Context, arrow_schema
+from pipelines.normalize.tags import MAP
+
+__all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
+
+Worked = TypeVar("Worked")
+AHEAD = 3
+"""Batches under way besides the one being written: one read, one normalised, one waiting."""
+
+
+class Normalizer(Protocol):
+    """What a source's module in this package offers, such as pipelines.normalize.aws."""
+
+    def columns(self, schema: pa.Schema) -> tuple[list[str], list[str]]:
+        """Of a raw file's columns those to read, and those of them to read dictionary-encoded."""
+
+    def normalize(self, table: pa.Table, context: Context) -> pd.DataFrame:
+        """The cost shape of one batch of raw rows."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What came out. Sums are in `currency`, which is None when the rows are not all of one."""
+
+    fingerprint: str
+    rows_in: int
+    rows_out: int
+    billed: float
+    effective: float
+    currency: str | None
+
+    def metadata(self) -> dict[str, str]:
+        """As the footer of the file says it; billing_currency is '' for None."""
+        return {
+            "fingerprint": self.fingerprint,
+            "rows": str(self.rows_out),
+            "billed": repr(self.billed),
+            "effective": repr(self.effective),
+            "billing_currency": self.currency or "",
+        }
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Totals of one batch, with every currency in it; None stands for NULL."""
+
+    rows_in: int
+    rows_out: int
+    billed: float
+    effective: float
+    currencies: frozenset[str | None]
+
+
+def normalize_files(
+    files: Sequence[RawFile],
+    target: Path,
+    normalizer: Normalizer,
+    context: Context,
+    on_rows: Callable[[int], None] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Totals:
+    """Normalises the rows of `files`, in their order, into one parquet file at `target`.
+
+    on_rows hears how many more raw rows are done. The footer says fingerprint, rows, billed, effective and
+    billing_currency ('' when mixed or none), and `metadata`. No files, or no rows, give a file of no rows.
+    Raises ShapeError, beginning with the file's name, for a file that is no parquet or has another shape; then,
+    as after any error, there is no file at `target`.
+    """
+    schema = file_schema(context.tag_columns)
+    parts: list[_Sums] = []
+    with ExitStack() as undo:
+        undo.callback(target.unlink, missing_ok=True)
+        with pq.ParquetWriter(target, schema, **_settings(schema)) as writer:
+            batches = read(files, normalizer.columns)
+            for table, sums in _ahead(
+                batches, lambda raw: _apply(normalizer, raw, context, schema)
+            ):
+                writer.write_table(table)
+                parts.append(sums)
+                if on_rows:
+                    on_rows(sums.rows_in)
+            totals = _totals(parts, context.fingerprint)
+            writer.add_key_value_metadata(totals.metadata() | dict(metadata or {}))
+        undo.pop_all()
+    return totals
+
+
+def file_schema(tag_columns: Sequence[str]) -> pa.Schema:
+    """The cost shape as it is written: as `arrow_schema`, with text dictionary-encoded in memory."""
+    encoded = {pa.string(): columns.TEXT, pa.map_(pa.string(), pa.string()): MAP}
+    return pa.schema(
+        [
+            field.with_type(encoded.get(field.type, field.type))
+            for field in arrow_schema(tag_columns)
+        ]
+    )
+
+
+def _settings(schema: pa.Schema) -> dict[str, Any]:
+    """Arguments of the parquet writer. The arrow schema is not stored: readers should see plain text."""
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    times = [field.name for field in schema if pa.types.is_temporal(field.type)]
+    text = [field.name for field in schema if field.type == columns.TEXT]
+    maps = [field.name for field in schema if pa.types.is_map(field.type)]
+    leaves = [f"{name}.key_value.{part}" for name in maps for part in ("key", "value")]
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "store_schema": False,
+        "use_dictionary": text + times + leaves,
+        "write_statistics": floats + times,
+    }
+
+
+def _apply(
+    normalizer: Normalizer, raw: RawBatch, context: Context, schema: pa.Schema
+) -> tuple[pa.Table, _Sums]:
+    """One batch in the schema of the file, and its totals."""
+    with naming(raw.file):
+        costs = normalizer.normalize(raw.table, context)
+    table = pa.Table.from_pandas(costs, preserve_index=False).cast(schema)
+    sums = _Sums(
+        rows_in=raw.table.num_rows,
+        rows_out=table.num_rows,
+        billed=pc.sum(table["billed_cost"]).as_py() or 0.0,
+        effective=pc.sum(table["effective_cost"]).as_py() or 0.0,
+        currencies=frozenset(table["billing_currency"].unique().to_pylist()),
+    )
+    return table, sums
+
+
+def _totals(parts: Sequence[_Sums], fingerprint: str) -> Totals:
+    currencies = frozenset[str | None]().union(*(part.currencies for part in parts))
+    return Totals(
+        fingerprint=fingerprint,
+        rows_in=sum(part.rows_in for part in parts),
+        rows_out=sum(part.rows_out for part in parts),
+        billed=math.fsum(part.billed for part in parts),
+        effective=math.fsum(part.effective for part in parts),
+        currency=next(iter(currencies)) if len(currencies) == 1 else None,
+    )
+
+
+def _ahead(items: Iterator[RawBatch], work: Callable[[RawBatch], Worked]) -> Iterator[Worked]:
+    """`work` of each item, in order: one thread takes the items, another works, both ahead of the caller."""
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "normalize") as worker:
+
+        def start() -> Future[Worked | None]:
+            item = reader.submit(next, items, None)
+            return worker.submit(lambda: work(raw) if (raw := item.result()) else None)
+
+        pending = deque(start() for _ in range(AHEAD))
+        try:
+            while (done := pending.popleft().result()) is not None:
+                pending.append(start())
+                yield done
+        finally:
+            for future in pending:
+                future.cancel()

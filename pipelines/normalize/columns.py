@@ -1,0 +1,262 @@
+"""Typed access to raw columns, and the few idioms that keep text dictionary-encoded from read to write.
+
+A raw cloud column repeats few values over many rows. So a rule is worked out once per distinct value
+of a batch and spread over the rows by code; nothing here loops over rows. Numbers are numpy floats
+in which NaN means NULL; text is `TEXT`, in which '' never occurs.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.normalize.schema import ShapeError
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.int32]
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+TIME = pa.timestamp("us", tz="UTC")
+_LOOKUPS = Path(__file__).parent / "lookups"
+
+
+class Raw:
+    """The columns of one raw table by name. A column that is missing, or has no value at all, is all NULL.
+
+    A column of a type that its rule cannot use raises ShapeError: text is never parsed for a number, because
+    a column that turned from number to text is a broken delivery.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.rows: int = table.num_rows
+
+    def text(self, name: str) -> pa.DictionaryArray:
+        """Text of type TEXT, '' as NULL."""
+        column = self.values(name)
+        if column is None:
+            return nulls(self.rows)
+        return without_empty(dictionary(column, name))
+
+    def number(self, name: str) -> Floats:
+        """float64 of any integer, floating or decimal column; NaN where NULL."""
+        column = self.values(name)
+        if column is None:
+            return np.full(self.rows, np.nan)
+        kind = _value_type(column)
+        if not (_is_real(kind) or pa.types.is_decimal(kind)):
+            raise wrong_type(name, column.type, "a number")
+        numbers: Floats = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return numbers
+
+    def time(self, name: str) -> pa.TimestampArray:
+        """Timestamps in UTC microseconds; a zoneless raw timestamp is UTC, as AWS delivers it."""
+        column = self.values(name)
+        if column is None:
+            return pa.nulls(self.rows, TIME)
+        kind = _value_type(column)
+        if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+            raise wrong_type(name, column.type, "a timestamp")
+        return column.cast(TIME, safe=False)
+
+    def values(self, name: str) -> pa.Array | None:
+        """The column in one piece, None when it is missing or has no value."""
+        at = self.table.schema.get_field_index(name)
+        if at < 0:
+            return None
+        column = one(self.table.column(at))
+        return None if column.null_count == len(column) else column
+
+
+def wrong_type(name: str, found: pa.DataType, wanted: str) -> ShapeError:
+    return ShapeError(
+        f"Column {name} is {found}, but must be {wanted}."
+        " The delivery is broken or the export's columns were changed: compare the file with the export's"
+        " settings, then load the partition again with --force."
+    )
+
+
+def require(schema: pa.Schema, names: Iterable[str], product: str) -> None:
+    """Raises ShapeError naming every column of `names` that the schema lacks."""
+    missing = [name for name in names if name not in schema.names]
+    if missing:
+        some = ", ".join(schema.names[:5]) or "none"
+        raise ShapeError(
+            f"Column {', '.join(missing)} is missing (found: type none; the file begins with {some})."
+            f" {product} needs it: add it to the export's columns, or point the source at another export."
+        )
+
+
+def one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
+    if isinstance(column, pa.Array):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
+
+
+def dictionary(column: pa.Array, name: str) -> pa.DictionaryArray:
+    """Any kind of text column as TEXT; ShapeError when it is no text."""
+    kind = _value_type(column)
+    if not _is_text(kind):
+        raise wrong_type(name, column.type, "text")
+    if not pa.types.is_dictionary(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    if column.type != TEXT:
+        column = pa.DictionaryArray.from_arrays(
+            column.indices.cast(pa.int32()), column.dictionary.cast(pa.string())
+        )
+    return compact(column) if len(column.dictionary) > len(column) else column
+
+
+def without_empty(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """'' and a null among the distinct values become NULL."""
+    empty = pc.fill_null(pc.equal(column.dictionary, ""), True)
+    if not pc.any(empty, min_count=0).as_py():
+        return column
+    codes = pc.if_else(empty.take(column.indices), pa.scalar(None, pa.int32()), column.indices)
+    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
+
+
+def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Only the distinct values that occur: a batch may carry the dictionary of all batches before it."""
+    codes = column.indices
+    used = np.zeros(len(column.dictionary), bool)
+    used[codes.drop_null().to_numpy()] = True
+    renumbered = pa.array(np.cumsum(used, dtype=np.int32) - 1)
+    return pa.DictionaryArray.from_arrays(
+        renumbered.take(codes), column.dictionary.filter(pa.array(used))
+    )
+
+
+def nulls(rows: int) -> pa.DictionaryArray:
+    return pa.nulls(rows, TEXT)
+
+
+def literal(text: str, rows: int) -> pa.DictionaryArray:
+    """The same text on every row."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+
+def lookup(
+    column: pa.DictionaryArray,
+    meaning: Mapping[str, str | None] | Callable[[str], str | None],
+    otherwise: str | None = None,
+) -> pa.DictionaryArray:
+    """What each text means, worked out on the distinct values; `otherwise` where that is nothing or NULL."""
+    find = meaning.get if isinstance(meaning, Mapping) else meaning
+    words = column.dictionary.to_pylist()
+    found = [find(word) or otherwise for word in words]
+    new = pa.array([*found, otherwise], pa.string()).dictionary_encode()
+    codes = new.indices.take(column.indices.fill_null(len(words)))
+    return pa.DictionaryArray.from_arrays(codes, new.dictionary)
+
+
+def is_in(column: pa.DictionaryArray, words: Collection[str]) -> Booleans:
+    """Whether each text is one of `words`; False where NULL."""
+    wanted = [word in words for word in column.dictionary.to_pylist()]
+    return np.array([*wanted, False], bool)[_codes(column, null=len(wanted))]
+
+
+def is_set(column: pa.Array) -> Booleans:
+    """Whether each value is not NULL."""
+    valid: Booleans = column.is_valid().to_numpy(zero_copy_only=False)
+    return valid
+
+
+def only(column: pa.DictionaryArray, rows: Booleans) -> pa.DictionaryArray:
+    """The text on these rows, NULL on the others."""
+    codes = pc.if_else(pa.array(rows), column.indices, pa.scalar(None, pa.int32()))
+    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
+
+
+def first_text(*columns: pa.DictionaryArray) -> pa.DictionaryArray:
+    """SQL's coalesce of text columns, on their dictionaries."""
+    result = columns[0]
+    for other in columns[1:]:
+        if result.null_count == 0 or other.null_count == len(other):
+            continue
+        both = pa.concat_arrays([result.dictionary, other.dictionary]).dictionary_encode()
+        shifted = pc.add(other.indices, pa.scalar(len(result.dictionary), pa.int32()))
+        codes = pc.coalesce(both.indices.take(result.indices), both.indices.take(shifted))
+        result = pa.DictionaryArray.from_arrays(codes, both.dictionary)
+    return result
+
+
+def first(*numbers: Floats) -> Floats:
+    """SQL's coalesce of numbers."""
+    result = numbers[0]
+    for other in numbers[1:]:
+        result = np.where(np.isnan(result), other, result)
+    return result
+
+
+def either(left: Floats, right: Floats) -> Floats:
+    """The sum in which one NULL counts as 0 and two give NULL."""
+    total: Floats = np.nan_to_num(left, nan=0.0) + np.nan_to_num(right, nan=0.0)
+    total[np.isnan(left) & np.isnan(right)] = np.nan
+    return total
+
+
+def by_kind(
+    kind: pa.DictionaryArray, rules: Mapping[str, Floats | float], otherwise: Floats | float
+) -> Floats:
+    """`otherwise`, but on rows whose kind has a rule that rule's number."""
+    codes = _codes(kind, null=-1)
+    result = np.empty(len(kind))
+    result[:] = otherwise
+    for code, name in enumerate(kind.dictionary.to_pylist()):
+        if name in rules:
+            rule, rows = rules[name], np.flatnonzero(codes == code)
+            result[rows] = rule[rows] if isinstance(rule, np.ndarray) else rule
+    return result
+
+
+def units_per_usd(currency: pa.DictionaryArray) -> Floats:
+    """Units of each row's currency for one USD; NULL where no rate is known, so that no sum mixes currencies."""
+    return np.where(is_in(currency, {"USD"}), 1.0, np.nan)
+
+
+def frame(columns: Mapping[str, pa.Array | Floats]) -> pd.DataFrame:
+    """A DataFrame of arrow-backed columns that shares their memory; NaN becomes NULL."""
+    return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
+
+
+@cache
+def constants(file: str, key: str, value: str) -> Mapping[str, str]:
+    """One column of lookups/<file> by another. An empty cell means none and is left out."""
+    with (_LOOKUPS / file).open(encoding="utf-8", newline="") as lines:
+        return {row[key]: row[value] for row in csv.DictReader(lines) if row[value]}
+
+
+def _series(values: pa.Array | Floats) -> pd.Series:
+    array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
+    return pd.Series(pd.arrays.ArrowExtensionArray(array), copy=False)
+
+
+def _codes(column: pa.DictionaryArray, null: int) -> Integers:
+    codes: Integers = column.indices.fill_null(null).to_numpy()
+    return codes
+
+
+def _value_type(column: pa.Array) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _is_real(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(test(kind) for test in tests)

@@ -1,0 +1,195 @@
+"""Normalise the partitions whose raw changed, publish each whole, and keep marts and history.
+
+For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
+is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
+rules' version and the configured tag columns) that made it. Whatever a killed run left undone after
+that (mart, history) is made good by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import dlt
+import pyarrow as pa
+
+from pipelines.destinations.store import LocalStore, Place, Store
+from pipelines.normalize import aws, marts
+from pipelines.normalize.batches import RawFile, normalize_files
+from pipelines.normalize.schema import Context, ShapeError, cost_columns
+from pipelines.partitions import (
+    ConfigurationError,
+    Delivery,
+    PartitionError,
+    Progress,
+    Selection,
+    UserError,
+    now,
+)
+
+log = logging.getLogger(__name__)
+
+NORMALIZERS = {"aws": aws}
+
+
+@dataclass
+class Outcome:
+    """What a run did: partitions normalised, those that were to be, and the errors."""
+
+    stale: list[str] = field(default_factory=list)
+    normalized: list[str] = field(default_factory=list)
+    failed: dict[str, UserError] = field(default_factory=dict)
+
+
+def tag_columns() -> tuple[str, ...]:
+    """`[normalize] tag_columns`. Raises ConfigurationError when two keys give one column."""
+    keys = tuple(dlt.config.get("normalize.tag_columns", list) or ())
+    try:
+        cost_columns(keys)
+    except ValueError as error:
+        raise ConfigurationError(f"normalize.tag_columns in .dlt/config.toml: {error}") from error
+    return keys
+
+
+def recipe(word: str, keys: Sequence[str]) -> str:
+    """Changes when the rules or the configured tags do: then every partition is made anew."""
+    text = json.dumps([word, NORMALIZERS[word].RULES_VERSION, list(keys)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def normalize(
+    place: Place, store: Store, selection: Selection, progress: Progress, dry_run: bool = False
+) -> Outcome:
+    """Normalise every selected partition of a word that is not current.
+
+    The caller holds the word's lock. Errors of single partitions are in the outcome.
+    """
+    keys = tag_columns()
+    wanted = recipe(place.word, keys)
+    footers = store.footers(place)
+    outcome = Outcome()
+    for partition, delivery in store.deliveries(place).items():
+        if partition not in selection:
+            continue
+        if not selection.force and _is_current(footers.get(partition), delivery, wanted):
+            if not dry_run:
+                _make_good(place, store, partition, footers[partition])
+            continue
+        outcome.stale.append(partition)
+        if dry_run:
+            continue
+        try:
+            _normalize_partition(place, store, delivery, keys, wanted, progress)
+            outcome.normalized.append(partition)
+        except UserError as error:
+            outcome.failed[partition] = error
+            progress.failed(place.word, partition, error)
+    return outcome
+
+
+def _is_current(footer: Mapping[str, str] | None, delivery: Delivery, wanted: str) -> bool:
+    return (
+        footer is not None
+        and footer.get("fingerprint") == delivery.fingerprint
+        and footer.get("recipe") == wanted
+    )
+
+
+def _normalize_partition(
+    place: Place,
+    store: Store,
+    delivery: Delivery,
+    keys: tuple[str, ...],
+    wanted: str,
+    progress: Progress,
+) -> None:
+    started = time.monotonic()
+    word, partition = place.word, delivery.partition
+    progress.start(word, partition, delivery.rows)
+    context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
+    files = [_raw_file(store, path) for path in store.raw_files(place, delivery)]
+    target = store.target(word)
+    metadata = _metadata(delivery, wanted)
+    try:
+        totals = normalize_files(
+            files, target, NORMALIZERS[word], context, progress.advance, metadata
+        )
+    except ShapeError as error:
+        raise PartitionError(f"{word} {partition}: {error}") from error
+    except FileNotFoundError as error:
+        raise PartitionError(
+            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has gone. "
+            f"Load it again: python -m pipelines load {word} --from {partition} --to {partition} "
+            "--force"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise PartitionError(
+            f"{word} {partition}: its raw files cannot be read ({error}). Load it again: "
+            f"python -m pipelines load {word} --from {partition} --to {partition} --force"
+        ) from error
+    published = store.normalized(place, partition)
+    store.publish_file(target, published)
+    _make_good(place, store, partition, metadata | totals.metadata())
+    seconds = time.monotonic() - started
+    line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
+    progress.done(word, partition, line)
+
+
+def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
+    return {
+        "recipe": wanted,
+        "word": delivery.word,
+        "partition": delivery.partition,
+        "files": str(len(delivery.files)),
+        "bytes": str(delivery.bytes),
+        "delivered_at": delivery.delivered_at.isoformat(),
+        "published_at": now().isoformat(),
+    }
+
+
+def _raw_file(store: Store, path: str) -> RawFile:
+    if isinstance(store, LocalStore):
+        return RawFile(path, partial(open, path, "rb"))
+    return RawFile(path, partial(store.fs.open, path, "rb"))
+
+
+def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:
+    """Publish into the marts and add to the history what is not there yet."""
+    published = store.normalized(place, partition)
+    for name in marts.of(place.word):
+        target = store.mart(name, place.word, partition)
+        if not store.is_same(published, target):
+            store.publish_again(published, target, place.word)
+    row = _history_row(footer)
+    known = store.rows_of_history(place.word, partition)
+    if not known or known[-1]["published_at"] != row["published_at"]:
+        store.add_to_history(row)
+
+
+def _history_row(footer: Mapping[str, str]) -> dict[str, Any]:
+    """A `deliveries` row from what the published file says of itself."""
+    return {
+        "word": footer["word"],
+        "partition": footer["partition"],
+        "fingerprint": footer["fingerprint"],
+        "files": int(footer["files"]),
+        "bytes": int(footer["bytes"]),
+        "rows": int(footer["rows"]),
+        "billed": _number(footer["billed"]),
+        "effective": _number(footer["effective"]),
+        "billing_currency": footer["billing_currency"] or None,
+        "delivered_at": datetime.fromisoformat(footer["delivered_at"]),
+        "published_at": datetime.fromisoformat(footer["published_at"]),
+    }
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

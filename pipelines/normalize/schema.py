@@ -1,0 +1,222 @@
+"""The published tables, one `Column` per column: the single source for parquet, ClickHouse DDL, docs and Rill.
+
+Nothing here imports pandas, so that a DDL generator or a validator of a live server can use it.
+Order and names: FOCUS 1.2 in snake_case; columns of ours begin with x_.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+Type = Literal["text", "number", "integer", "timestamp", "date", "map"]
+
+_ARROW: dict[Type, pa.DataType] = {
+    "text": pa.string(),
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "map": pa.map_(pa.string(), pa.string()),
+}
+_USER_PREFIX = re.compile("^user[:_]")
+
+
+class ShapeError(ValueError):
+    """A raw table does not have the shape its source promises. Says column, type found and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One published column. `focus` is its FOCUS 1.2 name, None for a column of ours."""
+
+    name: str
+    type: Type
+    nullable: bool
+    meaning: str
+    focus: str | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the caller knows about a partition and every normalised row of it carries.
+
+    partition: "2026-10"; fingerprint: of the delivery; load_id: dlt's; tag_columns: configured tag keys.
+    """
+
+    partition: str
+    fingerprint: str
+    load_id: str
+    tag_columns: tuple[str, ...] = ()
+
+
+COSTS: tuple[Column, ...] = (
+    # who
+    Column("provider_name", "text", False, "The cloud that sold the resource.", "ProviderName"),
+    Column("publisher_name", "text", True, "The company that made the product.", "PublisherName"),
+    Column("invoice_issuer_name", "text", True, "The company on the invoice.", "InvoiceIssuerName"),
+    Column("billing_account_id", "text", True, "The account that pays.", "BillingAccountId"),
+    Column("billing_account_name", "text", True, "Its name.", "BillingAccountName"),
+    Column("sub_account_id", "text", True, "The account or project that used it.", "SubAccountId"),
+    Column("sub_account_name", "text", True, "Its name.", "SubAccountName"),
+    # when (UTC)
+    Column(
+        "billing_period_start", "timestamp", True, "First instant billed.", "BillingPeriodStart"
+    ),
+    Column("billing_period_end", "timestamp", True, "First instant after it.", "BillingPeriodEnd"),
+    Column("charge_period_start", "timestamp", True, "First instant used.", "ChargePeriodStart"),
+    Column("charge_period_end", "timestamp", True, "First instant after it.", "ChargePeriodEnd"),
+    # what
+    Column(
+        "charge_category",
+        "text",
+        False,
+        "Usage, Purchase, Tax, Credit, Adjustment; unclassified when the source's word is unknown.",
+        "ChargeCategory",
+    ),
+    Column("charge_class", "text", True, "Correction of an earlier period.", "ChargeClass"),
+    Column("charge_description", "text", True, "The provider's own words.", "ChargeDescription"),
+    Column(
+        "charge_frequency",
+        "text",
+        True,
+        "One-Time, Recurring or Usage-Based.",
+        "ChargeFrequency",
+    ),
+    Column("service_category", "text", False, "FOCUS group of services.", "ServiceCategory"),
+    Column("service_name", "text", True, "The service.", "ServiceName"),
+    Column("sku_id", "text", True, "What is priced.", "SkuId"),
+    Column("sku_price_id", "text", True, "The price that applied.", "SkuPriceId"),
+    Column("region_id", "text", True, "Region as the provider codes it.", "RegionId"),
+    Column("region_name", "text", True, "Region in words; NULL when unknown.", "RegionName"),
+    Column("availability_zone", "text", True, "Zone within the region.", "AvailabilityZone"),
+    Column("resource_id", "text", True, "The resource.", "ResourceId"),
+    Column("resource_name", "text", True, "Its name: the tag Name.", "ResourceName"),
+    Column("resource_type", "text", True, "Its kind.", "ResourceType"),
+    # how much
+    Column("consumed_quantity", "number", True, "Amount used.", "ConsumedQuantity"),
+    Column("consumed_unit", "text", True, "Unit of it.", "ConsumedUnit"),
+    Column("pricing_quantity", "number", True, "Amount priced.", "PricingQuantity"),
+    Column("pricing_unit", "text", True, "Unit of it.", "PricingUnit"),
+    Column(
+        "pricing_category",
+        "text",
+        True,
+        "Standard, Committed or Dynamic (spot).",
+        "PricingCategory",
+    ),
+    # money, in billing_currency
+    Column("billed_cost", "number", True, "What the invoice says.", "BilledCost"),
+    Column("effective_cost", "number", True, "Commitments spread over their use.", "EffectiveCost"),
+    Column("list_cost", "number", True, "At public prices.", "ListCost"),
+    Column("contracted_cost", "number", True, "At negotiated prices.", "ContractedCost"),
+    Column("billing_currency", "text", True, "ISO 4217; never guessed.", "BillingCurrency"),
+    # commitment
+    Column("commitment_discount_id", "text", True, "Plan or reservation.", "CommitmentDiscountId"),
+    Column(
+        "commitment_discount_type",
+        "text",
+        True,
+        "Savings Plan or Reserved Instance.",
+        "CommitmentDiscountType",
+    ),
+    Column(
+        "commitment_discount_category",
+        "text",
+        True,
+        "Spend or Usage.",
+        "CommitmentDiscountCategory",
+    ),
+    Column(
+        "commitment_discount_status",
+        "text",
+        True,
+        "Used or Unused.",
+        "CommitmentDiscountStatus",
+    ),
+    # tags
+    Column("tags", "map", True, "Every tag, without the prefix user: of AWS.", "Tags"),
+    # ours
+    Column("x_usage_date", "date", True, "UTC date of charge_period_start."),
+    Column("x_source", "text", False, "aws, gcp, …: the source's word."),
+    Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026-10."),
+    Column("x_line_item_type", "text", True, "The provider's own kind of line."),
+    Column("x_credit_amount", "number", True, "billed_cost of credits and refunds, else 0."),
+    Column("x_currency_rate_usd", "number", True, "Units of billing_currency for one USD."),
+    Column("x_billed_cost_usd", "number", True, "billed_cost in USD; NULL without a rate."),
+    Column("x_effective_cost_usd", "number", True, "effective_cost in USD; NULL without a rate."),
+    Column("x_fingerprint", "text", False, "The delivery this row came with."),
+    Column("x_dlt_load_id", "text", False, "The load that brought it."),
+)
+
+DELIVERIES: tuple[Column, ...] = (
+    Column("word", "text", False, "The source's word."),
+    Column("partition", "text", False, "The partition that was published."),
+    Column("fingerprint", "text", False, "What the provider had: changes when the delivery does."),
+    Column("files", "integer", False, "Number of raw files."),
+    Column("bytes", "integer", False, "Size of the raw files."),
+    Column("rows", "integer", False, "Normalised rows."),
+    Column("billed", "number", True, "Sum of billed_cost in billing_currency."),
+    Column("effective", "number", True, "Sum of effective_cost in billing_currency."),
+    Column("billing_currency", "text", True, "NULL when the rows are not all of one currency."),
+    Column("delivered_at", "timestamp", True, "When the provider wrote it."),
+    Column("published_at", "timestamp", False, "When readers could first see it."),
+)
+
+
+def cost_columns(tag_columns: Sequence[str]) -> tuple[Column, ...]:
+    """The cost shape with one tag_<name> column per configured tag key, right after the map `tags`.
+
+    Raises ValueError when two keys give one column name, or a key gives none.
+    """
+    after = [column.name for column in COSTS].index("tags") + 1
+    return COSTS[:after] + tuple(_tag_columns(tag_columns)) + COSTS[after:]
+
+
+def tag_column_name(key: str) -> str:
+    """ "Cost Center" and "user:Cost Center" → "tag_cost_center": a name that no engine needs to quote."""
+    plain = unicodedata.normalize("NFKD", tag_key(key).lower()).encode("ascii", "ignore").decode()
+    name = re.sub("[^0-9a-z]+", "_", plain).strip("_")
+    if not name:
+        raise ValueError(
+            f"The tag key {key!r} has no letter or digit that a column name can hold."
+            " Take it out of tag_columns; it stays in the map `tags`."
+        )
+    return f"tag_{name}"
+
+
+def tag_key(key: str) -> str:
+    """A tag key without the prefix by which AWS marks a user's own keys, taken off once."""
+    return _USER_PREFIX.sub("", key)
+
+
+def arrow_schema(tag_columns: Sequence[str]) -> pa.Schema:
+    """The cost shape as a reader of the published parquet sees it."""
+    return _arrow(cost_columns(tag_columns))
+
+
+def deliveries_schema() -> pa.Schema:
+    """The history of published partitions as a reader sees it."""
+    return _arrow(DELIVERIES)
+
+
+def _tag_columns(keys: Sequence[str]) -> Iterable[Column]:
+    by_name: dict[str, str] = {}
+    for key in keys:
+        name = tag_column_name(key)
+        if name in by_name:
+            raise ValueError(
+                f"The tag keys {by_name[name]!r} and {key!r} both give the column {name}."
+                " Keep one of them in tag_columns."
+            )
+        by_name[name] = key
+        yield Column(name, "text", True, f"The tag {tag_key(key)}, in any spelling.")
+
+
+def _arrow(columns: Iterable[Column]) -> pa.Schema:
+    return pa.schema([pa.field(c.name, _ARROW[c.type], c.nullable) for c in columns])

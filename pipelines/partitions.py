@@ -1,0 +1,162 @@
+"""What source, load and destination tell each other: a partition, its delivery, and a user's error.
+
+A leaf: it imports nothing of ours, so that every other module may import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+class UserError(Exception):
+    """Something that a person can mend; its text says what is wrong, where, and what to do.
+
+    Nothing has been published when it is raised. Never carries a secret.
+    """
+
+
+class ConfigurationError(UserError):
+    """Configuration is missing or contradicts itself; the command exits with 2."""
+
+
+class PartitionError(UserError):
+    """One partition cannot be loaded or normalised; the others go on, the exit status is 1."""
+
+
+class Changed(Exception):
+    """The provider replaced a file between planning and reading: plan that partition again."""
+
+
+class Busy(UserError):
+    """Another run holds the lock of this word."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition as the provider has it now.
+
+    `fingerprint` identifies the content: equal fingerprints mean equal bytes. `detail` belongs to
+    the source alone; nobody else looks into it.
+    """
+
+    key: str
+    fingerprint: str
+    delivered_at: datetime
+    files: int
+    bytes: int
+    detail: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One partition that has been landed and published: what `_delivery.json` holds.
+
+    `files` is a list of {name, rows, bytes, source, etag}; `loaded_at` and `delivered_at` are UTC.
+    """
+
+    word: str
+    partition: str
+    fingerprint: str
+    rows: int
+    bytes: int
+    delivered_at: datetime
+    loaded_at: datetime
+    load_id: str
+    form: str
+    files: tuple[Mapping[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, times as ISO 8601 UTC."""
+        times = {name: getattr(self, name).isoformat() for name in ("delivered_at", "loaded_at")}
+        return asdict(self) | times | {"files": [dict(file) for file in self.files]}
+
+    def loaded_by(self, load_id: str) -> Delivery:
+        """The same delivery with dlt's load id, which only the destination knows."""
+        return replace(self, load_id=load_id)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Delivery:
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError on anything else."""
+        times = {
+            name: datetime.fromisoformat(document[name]) for name in ("delivered_at", "loaded_at")
+        }
+        return cls(**{**document, **times, "files": tuple(document["files"])})
+
+
+def carried(delivery: Delivery, folder: Path) -> dict[str, Any]:
+    """The one row that dlt carries for a partition: columns to read, and the recipe to publish."""
+    return {
+        "partition": delivery.partition,
+        "fingerprint": delivery.fingerprint,
+        "rows": delivery.rows,
+        "bytes": delivery.bytes,
+        "delivered_at": delivery.delivered_at,
+        "recipe": {"folder": str(folder), "delivery": delivery.to_json()},
+    }
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`."""
+
+    first: str | None = None
+    last: str | None = None
+    force: bool = False
+
+    def __contains__(self, key: str) -> bool:
+        return (self.first is None or key >= self.first) and (
+            self.last is None or key <= self.last
+        )
+
+
+class Progress:
+    """What a long run tells whoever watches; this one keeps silent."""
+
+    def start(self, word: str, partition: str, size: int) -> None:
+        """A partition of `size` bytes (or rows) begins."""
+
+    def advance(self, amount: int) -> None:
+        """`amount` more bytes (or rows) of it are done; called from several threads."""
+
+    def done(self, word: str, partition: str, line: str) -> None:
+        """It is published; `line` is the log line."""
+
+    def failed(self, word: str, partition: str, error: UserError) -> None:
+        """It is not published, the old one stays."""
+
+
+def fingerprint(parts: Iterable[tuple[str, str, int]]) -> str:
+    """32 hex digits over (name, ETag, size), independent of their order."""
+    digest = hashlib.sha256()
+    for name, etag, size in sorted(parts):
+        digest.update(f"{name}\t{etag}\t{size}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and everything that it wraps, outermost first: dlt wraps what a job raises."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        for name in ("__cause__", "__context__", "exception", "client_exception"):
+            inner = getattr(current, name, None)
+            if isinstance(inner, BaseException):
+                waiting.append(inner)
+
+
+def now() -> datetime:
+    """The current time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+Reporter = Callable[[str], None]

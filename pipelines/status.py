@@ -1,0 +1,85 @@
+"""What is published: one row per partition, from the data itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.destinations.store import Place, Store
+from pipelines.load import size
+from pipelines.partitions import Delivery
+from pipelines.report import age
+
+COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
+           "delivered at (UTC)", "loaded at (UTC)", "age", "restated", "state")  # fmt: skip
+RIGHT = ("rows", "billed", "effective", "files", "size", "age", "restated")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One partition. `billed` and `effective` in `currency`; `restated` counts later deliveries."""
+
+    partition: str
+    rows: int
+    billed: float | None
+    effective: float | None
+    currency: str | None
+    files: int
+    bytes: int
+    delivered_at: datetime
+    loaded_at: datetime
+    restated: int
+    state: str
+
+    def cells(self) -> tuple[object, ...]:
+        """The row as `COLUMNS` names it."""
+        return (
+            self.partition, self.rows, self.billed, self.effective, self.currency, self.files,
+            size(self.bytes), self.delivered_at, self.loaded_at, age(self.delivered_at),
+            self.restated or None, self.state,
+        )  # fmt: skip
+
+
+def rows(place: Place, store: Store) -> list[Row]:
+    """One Row per loaded partition of a word, by key."""
+    footers = store.footers(place)
+    provider = {entry["partition"]: entry["fingerprint"] for entry in store.provider(place)}
+    found = []
+    for partition, delivery in sorted(store.deliveries(place).items()):
+        history = store.rows_of_history(place.word, partition)
+        footer = footers.get(partition)
+        found.append(_row(delivery, history, footer, provider.get(partition)))
+    return found
+
+
+def _row(
+    delivery: Delivery,
+    history: list[dict[str, Any]],
+    footer: Mapping[str, str] | None,
+    offered: str | None,
+) -> Row:
+    last = history[-1] if history else {}
+    marks = [row["fingerprint"] for row in history]
+    return Row(
+        partition=delivery.partition,
+        rows=delivery.rows,
+        billed=last.get("billed"),
+        effective=last.get("effective"),
+        currency=last.get("billing_currency"),
+        files=len(delivery.files),
+        bytes=delivery.bytes,
+        delivered_at=delivery.delivered_at,
+        loaded_at=delivery.loaded_at,
+        restated=sum(one != other for one, other in zip(marks, marks[1:], strict=False)),
+        state=_state(delivery, footer, offered),
+    )
+
+
+def _state(delivery: Delivery, footer: Mapping[str, str] | None, offered: str | None) -> str:
+    if offered is not None and offered != delivery.fingerprint:
+        return "a newer delivery is waiting"
+    if footer is None or footer.get("fingerprint") != delivery.fingerprint:
+        return "to be normalised"
+    return "current"

@@ -1,0 +1,13 @@
+-- one row per kind of line item whose kind is known but whose billed, effective or list cost is not
+select
+    x_source,
+    x_partition,
+    coalesce(x_line_item_type, charge_category) as line_item_type,
+    sum(case when billed_cost is null then 1 else 0 end) as without_billed,
+    sum(case when effective_cost is null then 1 else 0 end) as without_effective,
+    sum(case when list_cost is null then 1 else 0 end) as without_list
+from costs
+where charge_category <> 'unclassified'
+    and (billed_cost is null or effective_cost is null or list_cost is null)
+group by x_source, x_partition, coalesce(x_line_item_type, charge_category)
+order by x_source, x_partition, line_item_type

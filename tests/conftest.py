@@ -1,0 +1,202 @@
+"""Fixtures: a bucket in a folder, a real S3 server, a clean environment, nothing off loopback."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.delivery_targets import FolderTarget, S3Target
+from tests import loopback
+from tests.s3_server import S3Proxy, moto_s3
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Variables of a developer or a CI that would change what a test does.
+_FOREIGN = """AWS_ BOTO_ SOURCES__ DESTINATION__ DLT_ NORMALIZE__ RUNTIME__ LOAD__ EXTRACT__
+    SCHEMA__ DATA_WRITER__ CLICKHOUSE_ GOOGLE_ STRIPE_ DERIBIT_ DOPPLER_ PROGRESS""".split()
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+_bucket_numbers = itertools.count(1)
+
+loopback.install()
+
+
+def _is_foreign(name: str) -> bool:
+    return name.upper().startswith(tuple(_FOREIGN)) or name.lower() in _PROXIES
+
+
+# Before anything imports dlt or boto3, which read some of these only once. A test server that the
+# environment names is asked for by its own fixture, which finds the values here.
+OUTER_ENVIRONMENT = dict(os.environ)
+for _name in filter(_is_foreign, list(os.environ)):
+    del os.environ[_name]
+# Far from UTC, here and in subprocesses: a date that was made in local time shows.
+os.environ["TZ"] = "America/Los_Angeles"
+time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No configuration but the project's: no AWS profile, no secrets.toml, no telemetry.
+
+    Subprocesses inherit all of it. dlt works in `tmp_path/dlt`; the project's `.dlt/config.toml`
+    applies, from a copy, since secrets.toml lies beside the original.
+    """
+    for name in filter(_is_foreign, list(os.environ)):
+        monkeypatch.delenv(name)
+    project = tmp_path / "project"
+    (project / ".dlt").mkdir(parents=True)
+    config = ROOT / ".dlt" / "config.toml"
+    if config.is_file():
+        shutil.copy(config, project / ".dlt" / "config.toml")
+    for name, value in {
+        "AWS_CONFIG_FILE": str(tmp_path / "no-aws-config"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-aws-credentials"),
+        "DLT_DATA_DIR": str(tmp_path / "dlt"),
+        "DLT_PROJECT_DIR": str(project),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(autouse=True)
+def on_loopback() -> Iterator[None]:
+    """Fail a test whose code tried to leave loopback, even when it swallowed the refusal."""
+    before = len(loopback.refused)
+    yield
+    new = loopback.refused[before:]
+    assert new == [], f"tried to reach {', '.join(new)}"
+
+
+class FolderBucket(FolderTarget):
+    """A bucket that is a folder: a target for scripts.cur_delivery with helpers for tests."""
+
+    @property
+    def url(self) -> str:
+        """Its `file://` URL, for SOURCES__AWS__BUCKET_URL."""
+        return self.root.as_uri()
+
+    def path(self, key: str) -> Path:
+        """The file that is this object."""
+        return self.root / key
+
+    def read(self, key: str) -> bytes:
+        """An object's bytes."""
+        return self.path(key).read_bytes()
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self.path(key).unlink()
+
+
+@pytest.fixture
+def aws_bucket(tmp_path: Path) -> FolderBucket:
+    """An empty bucket in a folder of the test's own."""
+    return FolderBucket(tmp_path / "bucket")
+
+
+@dataclass
+class S3Bucket:
+    """A bucket on a real S3 server on loopback.
+
+    `environ` is what a process needs to read it by AWS's standard chain; `dlt_environ` the same
+    for dlt's filesystem configuration of a section such as SOURCES__AWS.
+    """
+
+    endpoint_url: str
+    bucket: str
+    client: Any
+
+    @property
+    def url(self) -> str:
+        """`s3://<bucket>`."""
+        return f"s3://{self.bucket}"
+
+    @property
+    def target(self) -> S3Target:
+        """For scripts.cur_delivery."""
+        return S3Target(self.client, self.bucket)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Credentials and endpoint as AWS's own variables."""
+        return {
+            "AWS_ACCESS_KEY_ID": "test-key",
+            "AWS_SECRET_ACCESS_KEY": "test-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+        }
+
+    def dlt_environ(self, section: str) -> dict[str, str]:
+        """Credentials and endpoint as dlt's variables, e.g. for section "SOURCES__AWS"."""
+        return {
+            f"{section}__CREDENTIALS__AWS_ACCESS_KEY_ID": "test-key",
+            f"{section}__CREDENTIALS__AWS_SECRET_ACCESS_KEY": "test-secret",
+            f"{section}__CREDENTIALS__REGION_NAME": "us-east-1",
+            f"{section}__CREDENTIALS__ENDPOINT_URL": self.endpoint_url,
+        }
+
+
+def s3_client(endpoint_url: str, *, tries: int = 1) -> Any:
+    """A boto3 client with the test credentials; `tries` counts the first."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        aws_access_key_id="test-key",
+        aws_secret_access_key="test-secret",
+        region_name="us-east-1",
+        config=Config(retries={"total_max_attempts": tries, "mode": "standard"}),
+    )
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """moto's S3 server for the whole session; its URL."""
+    with moto_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_server: str) -> Iterator[S3Bucket]:
+    """A fresh, empty bucket on the session's server."""
+    client = s3_client(s3_server)
+    bucket = f"billing-{next(_bucket_numbers)}"
+    client.create_bucket(Bucket=bucket)
+    yield S3Bucket(s3_server, bucket, client)
+    for key in S3Target(client, bucket).keys(prefix=""):
+        client.delete_object(Bucket=bucket, Key=key)
+    client.delete_bucket(Bucket=bucket)
+    client.close()
+
+
+@dataclass
+class FaultyS3(S3Bucket):
+    """A bucket behind an S3Proxy. `target` delivers past the proxy, so that counts and faults
+    are the reader's alone; `client` reads through it."""
+
+    proxy: S3Proxy
+    direct: S3Bucket
+
+    @property
+    def target(self) -> S3Target:
+        """For deliveries: past the proxy."""
+        return self.direct.target
+
+
+@pytest.fixture
+def faulty_s3(s3: S3Bucket) -> Iterator[FaultyS3]:
+    """The bucket of `s3` behind a proxy that fails on command."""
+    with S3Proxy(s3.endpoint_url) as proxy:
+        client = s3_client(proxy.endpoint_url)
+        yield FaultyS3(proxy.endpoint_url, s3.bucket, client, proxy, s3)
+        client.close()
