@@ -21,7 +21,8 @@ from dlt.common.configuration.exceptions import (
 )
 from rich.console import Console
 
-from pipelines import checks, doctor, load as loading, report, status
+from pipelines import checks, doctor, report, status
+from pipelines import load as loading
 from pipelines.destinations import filesystem
 from pipelines.normalize import run as normalizing
 from pipelines.partitions import ConfigurationError, Progress, Selection, UserError
@@ -62,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         text = f"{type(error).__name__}: {error}"
-        return _fail(UserError(f"Unexpected: {text}\nRun again with --debug to see where."), 1, False)
+        return _fail(
+            UserError(f"Unexpected: {text}\nRun again with --debug to see where."), 1, False
+        )
     return status_code
 
 
@@ -75,7 +78,9 @@ def _load(options: argparse.Namespace) -> int:
         with _progress() as progress:
             outcome = loading.load(word, selection, progress)
         left = len(outcome.planned) - len(outcome.loaded) - len(outcome.failed)
-        _say(f"{word}: {len(outcome.loaded)} loaded, {left} unchanged, {len(outcome.failed)} failed")
+        _say(
+            f"{word}: {len(outcome.loaded)} loaded, {left} unchanged, {len(outcome.failed)} failed"
+        )
         failed += len(outcome.failed)
     return 1 if failed else 0
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.configuration import configspec, resolve_configuration
+from dlt.common.configuration import configspec, resolve_configuration, resolve_type
+from dlt.common.configuration.specs import AwsCredentials, CredentialsConfiguration
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
@@ -34,9 +35,14 @@ class AwsSettings(FilesystemConfiguration):
     export: str | None = None
     """The export's name (or path below bucket_url) when the bucket holds several."""
 
+    @resolve_type("credentials")
+    def credentials_type(self) -> Any:
+        """S3 alone has credentials. Else dlt tries those of every cloud, each over the network."""
+        return AwsCredentials if self.protocol == "s3" else CredentialsConfiguration | None
+
 
 def configuration() -> AwsSettings:
-    """What dlt finds under `sources.aws`. A missing key raises dlt's own list of places to set it."""
+    """What dlt finds under `sources.aws`. A missing key raises dlt's list of places to set it."""
     return resolve_configuration(AwsSettings(), sections=("sources", "aws"))
 
 

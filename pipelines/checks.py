@@ -17,7 +17,8 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.aws.contract import CHECKED
-from pipelines.destinations.store import LocalStore, Place, Store
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import LocalStore, Store
 from pipelines.load import SOURCES
 from pipelines.normalize.marts import MARTS
 from pipelines.normalize.run import tag_columns

@@ -92,7 +92,9 @@ def _aws() -> list[Finding]:
     findings.append(Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed"))
     found = recognise(objects)
     for name, each in found.items():
-        findings.append(Finding(True, subject, f"export {name or '.'}: {_described(each, objects)}"))
+        findings.append(
+            Finding(True, subject, f"export {name or '.'}: {_described(each, objects)}")
+        )
     chosen = choose(found, settings.export, settings.bucket_url)
     return [*findings, *_periods(chosen)]
 

@@ -21,7 +21,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines import aws_pipeline
 from pipelines.destinations import filesystem
-from pipelines.destinations.store import Place, Store
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import Store
 from pipelines.lock import held
 from pipelines.partitions import (
     Changed,
@@ -112,11 +113,10 @@ def load(word: str, selection: Selection, progress: Progress) -> Outcome:
         provider = SOURCES[word].connect()
         outcome = Outcome(plan(word, store, selection, provider))
         store.remember_provider(SOURCES[word].place, (p.partition for p in outcome.planned))
-        pipeline = _pipeline(word)
-        pipeline.abort_packages()
+        run = _Run(word, store, provider, progress)
         for planned in outcome.planned:
             if planned.to_load:
-                _load_or_report(word, planned.partition, store, pipeline, provider, outcome, progress)
+                run.load_or_report(planned.partition, outcome)
     return outcome
 
 
@@ -133,90 +133,76 @@ def locked(word: str, store: Store) -> ExitStack:
     return stack
 
 
-def _load_or_report(
-    word: str,
-    partition: Partition,
-    store: Store,
-    pipeline: dlt.Pipeline,
-    provider: Provider,
-    outcome: Outcome,
-    progress: Progress,
-) -> None:
-    try:
-        _load_partition(word, partition, store, pipeline, provider, progress)
-        outcome.loaded.append(partition.key)
-    except ConfigurationError:
-        raise
-    except UserError as error:
-        outcome.failed[partition.key] = error
-        progress.failed(word, partition.key, error)
+class _Run:
+    """One run of one word: a dlt pipeline that starts from the destination's own state."""
 
+    def __init__(self, word: str, store: Store, provider: Provider, progress: Progress) -> None:
+        self.word, self.store, self.provider, self.progress = word, store, provider, progress
+        self.entry = SOURCES[word]
+        self.pipeline = _pipeline(word).drop()  # what a killed run left is planned anew
 
-def _load_partition(
-    word: str,
-    partition: Partition,
-    store: Store,
-    pipeline: dlt.Pipeline,
-    provider: Provider,
-    progress: Progress,
-) -> None:
-    started = time.monotonic()
-    for attempt in range(1, _ATTEMPTS + 1):
-        progress.start(word, partition.key, partition.bytes)
+    def load_or_report(self, partition: Partition, outcome: Outcome) -> None:
+        """Load one partition; an error that is its own goes into the outcome."""
         try:
-            rows = _run(word, partition, store, pipeline, provider, progress)
+            self._load(partition)
+            outcome.loaded.append(partition.key)
+        except ConfigurationError:
+            raise
+        except UserError as error:
+            outcome.failed[partition.key] = error
+            self.progress.failed(self.word, partition.key, error)
+
+    def _load(self, partition: Partition) -> None:
+        started = time.monotonic()
+        key = partition.key
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.progress.start(self.word, key, partition.bytes)
+            try:
+                self._package(partition)
+            except Changed as change:
+                log.info("%s %s: %s (attempt %d)", self.word, key, change, attempt)
+                partition = self._again(key)
+                continue
             seconds = time.monotonic() - started
-            line = f"{word} {partition.key}: {rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
-            progress.done(word, partition.key, line)
+            delivery = self.store.delivery(self.entry.place, key)
+            rows = delivery.rows if delivery else 0
+            line = f"{self.word} {key}: {rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
+            self.progress.done(self.word, key, line)
             return
-        except Changed as change:
-            log.info("%s %s: %s (attempt %d)", word, partition.key, change, attempt)
-            partition = _again(partition.key, provider)
-    raise PartitionError(
-        f"{word} {partition.key}: the provider replaced its files {_ATTEMPTS} times while they "
-        "were read. Run again when the delivery is over; the published partition stays."
-    )
+        raise PartitionError(
+            f"{self.word} {key}: the provider replaced its files {_ATTEMPTS} times while they "
+            "were read. Run again when the delivery is over; the published partition stays."
+        )
 
+    def _again(self, key: str) -> Partition:
+        for partition in self.provider.partitions():
+            if partition.key == key:
+                return partition
+        raise PartitionError(
+            f"{self.word} {key}: the provider removed it while it was read. The published "
+            "partition stays."
+        )
 
-def _again(key: str, provider: Provider) -> Partition:
-    for partition in provider.partitions():
-        if partition.key == key:
-            return partition
-    raise PartitionError(
-        f"{key}: the provider removed it while it was read. The published partition stays."
-    )
-
-
-def _run(
-    word: str,
-    partition: Partition,
-    store: Store,
-    pipeline: dlt.Pipeline,
-    provider: Provider,
-    progress: Progress,
-) -> int:
-    """One load package. Returns the rows; raises what the user or the planner has to know."""
-    entry = SOURCES[word]
-    folder = store.landing(word)
-    source = entry.source(provider, partition, folder, progress.advance)
-    for resource in source.resources.values():
-        resource.apply_hints(additional_table_hints={"x-publish": True})
-        resource.add_map(lambda row: _with_place(row, entry.place))
-    try:
-        pipeline.run(source)
-    except PipelineStepFailed as error:
-        pipeline.abort_packages()
-        raise _meant(error) from error
-    delivery = store.delivery(entry.place, partition.key)
-    return delivery.rows if delivery else 0
+    def _package(self, partition: Partition) -> None:
+        """One dlt load package. Raises what the user or the planner has to know."""
+        folder = self.store.landing(self.word)
+        source = self.entry.source(self.provider, partition, folder, self.progress.advance)
+        for resource in source.resources.values():
+            resource.apply_hints(additional_table_hints={"x-publish": True})
+            resource.add_map(lambda row: _with_place(row, self.entry.place))
+        try:
+            self.pipeline.run(source)
+        except PipelineStepFailed as error:
+            self.pipeline = self.pipeline.drop()
+            raise _meant(error, f"{self.word} {partition.key}") from error
 
 
 def _with_place(row: dict[str, Any], place: Place) -> dict[str, Any]:
     return row | {"recipe": row["recipe"] | {"place": asdict(place)}}
 
 
-def _meant(error: PipelineStepFailed) -> Exception:
-    """The error inside dlt's that says what happened; dlt's own when there is none."""
+def _meant(error: PipelineStepFailed, where: str) -> Exception:
+    """The error inside dlt's that says what happened."""
     found = list(causes(error))
     for kind in (Changed, UserError):
         for cause in found:
@@ -225,10 +211,11 @@ def _meant(error: PipelineStepFailed) -> Exception:
     for cause in found:
         if isinstance(cause, filesystem.PublishFailed):
             return PartitionError(str(cause))
-    for cause in found:
-        if isinstance(cause, OSError):
-            return PartitionError(f"{cause}. Nothing was published.")
-    return error
+    reason = found[-1]  # dlt wraps from the outside
+    text = str(reason) if isinstance(reason, OSError) else f"{type(reason).__name__}: {reason}"
+    return PartitionError(
+        f"{where}: {text}. The published partition stays; --debug shows where it happened."
+    )
 
 
 def _pipeline(word: str) -> dlt.Pipeline:

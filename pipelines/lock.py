@@ -31,7 +31,9 @@ def held(path: Path, what: str) -> Iterator[None]:
                 "its lock goes with it."
             ) from error
         os.ftruncate(descriptor, 0)
-        holder = f"{socket.gethostname()} process {os.getpid()}, since {now():%Y-%m-%d %H:%M:%S} UTC"
+        holder = (
+            f"{socket.gethostname()} process {os.getpid()}, since {now():%Y-%m-%d %H:%M:%S} UTC"
+        )
         os.pwrite(descriptor, holder.encode(), 0)
         yield
     finally:

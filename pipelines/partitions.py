@@ -109,9 +109,7 @@ class Selection:
     force: bool = False
 
     def __contains__(self, key: str) -> bool:
-        return (self.first is None or key >= self.first) and (
-            self.last is None or key <= self.last
-        )
+        return (self.first is None or key >= self.first) and (self.last is None or key <= self.last)
 
 
 class Progress:

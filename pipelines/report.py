@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress as Bars,
     TextColumn,
     TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
 )
 from rich.table import Table
 
@@ -28,8 +30,8 @@ class LogProgress(Progress):
         log.info("%s", line)
 
     def failed(self, word: str, partition: str, error: UserError) -> None:
-        """The error, as one line."""
-        log.error("%s", error)
+        """The error, as one line; where it happened with --debug."""
+        log.error("%s", error, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
 
 
 class BarProgress(LogProgress):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipelines.destinations.store import Place, Store
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import Store
 from pipelines.load import size
 from pipelines.partitions import Delivery
 from pipelines.report import age
@@ -72,7 +74,7 @@ def _row(
         bytes=delivery.bytes,
         delivered_at=delivery.delivered_at,
         loaded_at=delivery.loaded_at,
-        restated=sum(one != other for one, other in zip(marks, marks[1:], strict=False)),
+        restated=sum(one != other for one, other in itertools.pairwise(marks)),
         state=_state(delivery, footer, offered),
     )
 

@@ -163,11 +163,12 @@ def check_wheel() -> None:
 
 
 def _users_xml(account: Account) -> str:
+    # poll_interval: how soon an idle connection notices, in seconds, that the server stops
     digest = hashlib.sha256(account.password.encode()).hexdigest()
     networks = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"
     return f"""<clickhouse>
   <profiles>
-    <default></default>
+    <default><poll_interval>1</poll_interval></default>
     <engine><max_sessions_for_user>1</max_sessions_for_user></engine>
   </profiles>
   <quotas><default></default></quotas>

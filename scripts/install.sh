@@ -16,8 +16,11 @@ fail() {
     exit 1
 }
 
+# A .venv keeps the interpreter that it was made with.
+candidates='.venv/bin/python python3 python3.14 python3.13 python3.12 python3.11 python'
+
 find_python() {
-    for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
+    for candidate in ${PYTHON:-$candidates}; do
         if command -v "$candidate" >/dev/null && "$candidate" -c "$supported" 2>/dev/null; then
             "$candidate" -c 'import sys; print(sys._base_executable or sys.executable)'
             return

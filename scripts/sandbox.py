@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+# a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import sandbox_aws  # noqa: E402 (a script's path starts at its own folder)
+from scripts import sandbox_aws
 
 SOURCES = {"aws": sandbox_aws}
 
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         summary = (module.__doc__ or "").splitlines()[0]
         module.add_arguments(commands.add_parser(word, help=summary, description=summary))
     parsed = parser.parse_args(arguments)
-    return SOURCES[parsed.source].main(parsed)
+    return int(SOURCES[parsed.source].main(parsed))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from scripts.cur_delivery import Delivered, Target
 from scripts.delivery_targets import as_target
 from scripts.sandbox_aws_compute import Compute, refunded_plan, upfront_fee
 from scripts.sandbox_aws_lines import Line, Month
+from scripts.sandbox_aws_meters import meters
 
 PERIODS = ("2026-07", "2026-08", "2026-09", "2026-10")
 RESTATED_PERIOD = "2026-09"
@@ -40,6 +41,13 @@ EXPORTS = {
     "focus": "example-focus",
 }
 FORMS = tuple(EXPORTS)
+_DELIVER: dict[str, Callable[..., Delivered]] = {
+    "cur2": cur_delivery.deliver_cur2,
+    "cur2-create": cur_delivery.deliver_cur2,
+    "legacy-csv": cur_delivery.deliver_legacy_csv,
+    "legacy-parquet": cur_delivery.deliver_legacy_parquet,
+    "focus": cur_delivery.deliver_focus,
+}
 _RESTATED_AT = datetime(2026, 10, 20, 7, 40, tzinfo=UTC)
 _LOST_DAYS = {date(2026, 9, 10), date(2026, 9, 11), date(2026, 9, 12)}
 
@@ -99,7 +107,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _other_lines(month: Month) -> list[Line]:
-    made = [lines.metered(month, day, meter) for day in month.days for meter in estate.meters()]
+    made = [lines.metered(month, day, meter) for day in month.days for meter in meters()]
     made += [*lines.marketplace(month), *lines.support(month), *lines.adjustments(month)]
     plan = commitments.RETURNED_PLAN
     if month.first <= plan.start < month.end:
@@ -155,11 +163,6 @@ def _deliver(target: Target, form: str, period: str, *, restated: bool) -> Deliv
         options["delivered_at"] = _RESTATED_AT
     if form == "cur2-create":
         options["mode"] = "create"
-    deliver: Callable[..., Delivered] = {
-        "cur2": cur_delivery.deliver_cur2,
-        "cur2-create": cur_delivery.deliver_cur2,
-        "legacy-csv": cur_delivery.deliver_legacy_csv,
-        "legacy-parquet": cur_delivery.deliver_legacy_parquet,
-        "focus": cur_delivery.deliver_focus,
-    }[form]
-    return deliver(target, PREFIX, EXPORTS[form], period, line_items(period, restated), **options)
+    return _DELIVER[form](
+        target, PREFIX, EXPORTS[form], period, line_items(period, restated), **options
+    )

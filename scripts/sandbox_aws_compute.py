@@ -28,38 +28,6 @@ from scripts.sandbox_aws_machines import (
 )
 
 
-
-For every month of a reservation: effective cost of its usage + unused fee of its RIFee row =
-amortised upfront fee + recurring fee. For every day of a savings plan: effective cost of covered
-usage = used commitment, and covered usage + negation = 0.
-"""
-
-from __future__ import annotations
-
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
-
-from scripts import sandbox_aws_commitments as commitments
-from scripts import sandbox_aws_estate as estate
-from scripts.sandbox_aws_commitments import Reservation, SavingsPlan
-from scripts.sandbox_aws_lines import Line, Month, line, money
-from scripts.sandbox_aws_machines import (
-    Run,
-    covered_usage,
-    discounted_usage,
-    disk,
-    on_demand,
-    runs,
-    split_cost,
-)
-
-_SPLIT_NODE = "node"
-_PODS = (("shop", "web-7d9f", 0.5), ("platform", "ingress-1c2b", 0.3))
-
-
 @dataclass
 class Compute:
     """The machine lines of one month, and how much of each commitment they used."""
@@ -175,9 +143,10 @@ def upfront_fee(month: Month, plan: SavingsPlan) -> Line:
 
 
 def refunded_plan(month: Month, plan: SavingsPlan) -> Line:
-    """The refund of a returned plan: product ComputeSavingsPlans."""
+    """The refund of what was paid for a returned plan: product ComputeSavingsPlans."""
+    paid = plan.upfront * (1 - commitments.DISCOUNT)
     text = "Savings Plan return"
-    return _plan_line(month, plan, "Refund", -plan.upfront, start=plan.start, description=text)
+    return _plan_line(month, plan, "Refund", -paid, start=plan.start, description=text)
 
 
 def _negation(month: Month, day: date, plan: SavingsPlan, covered: list[Line]) -> Line:

@@ -6,15 +6,17 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from hashlib import sha256
 from random import Random
 from typing import Any
 
 from scripts import sandbox_aws_estate as estate
-from scripts.sandbox_aws_estate import Account, Meter
+from scripts.sandbox_aws_estate import Account
+from scripts.sandbox_aws_meters import Meter
 
 Line = dict[str, Any]
-SELLER = {
+SELLER: dict[str, Any] = {
     "bill_billing_entity": "AWS Marketplace",
     "line_item_legal_entity": "Example Software, Inc.",
 }
@@ -31,18 +33,18 @@ class Month:
     def __post_init__(self) -> None:
         object.__setattr__(self, "random", Random(f"aws {self.period}"))
 
-    @property
+    @cached_property
     def first(self) -> date:
         """Its first day."""
         return date.fromisoformat(f"{self.period}-01")
 
-    @property
+    @cached_property
     def days(self) -> list[date]:
         """Its days."""
         length = calendar.monthrange(self.first.year, self.first.month)[1]
         return [self.first + timedelta(days=number) for number in range(length)]
 
-    @property
+    @cached_property
     def end(self) -> date:
         """The first day of the next month."""
         return self.days[-1] + timedelta(days=1)
@@ -79,14 +81,7 @@ def line(
     name = estate.PRODUCTS[code]
     return {
         "identity_time_interval": f"{begins}T00:00:00Z/{ends}T00:00:00Z",
-        "bill_invoice_id": str(1_500_000_000 + month.first.month) if month.is_final else "",
-        "bill_invoicing_entity": "Amazon Web Services, Inc.",
-        "bill_billing_entity": "AWS",
-        "bill_bill_type": "Refund" if kind == "Refund" else "Anniversary",
-        "bill_payer_account_id": estate.PAYER.id,
-        "bill_payer_account_name": estate.PAYER.name,
-        "bill_billing_period_start_date": midnight(month.first),
-        "bill_billing_period_end_date": midnight(month.end),
+        **_bill(month, kind),
         "line_item_usage_account_id": account.id,
         "line_item_usage_account_name": account.name,
         "line_item_line_item_type": kind,
@@ -237,6 +232,19 @@ def credit(month: Month, code: str, amount: float, text: str) -> Line:
 def money(amount: float) -> float:
     """Ten decimals, as AWS bills."""
     return round(amount, 10)
+
+
+def _bill(month: Month, kind: str) -> Line:
+    return {
+        "bill_invoice_id": str(1_500_000_000 + month.first.month) if month.is_final else "",
+        "bill_invoicing_entity": "Amazon Web Services, Inc.",
+        "bill_billing_entity": "AWS",
+        "bill_bill_type": "Refund" if kind == "Refund" else "Anniversary",
+        "bill_payer_account_id": estate.PAYER.id,
+        "bill_payer_account_name": estate.PAYER.name,
+        "bill_billing_period_start_date": midnight(month.first),
+        "bill_billing_period_end_date": midnight(month.end),
+    }
 
 
 def _sku(text: str) -> str:

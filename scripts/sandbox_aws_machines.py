@@ -13,6 +13,9 @@ from scripts.sandbox_aws_commitments import Reservation, SavingsPlan
 from scripts.sandbox_aws_estate import Fleet
 from scripts.sandbox_aws_lines import Line, Month, line, money, prices
 
+_SPLIT_NODE = "node"
+_PODS = (("shop", "web-7d9f", 0.5), ("platform", "ingress-1c2b", 0.3))
+
 
 @dataclass
 class Run:
@@ -179,10 +182,16 @@ def split_cost(month: Month, day: date, made: list[Line]) -> Iterator[Line]:
         tags, usage = node["resource_tags"], node["line_item_usage_type"]
         if not tags.get("user:Name", "").startswith(f"{_SPLIT_NODE}-") or "Usage:" not in usage:
             continue
-        cost = node["line_item_unblended_cost"] + node.get("reservation_effective_cost", 0.0)
+        cost = _amortised(node)
         for namespace, pod, share in _PODS:
             for unit, size, weight in (("vCPU-Hours", 4, 36 / 52), ("GB-Hours", 16, 16 / 52)):
                 yield _pod(month, day, node, (namespace, pod, share), (unit, size), cost * weight)
+
+
+def _amortised(node: Line) -> float:
+    billed: float = node["line_item_unblended_cost"]
+    reserved: float = node.get("reservation_effective_cost", billed)
+    return float(node.get("savings_plan_savings_plan_effective_cost", reserved))
 
 
 def _pod(

@@ -23,6 +23,7 @@ class TlsFront:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(cert, key)
         self._loop = asyncio.new_event_loop()
+        self._servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
 
     def start(self) -> None:
@@ -37,6 +38,21 @@ class TlsFront:
         serving = asyncio.run_coroutine_threadsafe(self._serve(port, target), self._loop)
         return serving.result(20)
 
+    def close(self) -> None:
+        """Stop listening and cut what is open."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+    async def _cut(self) -> None:
+        for server in self._servers:
+            server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     async def _serve(self, port: int, target: int) -> int:
         async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
@@ -47,6 +63,7 @@ class TlsFront:
             await asyncio.gather(_pump(reader, onward_writer), _pump(onward_reader, writer))
 
         server = await asyncio.start_server(relay, self._host, port, ssl=self._context)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
 

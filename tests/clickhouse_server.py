@@ -84,6 +84,11 @@ class Server:
         self.stop()
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started and neither stopped nor ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def password(self) -> str:
         """The generated password."""
         return (self.folder / "password").read_text().strip()

@@ -15,6 +15,7 @@ import pytest
 
 from scripts.delivery_targets import FolderTarget, S3Target
 from tests import loopback
+from tests.commands import Commands
 from tests.s3_server import S3Proxy, moto_s3
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,16 @@ class FolderBucket(FolderTarget):
 def aws_bucket(tmp_path: Path) -> FolderBucket:
     """An empty bucket in a folder of the test's own."""
     return FolderBucket(tmp_path / "bucket")
+
+
+@pytest.fixture
+def commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """The commands, with a destination in a folder of the test's own."""
+    data = tmp_path / "data"
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(data))
+    return Commands(data, monkeypatch, capsys)
 
 
 @dataclass

@@ -21,18 +21,16 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
     ProfileNotFound,
 )
 from dlt.common.configuration.specs import AwsCredentials
+from dlt.common.storages.configuration import FilesystemConfiguration
 from s3transfer.exceptions import RetriesExceededError
 from s3transfer.futures import TransferFuture
 from s3transfer.subscribers import BaseSubscriber
 
-from pipelines.partitions import Changed, ConfigurationError, PartitionError, UserError
+from pipelines.aws.s3_errors import CREDENTIALS_FIX, code, explain, unreadable
+from pipelines.partitions import Changed, ConfigurationError, UserError
 
 MB = 1024 * 1024
 
@@ -55,12 +53,10 @@ class Bucket(Protocol):
     def list(self) -> list[Object]:
         """Every object below the URL, in key order."""
 
-    def read(self, key: str) -> bytes:
-        """A small object, whole."""
+    def read(self, item: Object) -> bytes:
+        """A small object, whole and exactly as listed. Raises Changed when it was replaced."""
 
-    def fetch(
-        self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]
-    ) -> None:
+    def fetch(self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]) -> None:
         """Each object into its file, exactly as listed. Raises Changed when one was replaced."""
 
 
@@ -71,7 +67,7 @@ def open_bucket(url: str, credentials: Any) -> Bucket:
         return FolderBucket(url)
     if scheme == "s3":
         if not isinstance(credentials, AwsCredentials):
-            raise ConfigurationError(f"{url}: no AWS credentials. {_CREDENTIALS_FIX}")
+            raise ConfigurationError(f"{url}: no AWS credentials. {CREDENTIALS_FIX}")
         return S3Bucket(url, credentials)
     raise ConfigurationError(
         f"sources.aws.bucket_url is {url!r}: AWS delivers to s3://bucket/prefix; "
@@ -84,7 +80,7 @@ class FolderBucket:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.root = Path(AwsUrl(url).path)
+        self.root = Path(FilesystemConfiguration.make_local_path(url))
 
     def list(self) -> list[Object]:
         """Every file below the folder. Raises ConfigurationError when there is no such folder."""
@@ -94,7 +90,7 @@ class FolderBucket:
                 "the export, for example file:///data/aws-billing."
             )
         found = []
-        for folder, _, names in os.walk(self.root):
+        for folder, _, names in os.walk(self.root, onerror=_refuse, followlinks=True):
             for name in names:
                 path = Path(folder, name)
                 try:
@@ -103,18 +99,20 @@ class FolderBucket:
                     continue
         return sorted(found)
 
-    def read(self, key: str) -> bytes:
+    def read(self, item: Object) -> bytes:
         """The file's bytes."""
+        source = self.root / item.key
         try:
-            return (self.root / key).read_bytes()
+            self._unchanged(source, item)
+            content = source.read_bytes()
+            self._unchanged(source, item)
         except FileNotFoundError as error:
-            raise Changed(f"{key} has gone") from error
+            raise Changed(f"{item.key} has gone") from error
         except OSError as error:
-            raise _unreadable(self.root / key, error) from error
+            raise unreadable(source, error) from error
+        return content
 
-    def fetch(
-        self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]
-    ) -> None:
+    def fetch(self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]) -> None:
         """Copy each file; a file that is not as listed, before or after, raises Changed."""
         for item, target in wanted:
             source = self.root / item.key
@@ -127,7 +125,7 @@ class FolderBucket:
                     raise
                 raise Changed(f"{item.key} has gone") from error
             except PermissionError as error:
-                raise _unreadable(source, error) from error
+                raise unreadable(source, error) from error
             advance(item.size)
 
     def _unchanged(self, path: Path, item: Object) -> None:
@@ -144,12 +142,18 @@ class FolderBucket:
         )
 
 
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be listed would hide periods."""
+    raise unreadable(Path(error.filename), error) from error
+
+
 class S3Bucket:
     """A bucket on S3 or on a store that speaks its API (credentials.endpoint_url)."""
 
     def __init__(self, url: str, credentials: AwsCredentials) -> None:
         self.url = url
-        self.bucket, self.prefix = AwsUrl(url).bucket, AwsUrl(url).prefix
+        self.bucket, _, folder = url.removeprefix("s3://").partition("/")  # a key may hold ? and #
+        self.prefix = folder.strip("/") + "/" if folder.strip("/") else ""
         self._client = _client(url, credentials)
 
     def list(self) -> list[Object]:
@@ -174,20 +178,18 @@ class S3Bucket:
             raise self._explained(error, self.url) from error
         return sorted(found)
 
-    def read(self, key: str) -> bytes:
-        """The object's bytes."""
+    def read(self, item: Object) -> bytes:
+        """The object's bytes, under If-Match of the listed ETag."""
         try:
-            answer = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+            answer = self._client.get_object(
+                Bucket=self.bucket, Key=self.prefix + item.key, IfMatch=f'"{item.etag}"'
+            )
             body: bytes = answer["Body"].read()
         except (ClientError, BotoCoreError) as error:
-            if _code(error) in ("NoSuchKey", "404"):
-                raise Changed(f"{key} has gone") from error
-            raise self._explained(error, key) from error
+            raise self._changed_or_explained(error, item) from error
         return body
 
-    def fetch(
-        self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]
-    ) -> None:
+    def fetch(self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]) -> None:
         """Download in parallel ranges, each under If-Match of the listed ETag."""
         config = TransferConfig(max_concurrency=8, multipart_chunksize=16 * MB)
         with create_transfer_manager(self._client, config) as manager:
@@ -213,23 +215,15 @@ class S3Bucket:
             except (ClientError, BotoCoreError, RetriesExceededError) as error:
                 for _, other in running:
                     other.cancel()
-                if _code(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
-                    raise Changed(f"{item.key} was replaced while it was read") from error
-                raise self._explained(error, item.key) from error
+                raise self._changed_or_explained(error, item) from error
+
+    def _changed_or_explained(self, error: Exception, item: Object) -> Exception:
+        if code(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
+            return Changed(f"{item.key} was replaced while it was read")
+        return self._explained(error, item.key)
 
     def _explained(self, error: Exception, where: str) -> UserError:
-        return _explain(error, self.bucket, where)
-
-
-class AwsUrl:
-    """The parts of a bucket URL; a prefix ends in `/` unless it is empty."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.bucket = parts.netloc
-        self.path = parts.path
-        folder = parts.path.strip("/")
-        self.prefix = folder + "/" if folder else ""
+        return explain(error, self.bucket, where)
 
 
 class _AsListed(BaseSubscriber):  # type: ignore[misc]  # s3transfer has no types
@@ -249,12 +243,6 @@ class _Advance(BaseSubscriber):  # type: ignore[misc]  # s3transfer has no types
 
     def on_progress(self, future: TransferFuture, bytes_transferred: int, **_: Any) -> None:
         self.advance(bytes_transferred)
-
-
-_CREDENTIALS_FIX = (
-    "Set SOURCES__AWS__CREDENTIALS__AWS_ACCESS_KEY_ID and …AWS_SECRET_ACCESS_KEY, or the standard "
-    "AWS variables, profile or role."
-)
 
 
 def _client(url: str, credentials: AwsCredentials) -> Any:
@@ -277,55 +265,6 @@ def _client(url: str, credentials: AwsCredentials) -> Any:
             )
         return session.client("s3", **options)
     except ProfileNotFound as error:
-        raise ConfigurationError(f"{url}: {error}. {_CREDENTIALS_FIX}") from error
+        raise ConfigurationError(f"{url}: {error}. {CREDENTIALS_FIX}") from error
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"{url}: {error}") from error
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", ""))
-    return type(error).__name__
-
-
-_REASONS = {
-    "NoSuchBucket": "there is no such bucket. Correct SOURCES__AWS__BUCKET_URL",
-    "AccessDenied": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on "
-    "its objects",
-    "403": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on its "
-    "objects",
-    "InvalidAccessKeyId": f"the access key is unknown. {_CREDENTIALS_FIX}",
-    "SignatureDoesNotMatch": f"the secret key does not belong to the access key. {_CREDENTIALS_FIX}",
-    "ExpiredToken": "the session token has expired. Log in again",
-    "InvalidToken": f"the session token is not valid. {_CREDENTIALS_FIX}",
-    "PermanentRedirect": "the bucket is in another region. Set "
-    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region. Set "
-    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
-}
-
-
-def _explain(error: Exception, bucket: str, where: str) -> UserError:
-    code = _code(error)
-    place = where if where.startswith("s3://") else f"s3://{bucket}: {where}"
-    if isinstance(error, NoCredentialsError):
-        return ConfigurationError(f"{place}: no AWS credentials. {_CREDENTIALS_FIX}")
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
-        return UserError(
-            f"{place}: cannot connect to the S3 endpoint. Check the network, the region and "
-            "SOURCES__AWS__CREDENTIALS__ENDPOINT_URL."
-        )
-    if reason := _REASONS.get(code):
-        return UserError(f"{place}: {reason}.")
-    if isinstance(error, HTTPClientError | RetriesExceededError):
-        return PartitionError(
-            f"{place}: the connection broke again and again ({type(error).__name__}). Run again."
-        )
-    return PartitionError(
-        f"{place}: S3 answered {code} after several tries. Run again; if it stays so, see the "
-        "provider's status page."
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> PartitionError:
-    return PartitionError(f"{path}: {error.strerror}. Make it readable for this user.")

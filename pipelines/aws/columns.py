@@ -50,6 +50,12 @@ class Renaming:
             )
         return cls(tuple(original), names)
 
+    def renamed(self, schema: pa.Schema) -> pa.Schema:
+        """The file's schema with our names."""
+        return pa.schema(
+            [field.with_name(name) for field, name in zip(schema, self.names, strict=True)]
+        )
+
     def nothing_to_do(self, schema: pa.Schema) -> bool:
         """Whether the file may stay untouched."""
         texts = [name for name in self.names if name in MAPS and _is_text(schema, self, name)]
@@ -68,7 +74,8 @@ def parquet_batches(path: Path, renaming: Renaming) -> Iterator[pa.RecordBatch]:
 def csv_batches(path: Path, where: str) -> Iterator[pa.RecordBatch]:
     """The rows of a gzipped CSV, typed by the contract, tag columns folded into one map.
 
-    The first batch is empty: it shows the schema. Raises pa.ArrowException for a value that is not of its type.
+    The first batch is empty: it shows the schema. Raises pa.ArrowException for a value that is
+    not of its type.
     """
     with pa.input_stream(path, compression="gzip") as stream:
         header = _header(path, where)

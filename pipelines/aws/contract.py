@@ -36,10 +36,11 @@ CHECKED = pa.schema(
 MAPS = ("resource_tags", "product", "discount", "cost_category", "tags", "x_discounts",
         "x_cost_categories")  # fmt: skip
 
+# The rates are text in AWS's own tables, though they hold numbers.
 _NUMBER = re.compile(
-    r"^(line_item_(net_)?(un)?blended_(cost|rate)"
+    r"^(line_item_(net_)?(un)?blended_cost"
     r"|line_item_(usage_amount|normalization_factor|normalized_usage_amount)"
-    r"|pricing_public_on_demand_(cost|rate)"
+    r"|pricing_public_on_demand_cost"
     r"|reservation_(net_)?(amortized_upfront_cost_for_usage"
     r"|amortized_upfront_fee_for_billing_period|effective_cost|recurring_fee_for_usage"
     r"|unused_amortized_upfront_fee_for_billing_period|unused_recurring_fee|upfront_value)"

@@ -5,7 +5,8 @@ Layouts (AWS Data Exports user guide, "Understanding export delivery"; CUR user 
 
     data export   <export>/data/BILLING_PERIOD=2026-10/[<execution>/]<export>-00001.snappy.parquet
                   <export>/metadata/BILLING_PERIOD=2026-10/[<execution>/]<export>-Manifest.json
-    legacy csv    <report>/20261001-20261101/[<assembly>/]<report>-00001.csv.gz, <report>-Manifest.json
+    legacy csv    <report>/20261001-20261101/[<assembly>/]<report>-00001.csv.gz
+                  <report>/20261001-20261101/<report>-Manifest.json
     legacy parquet  <report>/<report>/year=2026/month=10/<report>-00001.snappy.parquet
 
 A manifest is written after the data files, so an execution without one is not complete.
@@ -151,7 +152,9 @@ def plan(export: Export) -> list[Partition]:
 
 def incomplete(export: Export) -> list[str]:
     """Periods that have data but no manifest yet, while others have one: AWS is delivering."""
-    return [key for key, period in sorted(export.periods.items()) if not _deliveries(export, period)]
+    return [
+        key for key, period in sorted(export.periods.items()) if not _deliveries(export, period)
+    ]
 
 
 def files_of(bucket: Bucket, partition: Partition) -> tuple[Source, list[Object]]:
@@ -205,6 +208,8 @@ def _deliveries(export: Export, period: Period) -> list[Source]:
     if top and (export.kind.startswith("legacy") or period.data.get("") or not everything):
         return [source(_assembly(period, top), top)]
     runs = newest_first(filter(None, period.manifests), lambda run: [period.manifests[run]])
+    if top and not runs:  # a copy of the bucket without the executions' own manifests
+        return [replace(source(_assembly(period, top), top), period=everything)]
     return [source(run, period.manifests[run]) for run in runs]
 
 
@@ -241,7 +246,7 @@ def _listed_by_manifest(bucket: Bucket, source: Source) -> list[Object]:
         return list(source.data)
     where = f"{source.manifest.key}"
     try:
-        document = json.loads(bucket.read(source.manifest.key))
+        document = json.loads(bucket.read(source.manifest))
         names = document["dataFiles"] if "dataFiles" in document else document["reportKeys"]
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise TypeError("its list of files is not a list of text")

@@ -97,7 +97,7 @@ def _land_parquet(download: Path, target: Path, where: str) -> str:
     schema = _read_schema(download, where)
     renaming = Renaming.of(schema.names, where)
     form = form_of(renaming.names, where)
-    check_types(schema.rename_columns(renaming.names), where)
+    check_types(renaming.renamed(schema), where)
     if renaming.nothing_to_do(schema):
         download.rename(target)
         return form

@@ -28,7 +28,14 @@ from pipelines.clickhouse.errors import (
     ClickHouseError,
     ClickHouseQueryError,
 )
-from pipelines.clickhouse.problems import detail, diagnose, explain, scrub, server_code
+from pipelines.clickhouse.problems import (
+    detail,
+    diagnose,
+    explain,
+    redacted,
+    scrub,
+    server_code,
+)
 from pipelines.clickhouse.rules import Kind
 
 log = logging.getLogger(__name__)
@@ -39,12 +46,15 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 BATCH_ROWS = 50_000
+ANSWER_SECONDS = 300  # without a sign of life; a running query tells its progress
 BACKOFF = tenacity.wait_exponential(multiplier=0.5, max=10)
-# A `with` may also begin an insert.
+# Comments and brackets may stand first; a `with` may also begin an insert.
 _READ = re.compile(
-    r"\s*(--[^\n]*\n\s*)*[(\s]*(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
+    r"(\s|\(|--[^\n]*\n)*"
+    r"(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
     re.IGNORECASE | re.DOTALL,
 )
+_INSERT = re.compile(r"\s*insert\b", re.IGNORECASE)
 # What the driver raises before anything of a statement has been sent ...
 _NOT_SENT = (NetworkError, SocketTimeoutError)
 # ... and what may come out of the socket in the middle of one.
@@ -59,9 +69,10 @@ class ClickHouseManager:
     Nothing is opened before `connect()` or the first statement. clickhouse-driver's connection is
     not safe for threads, so a lock admits one statement at a time: threads that are to work side
     by side take a manager each. What a session holds (temporary tables, `use`, `set`) is lost with
-    its connection, which also ends with every statement that fails. `wait`, `stop` and `sleep` are tenacity's, for the tries to
-    connect; without `stop` there are `config.max_retries` of them. No error, log line or repr
-    holds the password.
+    its connection, which also ends with every statement that fails.
+
+    `wait`, `stop` and `sleep` are tenacity's, for the tries to connect; without `stop` there are
+    `config.max_retries` of them. No error, log line or repr holds the password.
     """
 
     def __init__(
@@ -76,7 +87,7 @@ class ClickHouseManager:
         self._wait = wait
         self._stop = stop or tenacity.stop_after_attempt(config.max_retries)
         self._sleep = sleep
-        self._client: Client | None = None
+        self._client: Any = None  # a clickhouse_driver.Client, which has no types
         self._lock = threading.RLock()
 
     @property
@@ -131,8 +142,8 @@ class ClickHouseManager:
         removes duplicates or is emptied when the whole is done again: then a broken connection is
         opened anew and that batch sent once more; else the error says what may have arrived.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be 1 or more")
+        if batch_size < 1 or not _INSERT.match(sql):
+            raise ValueError(f"batches of {batch_size} rows for {self._shown(sql)}: no insert")
         waiting, sent = iter(rows), 0
         with self._lock:
             while batch := list(islice(waiting, batch_size)):
@@ -157,14 +168,13 @@ class ClickHouseManager:
         """
         with self._lock:
             try:
-                client = self._client or self._new_client()
-                healthy = bool(client.execute("select 1") == [(1,)])
+                if not self.is_connected:
+                    self._open()
+                return bool(self._client.execute("select 1") == [(1,)])
             except (DriverError, *_BROKEN, *_MISFIT) as error:
                 log.info("not healthy: %s", explain(error, self.config))
                 self.close()
                 return False
-            self._client = client
-            return healthy
 
     def close(self) -> None:
         """Close the connection; again is no error. A later statement opens a new one."""
@@ -206,10 +216,10 @@ class ClickHouseManager:
                 self.close()
                 harmless = repeatable or isinstance(error, _NOT_SENT)
                 if last or not harmless:
-                    raise self._lost(error, sql) from _quiet(error, self.config)
+                    raise self._lost(error, sql) from redacted(error, self.config)
                 log.info("%s; connecting anew", explain(error, self.config))
             except (DriverError, *_MISFIT) as error:
-                raise self._refused(error, sql) from _quiet(error, self.config)
+                raise self._refused(error, sql) from redacted(error, self.config)
         raise AssertionError  # the second time round returns or raises
 
     def _connect_with_backoff(self) -> None:
@@ -226,7 +236,7 @@ class ClickHouseManager:
         except (DriverError, *_BROKEN) as error:
             tries = retrying.statistics["attempt_number"]
             text = explain(error, self.config) + (f" (tried {tries} times)" if tries > 1 else "")
-            raise self._no_connection(error, text) from _quiet(error, self.config)
+            raise self._no_connection(error, text) from redacted(error, self.config)
 
     def _no_connection(self, error: BaseException, text: str) -> ClickHouseError:
         if diagnose(error, self.config).kind is Kind.AUTH:
@@ -235,12 +245,14 @@ class ClickHouseManager:
         return ClickHouseConnectionError(text) if code is None else ClickHouseQueryError(text, code)
 
     def _open(self) -> None:
-        client = self._new_client()
+        """Log in. The driver would wait `ANSWER_SECONDS` for a port that takes and says nothing."""
+        client = Client(
+            **self.config.to_driver_arguments(), send_receive_timeout=self.config.connect_timeout
+        )
         client.execute("select 1")  # the driver opens its connection with the first statement
+        client.connection.send_receive_timeout = ANSWER_SECONDS
+        client.connection.socket.settimeout(ANSWER_SECONDS)
         self._client = client
-
-    def _new_client(self) -> Client:
-        return Client(**self.config.to_driver_arguments())
 
     def _may_pass(self, error: BaseException) -> bool:
         if not isinstance(error, (DriverError, *_BROKEN)):
@@ -274,8 +286,3 @@ class ClickHouseManager:
     def _shown(self, sql: str) -> str:
         line = scrub(" ".join(sql.split()), self.config)
         return line if len(line) <= 200 else f"{line[:200]}…"
-
-
-def _quiet(error: BaseException, config: ClickHouseConfig) -> BaseException | None:
-    """The error as a cause to show, unless its own text holds the password."""
-    return error if scrub(str(error), config) == str(error) else None

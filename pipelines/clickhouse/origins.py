@@ -89,7 +89,7 @@ class Places:
         self, environ: Mapping[str, str], providers: Sequence[ConfigProvider] | None = None
     ) -> None:
         self._environ = environ
-        self._first = Environment(environ)
+        self.first = Environment(environ)
         self._rest = [
             provider
             for provider in (dlt.config.config_providers if providers is None else providers)
@@ -116,7 +116,7 @@ class Places:
         return Found(value, f"{name} (environment)") if value else None
 
     def _all(self, setting: Setting) -> Iterator[Found]:
-        yield from _in_provider(self._first, setting)
+        yield from _in_provider(self.first, setting)
         if found := self.variable(setting.variable):
             yield found
         for provider in self._rest:

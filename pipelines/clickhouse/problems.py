@@ -59,6 +59,19 @@ def scrub(text: str, config: ClickHouseConfig) -> str:
     return text
 
 
+def redacted(error: BaseException, config: ClickHouseConfig) -> BaseException:
+    """The error itself, with the password taken out of its texts and of those it wraps.
+
+    An error goes on as the cause of ours, and whoever logs that one logs its causes, too.
+    """
+    for cause in causes(error):
+        cause.args = tuple(scrub(a, config) if isinstance(a, str) else a for a in cause.args)
+        message = getattr(cause, "message", None)
+        if isinstance(message, str):
+            cause.message = scrub(message, config)  # type: ignore[attr-defined]
+    return error
+
+
 def _match(text: str) -> Problem | None:
     found = (rule.problem for rule in RULES if re.search(rule.pattern, text, re.IGNORECASE))
     return next(found, None)

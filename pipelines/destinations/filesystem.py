@@ -13,16 +13,19 @@ from typing import Any
 
 import dlt
 from dlt.common.configuration import resolve_configuration
-from dlt.common.destination.client import LoadJob, PreparedTableSchema
+from dlt.common.destination.client import LoadJob
+from dlt.common.destination.exceptions import DestinationTerminalException
+from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import FileStorage
 from dlt.common.storages.configuration import FilesystemConfigurationWithLocalFiles
 from dlt.common.storages.fsspec_filesystem import fsspec_from_config
-from dlt.destinations.exceptions import DestinationTerminalException
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, FilesystemLoadJob
 
-from pipelines.destinations.store import LocalStore, ObjectStore, Place, Store
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import LocalStore, ObjectStore, Store
 from pipelines.partitions import Delivery, UserError
+
 
 class PublishFailed(DestinationTerminalException):
     """The delivery cannot be published; trying again by itself would not help."""
@@ -33,9 +36,7 @@ class PartitionJob(FilesystemLoadJob):
 
     def run(self) -> None:
         """Raises PublishFailed with the reason; the published partition then is as it was."""
-        client = self._job_client
-        assert isinstance(client, PartitionClient)
-        store = open_store(client.config)
+        store = open_store(self._job_client.config)
         with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as lines:
             recipes = [json.loads(line)["recipe"] for line in lines]
         try:

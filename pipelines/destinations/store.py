@@ -1,9 +1,4 @@
-"""Where partitions lie on the filesystem destination, and how each is published whole.
-
-    <bucket>/aws_costs/cur/billing_period=2026-10/*.parquet, _delivery.json    raw
-    <bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
-    <bucket>/marts/costs/aws-2026-10.parquet                                   mart
-    <bucket>/deliveries/aws-2026-10.parquet                                    history
+"""How a partition is published whole on the filesystem destination, and read back.
 
 Raw: `_delivery.json` names the committed files. On a local disk the whole folder is exchanged in
 one step; on an object store the files come first under new names, then `_delivery.json` by one
@@ -17,7 +12,6 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from uuid import uuid4
@@ -26,48 +20,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from pipelines.destinations.layout import MANIFEST, Layout, Place
 from pipelines.destinations.swap import link_file, swap_folder
 from pipelines.normalize.schema import deliveries_schema
 from pipelines.partitions import Delivery, Partition, PartitionError
 
-MANIFEST = "_delivery.json"
 
-
-@dataclass(frozen=True)
-class Place:
-    """A word's tables: raw dataset and table, the partition column."""
-
-    word: str
-    dataset: str
-    table: str
-    column: str
-
-
-class Store:
+class Store(Layout):
     """A filesystem destination. Subclasses say how bytes get to their place in one step."""
 
     def __init__(self, fs: AbstractFileSystem, root: str, scratch: Path) -> None:
+        super().__init__(root)
         self.fs = fs
-        self.root = root.rstrip("/")
         self.scratch = scratch
-
-    # where things lie
-
-    def raw(self, place: Place, partition: str = "") -> str:
-        """The folder of a raw table, or of one of its partitions."""
-        return self._join(place.dataset, place.table, _folder(place, partition))
-
-    def normalized(self, place: Place, partition: str) -> str:
-        """The file of a normalised partition."""
-        return self._join(f"normalized_{place.word}", _folder(place, partition), "data.parquet")
-
-    def mart(self, name: str, word: str, partition: str) -> str:
-        """The file of a word's partition in a mart."""
-        return self._join("marts", name, f"{word}-{partition}.parquet")
-
-    def history(self, word: str, partition: str) -> str:
-        """The file of a partition's publishing history."""
-        return self._join("deliveries", f"{word}-{partition}.parquet")
 
     # what is published
 
@@ -98,7 +63,7 @@ class Store:
     def provider(self, place: Place) -> list[dict[str, str]]:
         """What the provider had when a run last listed it: partition, fingerprint, delivered_at."""
         try:
-            return list(json.loads(self.read(self._provider(place))))
+            return list(json.loads(self.read(self.listing(place))))
         except FileNotFoundError:
             return []
 
@@ -119,7 +84,7 @@ class Store:
         if new != known:
             target = self.target(place.word)
             target.write_text(json.dumps([new[key] for key in sorted(new)], indent=1) + "\n")
-            self.publish_file(target, self._provider(place))
+            self.publish_file(target, self.listing(place))
 
     def lock_file(self, word: str) -> Path | None:
         """Where a run's lock lies when the destination is on this machine's disk."""
@@ -127,7 +92,7 @@ class Store:
 
     def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
         """The footer metadata of each normalised partition by key."""
-        found = {}
+        found: dict[str, Mapping[str, str]] = {}
         pattern = self._join(f"normalized_{place.word}", f"{place.column}=*", "data.parquet")
         for path in self.glob(pattern):
             partition = PurePosixPath(path).parent.name.partition("=")[2]
@@ -207,12 +172,6 @@ class Store:
         with self.fs.open(path, "rb") as file:
             yield file
 
-    def _provider(self, place: Place) -> str:
-        return self._join(place.dataset, f"_provider_{place.table}.json")
-
-    def _join(self, *parts: str) -> str:
-        return "/".join([self.root, *filter(None, parts)])
-
 
 class LocalStore(Store):
     """On a local disk: folders are exchanged, files renamed."""
@@ -286,10 +245,6 @@ class ObjectStore(Store):
         """As the store has it now, not as it was listed before."""
         self.fs.invalidate_cache()
         return super().glob(pattern)
-
-
-def _folder(place: Place, partition: str) -> str:
-    return f"{place.column}={partition}" if partition else ""
 
 
 def _manifest(delivery: Delivery) -> str:

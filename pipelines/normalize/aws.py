@@ -1,31 +1,25 @@
 """AWS cost lines, one row per CUR line item. Twin: sql/20_aws.sql.
 
-CUR 2.0 and legacy CUR, parquet or converted from csv, by the rules per line-item type that AWS's own
-Cloud Intelligence Dashboards use (aws-samples/aws-cudos-framework-deployment, summary_view.sql); AWS's FOCUS
-export goes through aws_focus.py. NET below is the net column where it exists and has a value, else the gross.
+CUR 2.0 and legacy CUR, parquet or converted from csv, by the rules per line-item type of AWS's own
+Cloud Intelligence Dashboards (aws-samples/aws-cudos-framework-deployment, summary_view.sql). AWS's
+FOCUS export goes through aws_focus.py. `net` is the net column's value, else the gross column's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.normalize import aws_focus
+from pipelines.normalize import aws_focus, aws_money
 from pipelines.normalize.aws_focus import is_focus
+from pipelines.normalize.aws_money import of_kind
 from pipelines.normalize.columns import (
-    Floats,
     Raw,
     by_kind,
     constants,
-    either,
-    first,
     first_text,
     frame,
     is_in,
-    is_set,
     literal,
     lookup,
     nulls,
@@ -101,7 +95,7 @@ SPLIT_COST_ROWS = ("EKSPod-EC2", "ECSTask-EC2")
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Of a raw file's columns those that are read, and those of them that are read dictionary-encoded."""
+    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
     if is_focus(schema):
         return aws_focus.columns(schema)
     require(schema, REQUIRED, "A Cost and Usage Report")
@@ -131,8 +125,8 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
     tag = tags(raw, "resource_tags", FLAT_TAGS)
-    net = first(raw.number("line_item_net_unblended_cost"), raw.number("line_item_unblended_cost"))
-    effective = _effective(raw, kind, net)
+    net = aws_money.net(raw)
+    effective = aws_money.effective(raw, kind, net)
     rate = units_per_usd(currency)
     return frame(
         {
@@ -150,10 +144,10 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "charge_period_start": start,
             "charge_period_end": raw.time("line_item_usage_end_date"),
             # what
-            "charge_category": lookup(kind, _of_kind("charge_category"), "unclassified"),
+            "charge_category": lookup(kind, of_kind("charge_category"), "unclassified"),
             "charge_class": nulls(n),
             "charge_description": raw.text("line_item_line_item_description"),
-            "charge_frequency": lookup(kind, _of_kind("charge_frequency")),
+            "charge_frequency": lookup(kind, of_kind("charge_frequency")),
             "service_category": lookup(product, _SERVICE_CATEGORY, "Other"),
             "service_name": first_text(product_name, raw.text("product_product_name"), product),
             "sku_id": raw.text("product_sku"),
@@ -173,8 +167,8 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             # money
             "billed_cost": net,
             "effective_cost": effective,
-            "list_cost": _list(raw, kind, net),
-            "contracted_cost": _contracted(raw, kind, net),
+            "list_cost": aws_money.list_cost(raw, kind, net),
+            "contracted_cost": aws_money.contracted(raw, kind, net),
             "billing_currency": currency,
             # commitment
             "commitment_discount_id": first_text(plan, reservation),
@@ -185,7 +179,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "commitment_discount_category": first_text(
                 lookup(plan, lambda _: "Spend"), lookup(reservation, lambda _: "Usage")
             ),
-            "commitment_discount_status": lookup(kind, _of_kind("commitment_discount_status")),
+            "commitment_discount_status": lookup(kind, of_kind("commitment_discount_status")),
             # tags
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
@@ -206,11 +200,6 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
 
 _SERVICE_CATEGORY = constants("aws_services.csv", "product_code", "service_category")
 _REGION_NAME = constants("aws_regions.csv", "region_id", "region_name")
-_SPOT, _DYNAMIC = "SpotUsage", "Dynamic"
-
-
-def _of_kind(column: str) -> Mapping[str, str]:
-    return constants("aws_line_items.csv", "line_item_type", column)
 
 
 def _without_split_cost_rows(raw: Raw) -> Raw:
@@ -218,79 +207,9 @@ def _without_split_cost_rows(raw: Raw) -> Raw:
     return Raw(raw.table.filter(pa.array(~split))) if split.any() else raw
 
 
-def _net(raw: Raw, net: str, gross: str) -> Floats:
-    return first(raw.number(net), raw.number(gross))
-
-
-def _known(kind: pa.DictionaryArray, net: Floats) -> Floats:
-    """NET where the kind is one that has rules; an unknown kind's other costs are NULL, never guessed."""
-    return np.where(is_in(kind, _of_kind("charge_category")), net, np.nan)
-
-
-def _effective(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
-    """What was used, commitments spread over their use; purchases count only by what stayed unused."""
-    reserved = is_set(raw.text("reservation_reservation_a_r_n"))
-    plan_refund = is_in(raw.text("line_item_product_code"), {"ComputeSavingsPlans"})
-    rules: dict[str, Floats | float] = {
-        "DiscountedUsage": _net(
-            raw,
-            "reservation_net_effective_cost",
-            "reservation_effective_cost",
-        ),
-        "RIFee": either(
-            _net(
-                raw,
-                "reservation_net_unused_amortized_upfront_fee_for_billing_period",
-                "reservation_unused_amortized_upfront_fee_for_billing_period",
-            ),
-            _net(
-                raw,
-                "reservation_net_unused_recurring_fee",
-                "reservation_unused_recurring_fee",
-            ),
-        ),
-        "Fee": np.where(reserved, 0.0, net),
-        "SavingsPlanCoveredUsage": _net(
-            raw,
-            "savings_plan_net_savings_plan_effective_cost",
-            "savings_plan_savings_plan_effective_cost",
-        ),
-        "SavingsPlanNegation": 0.0,
-        "SavingsPlanRecurringFee": raw.number("savings_plan_total_commitment_to_date")
-        - raw.number("savings_plan_used_commitment"),
-        "SavingsPlanUpfrontFee": 0.0,
-        "Refund": np.where(plan_refund, 0.0, net),
-    }
-    return by_kind(kind, rules, otherwise=_known(kind, net))
-
-
-def _list(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
-    """At public on-demand prices."""
-    public = raw.number("pricing_public_on_demand_cost")
-    rules: dict[str, Floats | float] = {
-        "Usage": first(public, net),
-        "DiscountedUsage": public,
-        "RIFee": 0.0,
-        "SavingsPlanCoveredUsage": first(public, net),
-        "SavingsPlanNegation": 0.0,
-    }
-    return by_kind(kind, rules, otherwise=_known(kind, net))
-
-
-def _contracted(raw: Raw, kind: pa.DictionaryArray, net: Floats) -> Floats:
-    """At negotiated prices before commitments. The CUR has no such column; NET comes nearest."""
-    rules: dict[str, Floats | float] = {
-        "DiscountedUsage": raw.number("pricing_public_on_demand_cost"),
-        "RIFee": 0.0,
-        "SavingsPlanNegation": 0.0,
-    }
-    return by_kind(kind, rules, otherwise=_known(kind, net))
-
-
 def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:
     """By kind of line, but on-demand usage of spot instances is Dynamic."""
-    spot = lookup(
-        raw.text("line_item_usage_type"), lambda name: _DYNAMIC if _SPOT in name else None
-    )
-    on_demand_spot = only(spot, is_in(kind, {"Usage"}))
-    return first_text(on_demand_spot, lookup(kind, _of_kind("pricing_category")))
+    usage_type = raw.text("line_item_usage_type")
+    spot = lookup(usage_type, lambda name: "Dynamic" if "SpotUsage" in name else None)
+    used = is_in(kind, {"Usage"})
+    return first_text(only(spot, used), lookup(kind, of_kind("pricing_category")))

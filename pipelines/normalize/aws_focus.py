@@ -1,6 +1,6 @@
 """AWS's own FOCUS 1.0 or 1.2 export, one row per FOCUS row. Twin: sql/20_aws.sql.
 
-Its columns are ours by name (PascalCase became snake_case at load), its figures are taken as delivered.
+Its columns are ours by name (PascalCase became snake_case at load), its figures as delivered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipelines.normalize.columns import (
     units_per_usd,
 )
 from pipelines.normalize.schema import COSTS, Context
-from pipelines.normalize.tags import tag_columns, tags
+from pipelines.normalize.tags import entries, stripped, tag_columns
 
 REQUIRED = ("billed_cost", "charge_category", "charge_period_start")
 CATEGORIES = {name: name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}
@@ -32,7 +32,7 @@ def is_focus(schema: pa.Schema) -> bool:
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Of a raw file's columns those that are read, and those of them that are read dictionary-encoded."""
+    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
     require(schema, REQUIRED, "A FOCUS export")
     wanted = [column for column in COSTS if column.focus and column.name in schema.names]
     encoded = [column.name for column in wanted if column.type in ("text", "map")]
@@ -52,7 +52,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     currency = raw.text("billing_currency")
     billed = raw.number("billed_cost")
     effective = raw.number("effective_cost")
-    tag = tags(raw, "tags", flat="tags_")
+    tag = stripped(entries(raw, "tags"))
     rate = units_per_usd(currency)
     return frame(
         {

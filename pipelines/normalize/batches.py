@@ -1,18 +1,20 @@
 """Raw parquet files to one normalised parquet file, batch by batch, in bounded memory.
 
-One thread reads, one normalises, the caller's writes; at most `AHEAD` batches are under way, in the order of
-the files, so that the same input gives the same bytes. The writer's settings are measured: text and times as
-dictionaries, floats plain, statistics only where a reader can skip by them, zstd level 1.
+One thread reads, one normalises, the caller's writes; at most `AHEAD` batches are under way, in the
+order of the files, so that the same input gives the same bytes. The writer's settings are measured:
+text and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd
+level 1.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,8 +31,8 @@ from pipelines.normalize.tags import MAP
 __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
 
 Worked = TypeVar("Worked")
-AHEAD = 3
-"""Batches under way besides the one being written: one read, one normalised, one waiting."""
+AHEAD = 2
+"""Batches under way besides the one being written: one is read, one normalised."""
 
 
 class Normalizer(Protocol):
@@ -86,24 +88,24 @@ def normalize_files(
 ) -> Totals:
     """Normalises the rows of `files`, in their order, into one parquet file at `target`.
 
-    on_rows hears how many more raw rows are done. The footer says fingerprint, rows, billed, effective and
-    billing_currency ('' when mixed or none), and `metadata`. No files, or no rows, give a file of no rows.
-    Raises ShapeError, beginning with the file's name, for a file that is no parquet or has another shape; then,
-    as after any error, there is no file at `target`.
+    on_rows hears how many more raw rows are done. The footer holds `Totals.metadata()` and
+    `metadata`. No files, or no rows, give a file of no rows. Raises ShapeError, beginning with the
+    file's name, for a file that is no parquet or has another shape; then, as after any error, there
+    is no file at `target`.
     """
     schema = file_schema(context.tag_columns)
     parts: list[_Sums] = []
     with ExitStack() as undo:
         undo.callback(target.unlink, missing_ok=True)
         with pq.ParquetWriter(target, schema, **_settings(schema)) as writer:
-            batches = read(files, normalizer.columns)
-            for table, sums in _ahead(
-                batches, lambda raw: _apply(normalizer, raw, context, schema)
-            ):
-                writer.write_table(table)
-                parts.append(sums)
-                if on_rows:
-                    on_rows(sums.rows_in)
+            work = partial(_apply, normalizer, context, schema)
+            with closing(_ahead(read(files, normalizer.columns), work)) as batches:
+                for table, sums in batches:
+                    if table.num_rows:
+                        writer.write_table(table)
+                    parts.append(sums)
+                    if on_rows:
+                        on_rows(sums.rows_in)
             totals = _totals(parts, context.fingerprint)
             writer.add_key_value_metadata(totals.metadata() | dict(metadata or {}))
         undo.pop_all()
@@ -111,18 +113,14 @@ def normalize_files(
 
 
 def file_schema(tag_columns: Sequence[str]) -> pa.Schema:
-    """The cost shape as it is written: as `arrow_schema`, with text dictionary-encoded in memory."""
+    """The cost shape as it is written: `arrow_schema` with text dictionary-encoded in memory."""
     encoded = {pa.string(): columns.TEXT, pa.map_(pa.string(), pa.string()): MAP}
-    return pa.schema(
-        [
-            field.with_type(encoded.get(field.type, field.type))
-            for field in arrow_schema(tag_columns)
-        ]
-    )
+    plain = arrow_schema(tag_columns)
+    return pa.schema([field.with_type(encoded.get(field.type, field.type)) for field in plain])
 
 
 def _settings(schema: pa.Schema) -> dict[str, Any]:
-    """Arguments of the parquet writer. The arrow schema is not stored: readers should see plain text."""
+    """Arguments of the parquet writer. Without the arrow schema readers see plain text."""
     floats = [field.name for field in schema if pa.types.is_floating(field.type)]
     times = [field.name for field in schema if pa.types.is_temporal(field.type)]
     text = [field.name for field in schema if field.type == columns.TEXT]
@@ -138,7 +136,7 @@ def _settings(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _apply(
-    normalizer: Normalizer, raw: RawBatch, context: Context, schema: pa.Schema
+    normalizer: Normalizer, context: Context, schema: pa.Schema, raw: RawBatch
 ) -> tuple[pa.Table, _Sums]:
     """One batch in the schema of the file, and its totals."""
     with naming(raw.file):
@@ -166,9 +164,13 @@ def _totals(parts: Sequence[_Sums], fingerprint: str) -> Totals:
     )
 
 
-def _ahead(items: Iterator[RawBatch], work: Callable[[RawBatch], Worked]) -> Iterator[Worked]:
-    """`work` of each item, in order: one thread takes the items, another works, both ahead of the caller."""
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "normalize") as worker:
+def _ahead(items: Generator[RawBatch], work: Callable[[RawBatch], Worked]) -> Generator[Worked]:
+    """`work` of each item, in order: one thread takes items, one works, ahead of the caller."""
+    with (
+        closing(items),
+        ThreadPoolExecutor(1, "read") as reader,
+        ThreadPoolExecutor(1, "normalize") as worker,
+    ):
 
         def start() -> Future[Worked | None]:
             item = reader.submit(next, items, None)

@@ -1,8 +1,8 @@
-"""Typed access to raw columns, and the few idioms that keep text dictionary-encoded from read to write.
+"""Typed access to raw columns, and the idioms that keep text dictionary-encoded from read to write.
 
-A raw cloud column repeats few values over many rows. So a rule is worked out once per distinct value
-of a batch and spread over the rows by code; nothing here loops over rows. Numbers are numpy floats
-in which NaN means NULL; text is `TEXT`, in which '' never occurs.
+A raw cloud column repeats few values over many rows. So a rule is worked out once per distinct
+value of a batch and spread over the rows by code; nothing here loops over rows. Numbers are numpy
+floats in which NaN means NULL; text is of type `TEXT` and never ''.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _LOOKUPS = Path(__file__).parent / "lookups"
 
 
 class Raw:
-    """The columns of one raw table by name. A column that is missing, or has no value at all, is all NULL.
+    """The columns of one raw table by name. One that is missing, or has no value, is all NULL.
 
-    A column of a type that its rule cannot use raises ShapeError: text is never parsed for a number, because
-    a column that turned from number to text is a broken delivery.
+    A column of a type that its rule cannot use raises ShapeError: text is never parsed for a
+    number, because a column that turned from number to text is a broken delivery.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -70,18 +70,21 @@ class Raw:
 
     def values(self, name: str) -> pa.Array | None:
         """The column in one piece, None when it is missing or has no value."""
-        at = self.table.schema.get_field_index(name)
-        if at < 0:
+        found = self.table.schema.get_all_field_indices(name)
+        if not found:
             return None
-        column = one(self.table.column(at))
+        if len(found) > 1:
+            raise ShapeError(f"Column {name} occurs {len(found)} times: the file is broken.")
+        column = one(self.table.column(found[0]))
         return None if column.null_count == len(column) else column
 
 
 def wrong_type(name: str, found: pa.DataType, wanted: str) -> ShapeError:
+    """The error for a column whose values cannot be what its rule needs."""
     return ShapeError(
         f"Column {name} is {found}, but must be {wanted}."
-        " The delivery is broken or the export's columns were changed: compare the file with the export's"
-        " settings, then load the partition again with --force."
+        " The delivery is broken or the export's columns were changed: compare the file with the"
+        " export's settings, then load the partition again with --force."
     )
 
 
@@ -91,8 +94,8 @@ def require(schema: pa.Schema, names: Iterable[str], product: str) -> None:
     if missing:
         some = ", ".join(schema.names[:5]) or "none"
         raise ShapeError(
-            f"Column {', '.join(missing)} is missing (found: type none; the file begins with {some})."
-            f" {product} needs it: add it to the export's columns, or point the source at another export."
+            f"Column {', '.join(missing)} is missing (the file begins with {some})."
+            f" {product} needs it: add it to the export's columns, or name another export."
         )
 
 
@@ -129,7 +132,7 @@ def without_empty(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Only the distinct values that occur: a batch may carry the dictionary of all batches before it."""
+    """Only the distinct values that occur; a slice carries the dictionary of its whole."""
     codes = column.indices
     used = np.zeros(len(column.dictionary), bool)
     used[codes.drop_null().to_numpy()] = True
@@ -140,6 +143,7 @@ def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def nulls(rows: int) -> pa.DictionaryArray:
+    """Text that is NULL on every row."""
     return pa.nulls(rows, TEXT)
 
 
@@ -153,7 +157,7 @@ def lookup(
     meaning: Mapping[str, str | None] | Callable[[str], str | None],
     otherwise: str | None = None,
 ) -> pa.DictionaryArray:
-    """What each text means, worked out on the distinct values; `otherwise` where that is nothing or NULL."""
+    """What each distinct text means; `otherwise` where it means nothing or is NULL."""
     find = meaning.get if isinstance(meaning, Mapping) else meaning
     words = column.dictionary.to_pylist()
     found = [find(word) or otherwise for word in words]
@@ -223,7 +227,7 @@ def by_kind(
 
 
 def units_per_usd(currency: pa.DictionaryArray) -> Floats:
-    """Units of each row's currency for one USD; NULL where no rate is known, so that no sum mixes currencies."""
+    """Units of each row's currency for one USD; NULL where no rate is known, never guessed."""
     return np.where(is_in(currency, {"USD"}), 1.0, np.nan)
 
 
@@ -258,5 +262,7 @@ def _is_real(kind: pa.DataType) -> bool:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    """Text by any name; bytes are text of a writer that left out the annotation."""
+    types = pa.types
+    tests = (types.is_string, types.is_large_string, types.is_string_view, types.is_binary)
     return any(test(kind) for test in tests)

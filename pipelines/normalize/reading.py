@@ -1,14 +1,14 @@
-"""Raw parquet files as batches of about 131,072 rows, however large or small their row groups are.
+"""Raw parquet files as batches of bounded size, however large or small their row groups are.
 
-Text is read dictionary-encoded: a factor of four in CPU time. Two limits of the parquet reader shape this
-module: maps of dictionaries cannot be read across row groups, so every row group is read by itself; and a
-reader that gives out one row group in slices keeps one dictionary for all of it, so in a huge row group the
-columns of many distinct values are read as plain text.
+Text is read dictionary-encoded: a factor of four in CPU time. Two limits of the parquet reader
+shape this module: maps of dictionaries cannot be read across row groups, so every row group is read
+by itself; and a reader that gives out a row group in slices keeps one dictionary for all of it, so
+in a huge row group the columns of many distinct values are read as plain text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +19,19 @@ import pyarrow.parquet as pq
 
 from pipelines.normalize.schema import ShapeError
 
-BATCH_ROWS = 1 << 17
-HUGE_ROWS = 2 * BATCH_ROWS
+BATCH_ROWS = 1 << 16
+"""Rows of a slice of a huge row group, and up to which small row groups are put together."""
+HUGE_ROWS = 160_000
+"""A row group of up to so many rows is read whole; 122,880 and 131,072 are common sizes."""
 FEW_BYTES = 4.0
-"""Uncompressed bytes per value below which a column chunk holds little but codes of a dictionary."""
+"""Uncompressed bytes per value below which a column holds little but codes of a dictionary."""
 
 Choose = Callable[[pa.Schema], tuple[list[str], list[str]]]
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One raw parquet file: its name in messages, and its path or what opens it for reading (seekable)."""
+    """One raw parquet file: its name in messages; its path, or what opens it (seekable)."""
 
     name: str
     source: Path | Callable[[], IO[bytes]]
@@ -37,14 +39,17 @@ class RawFile:
 
 @dataclass(frozen=True)
 class RawBatch:
+    """Some raw rows and the name of their file."""
+
     file: str
     table: pa.Table
 
 
-def read(files: Sequence[RawFile], choose: Choose) -> Iterator[RawBatch]:
-    """All rows of all files, in order; `choose` names the columns to read and those to read as dictionaries.
+def read(files: Sequence[RawFile], choose: Choose) -> Generator[RawBatch]:
+    """All rows of all files, in order; `choose` says which columns, and which as dictionaries.
 
-    Raises ShapeError, beginning with the file's name, for what is no whole parquet file or what `choose` refuses.
+    Raises ShapeError, beginning with the file's name, for a file that is no whole parquet file or
+    that `choose` refuses.
     """
     for file in files:
         with naming(file.name), _opened(file, choose) as (parquet, names):
@@ -60,11 +65,12 @@ def naming(file: str) -> Iterator[None]:
     except ShapeError as error:
         raise ShapeError(f"{file}: {error}") from error
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk or the network, not the content
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno):
+            raise  # the disk or the network: of bad content pyarrow raises a bare, unnumbered OSError
         raise ShapeError(
             f"{file}: this is not a whole parquet file ({error})."
-            " Load the partition again with --force; if that does not help, the provider's file is broken."
+            " Load the partition again with --force; if that does not help, the provider's file is"
+            " broken."
         ) from error
 
 
@@ -114,7 +120,7 @@ def _slices(parquet: pq.ParquetFile, names: list[str]) -> Iterator[pa.Table]:
 
 
 def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Small neighbours together, so that many tiny row groups do not become many tiny row groups."""
+    """Small neighbours together: many tiny row groups cost every later reader dear."""
     waiting: list[pa.Table] = []
     rows = 0
     for table in tables:

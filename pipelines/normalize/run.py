@@ -16,12 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dlt
 import pyarrow as pa
 
-from pipelines.destinations.store import LocalStore, Place, Store
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import LocalStore, Store
 from pipelines.normalize import aws, marts
 from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.normalize.schema import Context, ShapeError, cost_columns
@@ -72,6 +74,7 @@ def normalize(
 
     The caller holds the word's lock. Errors of single partitions are in the outcome.
     """
+    store.remove_orphans(place.word)
     keys = tag_columns()
     wanted = recipe(place.word, keys)
     footers = store.footers(place)
@@ -126,14 +129,13 @@ def _normalize_partition(
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:
         raise PartitionError(
-            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has gone. "
-            f"Load it again: python -m pipelines load {word} --from {partition} --to {partition} "
-            "--force"
+            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has "
+            f"gone. Load it again: {_again(word, partition)}"
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise PartitionError(
             f"{word} {partition}: its raw files cannot be read ({error}). Load it again: "
-            f"python -m pipelines load {word} --from {partition} --to {partition} --force"
+            f"{_again(word, partition)}"
         ) from error
     published = store.normalized(place, partition)
     store.publish_file(target, published)
@@ -141,6 +143,10 @@ def _normalize_partition(
     seconds = time.monotonic() - started
     line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
     progress.done(word, partition, line)
+
+
+def _again(word: str, partition: str) -> str:
+    return f"python -m pipelines load {word} --from {partition} --to {partition} --force"
 
 
 def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
@@ -157,7 +163,7 @@ def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
 
 def _raw_file(store: Store, path: str) -> RawFile:
     if isinstance(store, LocalStore):
-        return RawFile(path, partial(open, path, "rb"))
+        return RawFile(path, Path(path))
     return RawFile(path, partial(store.fs.open, path, "rb"))
 
 

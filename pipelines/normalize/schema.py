@@ -1,4 +1,4 @@
-"""The published tables, one `Column` per column: the single source for parquet, ClickHouse DDL, docs and Rill.
+"""The published tables, one `Column` per column: what DDL, docs and Rill are tested against.
 
 Nothing here imports pandas, so that a DDL generator or a validator of a live server can use it.
 Order and names: FOCUS 1.2 in snake_case; columns of ours begin with x_.
@@ -28,7 +28,7 @@ _USER_PREFIX = re.compile("^user[:_]")
 
 
 class ShapeError(ValueError):
-    """A raw table does not have the shape its source promises. Says column, type found and what to do."""
+    """A raw table does not have the shape its source promises: which column, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Column:
 class Context:
     """What the caller knows about a partition and every normalised row of it carries.
 
-    partition: "2026-10"; fingerprint: of the delivery; load_id: dlt's; tag_columns: configured tag keys.
+    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys.
     """
 
     partition: str
@@ -64,10 +64,8 @@ COSTS: tuple[Column, ...] = (
     Column("billing_account_name", "text", True, "Its name.", "BillingAccountName"),
     Column("sub_account_id", "text", True, "The account or project that used it.", "SubAccountId"),
     Column("sub_account_name", "text", True, "Its name.", "SubAccountName"),
-    # when (UTC)
-    Column(
-        "billing_period_start", "timestamp", True, "First instant billed.", "BillingPeriodStart"
-    ),
+    # when, in UTC
+    Column("billing_period_start", "timestamp", True, "First instant.", "BillingPeriodStart"),
     Column("billing_period_end", "timestamp", True, "First instant after it.", "BillingPeriodEnd"),
     Column("charge_period_start", "timestamp", True, "First instant used.", "ChargePeriodStart"),
     Column("charge_period_end", "timestamp", True, "First instant after it.", "ChargePeriodEnd"),
@@ -179,7 +177,10 @@ def cost_columns(tag_columns: Sequence[str]) -> tuple[Column, ...]:
 
 
 def tag_column_name(key: str) -> str:
-    """ "Cost Center" and "user:Cost Center" → "tag_cost_center": a name that no engine needs to quote."""
+    """`user:Cost Center` → `tag_cost_center`: a name that no engine needs to quote.
+
+    Raises ValueError for a key without any letter or digit of ASCII.
+    """
     plain = unicodedata.normalize("NFKD", tag_key(key).lower()).encode("ascii", "ignore").decode()
     name = re.sub("[^0-9a-z]+", "_", plain).strip("_")
     if not name:

@@ -1,13 +1,13 @@
-"""Tag maps: a user's own keys lose AWS's prefix, double keys become one, configured keys become columns.
+"""Tag maps: user keys lose AWS's prefix, double keys become one, configured keys become columns.
 
-Keys are worked on through the dictionary of a batch's distinct keys, so a key is stripped once per batch
-and not once per row. Rules (the twin follows them too):
+Keys are worked on through the dictionary of a batch's distinct keys, so a key is stripped once per
+batch and not once per row. Rules (the twin follows them too):
 
-- `user:` or `user_` is taken off a key once. `aws:createdBy` keeps its prefix, '' is a key like any other.
-- When that makes two keys of a row equal, the one that carried the prefix stays (it is the user's key as AWS
-  delivers it), else the first. Doubled keys must go: DuckDB refuses a parquet map that has them.
-- A configured key takes the entry with exactly its spelling, else the row's first that equals it in lower
-  case. CUR 2.0 and legacy parquet deliver the key `Cost Center` as `cost_center`: configure it so.
+- `user:` or `user_` is taken off a key once. `aws:createdBy` keeps its prefix; '' is a key too.
+- When that makes two keys of a row equal, the one that carried the prefix stays (it is the user's
+  key as AWS delivers it), else the first. Doubles must go: DuckDB refuses parquet maps with them.
+- A configured key takes the entry of exactly its spelling, else the row's first that equals it in
+  lower case. Where AWS delivers the key `Cost Center` as `cost_center`, configure it so.
 - The value '' stays in the map and is NULL in a tag column.
 """
 
@@ -30,7 +30,7 @@ _FEW_CELLS = 1 << 24
 
 @dataclass(frozen=True)
 class Entries:
-    """A map column taken apart: entry i is row `row[i]`'s key `keys[i]` with value `values[i]`, in row order."""
+    """A map column taken apart: entry i says that row `row[i]` has `keys[i]` = `values[i]`."""
 
     null: Booleans
     """Per row: it has no map at all, which is not the same as an empty one."""
@@ -39,7 +39,7 @@ class Entries:
     values: pa.DictionaryArray
 
     def pick(self, *tests: Callable[[str], bool]) -> pa.DictionaryArray:
-        """Per row the value of the first key that passes the first test, else the second, …; '' as NULL."""
+        """Per row the value of its first key to pass the first test, else the next; '' as NULL."""
         keys = self.keys.dictionary.to_pylist()
         codes = self.keys.indices.to_numpy()
         entry = np.full(len(self.null), -1, np.int32)
@@ -63,7 +63,7 @@ class Entries:
 
 
 def tags(raw: Raw, name: str, flat: str) -> Entries:
-    """The tags of a raw table by the rules above: the map column `name`, else its flat columns `<flat>…`."""
+    """A raw table's tags by the rules above: its map `name`, else its columns `<flat>…`."""
     if name in raw.table.schema.names:
         return stripped(entries(raw, name))
     names = [column for column in raw.table.schema.names if column.startswith(flat)]

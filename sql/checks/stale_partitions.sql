@@ -1,31 +1,31 @@
 -- one row per partition whose published rows are older than what the provider has delivered
 with offered as (
-    select word, partition, fingerprint, delivered_at, 'not loaded' as state
+    select word, "partition", fingerprint, delivered_at, 'not loaded' as state
     from provider_partitions
     union all
-    select word, partition, fingerprint, delivered_at, 'not normalised' as state
+    select word, "partition", fingerprint, delivered_at, 'not normalised' as state
     from raw_partitions
-    where rows > 0
+    where "rows" > 0
 ),
 
 published as (
-    select x_source as word, x_partition as partition, x_fingerprint as fingerprint
+    select x_source as word, x_partition as "partition", x_fingerprint as fingerprint
     from costs
     group by x_source, x_partition, x_fingerprint
     union all
-    select word, partition, fingerprint
+    select word, "partition", fingerprint
     from raw_partitions
-    where rows = 0
+    where "rows" = 0
 )
 
 select
     offered.word as word,
-    offered.partition as partition,
+    offered."partition" as "partition",
     min(offered.delivered_at) as delivered_at,
     min(offered.state) as state
 from offered
-where (offered.word, offered.partition, offered.fingerprint) not in (
-    select (word, partition, fingerprint) from published
+where (offered.word, offered."partition", offered.fingerprint) not in (
+    select (word, "partition", fingerprint) from published
 )
-group by offered.word, offered.partition
-order by word, partition
+group by offered.word, offered."partition"
+order by word, "partition"

@@ -1,0 +1,57 @@
+"""Where partitions lie on the filesystem destination.
+
+<bucket>/aws_costs/cur/billing_period=2026-10/*.parquet, _delivery.json    raw
+<bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
+<bucket>/marts/costs/aws-2026-10.parquet                                   mart
+<bucket>/deliveries/aws-2026-10.parquet                                    history
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MANIFEST = "_delivery.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A word's tables: raw dataset and table, the partition column."""
+
+    word: str
+    dataset: str
+    table: str
+    column: str
+
+
+class Layout:
+    """The paths below one root, as text: a local folder or a bucket with its prefix."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+
+    def raw(self, place: Place, partition: str = "") -> str:
+        """The folder of a raw table, or of one of its partitions."""
+        return self._join(place.dataset, place.table, _folder(place, partition))
+
+    def normalized(self, place: Place, partition: str) -> str:
+        """The file of a normalised partition."""
+        return self._join(f"normalized_{place.word}", _folder(place, partition), "data.parquet")
+
+    def mart(self, name: str, word: str, partition: str) -> str:
+        """The file of a word's partition in a mart."""
+        return self._join("marts", name, f"{word}-{partition}.parquet")
+
+    def history(self, word: str, partition: str) -> str:
+        """The file of a partition's publishing history."""
+        return self._join("deliveries", f"{word}-{partition}.parquet")
+
+    def listing(self, place: Place) -> str:
+        """The note of what the provider had when it was last listed."""
+        return self._join(place.dataset, f"_provider_{place.table}.json")
+
+    def _join(self, *parts: str) -> str:
+        return "/".join([self.root, *filter(None, parts)])
+
+
+def _folder(place: Place, partition: str) -> str:
+    return f"{place.column}={partition}" if partition else ""

@@ -1,0 +1,111 @@
+"""A process that forks one child per command and can `kill -9` it at its n-th step.
+
+A step is what changes files: Python announces each open for writing, rename, link, mkdir and
+removal to its audit hooks, so every one of our and of dlt's steps is a kill point, without a word
+about tests in the code. Talked to over stdin and stdout, a JSON line each; forked from a process
+without threads that has everything imported already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate",
+             "os.symlink", "shutil.rmtree", "shutil.move", "shutil.copyfile"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit status (None when killed) and the steps that it took."""
+
+    status: int | None
+    steps: tuple[str, ...]
+
+
+class Harness:
+    """Runs commands of ours, killing where asked."""
+
+    def __init__(self, environ: Mapping[str, str], watched: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.kill_harness", str(watched)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=dict(environ),
+            text=True,
+        )
+
+    def run(self, *arguments: str, kill_at: int = 0, environ: Mapping[str, str] = {}) -> Ended:
+        """One command; killed just before its step `kill_at` (the first is 1), 0 is never."""
+        assert self._process.stdin and self._process.stdout
+        request = {"arguments": arguments, "kill_at": kill_at, "environ": dict(environ)}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return Ended(answer["status"], tuple(answer["steps"]))
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def _serve(watched: str) -> None:
+    from pipelines import __main__ as ours
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            os.environ.update(request["environ"])
+            os.dup2(2, 1)  # what the command prints is not part of the conversation
+            _watch(watched, request["kill_at"], writing)
+            os._exit(ours.main(request["arguments"]))
+        os.close(writing)
+        with os.fdopen(reading) as steps:
+            taken = steps.read().splitlines()
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        answer = {"status": None if code == -signal.SIGKILL else code, "steps": taken}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _watch(watched: str, kill_at: int, pipe: int) -> None:
+    count = 0
+
+    def hook(event: str, arguments: Sequence[Any]) -> None:
+        nonlocal count
+        if not _changes(event, arguments) or watched not in str(arguments[0]):
+            return
+        count += 1
+        os.write(pipe, f"{event} {arguments[0]!s}\n".encode())
+        if count == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # the signal may reach another thread first
+
+    sys.addaudithook(hook)
+
+
+def _changes(event: str, arguments: Sequence[Any]) -> bool:
+    if event == "open":
+        mode, flags = arguments[1], arguments[2]
+        writing = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(flags, int) else 0
+        return bool(writing) or (isinstance(mode, str) and any(c in mode for c in "wax+"))
+    return event in _CHANGING
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

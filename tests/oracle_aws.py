@@ -1,0 +1,250 @@
+"""What an AWS line must become, row by row in Decimal: slow, plain, and sharing no code with pipelines.
+
+Written from the billing rules, so that a mistake in the fast normaliser has to be made twice to stay hidden.
+Its small tables of services and regions hold what tests use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+Row = Mapping[str, Any]
+
+SERVICES = {
+    "AmazonEC2": "Compute",
+    "AmazonS3": "Storage",
+    "AmazonRDS": "Databases",
+    "awskms": "Security",
+    "ComputeSavingsPlans": "Compute",
+}
+REGIONS = {"us-east-1": "US East (N. Virginia)", "eu-central-1": "Europe (Frankfurt)"}
+DISCOUNTS = (
+    "Discount",
+    "EdpDiscount",
+    "PrivateRateDiscount",
+    "BundledDiscount",
+    "RiVolumeDiscount",
+)
+CATEGORIES = {
+    "Usage": "Usage",
+    "DiscountedUsage": "Usage",
+    "SavingsPlanCoveredUsage": "Usage",
+    "SavingsPlanNegation": "Usage",
+    **dict.fromkeys(DISCOUNTS, "Usage"),
+    "Fee": "Purchase",
+    "RIFee": "Purchase",
+    "SavingsPlanRecurringFee": "Purchase",
+    "SavingsPlanUpfrontFee": "Purchase",
+    "Credit": "Credit",
+    "Refund": "Adjustment",
+    "Tax": "Tax",
+}
+
+
+def normalize_rows(rows: Sequence[Row], tag_columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Normalised rows without x_partition, x_fingerprint and x_dlt_load_id, which the caller gives."""
+    split = ("EKSPod-EC2", "ECSTask-EC2")
+    kept = [row for row in rows if row.get("line_item_operation") not in split]
+    return [normalize_row(row, tag_columns) for row in kept]
+
+
+def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
+    kind = text(row, "line_item_line_item_type")
+    code = text(row, "line_item_product_code")
+    region = text(row, "product_region_code") or text(row, "product_region")
+    plan = text(row, "savings_plan_savings_plan_a_r_n")
+    reservation = text(row, "reservation_reservation_a_r_n")
+    currency = text(row, "line_item_currency_code")
+    start = row.get("line_item_usage_start_date")
+    tags = clean_tags(row.get("resource_tags"))
+    net = net_or_gross(row, "line_item_net_unblended_cost", "line_item_unblended_cost")
+    effective, list_cost, contracted = costs(row, kind, net)
+    return {
+        "provider_name": "AWS",
+        "publisher_name": text(row, "line_item_legal_entity"),
+        "invoice_issuer_name": text(row, "bill_invoicing_entity"),
+        "billing_account_id": text(row, "bill_payer_account_id"),
+        "billing_account_name": text(row, "bill_payer_account_name"),
+        "sub_account_id": text(row, "line_item_usage_account_id"),
+        "sub_account_name": text(row, "line_item_usage_account_name"),
+        "billing_period_start": row.get("bill_billing_period_start_date"),
+        "billing_period_end": row.get("bill_billing_period_end_date"),
+        "charge_period_start": start,
+        "charge_period_end": row.get("line_item_usage_end_date"),
+        "charge_category": CATEGORIES.get(kind or "", "unclassified"),
+        "charge_class": None,
+        "charge_description": text(row, "line_item_line_item_description"),
+        "charge_frequency": frequency(kind),
+        "service_category": SERVICES.get(code or "", "Other"),
+        "service_name": product_name(row) or text(row, "product_product_name") or code,
+        "sku_id": text(row, "product_sku"),
+        "sku_price_id": text(row, "pricing_rate_code"),
+        "region_id": region,
+        "region_name": REGIONS.get(region or ""),
+        "availability_zone": text(row, "line_item_availability_zone"),
+        "resource_id": text(row, "line_item_resource_id"),
+        "resource_name": tag(tags, "Name"),
+        "resource_type": text(row, "product_product_family"),
+        "consumed_quantity": number(row, "line_item_usage_amount"),
+        "consumed_unit": text(row, "pricing_unit"),
+        "pricing_quantity": number(row, "line_item_usage_amount"),
+        "pricing_unit": text(row, "pricing_unit"),
+        "pricing_category": pricing_category(row, kind),
+        "billed_cost": net,
+        "effective_cost": effective,
+        "list_cost": list_cost,
+        "contracted_cost": contracted,
+        "billing_currency": currency,
+        "commitment_discount_id": plan or reservation,
+        "commitment_discount_type": "Savings Plan" if plan else reservation and "Reserved Instance",
+        "commitment_discount_category": "Spend" if plan else reservation and "Usage",
+        "commitment_discount_status": status(kind),
+        "tags": tags,
+        **{f"tag_{key.lower().replace(' ', '_')}": tag(tags, key) for key in tag_columns},
+        "x_usage_date": start and start.astimezone(UTC).date(),
+        "x_source": "aws",
+        "x_line_item_type": kind,
+        "x_credit_amount": net if kind in ("Credit", "Refund") else Decimal(0),
+        "x_currency_rate_usd": Decimal(1) if currency == "USD" else None,
+        "x_billed_cost_usd": net if currency == "USD" else None,
+        "x_effective_cost_usd": effective if currency == "USD" else None,
+    }
+
+
+def costs(
+    row: Row, kind: str | None, net: Decimal | None
+) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """effective, list and contracted."""
+    zero = Decimal(0)
+    public = number(row, "pricing_public_on_demand_cost")
+    public_or_net = net if public is None else public
+    if kind == "Usage":
+        return net, public_or_net, net
+    if kind == "DiscountedUsage":
+        reserved = net_or_gross(row, "reservation_net_effective_cost", "reservation_effective_cost")
+        return reserved, public, public
+    if kind == "RIFee":
+        return unused_reservation(row), zero, zero
+    if kind == "Fee":
+        return (zero if text(row, "reservation_reservation_a_r_n") else net), net, net
+    if kind == "SavingsPlanCoveredUsage":
+        covered = net_or_gross(
+            row,
+            "savings_plan_net_savings_plan_effective_cost",
+            "savings_plan_savings_plan_effective_cost",
+        )
+        return covered, public_or_net, net
+    if kind == "SavingsPlanNegation":
+        return zero, zero, zero
+    if kind == "SavingsPlanRecurringFee":
+        return unused_plan(row), net, net
+    if kind == "SavingsPlanUpfrontFee":
+        return zero, net, net
+    if kind == "Refund" and text(row, "line_item_product_code") == "ComputeSavingsPlans":
+        return zero, net, net
+    if kind in CATEGORIES:
+        return net, net, net
+    return None, None, None
+
+
+def unused_reservation(row: Row) -> Decimal | None:
+    upfront = net_or_gross(
+        row,
+        "reservation_net_unused_amortized_upfront_fee_for_billing_period",
+        "reservation_unused_amortized_upfront_fee_for_billing_period",
+    )
+    recurring = net_or_gross(
+        row, "reservation_net_unused_recurring_fee", "reservation_unused_recurring_fee"
+    )
+    if upfront is None and recurring is None:
+        return None
+    return (upfront or Decimal(0)) + (recurring or Decimal(0))
+
+
+def unused_plan(row: Row) -> Decimal | None:
+    total = number(row, "savings_plan_total_commitment_to_date")
+    used = number(row, "savings_plan_used_commitment")
+    return None if total is None or used is None else total - used
+
+
+def frequency(kind: str | None) -> str | None:
+    if kind not in CATEGORIES:
+        return None
+    if kind in ("RIFee", "SavingsPlanRecurringFee"):
+        return "Recurring"
+    once = ("Fee", "Tax", "Credit", "Refund", "SavingsPlanUpfrontFee")
+    return "One-Time" if kind in once else "Usage-Based"
+
+
+def pricing_category(row: Row, kind: str | None) -> str | None:
+    if kind in ("DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"):
+        return "Committed"
+    if kind != "Usage":
+        return None
+    return "Dynamic" if "SpotUsage" in (text(row, "line_item_usage_type") or "") else "Standard"
+
+
+def status(kind: str | None) -> str | None:
+    if kind in ("DiscountedUsage", "SavingsPlanCoveredUsage"):
+        return "Used"
+    return "Unused" if kind in ("RIFee", "SavingsPlanRecurringFee") else None
+
+
+def clean_tags(raw: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]] | None:
+    if raw is None:
+        return None
+    best: dict[str, tuple[bool, int]] = {}
+    for at, (key, _) in enumerate(raw):
+        name, prefixed = strip(key)
+        rank = (not prefixed, at)
+        if name not in best or rank < best[name]:
+            best[name] = rank
+    winners = {at for _, at in best.values()}
+    return [(strip(key)[0], value) for at, (key, value) in enumerate(raw) if at in winners]
+
+
+def strip(key: str) -> tuple[str, bool]:
+    return (key[5:], True) if key.startswith(("user:", "user_")) else (key, False)
+
+
+def tag(tags: Sequence[tuple[str, str]] | None, key: str) -> str | None:
+    exact = [value for name, value in tags or [] if name == key]
+    other = [value for name, value in tags or [] if name.lower() == key.lower()]
+    return ((exact or other or [None])[0]) or None
+
+
+def product_name(row: Row) -> str | None:
+    names = [value for key, value in row.get("product") or [] if key == "product_name"]
+    return (names or [None])[0] or None
+
+
+def text(row: Row, name: str) -> str | None:
+    return row.get(name) or None
+
+
+def number(row: Row, name: str) -> Decimal | None:
+    value = row.get(name)
+    return None if value is None else Decimal(str(value))
+
+
+def net_or_gross(row: Row, net: str, gross: str) -> Decimal | None:
+    value = number(row, net)
+    return number(row, gross) if value is None else value
+
+
+def is_same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Equal names and values; numbers within 1e-9."""
+    return found.keys() == wanted.keys() and all(
+        same_value(found[name], wanted[name]) for name in wanted
+    )
+
+
+def same_value(found: object, wanted: object) -> bool:
+    if isinstance(wanted, Decimal) and isinstance(found, float):
+        return abs(Decimal(repr(found)) - wanted) <= Decimal("1e-9") * max(1, abs(wanted))
+    if isinstance(wanted, datetime):
+        return isinstance(found, datetime) and found == wanted
+    return found == wanted

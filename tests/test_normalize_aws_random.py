@@ -1,0 +1,104 @@
+"""Random AWS lines, compared with the row-by-row oracle."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.normalize import aws
+from tests import oracle_aws
+from tests.raw_aws import (
+    CARRIED,
+    PLAN,
+    RESERVATION,
+    TAGS,
+    Row,
+    normalized,
+    table,
+)
+
+MONEY = st.decimals(-1000, 1000, places=6, allow_nan=False).map(float)
+MAYBE = st.none() | MONEY
+KINDS = (*oracle_aws.CATEGORIES, "SomethingNew", "", None)
+KEYS = (
+    "user:Team", "user_team", "Team", "team", "user:Environment", "environment", "aws:createdBy",
+    "user:Name", "user:Cost Center", "it's", "a-b", "a_b", "ключ", "", "user:", "user:user:Team",
+)  # fmt: skip
+TAG_MAPS = st.none() | st.lists(
+    st.tuples(st.sampled_from(KEYS), st.sampled_from(("", "a", "b", "ü"))), max_size=6
+)
+NUMBERS = [name for name in aws.NUMBERS if name != "line_item_unblended_cost"]
+WORDS_OF = {
+    "line_item_product_code": ("AmazonEC2", "AmazonS3", "ComputeSavingsPlans", "new", "", None),
+    "line_item_operation": ("RunInstances", "EKSPod-EC2", "ECSTask-EC2", "", None),
+    "line_item_usage_type": ("SpotUsage:c5", "BoxUsage", None),
+    "line_item_currency_code": ("USD", "CHF", "", None),
+    "line_item_resource_id": ("i-1", "", None),
+    "line_item_usage_account_id": ("012345678901", None),
+    "product_region_code": ("us-east-1", "eu-central-1", "x", "", None),
+    "product_region": ("us-east-1", "eu-central-1", None),
+    "product_product_name": ("Amazon EC2", "", None),
+    "reservation_reservation_a_r_n": (RESERVATION, "", None),
+    "savings_plan_savings_plan_a_r_n": (PLAN, "", None),
+    "pricing_unit": ("Hrs", "", None),
+}
+LINES = st.fixed_dictionaries(
+    {
+        "line_item_line_item_type": st.sampled_from(KINDS),
+        "line_item_unblended_cost": MAYBE,
+        "line_item_usage_start_date": st.none()
+        | st.datetimes(datetime(2026, 10, 1), datetime(2026, 11, 1)).map(  # noqa: DTZ001
+            lambda time: time.replace(tzinfo=UTC)
+        ),
+        "resource_tags": TAG_MAPS,
+        "product": st.none() | st.just([("vcpu", "2"), ("product_name", "Amazon EC2")]),
+    }
+    | dict.fromkeys(NUMBERS, MAYBE)
+    | {name: st.sampled_from(words) for name, words in WORDS_OF.items()}
+)
+OPTIONAL = (*NUMBERS, *WORDS_OF, "resource_tags", "product")
+
+
+def assert_as_the_oracle(raw: pa.Table, rows: list[Row]) -> None:
+    wanted = [row | CARRIED for row in oracle_aws.normalize_rows(rows, TAGS)]
+    found = normalized(raw)
+    assert [row for row in zip(found, wanted, strict=True) if not oracle_aws.is_same(*row)] == []
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(LINES, min_size=1, max_size=12), st.sets(st.sampled_from(OPTIONAL), max_size=6))
+def test_random_lines_come_out_as_the_oracle_says(rows: list[Row], missing: set[str]) -> None:
+    kept = [{name: row[name] for name in row if name not in missing} for row in rows]
+    assert_as_the_oracle(table(kept), kept)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(LINES, min_size=2, max_size=12), st.data())
+def test_slices_and_chunks_do_not_change_a_line(rows: list[Row], data: st.DataObject) -> None:
+    raw = table(rows)
+    cut = data.draw(st.integers(0, len(rows)))
+    encoded = raw.set_column(
+        0, raw.schema.names[0], raw.column(0).combine_chunks().dictionary_encode()
+    )
+    assert_as_the_oracle(encoded.slice(cut), rows[cut:])
+    assert_as_the_oracle(raw.slice(0, cut), rows[:cut])
+    assert_as_the_oracle(
+        pa.concat_tables([raw.slice(cut), raw.slice(0, cut)]), rows[cut:] + rows[:cut]
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(LINES, min_size=1, max_size=20))
+def test_what_is_billed_is_what_the_raw_lines_say(rows: list[Row]) -> None:
+    raw = [
+        oracle_aws.net_or_gross(row, "line_item_net_unblended_cost", "line_item_unblended_cost")
+        for row in rows
+        if row["line_item_operation"] not in aws.SPLIT_COST_ROWS
+    ]
+    found = [row["billed_cost"] for row in normalized(table(rows))]
+    wanted = float(sum(cost for cost in raw if cost is not None))
+    assert sum(cost for cost in found if cost is not None) == pytest.approx(wanted, abs=1e-8)
