@@ -23,7 +23,16 @@ from rich.console import Console
 
 from pipelines import checks, doctor, report, status
 from pipelines import load as loading
+from pipelines.clickhouse import migrate as migrations
+from pipelines.clickhouse.config import (
+    NOT_CONFIGURED,
+    ClickHouseConfig,
+    ClickHouseConfigError,
+    is_configured,
+)
 from pipelines.destinations import filesystem
+from pipelines.destinations.store import Store
+from pipelines.destinations.warehouse import Warehouse
 from pipelines.normalize import run as normalizing
 from pipelines.partitions import ConfigurationError, Progress, Selection, UserError
 
@@ -31,7 +40,7 @@ log = logging.getLogger("pipelines")
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
-DESTINATIONS = ("filesystem",)
+DESTINATIONS = ("filesystem", "clickhouse")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,12 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _load(options: argparse.Namespace) -> int:
     words, selection = loading.words(options.words), _selection(options)
+    destination = _destination_of(options)
     if options.dry_run:
-        return _show_plans(words, selection)
+        return _show_plans(words, destination, selection)
+    if isinstance(destination, Warehouse):
+        _migrate_if_needed(destination.config)
     failed = 0
     for word in words:
         with _progress() as progress:
-            outcome = loading.load(word, selection, progress)
+            outcome = loading.load(word, destination, selection, progress)
         left = len(outcome.planned) - len(outcome.loaded) - len(outcome.failed)
         _say(
             f"{word}: {len(outcome.loaded)} loaded, {left} unchanged, {len(outcome.failed)} failed"
@@ -85,8 +97,9 @@ def _load(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _show_plans(words: Sequence[str], selection: Selection) -> int:
-    destination = filesystem.configured_store()
+def _show_plans(
+    words: Sequence[str], destination: loading.Destination, selection: Selection
+) -> int:
     for word in words:
         planned = loading.plan(word, destination, selection, loading.SOURCES[word].connect())
         rows = [
@@ -109,7 +122,7 @@ def _normalize(options: argparse.Namespace) -> int:
     failed = 0
     for word in loading.words(options.words):
         place = loading.SOURCES[word].place
-        with loading.locked(word, store), _progress() as progress:
+        with store.locked(word), _progress() as progress:
             outcome = normalizing.normalize(
                 place, store, _selection(options), progress, options.dry_run
             )
@@ -150,6 +163,40 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if all(finding.good for finding in findings) else 1
 
 
+def _destination_of(options: argparse.Namespace) -> Store | Warehouse:
+    """`--destination`, else DLT_DESTINATION, else the filesystem."""
+    name = options.destination or os.environ.get("DLT_DESTINATION") or "filesystem"
+    if name == "filesystem":
+        return filesystem.configured_store()
+    if name == "clickhouse":
+        return Warehouse(_clickhouse())
+    raise ConfigurationError(
+        f"DLT_DESTINATION is {name!r}. Set it to one of: {', '.join(DESTINATIONS)}."
+    )
+
+
+def _clickhouse() -> ClickHouseConfig:
+    if not is_configured(os.environ):
+        raise ConfigurationError(NOT_CONFIGURED)
+    try:
+        return ClickHouseConfig.from_env(os.environ)
+    except ClickHouseConfigError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _migrate_if_needed(config: ClickHouseConfig) -> None:
+    keys = normalizing.tag_columns()
+    if not migrations.is_current(config, keys):
+        migrations.migrate(config, keys, log.info)
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    config = _clickhouse()
+    migrations.migrate(config, normalizing.tag_columns(), _say)
+    _say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
+    return 0
+
+
 def _words(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs="*", metavar="WORD", help="aws, …; all when none is given")
 
@@ -175,6 +222,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Option
         "Normalise every partition whose raw changed (filesystem).",
         (_words, _selecting),
     ),
+    "migrate": (_migrate, "ClickHouse: every statement of sql/, safe to repeat.", ()),
     "check": (_check, "Run sql/checks; print the offending rows.", (_destination,)),
     "status": (_status, "What is published, and how old it is.", (_words, _destination)),
     "doctor": (_doctor, "Configuration and connections, with fixes.", (_words, _destination)),

@@ -19,7 +19,8 @@ from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
 from pipelines.aws.bucket import Bucket, open_bucket
-from pipelines.aws.exports import choose, files_of, incomplete, plan, recognise
+from pipelines.aws.deliveries import files_of, incomplete, plan
+from pipelines.aws.exports import choose, recognise
 from pipelines.aws.landing import land
 from pipelines.partitions import Delivery, Partition, carried, now
 
@@ -95,6 +96,12 @@ def deliveries(
 ) -> Iterator[dict[str, Any]]:
     """One row: what was landed, and as `recipe` all that publishing it needs."""
     source, objects = files_of(export.bucket, partition)
+    if source is not partition.detail:
+        log.warning(
+            "aws %s: the newest delivery is not whole, %s is loaded instead",
+            partition.key,
+            source.manifest.key if source.manifest else source.export,
+        )
     landed = land(export.bucket, partition, objects, folder, advance)
     delivery = Delivery(
         word="aws",
@@ -102,7 +109,7 @@ def deliveries(
         fingerprint=partition.fingerprint,
         rows=sum(file.rows for file in landed),
         bytes=sum(file.bytes for file in landed),
-        delivered_at=partition.delivered_at,
+        delivered_at=source.delivered_at,
         loaded_at=now(),
         load_id="",  # the destination knows it
         form=f"{landed[0].form if landed else 'CUR'}, {source.kind}",

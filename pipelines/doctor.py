@@ -10,11 +10,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.specs import AwsCredentials
 from dlt.common.configuration.utils import get_resolved_traces
 
 from pipelines import aws_pipeline
 from pipelines.aws.bucket import Object
-from pipelines.aws.exports import Export, choose, plan, recognise
+from pipelines.aws.deliveries import plan
+from pipelines.aws.exports import Export, choose, recognise
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
 from pipelines.normalize.run import tag_columns
@@ -83,9 +85,9 @@ def _aws() -> list[Finding]:
     settings = aws_pipeline.configuration()
     subject = "source aws"
     findings = [Finding(True, subject, f"bucket {settings.bucket_url} {origin('bucket_url')}")]
-    if settings.credentials is not None:
-        key = getattr(settings.credentials, "aws_access_key_id", None)
-        whose = origin("aws_access_key_id") if key else "(found by AWS's standard chain)"
+    if isinstance(settings.credentials, AwsCredentials):
+        chain = settings.credentials.has_default_credentials()
+        whose = "(found by AWS's standard chain)" if chain else origin("aws_access_key_id")
         findings.append(Finding(True, subject, f"credentials {whose}"))
     export = aws_pipeline.AwsExport(settings)
     objects = export.bucket.list()

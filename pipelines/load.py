@@ -10,20 +10,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import dlt
-from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines import aws_pipeline
-from pipelines.destinations import filesystem
+from pipelines.destinations import clickhouse, filesystem
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
-from pipelines.lock import held
+from pipelines.destinations.warehouse import Warehouse
 from pipelines.partitions import (
     Changed,
     ConfigurationError,
@@ -38,6 +36,32 @@ from pipelines.partitions import (
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3  # a period that AWS replaces while we read it is planned again, so often
+
+
+class Destination(Protocol):
+    """What a destination offers: destinations/store.py and destinations/warehouse.py."""
+
+    @property
+    def kind(self) -> str:
+        """`filesystem` or `clickhouse`."""
+
+    def locked(self, word: str) -> AbstractContextManager[None]:
+        """The lock of a word's run. Raises Busy when another run has it."""
+
+    def published(self, place: Place) -> Mapping[str, str]:
+        """The fingerprint of each partition that is current."""
+
+    def rows(self, place: Place, partition: str) -> int:
+        """How many raw rows a published partition has."""
+
+    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+        """Note what a listing showed, for the checks."""
+
+    def recover(self, place: Place) -> None:
+        """Make good what a killed run left undone, and remove what it left behind."""
+
+    def landing(self, word: str) -> Path:
+        """An empty local folder in which a delivery is landed."""
 
 
 class Provider(Protocol):
@@ -87,59 +111,51 @@ class Outcome:
     failed: dict[str, UserError] = field(default_factory=dict)
 
 
-def plan(word: str, store: Store, selection: Selection, provider: Provider) -> list[Planned]:
+def plan(
+    word: str, destination: Destination, selection: Selection, provider: Provider
+) -> list[Planned]:
     """What a load of `word` would do; one listing of the provider, nothing is changed."""
-    published = store.deliveries(SOURCES[word].place)
+    published = destination.published(SOURCES[word].place)
 
     def reason(partition: Partition) -> str:
         if partition.key not in published:
             return "new"
-        if published[partition.key].fingerprint != partition.fingerprint:
+        if published[partition.key] != partition.fingerprint:
             return "changed"
         return "forced" if selection.force else "unchanged"
 
     return [Planned(p, reason(p)) for p in provider.partitions() if p.key in selection]
 
 
-def load(word: str, selection: Selection, progress: Progress) -> Outcome:
-    """Load every changed partition of `word` to the filesystem destination.
+def load(word: str, destination: Destination, selection: Selection, progress: Progress) -> Outcome:
+    """Load every changed partition of `word`.
 
     Raises Busy when another run is at work and ConfigurationError for what concerns all
     partitions; errors of single partitions are in the outcome.
     """
-    store = filesystem.configured_store()
-    with locked(word, store):
-        store.remove_orphans(word)
+    place = SOURCES[word].place
+    with destination.locked(word):
+        destination.recover(place)
         provider = SOURCES[word].connect()
-        outcome = Outcome(plan(word, store, selection, provider))
-        store.remember_provider(SOURCES[word].place, (p.partition for p in outcome.planned))
-        run = _Run(word, store, provider, progress)
+        outcome = Outcome(plan(word, destination, selection, provider))
+        destination.remember_provider(place, (p.partition for p in outcome.planned))
+        run = _Run(word, destination, provider, progress)
         for planned in outcome.planned:
             if planned.to_load:
                 run.load_or_report(planned.partition, outcome)
     return outcome
 
 
-def locked(word: str, store: Store) -> ExitStack:
-    """Both locks of a run: of the destination's folder (when it is on disk) and of dlt's own."""
-    stack = ExitStack()
-    try:
-        for path in (store.lock_file(word), _data_dir() / "locks" / f"{word}.lock"):
-            if path:
-                stack.enter_context(held(path, f"{word} ({path})"))
-    except BaseException:
-        stack.close()
-        raise
-    return stack
-
-
 class _Run:
     """One run of one word: a dlt pipeline that starts from the destination's own state."""
 
-    def __init__(self, word: str, store: Store, provider: Provider, progress: Progress) -> None:
-        self.word, self.store, self.provider, self.progress = word, store, provider, progress
-        self.entry = SOURCES[word]
-        self.pipeline = _pipeline(word).drop()  # what a killed run left is planned anew
+    def __init__(
+        self, word: str, destination: Destination, provider: Provider, progress: Progress
+    ) -> None:
+        self.word, self.destination, self.provider = word, destination, provider
+        self.progress, self.entry = progress, SOURCES[word]
+        # what a killed run left in the working directory is planned anew
+        self.pipeline = _pipeline(word, destination).drop()
 
     def load_or_report(self, partition: Partition, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
@@ -164,8 +180,7 @@ class _Run:
                 partition = self._again(key)
                 continue
             seconds = time.monotonic() - started
-            delivery = self.store.delivery(self.entry.place, key)
-            rows = delivery.rows if delivery else 0
+            rows = self.destination.rows(self.entry.place, key)
             line = f"{self.word} {key}: {rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
             self.progress.done(self.word, key, line)
             return
@@ -185,7 +200,7 @@ class _Run:
 
     def _package(self, partition: Partition) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
-        folder = self.store.landing(self.word)
+        folder = self.destination.landing(self.word)
         source = self.entry.source(self.provider, partition, folder, self.progress.advance)
         for resource in source.resources.values():
             resource.apply_hints(additional_table_hints={"x-publish": True})
@@ -209,7 +224,7 @@ def _meant(error: PipelineStepFailed, where: str) -> Exception:
             if isinstance(cause, kind):
                 return cause
     for cause in found:
-        if isinstance(cause, filesystem.PublishFailed):
+        if isinstance(cause, filesystem.PublishFailed | clickhouse.Failed):
             return PartitionError(str(cause))
     reason = found[-1]  # dlt wraps from the outside
     text = str(reason) if isinstance(reason, OSError) else f"{type(reason).__name__}: {reason}"
@@ -218,16 +233,18 @@ def _meant(error: PipelineStepFailed, where: str) -> Exception:
     )
 
 
-def _pipeline(word: str) -> dlt.Pipeline:
+def _pipeline(word: str, destination: Destination) -> dlt.Pipeline:
     return dlt.pipeline(
-        pipeline_name=f"{word}_filesystem",
-        destination=filesystem.filesystem_partitions(destination_name="filesystem"),
+        pipeline_name=f"{word}_{destination.kind}",
+        destination=_dlt_destination(destination),
         dataset_name=SOURCES[word].place.dataset,
     )
 
 
-def _data_dir() -> Path:
-    return Path(get_dlt_pipelines_dir()).parent
+def _dlt_destination(destination: Destination) -> Any:
+    if isinstance(destination, Warehouse):
+        return clickhouse.clickhouse_partitions(destination.config)
+    return filesystem.filesystem_partitions(destination_name="filesystem")
 
 
 def size(count: int) -> str:

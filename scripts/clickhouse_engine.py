@@ -13,6 +13,7 @@ has next to no grants.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
@@ -93,7 +94,13 @@ class Engine:
             return
         ended_by_itself = not self._thread.is_alive()
         os.close(self._fifo)
-        self._thread.join(STOP_SECONDS)
+        self._thread.join(0.1)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            # just started, it may open the FIFO only now, and then waits for a writer to come
+            with contextlib.suppress(OSError):
+                os.close(os.open(self.folder / "stop.fifo", os.O_WRONLY | os.O_NONBLOCK))
+            self._thread.join(0.1)
         if self._thread.is_alive():
             raise EngineError(f"the engine did not stop in {STOP_SECONDS} s")
         self._remove_fleeting()

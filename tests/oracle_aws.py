@@ -1,13 +1,13 @@
-"""What an AWS line must become, row by row in Decimal: slow, plain, and sharing no code with pipelines.
+"""What an AWS line must become, row by row in Decimal: slow, plain, sharing no code with pipelines.
 
-Written from the billing rules, so that a mistake in the fast normaliser has to be made twice to stay hidden.
-Its small tables of services and regions hold what tests use.
+Written from the billing rules, so that a mistake in the fast normaliser has to be made twice to
+stay hidden. Its small tables of services and regions hold what tests use.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -45,7 +45,7 @@ CATEGORIES = {
 
 
 def normalize_rows(rows: Sequence[Row], tag_columns: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Normalised rows without x_partition, x_fingerprint and x_dlt_load_id, which the caller gives."""
+    """Normalised rows without what the caller gives: partition, fingerprint and load id."""
     split = ("EKSPod-EC2", "ECSTask-EC2")
     kept = [row for row in rows if row.get("line_item_operation") not in split]
     return [normalize_row(row, tag_columns) for row in kept]
@@ -128,8 +128,6 @@ def costs(
         return reserved, public, public
     if kind == "RIFee":
         return unused_reservation(row), zero, zero
-    if kind == "Fee":
-        return (zero if text(row, "reservation_reservation_a_r_n") else net), net, net
     if kind == "SavingsPlanCoveredUsage":
         covered = net_or_gross(
             row,
@@ -141,13 +139,18 @@ def costs(
         return zero, zero, zero
     if kind == "SavingsPlanRecurringFee":
         return unused_plan(row), net, net
-    if kind == "SavingsPlanUpfrontFee":
-        return zero, net, net
-    if kind == "Refund" and text(row, "line_item_product_code") == "ComputeSavingsPlans":
-        return zero, net, net
-    if kind in CATEGORIES:
-        return net, net, net
-    return None, None, None
+    if kind not in CATEGORIES:
+        return None, None, None
+    return (zero if is_paid_ahead(row, kind) else net), net, net
+
+
+def is_paid_ahead(row: Row, kind: str | None) -> bool:
+    """Whether other lines spread this purchase, or its refund, over the usage it covers."""
+    if kind == "Fee":
+        return text(row, "reservation_reservation_a_r_n") is not None
+    if kind == "Refund":
+        return text(row, "line_item_product_code") == "ComputeSavingsPlans"
+    return kind == "SavingsPlanUpfrontFee"
 
 
 def unused_reservation(row: Row) -> Decimal | None:
@@ -213,12 +216,12 @@ def strip(key: str) -> tuple[str, bool]:
 def tag(tags: Sequence[tuple[str, str]] | None, key: str) -> str | None:
     exact = [value for name, value in tags or [] if name == key]
     other = [value for name, value in tags or [] if name.lower() == key.lower()]
-    return ((exact or other or [None])[0]) or None
+    return next(iter(exact or other), None) or None
 
 
 def product_name(row: Row) -> str | None:
     names = [value for key, value in row.get("product") or [] if key == "product_name"]
-    return (names or [None])[0] or None
+    return next(iter(names), None) or None
 
 
 def text(row: Row, name: str) -> str | None:
@@ -243,8 +246,7 @@ def is_same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def same_value(found: object, wanted: object) -> bool:
-    if isinstance(wanted, Decimal) and isinstance(found, float):
-        return abs(Decimal(repr(found)) - wanted) <= Decimal("1e-9") * max(1, abs(wanted))
-    if isinstance(wanted, datetime):
-        return isinstance(found, datetime) and found == wanted
+    if isinstance(wanted, Decimal | float) and isinstance(found, float):
+        exact = Decimal(str(wanted))
+        return abs(Decimal(repr(found)) - exact) <= Decimal("1e-9") * max(Decimal(1), abs(exact))
     return found == wanted

@@ -32,14 +32,17 @@ _NUMBERS = re.compile(
 _TIMES = re.compile(r".*_(start|end)_date|(billing|charge)_period_(start|end)")
 
 
-def line(kind: str | None, cost: float | None = 0.0, **columns: Any) -> Row:
-    """One CUR line of a kind that cost `cost` unblended."""
+def line(
+    kind: str | None, cost: float | None = 0.0, /, *others: Mapping[str, Any], **columns: Any
+) -> Row:
+    """One CUR line of a kind that cost `cost` unblended, with further columns."""
     return {
         "line_item_line_item_type": kind,
         "line_item_unblended_cost": cost,
         "line_item_usage_start_date": START,
         "line_item_usage_end_date": END,
         "line_item_currency_code": "USD",
+        **{name: value for other in others for name, value in other.items()},
         **columns,
     }
 
@@ -77,7 +80,9 @@ def legacy_csv(rows: Sequence[Row]) -> pa.Table:
     for row in rows:
         tags = row.get("resource_tags")
         flat = _flat(row, lambda key: f"resource_tags_{key}")
-        plain = {k: v or None for k, v in flat.items() if not k.startswith("resource_tags_")}
+        plain = {
+            k: None if v == "" else v for k, v in flat.items() if not k.startswith("resource_tags_")
+        }
         folded.append({**plain, "resource_tags": [(k, v) for k, v in tags or [] if v]})
     return table(folded)
 
@@ -214,7 +219,7 @@ TOTAL, USED = "savings_plan_total_commitment_to_date", "savings_plan_used_commit
 
 def savings_plan_hour() -> list[Row]:
     return [
-        line("SavingsPlanCoveredUsage", 0.10, **PLANNED, **{SP_COST: 0.06}),
-        line("SavingsPlanNegation", -0.10, **PLANNED),
-        line("SavingsPlanRecurringFee", 0.06, **PLANNED, **{TOTAL: 0.06, USED: 0.06}),
+        line("SavingsPlanCoveredUsage", 0.10, PLANNED, {SP_COST: 0.06}),
+        line("SavingsPlanNegation", -0.10, PLANNED),
+        line("SavingsPlanRecurringFee", 0.06, PLANNED, {TOTAL: 0.06, USED: 0.06}),
     ]

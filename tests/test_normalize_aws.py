@@ -141,7 +141,7 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
     ("raw", "costs"),
     [
         pytest.param(line("Usage", 0.1), (0.1, 0.1, 0.1, 0.1), id="usage"),
-        pytest.param(line("Usage", 0.1, **PUBLIC), (0.1, 0.1, 0.2, 0.1), id="usage-list"),
+        pytest.param(line("Usage", 0.1, PUBLIC), (0.1, 0.1, 0.2, 0.1), id="usage-list"),
         pytest.param(
             line("Usage", 0.1, line_item_net_unblended_cost=0.08),
             (0.08, 0.08, 0.08, 0.08),
@@ -154,30 +154,28 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
         ),
         pytest.param(line("Usage", None), (None, None, None, None), id="usage-without-cost"),
         pytest.param(
-            line("DiscountedUsage", 0.0, **RESERVED, **PUBLIC, **{RI_COST: 0.07}),
+            line("DiscountedUsage", 0.0, RESERVED, PUBLIC, {RI_COST: 0.07}),
             (0.0, 0.07, 0.2, 0.2),
             id="discounted-usage",
         ),
         pytest.param(
-            line("DiscountedUsage", 0.0, **{RI_COST: 0.07, NET_RI_COST: 0.06}),
+            line("DiscountedUsage", 0.0, {RI_COST: 0.07, NET_RI_COST: 0.06}),
             (0.0, 0.06, None, None),
             id="discounted-usage-net-without-list",
         ),
         pytest.param(
-            line("RIFee", 0.07, **RESERVED, **{UPFRONT: 0.035, RECURRING: 0.025}),
+            line("RIFee", 0.07, RESERVED, {UPFRONT: 0.035, RECURRING: 0.025}),
             (0.07, 0.06, 0.0, 0.0),
             id="ri-fee-partial-upfront",
         ),
         pytest.param(
-            line("RIFee", 0.07, **{UPFRONT: 0.035, NET_UPFRONT: 0.03, NET_RECURRING: 0.02}),
+            line("RIFee", 0.07, {UPFRONT: 0.035, NET_UPFRONT: 0.03, NET_RECURRING: 0.02}),
             (0.07, 0.05, 0.0, 0.0),
             id="ri-fee-net",
         ),
-        pytest.param(line("RIFee", 0.07, **{RECURRING: 0.02}), (0.07, 0.02, 0.0, 0.0), id="ri-fee"),
+        pytest.param(line("RIFee", 0.07, {RECURRING: 0.02}), (0.07, 0.02, 0.0, 0.0), id="ri-fee"),
         pytest.param(line("RIFee", 0.07), (0.07, None, 0.0, 0.0), id="ri-fee-unused-unknown"),
-        pytest.param(
-            line("Fee", 300.0, **RESERVED), (300.0, 0.0, 300.0, 300.0), id="fee-ri-upfront"
-        ),
+        pytest.param(line("Fee", 300.0, RESERVED), (300.0, 0.0, 300.0, 300.0), id="fee-ri-upfront"),
         pytest.param(line("Fee", 9.0), (9.0, 9.0, 9.0, 9.0), id="fee"),
         pytest.param(
             line("Fee", 9.0, reservation_reservation_a_r_n=""),
@@ -185,32 +183,32 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
             id="fee-with-an-empty-arn",
         ),
         pytest.param(
-            line("SavingsPlanCoveredUsage", 0.0116, **PLANNED, **PUBLIC, **{SP_COST: 0.0083}),
+            line("SavingsPlanCoveredUsage", 0.0116, PLANNED, PUBLIC, {SP_COST: 0.0083}),
             (0.0116, 0.0083, 0.2, 0.0116),
             id="covered-usage",
         ),
         pytest.param(
-            line("SavingsPlanCoveredUsage", 0.0116, **{SP_COST: 0.0083, NET_SP_COST: 0.008}),
+            line("SavingsPlanCoveredUsage", 0.0116, {SP_COST: 0.0083, NET_SP_COST: 0.008}),
             (0.0116, 0.008, 0.0116, 0.0116),
             id="covered-usage-net-without-list",
         ),
         pytest.param(
-            line("SavingsPlanNegation", -0.0116, **PLANNED),
+            line("SavingsPlanNegation", -0.0116, PLANNED),
             (-0.0116, 0.0, 0.0, 0.0),
             id="negation",
         ),
         pytest.param(
-            line("SavingsPlanRecurringFee", 0.12, **PLANNED, **{TOTAL: 0.12, USED: 0.06}),
+            line("SavingsPlanRecurringFee", 0.12, PLANNED, {TOTAL: 0.12, USED: 0.06}),
             (0.12, 0.06, 0.12, 0.12),
             id="plan-fee-half-used",
         ),
         pytest.param(
-            line("SavingsPlanRecurringFee", 0.12, **{TOTAL: 0.12}),
+            line("SavingsPlanRecurringFee", 0.12, {TOTAL: 0.12}),
             (0.12, None, 0.12, 0.12),
             id="plan-fee-use-unknown",
         ),
         pytest.param(
-            line("SavingsPlanUpfrontFee", 876.0, **PLANNED),
+            line("SavingsPlanUpfrontFee", 876.0, PLANNED),
             (876.0, 0.0, 876.0, 876.0),
             id="plan-upfront-fee",
         ),
@@ -276,7 +274,7 @@ def test_usage_of_spot_instances_is_dynamic() -> None:
 
 def test_of_a_plan_and_a_reservation_on_one_line_the_plan_counts() -> None:
     names = ("commitment_discount_id", "commitment_discount_type", "commitment_discount_category")
-    rows = [line("Usage", **PLANNED, **RESERVED), line("Usage", **RESERVED), line("Usage")]
+    rows = [line("Usage", 1.0, PLANNED, RESERVED), line("Usage", 1.0, RESERVED), line("Usage")]
     assert [tuple(row[name] for name in names) for row in normalized(table(rows))] == [
         (PLAN, "Savings Plan", "Spend"),
         (RESERVATION, "Reserved Instance", "Usage"),
@@ -305,17 +303,17 @@ def test_an_hour_under_a_savings_plan_costs_what_the_plan_charges() -> None:
 
 
 def test_a_reservation_that_is_used_in_full_counts_once() -> None:
-    used = line("DiscountedUsage", 0.0, **RESERVED, **{RI_COST: 0.07})
-    fee = line("RIFee", 0.07, **RESERVED, **{UPFRONT: 0.0, RECURRING: 0.0})
+    used = line("DiscountedUsage", 0.0, RESERVED, {RI_COST: 0.07})
+    fee = line("RIFee", 0.07, RESERVED, {UPFRONT: 0.0, RECURRING: 0.0})
     assert totals(used, fee) == (0.07, 0.07)
 
 
 def test_a_plan_paid_upfront_costs_what_was_used_of_it() -> None:
     rows = [
-        line("SavingsPlanUpfrontFee", 876.0, **PLANNED),
-        line("SavingsPlanCoveredUsage", 0.10, **PLANNED, **{SP_COST: 0.10}),
-        line("SavingsPlanNegation", -0.10, **PLANNED),
-        line("SavingsPlanRecurringFee", 0.0, **PLANNED, **{TOTAL: 0.10, USED: 0.10}),
+        line("SavingsPlanUpfrontFee", 876.0, PLANNED),
+        line("SavingsPlanCoveredUsage", 0.10, PLANNED, {SP_COST: 0.10}),
+        line("SavingsPlanNegation", -0.10, PLANNED),
+        line("SavingsPlanRecurringFee", 0.0, PLANNED, {TOTAL: 0.10, USED: 0.10}),
     ]
     assert totals(*rows) == (876.0, 0.10)
 
@@ -327,7 +325,7 @@ def test_on_demand_usage_saves_nothing() -> None:
 
 
 def test_the_upfront_fee_of_a_reservation_is_a_purchase_from_aws() -> None:
-    fee = line("Fee", 300.0, bill_billing_entity="AWS", line_item_legal_entity="AWS", **RESERVED)
+    fee = line("Fee", 300.0, RESERVED, bill_billing_entity="AWS", line_item_legal_entity="AWS")
     (row,) = normalized(table([fee]))
     assert (row["charge_category"], row["publisher_name"]) == ("Purchase", "AWS")
     assert (row["billed_cost"], row["effective_cost"]) == (300.0, 0.0)

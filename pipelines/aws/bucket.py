@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 from dlt.common.configuration.specs import AwsCredentials
 from dlt.common.storages.configuration import FilesystemConfiguration
-from s3transfer.exceptions import RetriesExceededError
+from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
 from s3transfer.futures import TransferFuture
 from s3transfer.subscribers import BaseSubscriber
 
@@ -33,6 +33,9 @@ from pipelines.aws.s3_errors import CREDENTIALS_FIX, code, explain, unreadable
 from pipelines.partitions import Changed, ConfigurationError, UserError
 
 MB = 1024 * 1024
+
+_CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "404")
+_TRANSFER = (RetriesExceededError, S3DownloadFailedError)  # the latter: another ETag, or length
 
 
 @dataclass(frozen=True, order=True)
@@ -191,11 +194,17 @@ class S3Bucket:
 
     def fetch(self, wanted: Sequence[tuple[Object, Path]], advance: Callable[[int], None]) -> None:
         """Download in parallel ranges, each under If-Match of the listed ETag."""
-        config = TransferConfig(max_concurrency=8, multipart_chunksize=16 * MB)
+        config = TransferConfig(
+            max_concurrency=8,
+            multipart_chunksize=16 * MB,
+            multipart_threshold=1,  # below it there would be no If-Match
+            preferred_transfer_client="classic",  # the other one does not ask our subscribers
+        )
         with create_transfer_manager(self._client, config) as manager:
             running = [
                 (
                     item,
+                    target,
                     manager.download(
                         self.bucket,
                         self.prefix + item.key,
@@ -207,18 +216,21 @@ class S3Bucket:
             ]
             self._collect(running)
 
-    def _collect(self, running: Iterable[tuple[Object, TransferFuture]]) -> None:
-        running = list(running)
-        for item, future in running:
+    def _collect(self, running: Sequence[tuple[Object, Path, TransferFuture]]) -> None:
+        for item, target, future in running:
             try:
                 future.result()
-            except (ClientError, BotoCoreError, RetriesExceededError) as error:
-                for _, other in running:
+                if (future.meta.etag.strip('"'), target.stat().st_size) != (item.etag, item.size):
+                    raise Changed(f"{item.key} was replaced while it was read")
+            except (Changed, ClientError, BotoCoreError, *_TRANSFER) as error:
+                for _, _, other in running:
                     other.cancel()
+                if isinstance(error, Changed):
+                    raise
                 raise self._changed_or_explained(error, item) from error
 
     def _changed_or_explained(self, error: Exception, item: Object) -> Exception:
-        if code(error) in ("PreconditionFailed", "412", "NoSuchKey", "404"):
+        if code(error) in _CHANGED or isinstance(error, S3DownloadFailedError):
             return Changed(f"{item.key} was replaced while it was read")
         return self._explained(error, item.key)
 

@@ -1,7 +1,9 @@
 """Columns of a delivered file under their published names, batch by batch.
 
 Legacy CSV has one column per tag key: they become one map `resource_tags` with the keys as AWS
-wrote them, because `user:a-b` and `user:a_b` are two tags and one snake_case name.
+wrote them, because `user:a-b` and `user:a_b` are two tags and one snake_case name. So do cost
+categories, which users name as freely. Other columns that only differ in spelling are merged, as
+AWS does for Athena.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +23,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from pipelines.aws.contract import MAPS, kind_of, snake_case
+from pipelines.aws.contract import MAPS, is_text, kind_of, snake_case
 from pipelines.partitions import PartitionError
 
 UTC = pa.timestamp("us", "UTC")
 TEXT_MAP = pa.map_(pa.string(), pa.string())
-_TAG_PREFIX = "resourceTags/"
+_FOLDED = {"resourceTags/": "resource_tags", "costCategory/": "cost_category"}
 _BATCH_ROWS = 65_536
 _BLOCK_BYTES = 16 * 1024 * 1024
 
@@ -58,8 +60,8 @@ class Renaming:
 
     def nothing_to_do(self, schema: pa.Schema) -> bool:
         """Whether the file may stay untouched."""
-        texts = [name for name in self.names if name in MAPS and _is_text(schema, self, name)]
-        return tuple(self.names) == self.original and not texts
+        texts = [field for field in self.renamed(schema) if field.name in MAPS]
+        return tuple(self.names) == self.original and not any(is_text(f.type) for f in texts)
 
 
 def parquet_batches(path: Path, renaming: Renaming) -> Iterator[pa.RecordBatch]:
@@ -79,30 +81,36 @@ def csv_batches(path: Path, where: str) -> Iterator[pa.RecordBatch]:
     """
     with pa.input_stream(path, compression="gzip") as stream:
         header = _header(path, where)
-        plain = [name for name in header if not name.startswith(_TAG_PREFIX)]
-        renaming = Renaming.of(plain, where)
-        kinds = dict(zip(plain, map(kind_of, renaming.names), strict=True))
-        options = pacsv.ConvertOptions(
-            column_types={
-                name: pa.float64() if kinds.get(name) == "number" else pa.string()
-                for name in header
-            },
-            null_values=["", "NULL"] if "BilledCost" in header else [""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        reader = pacsv.open_csv(
-            stream,
-            read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True),
-            convert_options=options,
-        )
-        yield _typed(pa.RecordBatch.from_pylist([], reader.schema), plain, renaming.names)
+        kinds = {name: _kind(name) for name in header}
+        Renaming.of([name for name in header if kinds[name] in ("number", "time")], where)
         try:
+            reader = pacsv.open_csv(
+                stream,
+                read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True),
+                convert_options=_convert_options(kinds),
+            )
+            yield _typed(pa.RecordBatch.from_pylist([], reader.schema), kinds)
             for batch in reader:
-                yield _typed(batch, plain, renaming.names)
+                yield _typed(batch, kinds)
         except pa.ArrowInvalid as error:
             raise pa.ArrowInvalid(_with_name(str(error), header)) from error
+
+
+def _kind(original: str) -> str | None:
+    """What a CSV column holds; one that is folded into a map is text."""
+    return None if original.startswith(tuple(_FOLDED)) else kind_of(snake_case(original))
+
+
+def _convert_options(kinds: Mapping[str, str | None]) -> pacsv.ConvertOptions:
+    """Empty is NULL, quoted or not; in FOCUS so is the word."""
+    return pacsv.ConvertOptions(
+        column_types={
+            name: pa.float64() if kind == "number" else pa.string() for name, kind in kinds.items()
+        },
+        null_values=["", "NULL"] if "BilledCost" in kinds else [""],
+        strings_can_be_null=True,
+    )
 
 
 def _header(path: Path, where: str) -> list[str]:
@@ -110,7 +118,10 @@ def _header(path: Path, where: str) -> list[str]:
     with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as lines:
         header = next(csv.reader(lines), [])
     if twice := [name for name, count in Counter(header).items() if count > 1]:
-        raise PartitionError(f"{where}: the header names {', '.join(twice)} more than once.")
+        raise PartitionError(
+            f"{where}: the header names {', '.join(twice)} more than once. Have the provider "
+            "deliver this period again."
+        )
     if not header:
         raise PartitionError(f"{where} is empty: not even a header. Deliver this period again.")
     return header
@@ -121,23 +132,42 @@ def _with_name(message: str, header: Sequence[str]) -> str:
     return re.sub(r"CSV column #(\d+)", lambda found: f"column {header[int(found[1])]}", message)
 
 
-def _typed(batch: pa.RecordBatch, plain: list[str], names: list[str]) -> pa.RecordBatch:
-    columns = {}
-    for original, name in zip(plain, names, strict=True):
+def _typed(batch: pa.RecordBatch, kinds: Mapping[str, str | None]) -> pa.RecordBatch:
+    columns: dict[str, pa.Array] = {}
+    for original, kind in kinds.items():
+        if original.startswith(tuple(_FOLDED)):
+            continue
         column = batch.column(original)
-        columns[name] = _time(column) if kind_of(name) == "time" else column
-    tags = [name for name in batch.schema.names if name.startswith(_TAG_PREFIX)]
-    if tags:
-        keys = [name.removeprefix(_TAG_PREFIX) for name in tags]
-        columns["resource_tags"] = fold(keys, [batch.column(name) for name in tags])
+        if kind == "number":
+            _refuse_infinite(original, column)
+        elif kind == "time":
+            column = _time(original, column)
+        name = snake_case(original)
+        columns[name] = pc.coalesce(columns[name], column) if name in columns else column
+    for prefix, name in _FOLDED.items():
+        folded = [original for original in kinds if original.startswith(prefix)]
+        if folded:
+            keys = [original.removeprefix(prefix) for original in folded]
+            columns[name] = fold(keys, [batch.column(original) for original in folded])
     return _with_maps(pa.RecordBatch.from_pydict(columns))
 
 
-def _time(column: pa.Array) -> pa.Array:
+def _refuse_infinite(name: str, column: pa.Array) -> None:
+    """Arrow takes NaN and inf for numbers; a cost is none of them."""
+    finite = pc.is_finite(column)
+    if pc.any(pc.invert(finite)).as_py():
+        value = column.filter(pc.invert(finite))[0].as_py()
+        raise pa.ArrowInvalid(f"column {name}: {value} is no amount.")
+
+
+def _time(name: str, column: pa.Array) -> pa.Array:
     """ISO 8601 text, with or without a zone (which is UTC), as a UTC timestamp."""
     distinct = column.dictionary_encode()
     bare = pc.replace_substring_regex(distinct.dictionary, r"(Z|\+00:?00)$", "")
-    times = pc.assume_timezone(bare.cast(pa.timestamp("us")), "UTC")
+    try:
+        times = pc.assume_timezone(bare.cast(pa.timestamp("us")), "UTC")
+    except pa.ArrowInvalid as error:
+        raise pa.ArrowInvalid(f"column {name}: {error}.") from error
     return times.take(distinct.indices)
 
 
@@ -155,15 +185,10 @@ def fold(keys: Sequence[str], columns: Sequence[pa.Array]) -> pa.MapArray:
     return pa.MapArray.from_arrays(pa.array(offsets), texts, items)
 
 
-def _is_text(schema: pa.Schema, renaming: Renaming, name: str) -> bool:
-    kind = schema.field(renaming.names.index(name)).type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
 def _with_maps(batch: pa.RecordBatch) -> pa.RecordBatch:
     for position, field in enumerate(batch.schema):
-        if field.name in MAPS and pa.types.is_string(field.type):
-            column = _from_json(batch.column(position), field.name)
+        if field.name in MAPS and is_text(field.type):
+            column = _from_json(batch.column(position).cast(pa.string()), field.name)
             batch = batch.set_column(position, pa.field(field.name, TEXT_MAP), column)
     return batch
 

@@ -67,6 +67,15 @@ def kind_of(name: str) -> str | None:
     return "time" if _TIME.match(name) else None
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an arrow type holds text, however it is stored."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
 def snake_case(name: str) -> str:
     """AWS's own rule for Athena, `lineItem/UnblendedCost` → `line_item_unblended_cost`.
 
@@ -113,10 +122,10 @@ def _fits(kind: pa.DataType, expected: str | None) -> bool:
         return True
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    if expected == "map":
+        return bool(pa.types.is_map(kind)) or is_text(kind)
     if expected == "number":
         return bool(
             pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
         )
-    if expected == "time":
-        return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-    return bool(pa.types.is_map(kind) or pa.types.is_string(kind))
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))

@@ -16,12 +16,12 @@ from dlt.common.configuration import resolve_configuration
 from dlt.common.destination.client import LoadJob
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.common.destination.typing import PreparedTableSchema
-from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.storages import FileStorage
 from dlt.common.storages.configuration import FilesystemConfigurationWithLocalFiles
 from dlt.common.storages.fsspec_filesystem import fsspec_from_config
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, FilesystemLoadJob
 
+from pipelines.destinations import workdir
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, ObjectStore, Store
 from pipelines.partitions import Delivery, UserError
@@ -91,5 +91,5 @@ def open_store(config: Any) -> Store:
     fs, path = fsspec_from_config(config)
     if config.is_local_filesystem:
         return LocalStore(fs, config.make_local_path(config.bucket_url))
-    scratch = Path(get_dlt_pipelines_dir()).parent / "staging" / config.fingerprint()
+    scratch = workdir.data_dir() / "staging" / config.fingerprint()
     return ObjectStore(fs, path, scratch)

@@ -22,6 +22,16 @@ class Place:
     table: str
     column: str
 
+    @property
+    def raw_table(self) -> str:
+        """The raw table's name in ClickHouse."""
+        return f"{self.dataset}__{self.table}"
+
+    @property
+    def normalized_table(self) -> str:
+        """The normalised table's name in ClickHouse."""
+        return f"normalized_{self.word}"
+
 
 class Layout:
     """The paths below one root, as text: a local folder or a bucket with its prefix."""

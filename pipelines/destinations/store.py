@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from uuid import uuid4
@@ -20,14 +21,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from pipelines.destinations import workdir
 from pipelines.destinations.layout import MANIFEST, Layout, Place
 from pipelines.destinations.swap import link_file, swap_folder
+from pipelines.lock import held
 from pipelines.normalize.schema import deliveries_schema
 from pipelines.partitions import Delivery, Partition, PartitionError
 
 
 class Store(Layout):
     """A filesystem destination. Subclasses say how bytes get to their place in one step."""
+
+    kind = "filesystem"
 
     def __init__(self, fs: AbstractFileSystem, root: str, scratch: Path) -> None:
         super().__init__(root)
@@ -36,8 +41,11 @@ class Store(Layout):
 
     # what is published
 
-    def deliveries(self, place: Place) -> dict[str, Delivery]:
-        """The committed raw partitions by key. Raises PartitionError for an unreadable manifest."""
+    def deliveries(
+        self, place: Place, on_damage: Callable[[PartitionError], None] | None = None
+    ) -> dict[str, Delivery]:
+        """The committed raw partitions by key. A `_delivery.json` that cannot be read raises
+        PartitionError, or is left out when `on_damage` hears of it."""
         found = {}
         for path in self.glob(self.raw(place) + f"/{place.column}=*/{MANIFEST}"):
             found_in = PurePosixPath(path).parent.name
@@ -46,9 +54,13 @@ class Store(Layout):
             except FileNotFoundError:  # replaced while we look: an object store is not a snapshot
                 continue
             except (ValueError, KeyError, TypeError) as error:
-                raise PartitionError(
-                    f"{path} is damaged ({error!r}). Load again with --force to replace it."
-                ) from error
+                damage = PartitionError(
+                    f"{path} is damaged ({error!r}). `python -m pipelines load` replaces it."
+                )
+                if on_damage is None:
+                    raise damage from error
+                on_damage(damage)
+                continue
             found[found_in.partition("=")[2]] = delivery
         return found
 
@@ -86,9 +98,26 @@ class Store(Layout):
             target.write_text(json.dumps([new[key] for key in sorted(new)], indent=1) + "\n")
             self.publish_file(target, self.listing(place))
 
-    def lock_file(self, word: str) -> Path | None:
-        """Where a run's lock lies when the destination is on this machine's disk."""
-        return None
+    def published(self, place: Place) -> dict[str, str]:
+        """The fingerprint of each committed raw partition."""
+        return {key: each.fingerprint for key, each in self.deliveries(place).items()}
+
+    def rows(self, place: Place, partition: str) -> int:
+        """How many raw rows a published partition has."""
+        delivery = self.delivery(place, partition)
+        return delivery.rows if delivery else 0
+
+    @contextmanager
+    def locked(self, word: str) -> Iterator[None]:
+        """The lock of a word's run: of the working folder, and of the data when it is on disk."""
+        with ExitStack() as locks:
+            for path in self.lock_files(word):
+                locks.enter_context(held(path, f"{word} ({path})"))
+            yield
+
+    def lock_files(self, word: str) -> list[Path]:
+        """Where a run's locks lie."""
+        return [workdir.lock_file(word, self.kind)]
 
     def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
         """The footer metadata of each normalised partition by key."""
@@ -117,9 +146,7 @@ class Store(Layout):
 
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery of `word` is landed."""
-        folder = self.scratch / word / f"landing-{uuid4().hex[:12]}"
-        folder.mkdir(parents=True)
-        return folder
+        return workdir.empty_folder(self.scratch, word)
 
     def target(self, word: str) -> Path:
         """A local path that no reader looks at, for a file that is to be published."""
@@ -127,9 +154,9 @@ class Store(Layout):
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{uuid4().hex}.partial"
 
-    def remove_orphans(self, word: str) -> None:
+    def recover(self, place: Place) -> None:
         """Remove what a killed run of this word left behind."""
-        shutil.rmtree(self.scratch / word, ignore_errors=True)
+        workdir.remove(self.scratch, place.word)
 
     def add_to_history(self, row: Mapping[str, Any]) -> None:
         """Append one row to a partition's history."""
@@ -159,7 +186,8 @@ class Store(Layout):
 
     def glob(self, pattern: str) -> list[str]:
         """The paths that match, sorted."""
-        return sorted(str(path) for path in self.fs.glob(pattern))
+        below = pattern.removeprefix(self.root)
+        return sorted(str(path) for path in self.fs.glob(escape(self.root) + below))
 
     def read(self, path: str) -> bytes:
         """A small file."""
@@ -179,9 +207,9 @@ class LocalStore(Store):
     def __init__(self, fs: AbstractFileSystem, root: str) -> None:
         super().__init__(fs, root, Path(root, ".staging"))
 
-    def lock_file(self, word: str) -> Path | None:
-        """Beside the data, so that two working directories cannot load one folder at once."""
-        return Path(self.root, ".locks", f"{word}.lock")
+    def lock_files(self, word: str) -> list[Path]:
+        """Also beside the data, so that two working folders cannot load one folder at once."""
+        return [Path(self.root, ".locks", f"{word}.lock"), *super().lock_files(word)]
 
     def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
         """The landing folder itself becomes the partition: nothing is copied."""

@@ -160,8 +160,9 @@ def lookup(
     """What each distinct text means; `otherwise` where it means nothing or is NULL."""
     find = meaning.get if isinstance(meaning, Mapping) else meaning
     words = column.dictionary.to_pylist()
-    found = [find(word) or otherwise for word in words]
-    new = pa.array([*found, otherwise], pa.string()).dictionary_encode()
+    found = [None if word is None else find(word) for word in words]
+    filled = [otherwise if text is None else text for text in (*found, None)]
+    new = pa.array(filled, pa.string()).dictionary_encode()
     codes = new.indices.take(column.indices.fill_null(len(words)))
     return pa.DictionaryArray.from_arrays(codes, new.dictionary)
 

@@ -66,7 +66,7 @@ def naming(file: str) -> Iterator[None]:
         raise ShapeError(f"{file}: {error}") from error
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and (type(error) is not OSError or error.errno):
-            raise  # the disk or the network: of bad content pyarrow raises a bare, unnumbered OSError
+            raise  # the disk or the network; of bad content pyarrow raises a bare OSError
         raise ShapeError(
             f"{file}: this is not a whole parquet file ({error})."
             " Load the partition again with --force; if that does not help, the provider's file is"

@@ -74,7 +74,7 @@ def normalize(
 
     The caller holds the word's lock. Errors of single partitions are in the outcome.
     """
-    store.remove_orphans(place.word)
+    store.recover(place)
     keys = tag_columns()
     wanted = recipe(place.word, keys)
     footers = store.footers(place)

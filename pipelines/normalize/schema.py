@@ -138,7 +138,7 @@ COSTS: tuple[Column, ...] = (
         "CommitmentDiscountStatus",
     ),
     # tags
-    Column("tags", "map", True, "Every tag, without the prefix user: of AWS.", "Tags"),
+    Column("tags", "map", False, "Every tag, without the prefix user: of AWS.", "Tags"),
     # ours
     Column("x_usage_date", "date", True, "UTC date of charge_period_start."),
     Column("x_source", "text", False, "aws, gcp, …: the source's word."),
@@ -156,8 +156,8 @@ DELIVERIES: tuple[Column, ...] = (
     Column("word", "text", False, "The source's word."),
     Column("partition", "text", False, "The partition that was published."),
     Column("fingerprint", "text", False, "What the provider had: changes when the delivery does."),
-    Column("files", "integer", False, "Number of raw files."),
-    Column("bytes", "integer", False, "Size of the raw files."),
+    Column("files", "integer", True, "Number of raw files."),
+    Column("bytes", "integer", True, "Size of the raw files."),
     Column("rows", "integer", False, "Normalised rows."),
     Column("billed", "number", True, "Sum of billed_cost in billing_currency."),
     Column("effective", "number", True, "Sum of effective_cost in billing_currency."),

@@ -51,9 +51,11 @@ class Entries:
         return columns.without_empty(columns.compact(found))
 
     def map(self) -> pa.MapArray:
-        """Back together, as type MAP."""
+        """Back together, as type MAP. A row without a map has an empty one: ClickHouse has no NULL
+        map, and the twins agree.
+        """
         ends = np.cumsum(np.bincount(self.row, minlength=len(self.null)), dtype=np.int32)
-        offsets = pa.array(np.append(np.int32(0), ends), mask=np.append(self.null, False))
+        offsets = pa.array(np.append(np.int32(0), ends))
         return pa.MapArray.from_arrays(offsets, self.keys, self.values)
 
     def take(self, entries: npt.NDArray[np.integer]) -> Entries:

@@ -1,0 +1,92 @@
+"""The statements of sql/*.sql, in order, with their placeholders filled in.
+
+    {database}                   the configured database
+    {aws_services:product_code}  a column of normalize/lookups/aws_services.csv as an array
+    {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
+    {tag_column}                 the line is repeated for every configured tag; in it, the argument
+                                 `each` of a macro is the tag's key
+
+So a constant, a configured key or a conversion stands once for both twins.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.normalize.schema import tag_column_name, tag_key
+
+ROOT = Path(__file__).parent.parent
+SQL = ROOT.parent / "sql"
+LOOKUPS = ROOT / "normalize" / "lookups"
+
+_CREATED = re.compile(
+    r"create (?:or replace )?(?P<kind>database|table|materialized view|view)"
+    r"(?: if not exists)? `?(?P<name>\w+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: the file it stands in, what it creates, its text."""
+
+    file: str
+    kind: str
+    name: str
+    text: str
+
+
+def statements(
+    database: str, tag_columns: Sequence[str], folder: Path = SQL
+) -> Iterator[Statement]:
+    """Every statement of the folder, by file name. Raises ValueError when one creates nothing."""
+    for path in sorted(folder.glob("[0-9]*.sql")):
+        for raw in _split(path.read_text(encoding="utf-8")):
+            text = render(raw, database, tag_columns, folder)
+            found = _CREATED.search(text)
+            if not found:
+                raise ValueError(f"{path.name}: no create statement in: {raw.strip()[:80]}")
+            yield Statement(path.name, found["kind"].lower(), found["name"], text)
+
+
+def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
+    """One text with its placeholders filled in."""
+    lines = []
+    for line in text.splitlines():
+        if "{tag_column}" not in line:
+            lines.append(line)
+            continue
+        for key in tag_columns:
+            named = line.replace("{tag_column}", tag_column_name(key))
+            lines.append(named.replace(":each}", f":{tag_key(key)}}}"))
+    joined = "\n".join(lines).replace("{database}", f"`{database}`")
+    return re.sub(r"\{(\w+):([^}]+)\}", lambda m: _filled(m[1], m[2], folder), joined)
+
+
+def quoted(text: str) -> str:
+    """A text literal of ClickHouse."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _filled(name: str, argument: str, folder: Path) -> str:
+    macro = folder / "macros" / f"{name}.sql"
+    if macro.exists():
+        body = "\n".join(
+            line for line in macro.read_text(encoding="utf-8").splitlines() if line[:2] != "--"
+        )
+        return body.strip().replace("{argument}", quoted(argument)[1:-1])
+    with (LOOKUPS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        return "[" + ", ".join(quoted(row[argument]) for row in csv.DictReader(lines)) + "]"
+
+
+def _split(text: str) -> list[str]:
+    """At semicolons that end a line; comments stay with the statement that follows them."""
+    return [part for part in re.split(r";[ \t]*(?:\n|$)", text) if _without_comments(part).strip()]
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text)

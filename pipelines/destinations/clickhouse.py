@@ -1,0 +1,132 @@
+"""dlt's clickhouse destination, with partitions that are replaced whole.
+
+dlt carries one small row per partition; the load job of that row publishes the landed files. Only
+the choice of the job is overridden. dlt's own staging is not used: it is shared, and a package
+resumed after a kill holds its rows twice; its stock merge deletes first and inserts after.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import dlt
+from clickhouse_connect.driver.exceptions import Error as ConnectError
+from clickhouse_connect.driver.tools import insert_file
+from dlt.common.destination.client import LoadJob
+from dlt.common.destination.exceptions import (
+    DestinationTerminalException,
+    DestinationTransientException,
+)
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.storages import FileStorage
+from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient, ClickHouseLoadJob
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.errors import ClickHouseAuthError, ClickHouseConnectionError
+from pipelines.clickhouse.problems import explain
+from pipelines.destinations.layout import Place
+from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.partitions import Delivery, UserError
+
+Gone = (ConnectError, ConnectionError)
+
+
+class PublishFailed(DestinationTerminalException):
+    """The delivery cannot be published; trying again by itself would not help."""
+
+
+class ServerGone(DestinationTransientException):
+    """The server is away or the connection broke: the whole job can be run again."""
+
+
+Failed = PublishFailed | ServerGone
+"""What a job of ours raises; its text is for people."""
+
+
+class FileJob(ClickHouseLoadJob):
+    """A file of dlt's own (its state, a row of ours) into its table, over our connection.
+
+    dlt's own job knows no private certificate authority.
+    """
+
+    server: ClassVar[ClickHouseConfig]
+
+    def run(self) -> None:
+        """Insert the file; raises ServerGone for what may be tried again."""
+        try:
+            with connect(self.server) as client:
+                database, table = self._job_client.sql_client.make_qualified_table_name_path(
+                    self.load_table_name, quote=False
+                )
+                insert_file(
+                    client,
+                    table,
+                    self._file_path,
+                    fmt="JSONEachRow",
+                    database=database,
+                    settings={"date_time_input_format": "best_effort"},
+                    compression="gz" if self._file_path.endswith(".gz") else None,
+                )
+        except Gone as error:
+            raise ServerGone(explain(error, self.server)) from error
+
+
+class PartitionJob(FileJob):
+    """Publishes the one partition that its row names, then stores the row. Repeatable."""
+
+    def run(self) -> None:
+        """Raises PublishFailed or ServerGone; the published partition then is as it was."""
+        with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as lines:
+            recipes = [_recipe(line) for line in lines]
+        try:
+            with Warehouse(self.server) as warehouse:
+                for recipe in recipes:
+                    delivery = Delivery.from_json(recipe["delivery"]).loaded_by(self._load_id)
+                    warehouse.publish(Place(**recipe["place"]), Path(recipe["folder"]), delivery)
+        except ClickHouseAuthError as error:
+            raise PublishFailed(str(error)) from error
+        except (ClickHouseConnectionError, *Gone) as error:
+            raise ServerGone(explain(error, self.server)) from error
+        except (UserError, OSError) as error:
+            raise PublishFailed(str(error)) from error
+        super().run()
+
+
+class PartitionClient(ClickHouseClient):
+    """dlt's client with our jobs."""
+
+    server: ClassVar[ClickHouseConfig]
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """The job of one file: a partition's, another row's, or dlt's own for anything else."""
+        if file_path.endswith((".jsonl", ".jsonl.gz")):
+            kind = PartitionJob if table.get("x-publish") else FileJob
+            bound = type(kind.__name__, (kind,), {"server": self.server})
+            job: LoadJob = bound(file_path, config=self.config)
+            return job
+        return super().create_load_job(table, file_path, load_id, restore)
+
+
+def clickhouse_partitions(server: ClickHouseConfig) -> dlt.destinations.clickhouse:
+    """`destination.clickhouse` of dlt on this server, with PartitionClient.
+
+    A class per server: dlt reads the parameters of `__init__`, so it has to stay dlt's own.
+    """
+    client = type("PartitionClient", (PartitionClient,), {"server": server})
+    made = type("clickhouse", (dlt.destinations.clickhouse,), {"client_class": client})
+    destination: dlt.destinations.clickhouse = made(
+        credentials=server.dlt_credentials(),
+        destination_name="clickhouse",
+        dataset_table_separator="__",
+    )
+    return destination
+
+
+def _recipe(line: str) -> dict[str, Any]:
+    """JSON columns travel as text to ClickHouse."""
+    value = json.loads(line)["recipe"]
+    return dict(json.loads(value) if isinstance(value, str) else value)

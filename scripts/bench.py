@@ -1,0 +1,101 @@
+"""`make bench`: how fast and how large load and normalise are, each figure beside its limit.
+
+    python scripts/bench.py [SECTION …] [--rows 2000000] [--json] [--strict]
+
+Sections: load, unique, peer, memory, unchanged; clickhouse only when it is named. One generated
+bill of 63 columns serves all of them; it is made once and kept in .bench/. What is compared runs
+on the same files and disk, in turns, with the files in the page cache. Limits are meant for the
+full size on a machine that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# a script's path starts at its own folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+
+from scripts import bench_clickhouse, bench_local
+from scripts.bench_figures import Section, document, machine, table
+from scripts.bench_local import Bench
+from scripts.bench_process import ROOT, BenchError
+
+FULL = 2_000_000
+SECTIONS: dict[str, Callable[[Bench], Section]] = {
+    "load": bench_local.load,
+    "unique": bench_local.unique,
+    "peer": bench_local.peer,
+    "memory": bench_local.memory,
+    "unchanged": bench_local.unchanged,
+    "clickhouse": bench_clickhouse.clickhouse,
+}
+ON_REQUEST = {"clickhouse"}
+out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+progress = Console(stderr=True, highlight=False, style="dim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; 0, or 1 when a command failed or, with --strict, a limit was missed."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.sections if name not in SECTIONS]:
+        parser.error(f"no section is called {', '.join(unknown)}. There are: {', '.join(SECTIONS)}")
+    names = options.sections or [name for name in SECTIONS if name not in ON_REQUEST]
+    home = options.home.resolve()
+    bench = Bench(home, options.rows, options.rounds, options.row_group, progress.print)
+    on = machine()
+    of = {"rows": options.rows, "columns": 63, "files": 4, "rounds": options.rounds}
+    try:
+        sections = [SECTIONS[name](bench) for name in names]
+    except BenchError as error:
+        progress.print(f"bench: {error}", style="red", markup=False)
+        return 1
+    finally:
+        for folder in ("work", "buckets"):  # the bills stay
+            shutil.rmtree(home / folder, ignore_errors=True)
+    if options.json:
+        print(json.dumps(document(sections, of, on), indent=1, ensure_ascii=False))
+    else:
+        _show(sections, options.rows, on)
+    missed = [f.key for section in sections for f in section.figures if f.met is False]
+    return 1 if missed and options.strict else 0
+
+
+def _show(sections: Sequence[Section], rows: int, on: Mapping[str, Any]) -> None:
+    out.print(f"{rows:,} rows, 63 columns (3 maps), 4 snappy parquet files", style="bold")
+    out.print(", ".join(f"{name} {value}" for name, value in on.items()), style="dim")
+    if rows != FULL:
+        out.print(f"Limits are meant for {FULL:,} rows: here they say nothing.", style="yellow")
+    for section in sections:
+        out.print(table(section))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--rows", type=_positive, default=FULL, help=f"default: {FULL:,}")
+    parser.add_argument("--rounds", type=_positive, default=3, help="medians of so many; default 3")
+    parser.add_argument("--row-group", type=_positive, help="rows of a row group; default 122,880")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
+    parser.add_argument("--home", type=Path, default=ROOT / ".bench", help="cache and work folder")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
