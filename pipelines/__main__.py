@@ -9,20 +9,18 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import sys
-import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 
+from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import (
-    ConfigFieldMissingException,
     ConfigurationException,
 )
-from rich.console import Console
 
 from pipelines import checks, doctor, report, status
 from pipelines import load as loading
+from pipelines import options as flags
+from pipelines.clickhouse import compare
 from pipelines.clickhouse import migrate as migrations
 from pipelines.clickhouse.config import (
     NOT_CONFIGURED,
@@ -30,78 +28,92 @@ from pipelines.clickhouse.config import (
     ClickHouseConfigError,
     is_configured,
 )
+from pipelines.console import fail, out, progress, say, set_up_logging
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import Store
-from pipelines.destinations.warehouse import Warehouse
+from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize import run as normalizing
-from pipelines.partitions import ConfigurationError, Progress, Selection, UserError
+from pipelines.options import DESTINATIONS, Commands, options_of, selected
+from pipelines.partitions import ConfigurationError, Selection, UserError
 
 log = logging.getLogger("pipelines")
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-
-DESTINATIONS = ("filesystem", "clickhouse")
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option; the tests hold the documentation against it."""
-    made = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__.split("\n")[0])
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (function, help_text, options) in COMMANDS.items():
-        command = commands.add_parser(name, help=help_text, description=help_text)
-        command.set_defaults(function=function)
-        for option in options:
-            option(command)
-        command.add_argument("--debug", action="store_true", help="show tracebacks and dlt's log")
-    return made
+    return options_of(COMMANDS, __doc__.split("\n")[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    _set_up_logging(options.debug)
+    if options.debug:
+        os.environ["RUNTIME__LOG_LEVEL"] = "INFO"  # dlt's
+    set_up_logging(options.debug)
     try:
         status_code: int = options.function(options)
     except (ConfigurationError, ConfigurationException) as error:
-        return _fail(error, 2, options.debug)
+        return fail(error, 2, options.debug)
     except UserError as error:
-        return _fail(error, 1, options.debug)
+        return fail(error, 1, options.debug)
+    except (OSError, BotoCoreError) as error:  # a source's are UserErrors by now
+        fix = "`python -m pipelines doctor` examines the destination."
+        return fail(UserError(f"{error}. {fix}"), 1, options.debug, error)
     except KeyboardInterrupt:
-        return _fail(UserError("Stopped. What was published stays; run again."), 1, False)
+        return fail(UserError("Stopped. What was published stays; run again."), 1, False)
     except Exception as error:
         if options.debug:
             raise
         text = f"{type(error).__name__}: {error}"
-        return _fail(
+        return fail(
             UserError(f"Unexpected: {text}\nRun again with --debug to see where."), 1, False
         )
     return status_code
 
 
 def _load(options: argparse.Namespace) -> int:
-    words, selection = loading.words(options.words), _selection(options)
+    words, selection = loading.words(options.words), selected(options)
     destination = _destination_of(options)
     if options.dry_run:
-        return _show_plans(words, destination, selection)
+        entries = [loading.SOURCES[word] for word in words]
+        return _show_plans(entries, destination, selection)
     if isinstance(destination, Warehouse):
         _migrate_if_needed(destination.config)
+    entries = [loading.SOURCES[word] for word in words]
+    return _load_entries(entries, destination, selection, "loaded")
+
+
+def _load_entries(
+    entries: Sequence[loading.Word],
+    destination: loading.Destination,
+    selection: Selection,
+    done: str,
+) -> int:
     failed = 0
-    for word in words:
-        with _progress() as progress:
-            outcome = loading.load(word, destination, selection, progress)
-        left = len(outcome.planned) - len(outcome.loaded) - len(outcome.failed)
-        _say(
-            f"{word}: {len(outcome.loaded)} loaded, {left} unchanged, {len(outcome.failed)} failed"
-        )
-        failed += len(outcome.failed)
+    for entry in entries:
+        with progress() as watcher:
+            outcome = loading.load(entry, destination, selection, watcher)
+        loaded, bad = len(outcome.loaded), len(outcome.failed)
+        unchanged = len(outcome.planned) - loaded - bad
+        say(f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed")
+        failed += bad
     return 1 if failed else 0
 
 
+def _ingest(options: argparse.Namespace) -> int:
+    store, warehouse = filesystem.configured_store(), Warehouse(_clickhouse())
+    entries = [loading.ingestion(word, store) for word in loading.words(options.words)]
+    if options.dry_run:
+        return _show_plans(entries, warehouse, selected(options))
+    _migrate_if_needed(warehouse.config)
+    return _load_entries(entries, warehouse, selected(options), "ingested")
+
+
 def _show_plans(
-    words: Sequence[str], destination: loading.Destination, selection: Selection
+    entries: Sequence[loading.Word], destination: loading.Destination, selection: Selection
 ) -> int:
-    for word in words:
-        planned = loading.plan(word, destination, selection, loading.SOURCES[word].connect())
+    for entry in entries:
+        planned = loading.plan(entry, destination, selection, entry.connect())
         rows = [
             (
                 p.partition.key,
@@ -113,7 +125,11 @@ def _show_plans(
             for p in planned
         ]
         columns = ("partition", "would load", "files", "size", "delivered at (UTC)")
-        out.print(report.table(f"{word}: nothing is changed", columns, rows, ("files", "size")))
+        out.print(
+            report.table(
+                f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
+            )
+        )
     return 0
 
 
@@ -122,32 +138,37 @@ def _normalize(options: argparse.Namespace) -> int:
     failed = 0
     for word in loading.words(options.words):
         place = loading.SOURCES[word].place
-        with store.locked(word), _progress() as progress:
+        with store.locked(word), progress() as watcher:
             outcome = normalizing.normalize(
-                place, store, _selection(options), progress, options.dry_run
+                place, store, selected(options), watcher, options.dry_run
             )
         if options.dry_run:
-            _say(f"{word}: would normalise {', '.join(outcome.stale) or 'nothing'}")
+            say(f"{word}: would normalise {', '.join(outcome.stale) or 'nothing'}")
             continue
-        _say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
+        say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
     return 1 if failed else 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    results = checks.run(checks.local_connection(filesystem.configured_store()))
+    destination = _destination_of(options)
+    if isinstance(destination, Warehouse):
+        with connect(destination.config) as client:
+            results = checks.run(checks.ClickHouseConnection(client, destination.config))
+    else:
+        results = checks.run(checks.local_connection(destination))
     for result in results:
         if result.rows:
             out.print(report.table(f"{result.name}: {result.meaning}", result.columns, result.rows))
     bad = [result.name for result in results if result.rows]
-    _say(f"{len(results)} checks, {len(bad)} failed" + (f": {', '.join(bad)}" if bad else ""))
+    say(f"{len(results)} checks, {len(bad)} failed" + (f": {', '.join(bad)}" if bad else ""))
     return 1 if bad else 0
 
 
 def _status(options: argparse.Namespace) -> int:
-    store = filesystem.configured_store()
+    destination = _destination_of(options)
     for word in loading.words(options.words):
-        rows = status.rows(loading.SOURCES[word].place, store)
+        rows = status.rows(loading.SOURCES[word].place, destination)
         out.print(report.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
     return 0
 
@@ -184,6 +205,12 @@ def _clickhouse() -> ClickHouseConfig:
         raise ConfigurationError(str(error)) from error
 
 
+def _without_server(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without any word on ClickHouse: what `make clickhouse-up` started is left."""
+    ours = ("CLICKHOUSE_", "DESTINATION__CLICKHOUSE__")
+    return {name: value for name, value in environ.items() if not name.startswith(ours)}
+
+
 def _migrate_if_needed(config: ClickHouseConfig) -> None:
     keys = normalizing.tag_columns()
     if not migrations.is_current(config, keys):
@@ -192,90 +219,61 @@ def _migrate_if_needed(config: ClickHouseConfig) -> None:
 
 def _migrate(options: argparse.Namespace) -> int:
     config = _clickhouse()
-    migrations.migrate(config, normalizing.tag_columns(), _say)
-    _say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
+    if options.validate or options.align:
+        return _compare(config, align=options.align)
+    migrations.migrate(config, normalizing.tag_columns(), say)
+    say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
     return 0
 
 
-def _words(command: argparse.ArgumentParser) -> None:
-    command.add_argument("words", nargs="*", metavar="WORD", help="aws, …; all when none is given")
+def _compare(config: ClickHouseConfig, *, align: bool) -> int:
+    keys = normalizing.tag_columns()
+    if align:
+        local = ClickHouseConfig.from_env(
+            {**_without_server(os.environ), "CLICKHOUSE_MODE": "local"}
+        )
+        found = compare.align(local, config, keys)
+        title = f"{local.host}:{local.port} and {config.host}:{config.port}"
+    else:
+        found = compare.validate(config, keys)
+        title = f"sql/ and {config.database} on {config.host}:{config.port}"
+    if found:
+        rows = [(each.where, each.expected, each.found) for each in found]
+        out.print(report.table(f"{title} differ", ("where", "first", "second"), rows))
+    say(f"{title}: {len(found)} differences")
+    return 1 if found else 0
 
 
-def _selecting(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--from", dest="first", metavar="PARTITION", help="first, as 2026-01")
-    command.add_argument("--to", dest="last", metavar="PARTITION", help="last, inclusive")
-    command.add_argument("--force", action="store_true", help="also what has not changed")
-    command.add_argument("--dry-run", action="store_true", help="say what would be done")
-
-
-def _destination(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION, else filesystem"
-    )
-
-
-Option = Callable[[argparse.ArgumentParser], None]
-COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Option, ...]]] = {
-    "load": (_load, "Load every changed partition.", (_words, _selecting, _destination)),
+_ALL = (flags.words, flags.selecting, flags.destination)
+COMMANDS: Commands = {
+    "load": (
+        _load,
+        "Load every changed partition.",
+        (flags.words, flags.selecting, flags.destination),
+    ),
     "normalize": (
         _normalize,
         "Normalise every partition whose raw changed (filesystem).",
-        (_words, _selecting),
+        (flags.words, flags.selecting),
     ),
-    "migrate": (_migrate, "ClickHouse: every statement of sql/, safe to repeat.", ()),
-    "check": (_check, "Run sql/checks; print the offending rows.", (_destination,)),
-    "status": (_status, "What is published, and how old it is.", (_words, _destination)),
-    "doctor": (_doctor, "Configuration and connections, with fixes.", (_words, _destination)),
+    "ingest": (
+        _ingest,
+        "Load the normalised parquet files into ClickHouse instead of raw.",
+        (flags.words, flags.selecting),
+    ),
+    "migrate": (
+        _migrate,
+        "ClickHouse: every statement of sql/, safe to repeat.",
+        (flags.comparing,),
+    ),
+    "check": (_check, "Run sql/checks; print the offending rows.", (flags.destination,)),
+    "status": (_status, "What is published, and how old it is.", (flags.words, flags.destination)),
+    "doctor": (
+        _doctor,
+        "Configuration and connections, with fixes.",
+        (flags.words, flags.destination),
+    ),
 }
-
-
-def _selection(options: argparse.Namespace) -> Selection:
-    for value in (options.first, options.last):
-        if value is not None and not re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", value):
-            raise ConfigurationError(f"{value!r} is no partition. Write a month as 2026-01.")
-    return Selection(options.first, options.last, options.force)
-
-
-def _progress() -> nullcontext[Progress] | report.BarProgress:
-    return report.BarProgress(err) if err.is_terminal else nullcontext(report.LogProgress())
-
-
-def _say(line: str) -> None:
-    out.print(line, markup=False)
-
-
-def _fail(error: Exception, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exception(error)
-    text = _missing(error) if isinstance(error, ConfigFieldMissingException) else str(error).strip()
-    err.print(f"error: {text}", markup=False)
-    return code
-
-
-def _missing(error: ConfigFieldMissingException) -> str:
-    """dlt's list of the places that it looked in, without what it says about itself."""
-    places = re.findall(r"^ *\((.+), (\S+)\)$", str(error), re.MULTILINE)
-    first = dict(reversed(places))
-    where = " or ".join(f"{key} ({provider})" for provider, key in first.items())
-    return f"Missing configuration: {', '.join(error.fields)}. Set {where}."
-
-
-def _set_up_logging(debug: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    ours = logging.getLogger("pipelines")
-    ours.handlers[:] = [handler]
-    ours.setLevel(logging.DEBUG if debug else logging.INFO)
-    ours.propagate = False
-    if debug:
-        os.environ["RUNTIME__LOG_LEVEL"] = "INFO"
-    else:
-        logging.getLogger("dlt").addFilter(_told_otherwise)
-
-
-def _told_otherwise(record: logging.LogRecord) -> bool:
-    """dlt logs each failed job with its traceback; the command names the failure itself."""
-    return not (record.exc_info or record.module == "load" or "Traceback" in record.getMessage())
 
 
 if __name__ == "__main__":

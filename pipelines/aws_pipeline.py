@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+from botocore.exceptions import ProfileNotFound
 from dlt.common.configuration import configspec, resolve_configuration, resolve_type
 from dlt.common.configuration.specs import AwsCredentials, CredentialsConfiguration
 from dlt.common.storages.configuration import FilesystemConfiguration
@@ -22,7 +23,8 @@ from pipelines.aws.bucket import Bucket, open_bucket
 from pipelines.aws.deliveries import files_of, incomplete, plan
 from pipelines.aws.exports import choose, recognise
 from pipelines.aws.landing import land
-from pipelines.partitions import Delivery, Partition, carried, now
+from pipelines.aws.s3_errors import CREDENTIALS_FIX
+from pipelines.partitions import ConfigurationError, Delivery, Partition, carried, now
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,10 @@ class AwsSettings(FilesystemConfiguration):
 
 def configuration() -> AwsSettings:
     """What dlt finds under `sources.aws`. A missing key raises dlt's list of places to set it."""
-    return resolve_configuration(AwsSettings(), sections=("sources", "aws"))
+    try:
+        return resolve_configuration(AwsSettings(), sections=("sources", "aws"))
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"sources.aws.credentials: {error}. {CREDENTIALS_FIX}") from error
 
 
 class AwsExport:

@@ -10,13 +10,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.aws.contract import CHECKED
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.errors import ClickHouseError
+from pipelines.clickhouse.problems import explain
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
 from pipelines.load import SOURCES
@@ -98,13 +104,28 @@ class DuckConnection:
         self.duck.register(f"_{name}_shape", schema.empty_table())
         sql = f"create view {name} as select * from _{name}_shape"
         if files:
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+            listed = ", ".join("'" + escape(path).replace("'", "''") + "'" for path in files)
             named = f", filename = '{file}'" if file else ""
             sql += (
                 " union all by name select * from read_parquet("
                 f"[{listed}], union_by_name = true, hive_partitioning = false{named})"
             )
         self.duck.execute(sql)
+
+
+class ClickHouseConnection:
+    """A ClickHouse database with the tables of sql/."""
+
+    def __init__(self, client: Client, config: ClickHouseConfig) -> None:
+        self._client, self._config = client, config
+
+    def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Column names and rows."""
+        try:
+            result = self._client.query(sql)
+        except ConnectError as error:
+            raise ClickHouseError(explain(error, self._config)) from error
+        return result.column_names, result.result_rows
 
 
 def local_connection(store: Store) -> DuckConnection:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import AwsCredentials
 from dlt.common.configuration.utils import get_resolved_traces
@@ -67,15 +68,15 @@ def _destination() -> list[Finding]:
     subject, where = "destination", f"filesystem, {store.root} {origin('bucket_url')}"
     if isinstance(store, LocalStore):
         nearest = next(p for p in (Path(store.root), *Path(store.root).parents) if p.exists())
-        if not os.access(nearest, os.W_OK):
-            fix = f"Make {nearest} writable, or set DESTINATION__FILESYSTEM__BUCKET_URL."
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            fix = f"Make {nearest} a writable folder, or set DESTINATION__FILESYSTEM__BUCKET_URL."
             return [Finding(False, subject, where + ": not writable", fix)]
         return [Finding(True, subject, where)]
     probe = f"{store.root}/.probe-{uuid4().hex}"
     try:
         store.fs.pipe_file(probe, b"")
         store.fs.rm(probe)
-    except OSError as error:
+    except (OSError, BotoCoreError) as error:
         fix = "Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete objects."
         return [Finding(False, subject, f"{where}: {error}", fix)]
     return [Finding(True, subject, where)]

@@ -18,10 +18,12 @@ from typing import Any, Protocol
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines import aws_pipeline
+from pipelines import aws_pipeline, ingest_normalized_pipeline
 from pipelines.destinations import clickhouse, filesystem
 from pipelines.destinations.layout import Place
+from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
+from pipelines.ingest_normalized_pipeline import NormalizedFiles
 from pipelines.partitions import (
     Changed,
     ConfigurationError,
@@ -78,6 +80,8 @@ class Word:
     place: Place
     connect: Callable[[], Any]
     source: Callable[[Any, Partition, Path, Callable[[int], None]], Any]
+    published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
+    listed: bool = True  # whether `connect` lists the provider, and not our own files
 
 
 SOURCES: Mapping[str, Word] = {
@@ -111,11 +115,23 @@ class Outcome:
     failed: dict[str, UserError] = field(default_factory=dict)
 
 
+def ingestion(word: str, store: Store) -> Word:
+    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    place = SOURCES[word].place
+    return Word(
+        place=place,
+        connect=lambda: NormalizedFiles(store, place),
+        source=ingest_normalized_pipeline.normalized,
+        published=lambda destination, place: destination.ingested(place),
+        listed=False,
+    )
+
+
 def plan(
-    word: str, destination: Destination, selection: Selection, provider: Provider
+    entry: Word, destination: Destination, selection: Selection, provider: Provider
 ) -> list[Planned]:
-    """What a load of `word` would do; one listing of the provider, nothing is changed."""
-    published = destination.published(SOURCES[word].place)
+    """What a load would do; one listing of the provider, nothing is changed."""
+    published = entry.published(destination, entry.place)
 
     def reason(partition: Partition) -> str:
         if partition.key not in published:
@@ -127,19 +143,22 @@ def plan(
     return [Planned(p, reason(p)) for p in provider.partitions() if p.key in selection]
 
 
-def load(word: str, destination: Destination, selection: Selection, progress: Progress) -> Outcome:
-    """Load every changed partition of `word`.
+def load(
+    entry: Word, destination: Destination, selection: Selection, progress: Progress
+) -> Outcome:
+    """Load every changed partition of a word.
 
     Raises Busy when another run is at work and ConfigurationError for what concerns all
     partitions; errors of single partitions are in the outcome.
     """
-    place = SOURCES[word].place
-    with destination.locked(word):
-        destination.recover(place)
-        provider = SOURCES[word].connect()
-        outcome = Outcome(plan(word, destination, selection, provider))
-        destination.remember_provider(place, (p.partition for p in outcome.planned))
-        run = _Run(word, destination, provider, progress)
+    with destination.locked(entry.place.word):
+        destination.recover(entry.place)
+        provider = entry.connect()
+        outcome = Outcome(plan(entry, destination, selection, provider))
+        if entry.listed:
+            listed = (each.partition for each in outcome.planned)
+            destination.remember_provider(entry.place, listed)
+        run = _Run(entry, destination, provider, progress)
         for planned in outcome.planned:
             if planned.to_load:
                 run.load_or_report(planned.partition, outcome)
@@ -150,12 +169,12 @@ class _Run:
     """One run of one word: a dlt pipeline that starts from the destination's own state."""
 
     def __init__(
-        self, word: str, destination: Destination, provider: Provider, progress: Progress
+        self, entry: Word, destination: Destination, provider: Provider, progress: Progress
     ) -> None:
-        self.word, self.destination, self.provider = word, destination, provider
-        self.progress, self.entry = progress, SOURCES[word]
+        self.entry, self.word = entry, entry.place.word
+        self.destination, self.provider, self.progress = destination, provider, progress
         # what a killed run left in the working directory is planned anew
-        self.pipeline = _pipeline(word, destination).drop()
+        self.pipeline = _pipeline(entry, destination).drop()
 
     def load_or_report(self, partition: Partition, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
@@ -192,6 +211,7 @@ class _Run:
     def _again(self, key: str) -> Partition:
         for partition in self.provider.partitions():
             if partition.key == key:
+                self.destination.remember_provider(self.entry.place, [partition])
                 return partition
         raise PartitionError(
             f"{self.word} {key}: the provider removed it while it was read. The published "
@@ -233,11 +253,12 @@ def _meant(error: PipelineStepFailed, where: str) -> Exception:
     )
 
 
-def _pipeline(word: str, destination: Destination) -> dlt.Pipeline:
+def _pipeline(entry: Word, destination: Destination) -> dlt.Pipeline:
+    way = destination.kind if entry.listed else f"{destination.kind}_ingest"
     return dlt.pipeline(
-        pipeline_name=f"{word}_{destination.kind}",
+        pipeline_name=f"{entry.place.word}_{way}",
         destination=_dlt_destination(destination),
-        dataset_name=SOURCES[word].place.dataset,
+        dataset_name=entry.place.dataset,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
+from pipelines.destinations.warehouse import Warehouse
 from pipelines.load import size
 from pipelines.partitions import Delivery
 from pipelines.report import age
@@ -44,8 +45,70 @@ class Row:
         )  # fmt: skip
 
 
-def rows(place: Place, store: Store) -> list[Row]:
+def rows(place: Place, destination: Store | Warehouse) -> list[Row]:
     """One Row per loaded partition of a word, by key."""
+    if isinstance(destination, Warehouse):
+        return _rows_of_warehouse(place, destination)
+    return _rows_of_store(place, destination)
+
+
+_PARTITIONS = """
+with history as (
+    select
+        partition,
+        argMax(d.rows, published_at) as normalised,
+        argMax(d.billed, published_at) as billed,
+        argMax(d.effective, published_at) as effective,
+        argMax(d.billing_currency, published_at) as currency,
+        argMax(d.files, published_at) as files,
+        argMax(d.bytes, published_at) as bytes,
+        groupArray(d.fingerprint) as marks
+    from (select * from deliveries where word = %(word)s order by published_at) as d
+    group by partition
+),
+
+offered as (
+    select partition, fingerprint from provider_partitions final where word = %(word)s
+)
+
+select
+    raw.partition,
+    raw.rows,
+    history.billed,
+    history.effective,
+    history.currency,
+    history.files,
+    history.bytes,
+    raw.delivered_at,
+    raw.loaded_at,
+    arrayCount((one, other) -> one != other, arrayPopFront(marks), arrayPopBack(marks)),
+    raw.fingerprint,
+    offered.fingerprint
+from raw_partitions as raw
+left join history on history.partition = raw.partition
+left join offered on offered.partition = raw.partition
+where raw.word = %(word)s
+order by raw.partition
+"""
+
+
+def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
+    current = warehouse.published(place)
+    found = []
+    for row in warehouse.manager.execute(_PARTITIONS, {"word": place.word}):
+        *values, restated, mark, offered = row
+        partition, count, billed, effective, currency, files, size_, delivered, loaded = values
+        if offered not in ("", mark):
+            state = "a newer delivery is waiting"
+        else:
+            state = "current" if current.get(partition) == mark else "to be loaded again"
+        money = (billed, effective, currency)
+        times = (delivered, loaded)
+        found.append(Row(partition, count, *money, files or 0, size_ or 0, *times, restated, state))
+    return found
+
+
+def _rows_of_store(place: Place, store: Store) -> list[Row]:
     footers = store.footers(place)
     provider = {entry["partition"]: entry["fingerprint"] for entry in store.provider(place)}
     found = []

@@ -50,13 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no section is called {', '.join(unknown)}. There are: {', '.join(SECTIONS)}")
     names = options.sections or [name for name in SECTIONS if name not in ON_REQUEST]
     home = options.home.resolve()
-    bench = Bench(home, options.rows, options.rounds, options.row_group, progress.print)
+    sizes = (options.rows, options.rounds, options.row_group, options.periods)
+    bench = Bench(home, *sizes, progress.print)
     on = machine()
     of = {"rows": options.rows, "columns": 63, "files": 4, "rounds": options.rounds}
     try:
         sections = [SECTIONS[name](bench) for name in names]
     except BenchError as error:
         progress.print(f"bench: {error}", style="red", markup=False)
+        return 1
+    except KeyboardInterrupt:
         return 1
     finally:
         for folder in ("work", "buckets"):  # the bills stay
@@ -65,8 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(document(sections, of, on), indent=1, ensure_ascii=False))
     else:
         _show(sections, options.rows, on)
-    missed = [f.key for section in sections for f in section.figures if f.met is False]
-    return 1 if missed and options.strict else 0
+    return status(sections) if options.strict else 0
+
+
+def status(sections: Sequence[Section]) -> int:
+    """1 when a limit is missed."""
+    return int(any(figure.met is False for section in sections for figure in section.figures))
 
 
 def _show(sections: Sequence[Section], rows: int, on: Mapping[str, Any]) -> None:
@@ -84,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=_positive, default=FULL, help=f"default: {FULL:,}")
     parser.add_argument("--rounds", type=_positive, default=3, help="medians of so many; default 3")
     parser.add_argument("--row-group", type=_positive, help="rows of a row group; default 122,880")
+    parser.add_argument("--periods", type=_positive, default=24, help="of the run without change")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a limit is missed")
     parser.add_argument("--home", type=Path, default=ROOT / ".bench", help="cache and work folder")

@@ -18,36 +18,40 @@ EXPORT = "bench"
 
 @dataclass(frozen=True)
 class Shape:
-    """What a bill is made of."""
+    """What a bill is made of; `rows` and `files` are of each month."""
 
     rows: int
     files: int = 4
     unique: bool = False
     row_group: int | None = None
-    period: str = PERIOD
+    periods: tuple[str, ...] = (PERIOD,)
 
     @property
-    def name(self) -> str:
-        """The name of its folder in the cache."""
-        parts = (self.period, self.rows, self.files, "unique" if self.unique else "", self.row_group)
-        return "-".join(str(part) for part in parts if part)
+    def arguments(self) -> list[str]:
+        """Those of bench_cur.py."""
+        counts = ["--rows", str(self.rows), "--files", str(self.files)]
+        group = ["--row-group", str(self.row_group)] if self.row_group else []
+        unique = ["--unique"] if self.unique else []
+        return [*counts, *group, *unique, "--period", *self.periods]
 
 
-def bill(cache: Path, shape: Shape) -> list[Path]:
-    """The parquet files of a bill, made when they are not in the cache; read once, so warm."""
-    folder = cache / shape.name / _version()
+def bill(cache: Path, shape: Shape) -> dict[str, list[Path]]:
+    """The parquet files of each month, made when they are not in the cache; read once, so warm."""
+    folder = cache / _name(shape)
     if not folder.exists():
-        shutil.rmtree(folder.parent, ignore_errors=True)  # made by other rules
         making = folder.with_suffix(".partial")
-        counts = ["--rows", str(shape.rows), "--files", str(shape.files), "--period", shape.period]
-        group = ["--row-group", str(shape.row_group)] if shape.row_group else []
-        unique = ["--unique"] if shape.unique else []
-        run([ROOT / "scripts" / "bench_cur.py", making, *counts, *group, *unique])
+        shutil.rmtree(making, ignore_errors=True)
+        run([ROOT / "scripts" / "bench_cur.py", making, *shape.arguments])
         making.rename(folder)
-    files = [folder / f"{number}.parquet" for number in range(1, shape.files + 1)]
-    for file in files:
-        _warm(file)
-    return files
+    numbers = range(1, shape.files + 1)
+    months = {
+        period: [folder / period / f"{number}.parquet" for number in numbers]
+        for period in shape.periods
+    }
+    for files in months.values():
+        for file in files:
+            _warm(file)
+    return months
 
 
 def sample(files: Sequence[Path]) -> Path:
@@ -78,10 +82,12 @@ def export(bucket: Path, months: Mapping[str, Sequence[Path]]) -> Path:
     return bucket
 
 
-def _version() -> str:
-    """Changes with the generator, so that nobody measures yesterday's data."""
+def _name(shape: Shape) -> str:
+    """Of its folder; another one when the generator changes: nobody measures yesterday's data."""
     scripts = (ROOT / "scripts" / name for name in ("bench_cur.py", "bench_estate.py"))
-    return hashlib.sha256(b"".join(script.read_bytes() for script in scripts)).hexdigest()[:12]
+    made_by = b"".join(script.read_bytes() for script in scripts)
+    digest = hashlib.sha256(made_by + " ".join(shape.arguments).encode()).hexdigest()[:12]
+    return f"{shape.rows}-rows-{'unique-' if shape.unique else ''}{digest}"
 
 
 def _warm(file: Path) -> None:

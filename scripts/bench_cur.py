@@ -1,11 +1,11 @@
 """The benchmark's bill: CUR 2.0 as parquet, 63 columns of which three are maps.
 
-    python scripts/bench_cur.py FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10]
+    python scripts/bench_cur.py FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10 …]
 
-Writes FOLDER/1.parquet … and, of their first tenth, FOLDER/sample/sample.parquet: the same bytes
-each time. `--unique` gives every row a resource id and a tag of its own: the worst case for text
-that is kept dictionary-encoded. Its own process, so that the benchmark's stays small: a child's
-peak memory counts from what its parent had.
+Writes FOLDER/2026-10/1.parquet … and, of their first tenth, FOLDER/2026-10/sample/sample.parquet:
+the same bytes each time. `--unique` gives every row a resource id and a tag of its own: the worst
+case for text that is kept dictionary-encoded. It is its own process so that the benchmark's stays
+small: a child's peak memory counts from what its parent had.
 """
 
 from __future__ import annotations
@@ -46,20 +46,24 @@ SHARES = {
 CONCERN_RESOURCES = 4  # of the types above, the first ones
 
 
-def write(folder: Path, rows: int, files: int, period: str, unique: bool, row_group: int) -> None:
-    """All files of one month."""
-    (folder / "sample").mkdir(parents=True, exist_ok=True)
+def write(
+    folder: Path, rows: int, files: int, periods: Sequence[str], unique: bool, row_group: int
+) -> None:
+    """All files of these months, `rows` in each month."""
     meters = bench_estate.meters(np.random.default_rng(SEED))
     resources = bench_estate.resources(np.random.default_rng(SEED + 1), max(20, rows // 70), meters)
-    bounds = [rows * n // files for n in range(files + 1)]
+    bounds = [rows * number // files for number in range(files + 1)]
     how: dict[str, Any] = {"compression": "snappy", "store_schema": False}
-    for number, (start, end) in enumerate(itertools.pairwise(bounds), 1):
-        lines = Lines(np.random.default_rng([SEED, number]), end - start, period, meters, resources)
-        table = lines.table(unique)
-        pq.write_table(table, folder / f"{number}.parquet", row_group_size=row_group, **how)
-        if number == 1:
-            sample = table.slice(0, max(1, rows // 10))
-            pq.write_table(sample, folder / "sample" / "sample.parquet", **how)
+    for period in periods:
+        (folder / period / "sample").mkdir(parents=True, exist_ok=True)
+        for number, (start, end) in enumerate(itertools.pairwise(bounds), 1):
+            random = np.random.default_rng([SEED, number])
+            table = Lines(random, end - start, period, meters, resources).table(unique)
+            target = folder / period / f"{number}.parquet"
+            pq.write_table(table, target, row_group_size=row_group, **how)
+            if number == 1:
+                sample = table.slice(0, max(1, rows // 10))
+                pq.write_table(sample, folder / period / "sample" / "sample.parquet", **how)
 
 
 class Lines:
@@ -277,7 +281,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--period", default="2026-10")
+    parser.add_argument("--period", nargs="+", default=["2026-10"])
     parser.add_argument("--unique", action="store_true")
     parser.add_argument("--row-group", type=int, default=ROW_GROUP)
     of = parser.parse_args(arguments)

@@ -103,7 +103,7 @@ def table(section: Section) -> Table:
 
 def _what(figure: Figure) -> str:
     runs = " ".join(f"{one:.2f}" for one in figure.spread)
-    return f"{figure.what} ({runs})" if runs else figure.what
+    return f"{figure.what} ({runs})" if len(figure.spread) > 1 else figure.what
 
 
 def _number(figure: Figure) -> str:

@@ -14,6 +14,7 @@ create table if not exists deliveries (
     effective Nullable(Float64) comment 'Sum of effective_cost in billing_currency.',
     billing_currency LowCardinality(Nullable(String))
         comment 'NULL when the rows are not all of one currency.',
+    recipe Nullable(String) comment 'The rules and tag columns by which it was normalised.',
     delivered_at Nullable(DateTime64(6, 'UTC')) comment 'When the provider wrote it.',
     published_at DateTime64(6, 'UTC') comment 'When readers could first see it.'
 )

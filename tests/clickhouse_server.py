@@ -81,7 +81,7 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        assert self.stop() == 0
 
     @property
     def is_running(self) -> bool:

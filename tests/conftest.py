@@ -15,6 +15,12 @@ import pytest
 
 from scripts.delivery_targets import FolderTarget, S3Target
 from tests import loopback
+from tests.clickhouse_fixtures import (  # noqa: F401 (fixtures for every test)
+    clickhouse,
+    clickhouse_server,
+    module_server,
+    own_server,
+)
 from tests.commands import Commands
 from tests.s3_server import S3Proxy, moto_s3
 

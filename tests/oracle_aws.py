@@ -27,6 +27,7 @@ DISCOUNTS = (
     "PrivateRateDiscount",
     "BundledDiscount",
     "RiVolumeDiscount",
+    "SppDiscount",
 )
 CATEGORIES = {
     "Usage": "Usage",
@@ -196,26 +197,26 @@ def status(kind: str | None) -> str | None:
     return "Unused" if kind in ("RIFee", "SavingsPlanRecurringFee") else None
 
 
-def clean_tags(raw: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]] | None:
-    if raw is None:
-        return None
+def clean_tags(raw: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
+    """A line without a map has an empty one."""
+    pairs = raw or ()
     best: dict[str, tuple[bool, int]] = {}
-    for at, (key, _) in enumerate(raw):
+    for at, (key, _) in enumerate(pairs):
         name, prefixed = strip(key)
         rank = (not prefixed, at)
         if name not in best or rank < best[name]:
             best[name] = rank
     winners = {at for _, at in best.values()}
-    return [(strip(key)[0], value) for at, (key, value) in enumerate(raw) if at in winners]
+    return [(strip(key)[0], value) for at, (key, value) in enumerate(pairs) if at in winners]
 
 
 def strip(key: str) -> tuple[str, bool]:
     return (key[5:], True) if key.startswith(("user:", "user_")) else (key, False)
 
 
-def tag(tags: Sequence[tuple[str, str]] | None, key: str) -> str | None:
-    exact = [value for name, value in tags or [] if name == key]
-    other = [value for name, value in tags or [] if name.lower() == key.lower()]
+def tag(tags: Sequence[tuple[str, str]], key: str) -> str | None:
+    exact = [value for name, value in tags if name == key]
+    other = [value for name, value in tags if name.lower() == key.lower()]
     return next(iter(exact or other), None) or None
 
 

@@ -74,6 +74,7 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "effective_cost": 0.10,
         "list_cost": 0.10,
         "contracted_cost": 0.10,
+        "tags": [],
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_line_item_type": "Usage",

@@ -82,7 +82,7 @@ def test_keys_that_look_alike_stay_apart() -> None:
     ],
 )
 def test_of_two_keys_that_become_one_the_users_own_stays(raw: Pairs, kept: Pairs) -> None:
-    assert tags(tagged([("z", "0")], raw, None, raw)) == [[("z", "0")], kept, None, kept]
+    assert tags(tagged([("z", "0")], raw, None, raw)) == [[("z", "0")], kept, [], kept]
 
 
 def test_doubles_are_found_among_very_many_keys() -> None:
@@ -91,8 +91,8 @@ def test_doubles_are_found_among_very_many_keys() -> None:
     assert tags(tagged(*many, doubled))[-1] == [("Team", "mine")]
 
 
-def test_no_map_is_not_an_empty_map() -> None:
-    assert tags(tagged(None, [], [("user:a", "1")], None)) == [None, [], [("a", "1")], None]
+def test_a_line_without_a_map_has_an_empty_one() -> None:
+    assert tags(tagged(None, [], [("user:a", "1")], None)) == [[], [], [("a", "1")], []]
 
 
 def test_an_empty_value_stays_in_the_map_and_is_null_in_its_column() -> None:
@@ -154,15 +154,15 @@ def test_keys_of_a_csv_report_survive_as_they_are() -> None:
     ]
 
 
-def test_a_report_without_tags_has_no_maps() -> None:
-    assert tags(table([line("Usage", 1.0)])) == [None]
+def test_a_report_without_tags_has_empty_maps() -> None:
+    assert tags(table([line("Usage", 1.0)])) == [[]]
 
 
 def test_a_sliced_table_has_the_tags_of_its_rows() -> None:
     raw = tagged([("a", "0")], None, [("user:Team", "1"), ("b", "2")], [], [("user:Team", "3")])
     rows = published(raw.slice(1, 3), ["Team"])
     assert [(row["tags"], row["tag_team"]) for row in rows] == [
-        (None, None),
+        ([], None),
         ([("Team", "1"), ("b", "2")], "1"),
         ([], None),
     ]
@@ -177,7 +177,7 @@ def test_entries_that_a_null_row_hides_do_not_come_back() -> None:
     raw = Raw(pa.table({"resource_tags": masked}))
     assert masked.to_pylist() == [None, [("a", "b"), ("user:Team", "c")]]
     assert tags_of(raw, "resource_tags", "-").map().to_pylist() == [
-        None,
+        [],
         [("a", "b"), ("Team", "c")],
     ]
     assert len(stripped(tags_of(raw, "resource_tags", "-")).row) == 2

@@ -139,18 +139,23 @@ def _age(run: str, objects: list[Object]) -> tuple[str, datetime]:
 def _listed_by_manifest(bucket: Bucket, source: Source) -> list[Object]:
     if source.manifest is None:
         return list(source.data)
-    where = f"{source.manifest.key}"
+    where = source.manifest.key
     try:
         document = json.loads(bucket.read(source.manifest))
-        names = document["dataFiles"] if "dataFiles" in document else document["reportKeys"]
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise TypeError("its list of files is not a list of text")
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotWhole(
-            f"{where} is no manifest of a data export or a Cost and Usage Report ({error!r}). "
-            "Check the export in the AWS console, or deliver it again."
-        ) from error
+    except ValueError as error:
+        raise _no_manifest(where, "it is not JSON") from error
+    found = document if isinstance(document, dict) else {}
+    names = found.get("dataFiles", found.get("reportKeys"))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _no_manifest(where, "it lists no files")
     return [_resolve(name, source, where) for name in names]
+
+
+def _no_manifest(where: str, reason: str) -> NotWhole:
+    return NotWhole(
+        f"{where} is no manifest of a data export or a Cost and Usage Report: {reason}. Check the "
+        "export in the AWS console, or have AWS deliver it again."
+    )
 
 
 def _resolve(name: str, source: Source, manifest: str) -> Object:

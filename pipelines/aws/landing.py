@@ -133,12 +133,12 @@ def _read_schema(path: Path, where: str) -> pa.Schema:
 
 def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
     meta = file.metadata
-    size = path.stat().st_size
+    end_of_data = path.stat().st_size - meta.serialized_size - 8
     for group in range(meta.num_row_groups):
         for column in range(meta.num_columns):
             chunk = meta.row_group(group).column(column)
             start = chunk.dictionary_page_offset or chunk.data_page_offset
-            if start + chunk.total_compressed_size > size:
+            if start + chunk.total_compressed_size > end_of_data:
                 raise PartitionError(
                     f"{where}: its footer speaks of bytes that the file does not have. "
                     "Have the provider deliver this period again."

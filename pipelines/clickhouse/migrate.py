@@ -88,8 +88,8 @@ class _Migration:
         have, want = self._columns(statement.name), self._columns(scratch)
         self.manager.execute(f"drop table {scratch} sync")
         for name in (name for name in want if name not in have):
-            sql = f"alter table {statement.name} add column if not exists `{name}` {want[name]}"
-            self.manager.execute(sql)
+            column = f"`{name}` {want[name]}"
+            self.manager.execute(f"alter table {statement.name} add column if not exists {column}")
             self.tell(f"added column {statement.name}.{name}")
 
     def _view(self, statement: Statement) -> None:
@@ -113,6 +113,7 @@ class _Migration:
         fresh = self._created_as(self.tables[table], table)
         for view in views:
             self._fill(fresh, _select(view))
+        self._keep_ingested(table, fresh)
         self.manager.execute(f"exchange tables {table} and {fresh}")
         for view in views:
             if view.name in self.have:
@@ -132,6 +133,14 @@ class _Migration:
             one = f"(select * from {raw} where _partition_id = {quoted(partition)})"
             source = re.sub(rf"\bfrom {raw}\b", f"from {one}", select)
             self.manager.execute(f"insert into {table} ({columns}) {source}")
+
+    def _keep_ingested(self, table: str, fresh: str) -> None:
+        """Partitions that came normalised have no raw to be made of anew: they move as they are."""
+        shared = ", ".join(f"`{n}`" for n in self._columns(fresh) if n in self._columns(table))
+        self.manager.execute(
+            f"insert into {fresh} ({shared}) select {shared} from {table} "
+            f"where x_partition not in (select x_partition from {fresh})"
+        )
 
     def _raw_of(self, select: str) -> str:
         for name in self.tables:
@@ -165,7 +174,7 @@ class _Migration:
 
     def _columns(self, table: str) -> dict[str, str]:
         rows = self.manager.execute(f"describe table {table}")
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: f"{row[1]} comment {quoted(row[4])}" for row in rows}
 
     def _drop_leftovers(self) -> None:
         """What a killed migration left; nobody reads these."""

@@ -30,6 +30,7 @@ from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.partitions import Delivery, UserError
 
+NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
 Gone = (ConnectError, ConnectionError)
 
 
@@ -84,7 +85,12 @@ class PartitionJob(FileJob):
             with Warehouse(self.server) as warehouse:
                 for recipe in recipes:
                     delivery = Delivery.from_json(recipe["delivery"]).loaded_by(self._load_id)
-                    warehouse.publish(Place(**recipe["place"]), Path(recipe["folder"]), delivery)
+                    publish = (
+                        warehouse.publish_normalized
+                        if delivery.form.startswith(NORMALIZED)
+                        else warehouse.publish
+                    )
+                    publish(Place(**recipe["place"]), Path(recipe["folder"]), delivery)
         except ClickHouseAuthError as error:
             raise PublishFailed(str(error)) from error
         except (ClickHouseConnectionError, *Gone) as error:

@@ -12,17 +12,26 @@ from pipelines.partitions import Delivery
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
 _ADD = """
-insert into deliveries
+insert into deliveries (
+    word, partition, fingerprint, files, bytes, rows, billed, effective, billing_currency, recipe,
+    delivered_at, published_at
+)
 select
     %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, count(),
     sum(billed_cost), sum(effective_cost),
     if(count(distinct billing_currency) = 1 and countIf(billing_currency is null) = 0,
         any(billing_currency), null),
-    %(delivered_at)s, now64(6, 'UTC')
+    %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
 from {table} where x_partition = %(partition)s
 """
 _LAST = """
 select partition, argMax(d.fingerprint, published_at), argMax(d.rows, published_at)
+from deliveries as d where word = %(word)s group by partition
+"""
+
+
+_RECIPES = """
+select partition, argMax(ifNull(d.recipe, ''), published_at)
 from deliveries as d where word = %(word)s group by partition
 """
 
@@ -33,13 +42,23 @@ class History:
     def __init__(self, manager: ClickHouseManager) -> None:
         self._manager = manager
 
+    def recipes(self, place: Place) -> dict[str, str | None]:
+        """By which rules each partition's last publishing was normalised, where that is known."""
+        rows = self._manager.execute(_RECIPES, {"word": place.word})
+        return {partition: recipe or None for partition, recipe in rows}
+
     def last(self, place: Place) -> dict[str, tuple[str, int]]:
         """The fingerprint and the normalised rows of each partition's last publishing."""
         rows = self._manager.execute(_LAST, {"word": place.word})
         return {partition: (mark, count) for partition, mark, count in rows}
 
     def add(
-        self, place: Place, partition: str, mark: str, delivery: Delivery | None = None
+        self,
+        place: Place,
+        partition: str,
+        mark: str,
+        delivery: Delivery | None = None,
+        recipe: str | None = None,
     ) -> None:
         """One row, summed from what is published; without `delivery` its files are unknown."""
         values = {
@@ -48,6 +67,7 @@ class History:
             "fingerprint": mark,
             "files": len(delivery.files) if delivery else None,
             "bytes": delivery.bytes if delivery else None,
+            "recipe": recipe,
             "delivered_at": utc(delivery.delivered_at) if delivery else None,
         }
         self._manager.execute(_ADD.format(table=place.normalized_table), values)

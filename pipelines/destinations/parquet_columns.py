@@ -10,7 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.clickhouse.statements import quoted
 from pipelines.partitions import PartitionError
+
+_FLAT_TAGS = "resource_tags_"  # legacy parquet has a column per tag key instead of a map
 
 _TYPES = {
     "text": "Nullable(String)",
@@ -46,6 +49,36 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
                     "The published partition stays; have the provider deliver the period again."
                 )
     return Files(paths, columns, rows)
+
+
+def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, str]:
+    """The columns that raw lacks, with their types. Raises PartitionError for a changed kind."""
+    wrong = [
+        f"{name} is {kind}, the table has {have[name]}"
+        for name, kind in files.columns.items()
+        if name in have and kind_of_arrow(kind) not in (kind_of_clickhouse(have[name]), "null")
+    ]
+    if wrong:
+        raise PartitionError(
+            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
+            "deliver the period again."
+        )
+    return {
+        name: clickhouse_type(kind, name, where)
+        for name, kind in files.columns.items()
+        if name not in have
+    }
+
+
+def map_of_flat_tags(files: Files) -> str | None:
+    """A map made of the tag columns of a legacy report, as the default of the map column."""
+    names = [name for name in files.columns if name.startswith(_FLAT_TAGS)]
+    if "resource_tags" in files.columns or not names:
+        return None
+    pairs = ", ".join(
+        f"{quoted(name.removeprefix(_FLAT_TAGS))}, ifNull(`{name}`, '')" for name in names
+    )
+    return f"mapFilter((key, value) -> value != '', map({pairs}))"
 
 
 def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:

@@ -9,6 +9,7 @@ one PUT. So whoever lists and reads sees a partition as it was or as it is.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,8 @@ from pipelines.destinations.swap import link_file, swap_folder
 from pipelines.lock import held
 from pipelines.normalize.schema import deliveries_schema
 from pipelines.partitions import Delivery, Partition, PartitionError
+
+log = logging.getLogger(__name__)
 
 
 class Store(Layout):
@@ -99,8 +102,9 @@ class Store(Layout):
             self.publish_file(target, self.listing(place))
 
     def published(self, place: Place) -> dict[str, str]:
-        """The fingerprint of each committed raw partition."""
-        return {key: each.fingerprint for key, each in self.deliveries(place).items()}
+        """The fingerprint of each committed raw partition; a damaged one is loaded again."""
+        found = self.deliveries(place, on_damage=lambda damage: log.warning("%s", damage))
+        return {key: each.fingerprint for key, each in found.items()}
 
     def rows(self, place: Place, partition: str) -> int:
         """How many raw rows a published partition has."""

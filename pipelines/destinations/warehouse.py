@@ -26,18 +26,11 @@ from pipelines.clickhouse.statements import quoted
 from pipelines.destinations import workdir
 from pipelines.destinations.history import History, utc
 from pipelines.destinations.layout import Place
-from pipelines.destinations.parquet_columns import (
-    Files,
-    clickhouse_type,
-    inspect,
-    kind_of_arrow,
-    kind_of_clickhouse,
-)
+from pipelines.destinations.parquet_columns import Files, inspect, map_of_flat_tags, new_columns
 from pipelines.lock import held
 from pipelines.partitions import Delivery, Partition, PartitionError
 
 _THREADS = 2
-_FLAT_TAGS = "resource_tags_"  # legacy parquet has a column per tag key instead of a map
 _INSERT = {
     "async_insert": 0,
     "input_format_skip_unknown_fields": 0,
@@ -131,6 +124,16 @@ class Warehouse:
         for (name,) in self.manager.execute(sql, {"n": f"\\_stage\\_{place.word}\\_\\_%"}):
             self._drop(name)
 
+    def ingested(self, place: Place) -> dict[str, str]:
+        """Of each normalised partition the delivery and the recipe, as `<delivery>/<recipe>`."""
+        marks = self._fingerprints(place.normalized_table, "x_partition")
+        last, recipes = self.history.last(place), self.history.recipes(place)
+        found = {key: f"{mark}/{recipes.get(key) or ''}" for key, mark in marks.items()}
+        for key, (mark, rows) in last.items():
+            if rows == 0 and key not in marks:
+                found[key] = f"{mark}/{recipes.get(key) or ''}"
+        return {key: each for key, each in found.items() if each.startswith(f"{last[key][0]}/")}
+
     # publishing
 
     def publish(self, place: Place, folder: Path, delivery: Delivery) -> None:
@@ -146,7 +149,7 @@ class Warehouse:
         raw, normalised = f"{token}_raw", f"{token}_norm"
         try:
             self._stage(place, raw, files, delivery)
-            self._check_staged(place, raw, files, delivery)
+            self._check_staged(place.column, where, raw, files, delivery)
             self.manager.execute(f"create table {normalised} as {place.normalized_table}")
             for view in self._views(place):
                 self._normalize(place, view, raw, normalised)
@@ -156,26 +159,35 @@ class Warehouse:
             self._drop_quietly(raw, normalised)
         self.history.add(place, delivery.partition, delivery.fingerprint, delivery)
 
+    def publish_normalized(self, place: Place, folder: Path, delivery: Delivery) -> None:
+        """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
+        where = f"{place.word} {delivery.partition}"
+        files = inspect([folder / str(file["name"]) for file in delivery.files], where)
+        have = {name for name, _ in self._columns(place.normalized_table)}
+        if unknown := sorted(set(files.columns) - have):
+            raise PartitionError(
+                f"{where}: {place.normalized_table} has no {', '.join(unknown)}. Give both sides "
+                "the same normalize.tag_columns, then run: make init-clickhouse"
+            )
+        staged = f"_stage_{place.word}__{uuid4().hex[:12]}_norm"
+        try:
+            self.manager.execute(f"create table {staged} as {place.normalized_table}")
+            with connect(self.config) as client:
+                for path in files.paths:
+                    _insert(client, staged, path, self.config)
+            self._check_staged("x_partition", where, staged, files, delivery)
+            self._replace(place.normalized_table, delivery.partition, staged)
+        finally:
+            self._drop_quietly(staged)
+        recipe = delivery.form.partition(", ")[2]
+        self.history.add(place, delivery.partition, delivery.fingerprint, delivery, recipe)
+
     def _add_columns(self, place: Place, files: Files, where: str) -> None:
         """New columns of a month become columns of raw; a changed kind is refused by name."""
-        have = dict(self._columns(place.raw_table))
-        wrong = [
-            f"{name} is {kind}, the table has {have[name]}"
-            for name, kind in files.columns.items()
-            if name in have and kind_of_arrow(kind) not in (kind_of_clickhouse(have[name]), "null")
-        ]
-        if wrong:
-            raise PartitionError(
-                f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
-                "deliver the period again."
-            )
-        new = [
-            f"add column if not exists `{name}` {clickhouse_type(kind, name, where)}"
-            for name, kind in files.columns.items()
-            if name not in have
-        ]
+        new = new_columns(files, dict(self._columns(place.raw_table)), where)
         if new:
-            self.manager.execute(f"alter table {place.raw_table} {', '.join(new)}")
+            added = [f"add column if not exists `{name}` {kind}" for name, kind in new.items()]
+            self.manager.execute(f"alter table {place.raw_table} {', '.join(added)}")
 
     def _stage(self, place: Place, raw: str, files: Files, delivery: Delivery) -> None:
         """A private table like raw, whose defaults are this delivery's, with the files in it."""
@@ -186,7 +198,7 @@ class Warehouse:
             "x_delivered_at": quoted(utc(delivery.delivered_at)),
             "x_form": quoted(delivery.form.partition(",")[0]),
         }
-        if tags := _flat_tags(files):
+        if tags := map_of_flat_tags(files):
             defaults["resource_tags"] = tags
         self.manager.execute(f"create table {raw} as {place.raw_table}")
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
@@ -194,16 +206,18 @@ class Warehouse:
         with connect(self.config) as client, ThreadPoolExecutor(_THREADS) as threads:
             list(threads.map(lambda path: _insert(client, raw, path, self.config), files.paths))
 
-    def _check_staged(self, place: Place, raw: str, files: Files, delivery: Delivery) -> None:
-        foreign = f"{place.column} != %(partition)s or x_fingerprint != %(fingerprint)s"
-        staged, strangers = self.manager.execute(
-            f"select count(), countIf({foreign}) from {raw}",
+    def _check_staged(
+        self, column: str, where: str, staged: str, files: Files, delivery: Delivery
+    ) -> None:
+        foreign = f"{column} != %(partition)s or x_fingerprint != %(fingerprint)s"
+        count, strangers = self.manager.execute(
+            f"select count(), countIf({foreign}) from {staged}",
             {"partition": delivery.partition, "fingerprint": delivery.fingerprint},
         )[0]
-        if staged != files.rows or strangers:
+        if count != files.rows or strangers:
             raise PartitionError(
-                f"{place.word} {delivery.partition}: {staged:,} rows were staged, {strangers:,} "
-                f"of them of another partition; the files have {files.rows:,}. Run again."
+                f"{where}: {count:,} rows were staged, {strangers:,} of them of another partition; "
+                f"the files have {files.rows:,}. Run again."
             )
 
     def _views(self, place: Place) -> list[str]:
@@ -259,14 +273,3 @@ class Warehouse:
 
 def _insert(client: Client, table: str, path: Path, config: ClickHouseConfig) -> None:
     insert_file(client, table, str(path), fmt="Parquet", database=config.database, settings=_INSERT)
-
-
-def _flat_tags(files: Files) -> str | None:
-    """A map made of the tag columns of a legacy report, as the default of the map column."""
-    names = [name for name in files.columns if name.startswith(_FLAT_TAGS)]
-    if "resource_tags" in files.columns or not names:
-        return None
-    pairs = ", ".join(
-        f"{quoted(name.removeprefix(_FLAT_TAGS))}, ifNull(`{name}`, '')" for name in names
-    )
-    return f"mapFilter((key, value) -> value != '', map({pairs}))"

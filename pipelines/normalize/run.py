@@ -192,6 +192,7 @@ def _history_row(footer: Mapping[str, str]) -> dict[str, Any]:
         "billed": _number(footer["billed"]),
         "effective": _number(footer["effective"]),
         "billing_currency": footer["billing_currency"] or None,
+        "recipe": footer["recipe"],
         "delivered_at": datetime.fromisoformat(footer["delivered_at"]),
         "published_at": datetime.fromisoformat(footer["published_at"]),
     }

@@ -162,6 +162,7 @@ DELIVERIES: tuple[Column, ...] = (
     Column("billed", "number", True, "Sum of billed_cost in billing_currency."),
     Column("effective", "number", True, "Sum of effective_cost in billing_currency."),
     Column("billing_currency", "text", True, "NULL when the rows are not all of one currency."),
+    Column("recipe", "text", True, "The rules and tag columns by which it was normalised."),
     Column("delivered_at", "timestamp", True, "When the provider wrote it."),
     Column("published_at", "timestamp", False, "When readers could first see it."),
 )

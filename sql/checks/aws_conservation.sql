@@ -5,7 +5,7 @@ with raw as (
         billing_period,
         count(*) as raw_rows,
         sum(coalesce(line_item_net_unblended_cost, line_item_unblended_cost, billed_cost, 0))
-            as raw_billed,
+            as raw_billed
     from aws_costs__cur
     where coalesce(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
     group by billing_period
@@ -15,7 +15,7 @@ published as (
     select
         x_partition as billing_period,
         count(*) as published_rows,
-        sum(coalesce(billed_cost, 0)) as published_billed,
+        sum(coalesce(billed_cost, 0)) as published_billed
     from normalized_aws
     group by x_partition
 ),

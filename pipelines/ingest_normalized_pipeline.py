@@ -1,0 +1,97 @@
+"""Normalise in CI, then ingest: the published normalised parquet files into ClickHouse.
+
+One row per cost line, already in the cost shape. For a service that is to hold no raw rows, or a
+runner that reads the bucket where the service cannot. Same tables, same publishing, same promises
+as a load; a partition is current when its delivery and its recipe (rules, tag columns) are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow.parquet as pq
+from dlt.extract import DltResource
+
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import Store
+from pipelines.partitions import Changed, Delivery, Partition, PartitionError, carried, now
+
+FORM = "normalized"
+
+
+class NormalizedFiles:
+    """The normalised partitions of a word on the filesystem destination, as a provider."""
+
+    def __init__(self, store: Store, place: Place) -> None:
+        self.store, self.place = store, place
+
+    def partitions(self) -> list[Partition]:
+        """Every normalised partition, by key; its fingerprint is delivery and recipe."""
+        return [self._partition(key, each) for key, each in sorted(self._footers().items())]
+
+    def _footers(self) -> Mapping[str, Mapping[str, str]]:
+        return self.store.footers(self.place)
+
+    def _partition(self, key: str, footer: Mapping[str, str]) -> Partition:
+        missing = [name for name in ("fingerprint", "recipe", "delivered_at") if name not in footer]
+        if missing:
+            raise PartitionError(
+                f"{self.store.normalized(self.place, key)} does not say its {', '.join(missing)}: "
+                "no file of this project. Normalise again with --force."
+            )
+        return Partition(
+            key=key,
+            fingerprint=mark(footer["fingerprint"], footer["recipe"]),
+            delivered_at=datetime.fromisoformat(footer["delivered_at"]),
+            files=1,
+            bytes=int(footer.get("bytes", 0)),
+            detail=footer,
+        )
+
+
+def mark(fingerprint: str, recipe: str | None) -> str:
+    """What identifies a normalised partition: what it was made of, and how."""
+    return f"{fingerprint}/{recipe or ''}"
+
+
+@dlt.source(name="normalized", max_table_nesting=0)
+def normalized(
+    files: NormalizedFiles, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> DltResource:
+    """Land one normalised file in `folder` and carry its delivery to the destination."""
+    return deliveries(files, partition, folder, advance)
+
+
+@dlt.resource(
+    name="normalized_deliveries",
+    write_disposition="append",
+    columns={"recipe": {"data_type": "json"}},
+)
+def deliveries(
+    files: NormalizedFiles, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """One row: what was landed, and as `recipe` all that publishing it needs."""
+    path = folder / "data.parquet"
+    files.store.fs.get_file(files.store.normalized(files.place, partition.key), str(path))
+    metadata = pq.read_metadata(path)
+    footer = {k.decode(): v.decode() for k, v in (metadata.metadata or {}).items()}
+    if mark(footer["fingerprint"], footer["recipe"]) != partition.fingerprint:
+        raise Changed(f"{partition.key} was normalised again while it was read")
+    advance(partition.bytes)
+    delivery = Delivery(
+        word=files.place.word,
+        partition=partition.key,
+        fingerprint=footer["fingerprint"],
+        rows=metadata.num_rows,
+        bytes=path.stat().st_size,
+        delivered_at=partition.delivered_at,
+        loaded_at=now(),
+        load_id="",  # the rows carry the load that brought their raw
+        form=f"{FORM}, {footer['recipe']}",
+        files=({"name": path.name, "rows": metadata.num_rows},),
+    )
+    yield carried(delivery, folder)

@@ -1,0 +1,217 @@
+"""The benchmark: every figure is there, its data is what it says, its limits are held up to it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from scripts import bench, bench_cur, bench_figures
+from scripts.bench_bucket import Shape, bill, export
+from scripts.bench_figures import Figure, Section
+from scripts.bench_process import BenchError, Ran, run
+from scripts.cur_columns import CUR2_COLUMNS, column_type
+from tests.conftest import ROOT
+
+#: section: its figures; those with a limit say which
+FIGURES = {
+    "load": {
+        "duckdb_copy_s": None,
+        "load_wall_s": None,
+        "load_start_up_s": None,
+        "load_s": None,
+        "normalize_wall_s": None,
+        "normalize_start_up_s": None,
+        "normalize_s": None,
+        "normalize_rate": None,
+        "load_ratio": ("at_most", 0.3),
+        "both_ratio": ("at_most", 0.75),
+    },
+    "unique": {
+        "unique_duckdb_copy_s": None,
+        "unique_load_wall_s": None,
+        "unique_load_s": None,
+        "unique_normalize_wall_s": None,
+        "unique_normalize_s": None,
+        "unique_ratio": ("at_most", 1.0),
+        "unique_normalize_peak_mb": ("at_most", 800),
+    },
+    "peer": {
+        "peer_sample_s": None,
+        "peer_s": None,
+        "peer_load_ratio": None,
+        "peer_ratio": ("at_least", 50),
+    },
+    "memory": {
+        "load_peak_mb": ("at_most", 800),
+        "normalize_peak_mb": ("at_most", 800),
+        "duckdb_peak_mb": None,
+        "peer_peak_mb": None,
+        "load_idle_peak_mb": None,
+        "grown_load_wall_s": None,
+        "grown_normalize_wall_s": None,
+        "grown_load_peak_mb": ("at_most", 800),
+        "grown_normalize_peak_mb": ("at_most", 800),
+        "load_growth": ("at_most", 1.3),
+        "normalize_growth": ("at_most", 1.3),
+    },
+    "unchanged": {
+        "first_load_wall_s": None,
+        "first_normalize_wall_s": None,
+        "start_up_s": None,
+        "imports_s": None,
+        "unchanged_load_wall_s": None,
+        "unchanged_normalize_wall_s": None,
+        "unchanged_load_s": None,
+        "unchanged_normalize_s": None,
+        "unchanged_s": ("at_most", 3.0),
+    },
+}
+
+
+def limit(figure: dict[str, Any]) -> tuple[str, float] | None:
+    for name in ("at_most", "at_least"):
+        if figure[name] is not None:
+            return name, figure[name]
+    return None
+
+
+def made(folder: Path, *options: str) -> list[Path]:
+    assert bench_cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
+    return sorted((folder / "2026-10").glob("*.parquet"))
+
+
+def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
+    options = ["--rows", "2000", "--rounds", "1", "--periods", "2", "--home", str(tmp_path)]
+    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "--json", *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    sections = {each["name"]: each["figures"] for each in document["sections"]}
+    assert {name: {f["key"]: limit(f) for f in each} for name, each in sections.items()} == FIGURES
+    figures = [figure for each in sections.values() for figure in each]
+    assert [figure["key"] for figure in figures if figure["value"] <= 0] == []
+    assert document["bill"] == {"rows": 2000, "columns": 63, "files": 4, "rounds": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["bills"]
+
+
+def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench.main(["load", "speed"])
+    assert ended.value.code == 2
+    assert "no section is called speed. There are: load, unique" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("figure", "met", "status"),
+    [
+        (Figure("a", "a", 0.3, "×", limit=0.3), True, 0),
+        (Figure("a", "a", 0.31, "×", limit=0.3), False, 1),
+        (Figure("a", "a", 50, "×", least=50), True, 0),
+        (Figure("a", "a", 49.9, "×", least=50), False, 1),
+        (Figure("a", "a", 49.9, "×"), None, 0),
+    ],
+    ids=["at-the-limit", "above-it", "at-the-least", "below-it", "without-limit"],
+)
+def test_a_limit_is_met_or_missed(figure: Figure, met: bool | None, status: int) -> None:
+    assert figure.met is met
+    assert bench.status([Section("s", "how", [figure])]) == status
+
+
+def test_the_table_shows_each_figure_beside_its_limit() -> None:
+    figures = [
+        Figure("a", "load : COPY", 0.123, "×", limit=0.3),
+        Figure("b", "rows as dicts : load", 12, "×", least=50),
+        Figure("c", "load", 2.5, "s", spread=(2.25, 2.5, 3.0)),
+    ]
+    shown = bench_figures.table(Section("load", "how", figures))
+    cells = [list(column.cells) for column in shown.columns]
+    assert list(zip(*cells, strict=True)) == [
+        ("load : COPY", "0.12 ×", "≤ 0.3", "yes"),
+        ("rows as dicts : load", "12.00 ×", "≥ 50", "NO"),
+        ("load (2.25 2.50 3.00)", "2.50 s", "", ""),
+    ]
+
+
+def test_the_bill_has_63_columns_of_cur_in_their_order_and_types(tmp_path: Path) -> None:
+    files = made(tmp_path)
+    schema = pq.read_schema(files[0])
+    assert [path.name for path in files] == ["1.parquet", "2.parquet"]
+    assert len(schema) == 63
+    assert schema.names == [name for name in CUR2_COLUMNS if name in schema.names]
+    assert [field.name for field in schema if pa.types.is_map(field.type)] == [
+        "product",
+        "discount",
+        "resource_tags",
+    ]
+    wrong = [f.name for f in schema if not f.type.equals(column_type(f.name))]
+    assert wrong == []
+    assert sum(pq.read_metadata(path).num_rows for path in files) == 1000
+
+
+def test_the_bill_is_the_same_each_time(tmp_path: Path) -> None:
+    once, again = made(tmp_path / "once"), made(tmp_path / "again")
+    assert [path.read_bytes() for path in once] == [path.read_bytes() for path in again]
+    assert once[0].read_bytes() != once[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "resources", "tags"),
+    [([], 20, 20), (["--unique"], 1000, 1000)],
+    ids=["plain", "unique"],
+)
+def test_the_unique_bill_repeats_no_resource_and_no_tag(
+    options: list[str], resources: int, tags: int, tmp_path: Path
+) -> None:
+    table = pa.concat_tables(pq.read_table(path) for path in made(tmp_path, *options))
+    ids = set(table["line_item_resource_id"].to_pylist()) - {""}
+    found = {tuple(row) for row in table["resource_tags"].to_pylist() if row}
+    assert len(ids) == resources
+    assert len(found) == tags if options else len(found) <= tags
+
+
+def test_the_bucket_looks_as_aws_delivers(tmp_path: Path) -> None:
+    shape = Shape(100, files=2, periods=("2026-09", "2026-10"))
+    months = bill(tmp_path / "cache", shape)
+    bucket = export(tmp_path / "bucket", months)
+    found = sorted(p.relative_to(bucket).as_posix() for p in bucket.rglob("*") if p.is_file())
+    assert found == [
+        f"bench/{name}"
+        for name in (
+            "data/BILLING_PERIOD=2026-09/bench-00001.snappy.parquet",
+            "data/BILLING_PERIOD=2026-09/bench-00002.snappy.parquet",
+            "data/BILLING_PERIOD=2026-10/bench-00001.snappy.parquet",
+            "data/BILLING_PERIOD=2026-10/bench-00002.snappy.parquet",
+            "metadata/BILLING_PERIOD=2026-09/bench-Manifest.json",
+            "metadata/BILLING_PERIOD=2026-10/bench-Manifest.json",
+        )
+    ]
+    manifest = json.loads((bucket / found[-1]).read_text(encoding="utf-8"))
+    assert manifest["dataFiles"] == [f"s3://example-billing/{name}" for name in found[2:4]]
+
+
+def test_a_process_is_measured_and_its_output_kept_apart() -> None:
+    script = "import json, sys; x = bytearray(90_000_000); print(json.dumps({'seconds': 1.5}))"
+    ran = run(["-c", f"{script}; print('a warning', file=sys.stderr)"])
+    assert ran.said == {"seconds": 1.5}
+    assert ran.peak_mb > 90
+
+
+def test_a_failed_process_tells_what_it_said() -> None:
+    with pytest.raises(BenchError, match="ended with 3:\nso far\nno disk"):
+        run(["-c", "import sys; print('so far', flush=True); sys.stderr.write('no disk'); exit(3)"])
+
+
+def test_configuration_of_the_user_does_not_reach_what_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCES__AWS__EXPORT", "theirs")
+    script = "import os; print([n for n in os.environ if n.startswith('SOURCES__')])"
+    ran: Ran = run(["-c", script], {"SOURCES__AWS__BUCKET_URL": "file:///x"})
+    assert ran.output == "['SOURCES__AWS__BUCKET_URL']\n"
