@@ -43,12 +43,13 @@ class NormalizedFiles:
                 f"{self.store.normalized(self.place, key)} does not say its {', '.join(missing)}: "
                 "no file of this project. Normalise again with --force."
             )
+        path = self.store.normalized(self.place, key)
         return Partition(
             key=key,
             fingerprint=mark(footer["fingerprint"], footer["recipe"]),
             delivered_at=datetime.fromisoformat(footer["delivered_at"]),
             files=1,
-            bytes=int(footer.get("bytes", 0)),
+            bytes=int(self.store.fs.size(path)),
             detail=footer,
         )
 

@@ -53,9 +53,6 @@ class Destination(Protocol):
     def published(self, place: Place) -> Mapping[str, str]:
         """The fingerprint of each partition that is current."""
 
-    def rows(self, place: Place, partition: str) -> int:
-        """How many raw rows a published partition has."""
-
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, for the checks."""
 
@@ -173,6 +170,7 @@ class _Run:
     ) -> None:
         self.entry, self.word = entry, entry.place.word
         self.destination, self.provider, self.progress = destination, provider, progress
+        self.rows = 0  # of the partition that was carried last
         # what a killed run left in the working directory is planned anew
         self.pipeline = _pipeline(entry, destination).drop()
 
@@ -199,8 +197,9 @@ class _Run:
                 partition = self._again(key)
                 continue
             seconds = time.monotonic() - started
-            rows = self.destination.rows(self.entry.place, key)
-            line = f"{self.word} {key}: {rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
+            line = (
+                f"{self.word} {key}: {self.rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
+            )
             self.progress.done(self.word, key, line)
             return
         raise PartitionError(
@@ -224,16 +223,17 @@ class _Run:
         source = self.entry.source(self.provider, partition, folder, self.progress.advance)
         for resource in source.resources.values():
             resource.apply_hints(additional_table_hints={"x-publish": True})
-            resource.add_map(lambda row: _with_place(row, self.entry.place))
+            resource.add_map(self._complete)
         try:
             self.pipeline.run(source)
         except PipelineStepFailed as error:
             self.pipeline = self.pipeline.drop()
             raise _meant(error, f"{self.word} {partition.key}") from error
 
-
-def _with_place(row: dict[str, Any], place: Place) -> dict[str, Any]:
-    return row | {"recipe": row["recipe"] | {"place": asdict(place)}}
+    def _complete(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row that dlt carries, with where its files belong."""
+        self.rows = row["rows"]
+        return row | {"recipe": row["recipe"] | {"place": asdict(self.entry.place)}}
 
 
 def _meant(error: PipelineStepFailed, where: str) -> Exception:

@@ -7,11 +7,14 @@ normalise it, and the tables are queries over the published files.
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -21,7 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines.__main__ import main as run  # noqa: E402 (after the path is set)
+from pipelines.clickhouse.config import ClickHouseConfig  # noqa: E402
+from pipelines.clickhouse.local_server import running_server  # noqa: E402
+from pipelines.clickhouse.manager import ClickHouseManager  # noqa: E402
 from pipelines.report import table  # noqa: E402
 from scripts import sandbox_aws  # noqa: E402
 from scripts.delivery_targets import FolderTarget  # noqa: E402
@@ -46,7 +51,7 @@ from ranked group by all order by month, min(place)
 BY_MONTH = """
 select x_partition, sum(billed_cost), sum(effective_cost), sum(list_cost), sum(x_credit_amount),
     count(*)
-from costs group by all order by all
+from costs group by x_partition order by x_partition
 """
 BY_TAG = """
 select coalesce(tag_environment, '(untagged)'), coalesce(tag_team, '(untagged)'),
@@ -83,7 +88,52 @@ def main() -> int:
     heading("A third run, with nothing changed; then the checks")
     failed += commands(["load"], ["normalize"], ["check"])
     where_the_files_lie()
+    heading("The same bucket into ClickHouse, a real server from the environment's own wheel")
+    failed += clickhouse()
     return 1 if failed else 0
+
+
+def clickhouse() -> int:
+    """Load into a server started for the demo, and compare; how much failed."""
+    server = [sys.executable, str(ROOT / "scripts/local_clickhouse.py")]
+    folder = DEMO / "clickhouse"
+    started = [*server, "up", "--dir", str(folder), "--port", "0", "--http-port", "0"]
+    subprocess.run(started, check=True, stdout=subprocess.DEVNULL)
+    try:
+        running = running_server(folder)
+        if running is None or running.password is None:
+            raise RuntimeError(f"the server in {folder} is not running")
+        os.environ |= {
+            "CLICKHOUSE_MODE": "local",
+            "CLICKHOUSE_PORT": str(running.port),
+            "CLICKHOUSE_HTTP_PORT": str(running.http_port),
+            "CLICKHOUSE_USER": running.user,
+            "CLICKHOUSE_PASSWORD": running.password,
+            "DLT_DESTINATION": "clickhouse",
+        }
+        failed = commands(["load"], ["load"], ["check"])
+        return failed + side_by_side()
+    finally:
+        subprocess.run(
+            [*server, "down", "--dir", str(folder)], check=True, stdout=subprocess.DEVNULL
+        )
+
+
+def side_by_side() -> int:
+    """Both destinations by month; how many months differ by more than a millionth."""
+    by_parquet = {row[0]: row[1:] for row in rows_of(BY_MONTH)}
+    with ClickHouseManager(ClickHouseConfig.from_env(os.environ)) as manager:
+        by_server = {row[0]: row[1:] for row in manager.execute(BY_MONTH)}
+    rows, differing = [], 0
+    for month in sorted(by_parquet.keys() | by_server.keys()):
+        one, other = by_parquet.get(month, (0.0,) * 5), by_server.get(month, (0.0,) * 5)
+        agrees = all(abs(a - b) < 1e-6 for a, b in zip(one, other, strict=True))
+        differing += not agrees
+        rows.append((month, one[0], other[0], one[1], other[1], one[4], other[4], agrees))
+    names = ("billed: parquet", "ClickHouse", "effective: parquet", "ClickHouse", "lines: parquet",
+             "ClickHouse")  # fmt: skip
+    out.print(table("Both destinations", ("month", *names, "agree"), rows, names))
+    return differing
 
 
 class DeliveredNow(FolderTarget):
@@ -99,8 +149,11 @@ def commands(*wanted: list[str]) -> int:
     failed = 0
     for arguments in wanted:
         out.print(f"[bold]$ python -m pipelines {' '.join(arguments)}[/]")
-        sys.stdout.flush()
-        failed += run(arguments) != 0
+        sys.argv[1:] = arguments
+        try:
+            runpy.run_module("pipelines", run_name="__main__")
+        except SystemExit as end:
+            failed += end.code != 0
     return failed
 
 
@@ -130,12 +183,16 @@ def tables() -> None:
 
 def query(sql: str, title: str, columns: Sequence[str], right: Sequence[str]) -> Table:
     """A query over the published files, as a table."""
+    return table(title, columns, rows_of(sql), right)
+
+
+def rows_of(sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query over the published files."""
     with duckdb.connect(":memory:") as duck:
         duck.execute("set timezone = 'UTC'")
         for name, pattern in {"costs": "marts/costs/*", "deliveries": "deliveries/*"}.items():
             duck.execute(f"create view {name} as from read_parquet('{DATA}/{pattern}.parquet')")
-        rows = duck.execute(sql).fetchall()
-    return table(title, columns, rows, right)
+        return duck.execute(sql).fetchall()
 
 
 def where_the_files_lie() -> None:

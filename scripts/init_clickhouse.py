@@ -5,14 +5,11 @@ The same as `python -m pipelines migrate`; `--validate` and `--align` compare in
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from pipelines.__main__ import main  # noqa: E402 (after the path is set)
-
 if __name__ == "__main__":
-    sys.exit(main(["migrate", *sys.argv[1:]]))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.argv[1:1] = ["migrate"]
+    runpy.run_module("pipelines", run_name="__main__")

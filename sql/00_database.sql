@@ -5,11 +5,11 @@ create database if not exists {database};
 -- one row per publishing of a partition: the history of restatements
 create table if not exists deliveries (
     word LowCardinality(String) comment 'The source''s word.',
-    partition String comment 'The partition that was published.',
+    "partition" String comment 'The partition that was published.',
     fingerprint String comment 'What the provider had: changes when the delivery does.',
     files Nullable(Int64) comment 'Number of raw files.',
     bytes Nullable(Int64) comment 'Size of the raw files.',
-    rows Int64 comment 'Normalised rows.',
+    "rows" Int64 comment 'Normalised rows.',
     billed Nullable(Float64) comment 'Sum of billed_cost in billing_currency.',
     effective Nullable(Float64) comment 'Sum of effective_cost in billing_currency.',
     billing_currency LowCardinality(Nullable(String))
@@ -19,17 +19,17 @@ create table if not exists deliveries (
     published_at DateTime64(6, 'UTC') comment 'When readers could first see it.'
 )
 engine = MergeTree
-order by (word, partition, published_at)
+order by (word, "partition", published_at)
 comment 'The publishing history of every partition.';
 
 -- one row per partition that the provider had when a load last listed it
 create table if not exists provider_partitions (
     word LowCardinality(String) comment 'The source''s word.',
-    partition String comment 'The partition.',
+    "partition" String comment 'The partition.',
     fingerprint String comment 'What the provider had.',
     delivered_at DateTime64(6, 'UTC') comment 'When the provider wrote it.',
     seen_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When it was listed.'
 )
 engine = ReplacingMergeTree(seen_at)
-order by (word, partition)
+order by (word, "partition")
 comment 'What the providers have, for the checks.';

@@ -1,5 +1,5 @@
--- AWS: raw cost lines as delivered, and what is published of them. Twin: pipelines/normalize/aws.py.
--- Rules: AWS's Cloud Intelligence Dashboards (summary_view.sql), net columns where they have a value.
+-- AWS: raw cost lines as delivered, and what is published of them. Twin: pipelines/normalize/aws.py
+-- Rules: AWS's Cloud Intelligence Dashboards (summary_view.sql), net columns where they are set
 
 -- one row per line item of a Cost and Usage Report or row of a FOCUS export, as AWS delivers it;
 -- columns that are not named here are added as a delivery brings them
@@ -102,7 +102,7 @@ create table if not exists aws_costs__cur (
 )
 engine = MergeTree
 partition by billing_period
-order by tuple()
+order by ()
 comment 'AWS cost lines as delivered; a billing period is replaced whole.';
 
 -- one row per line item, in the cost shape
@@ -121,7 +121,8 @@ create table if not exists normalized_aws (
     charge_period_start Nullable(DateTime64(6, 'UTC')) comment 'First instant used.',
     charge_period_end Nullable(DateTime64(6, 'UTC')) comment 'First instant after it.',
     -- what
-    charge_category LowCardinality(String) comment 'Usage, Purchase, Tax, Credit, Adjustment; unclassified when the source''s word is unknown.',
+    charge_category LowCardinality(String) comment
+    'Usage, Purchase, Tax, Credit, Adjustment; unclassified when the source''s word is unknown.',
     charge_class LowCardinality(Nullable(String)) comment 'Correction of an earlier period.',
     charge_description Nullable(String) comment 'The provider''s own words.',
     charge_frequency LowCardinality(Nullable(String)) comment 'One-Time, Recurring or Usage-Based.',
@@ -140,7 +141,8 @@ create table if not exists normalized_aws (
     consumed_unit LowCardinality(Nullable(String)) comment 'Unit of it.',
     pricing_quantity Nullable(Float64) comment 'Amount priced.',
     pricing_unit LowCardinality(Nullable(String)) comment 'Unit of it.',
-    pricing_category LowCardinality(Nullable(String)) comment 'Standard, Committed or Dynamic (spot).',
+    pricing_category LowCardinality(Nullable(String))
+        comment 'Standard, Committed or Dynamic (spot).',
     -- money, in billing_currency
     billed_cost Nullable(Float64) comment 'What the invoice says.',
     effective_cost Nullable(Float64) comment 'Commitments spread over their use.',
@@ -149,7 +151,8 @@ create table if not exists normalized_aws (
     billing_currency LowCardinality(Nullable(String)) comment 'ISO 4217; never guessed.',
     -- commitment
     commitment_discount_id Nullable(String) comment 'Plan or reservation.',
-    commitment_discount_type LowCardinality(Nullable(String)) comment 'Savings Plan or Reserved Instance.',
+    commitment_discount_type LowCardinality(Nullable(String))
+        comment 'Savings Plan or Reserved Instance.',
     commitment_discount_category LowCardinality(Nullable(String)) comment 'Spend or Usage.',
     commitment_discount_status LowCardinality(Nullable(String)) comment 'Used or Unused.',
     -- tags
@@ -185,15 +188,26 @@ with source as (
         nullIf(savings_plan_savings_plan_a_r_n, '') as savings_plan,
         nullIf(line_item_currency_code, '') as currency,
         coalesce(nullIf(product_region_code, ''), nullIf(product_region, '')) as region,
+        {number:line_item_usage_amount} as amount,
         -- money: net where it has a value, else gross
-        coalesce(line_item_net_unblended_cost, line_item_unblended_cost) as net,
-        pricing_public_on_demand_cost as public_cost,
+        coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost}) as net,
+        {number:pricing_public_on_demand_cost} as public_cost,
         coalesce(
-            reservation_net_unused_amortized_upfront_fee_for_billing_period,
-            reservation_unused_amortized_upfront_fee_for_billing_period
+            {number:reservation_net_effective_cost}, {number:reservation_effective_cost}
+        ) as reserved_cost,
+        coalesce(
+            {number:reservation_net_unused_amortized_upfront_fee_for_billing_period},
+            {number:reservation_unused_amortized_upfront_fee_for_billing_period}
         ) as unused_upfront,
-        coalesce(reservation_net_unused_recurring_fee, reservation_unused_recurring_fee)
-            as unused_recurring,
+        coalesce(
+            {number:reservation_net_unused_recurring_fee}, {number:reservation_unused_recurring_fee}
+        ) as unused_recurring,
+        coalesce(
+            {number:savings_plan_net_savings_plan_effective_cost},
+            {number:savings_plan_savings_plan_effective_cost}
+        ) as covered_cost,
+        {number:savings_plan_total_commitment_to_date} as commitment,
+        {number:savings_plan_used_commitment} as used_commitment,
         has({aws_line_items:line_item_type}, kind) as is_known,
         -- units of the currency for one USD; NULL where no rate is known, never guessed
         if(currency = 'USD', 1.0, null) as rate,
@@ -247,9 +261,9 @@ select
     {tag_value:Name} as resource_name,
     nullIf(product_product_family, '') as resource_type,
     -- how much
-    line_item_usage_amount as consumed_quantity,
+    amount as consumed_quantity,
     nullIf(pricing_unit, '') as consumed_unit,
-    line_item_usage_amount as pricing_quantity,
+    amount as pricing_quantity,
     nullIf(pricing_unit, '') as pricing_unit,
     if(
         kind = 'Usage' and position(ifNull(line_item_usage_type, ''), 'SpotUsage') > 0,
@@ -262,16 +276,13 @@ select
     -- money, in billing_currency
     net as billed_cost,
     multiIf(
-        kind = 'DiscountedUsage', coalesce(reservation_net_effective_cost, reservation_effective_cost),
+        kind = 'DiscountedUsage', reserved_cost,
         kind = 'RIFee' and unused_upfront is null and unused_recurring is null, null,
         kind = 'RIFee', ifNull(unused_upfront, 0) + ifNull(unused_recurring, 0),
         kind = 'Fee' and reservation is not null, 0,
-        kind = 'SavingsPlanCoveredUsage', coalesce(
-            savings_plan_net_savings_plan_effective_cost, savings_plan_savings_plan_effective_cost
-        ),
+        kind = 'SavingsPlanCoveredUsage', covered_cost,
         kind in ('SavingsPlanNegation', 'SavingsPlanUpfrontFee'), 0,
-        kind = 'SavingsPlanRecurringFee',
-        savings_plan_total_commitment_to_date - savings_plan_used_commitment,
+        kind = 'SavingsPlanRecurringFee', commitment - used_commitment,
         kind = 'Refund' and product_code = 'ComputeSavingsPlans', 0,
         is_known, net,
         null
@@ -370,16 +381,16 @@ select
     nullIf(resource_name, '') as resource_name,
     nullIf(resource_type, '') as resource_type,
     -- how much
-    consumed_quantity,
+    {number:consumed_quantity} as consumed_quantity,
     nullIf(consumed_unit, '') as consumed_unit,
-    pricing_quantity,
+    {number:pricing_quantity} as pricing_quantity,
     nullIf(pricing_unit, '') as pricing_unit,
     nullIf(pricing_category, '') as pricing_category,
     -- money, in billing_currency
-    billed_cost,
-    effective_cost,
-    list_cost,
-    contracted_cost,
+    {number:billed_cost} as billed_cost,
+    {number:effective_cost} as effective_cost,
+    {number:list_cost} as list_cost,
+    {number:contracted_cost} as contracted_cost,
     currency as billing_currency,
     -- commitment
     nullIf(commitment_discount_id, '') as commitment_discount_id,
@@ -390,11 +401,11 @@ select
     mapFromArrays(tag_keys, tag_values) as tags,
     {tag_value:each} as {tag_column},
     -- ours
-    toDate32(source.charge_period_start, 'UTC') as x_usage_date,
+    toDate32(charge_period_start, 'UTC') as x_usage_date,
     'aws' as x_source,
     billing_period as x_partition,
     cast(null as Nullable(String)) as x_line_item_type,
-    if(ifNull(source.charge_category, '') = 'Credit', billed_cost, 0) as x_credit_amount,
+    if(charge_category = 'Credit', billed_cost, 0) as x_credit_amount,
     rate as x_currency_rate_usd,
     billed_cost / rate as x_billed_cost_usd,
     effective_cost / rate as x_effective_cost_usd,

@@ -9,9 +9,9 @@ create or replace view raw_partitions as
 with loaded as (
     select
         'aws' as word,
-        billing_period as partition,
+        billing_period as "partition",
         x_fingerprint as fingerprint,
-        toInt64(count()) as rows,
+        toInt64(count()) as "rows",
         max(x_delivered_at) as delivered_at,
         max(x_dlt_load_id) as load_id
     from aws_costs__cur
@@ -21,31 +21,31 @@ with loaded as (
 emptied as (
     select
         word,
-        partition,
+        "partition",
         argMax(deliveries.fingerprint, published_at) as fingerprint,
-        argMax(deliveries.rows, published_at) as rows,
+        argMax(deliveries."rows", published_at) as "rows",
         argMax(deliveries.delivered_at, published_at) as delivered_at,
         max(published_at) as loaded_at
     from deliveries
-    where (word, partition) not in (select (word, partition) from loaded)
-    group by word, partition
+    where (word, "partition") not in (select (word, "partition") from loaded)
+    group by word, "partition"
 )
 
 select
     word,
-    partition,
+    "partition",
     fingerprint,
-    rows,
+    "rows",
     delivered_at,
     toDateTime64(toFloat64OrZero(load_id), 6, 'UTC') as loaded_at
 from loaded
 union all
 select
     word,
-    partition,
+    "partition",
     fingerprint,
-    rows,
+    "rows",
     ifNull(delivered_at, loaded_at) as delivered_at,
     loaded_at
 from emptied
-where rows = 0;
+where "rows" = 0;

@@ -67,14 +67,6 @@ class Store(Layout):
             found[found_in.partition("=")[2]] = delivery
         return found
 
-    def delivery(self, place: Place, partition: str) -> Delivery | None:
-        """The committed delivery of one raw partition."""
-        try:
-            document = self.read(f"{self.raw(place, partition)}/{MANIFEST}")
-        except FileNotFoundError:
-            return None
-        return Delivery.from_json(json.loads(document))
-
     def provider(self, place: Place) -> list[dict[str, str]]:
         """What the provider had when a run last listed it: partition, fingerprint, delivered_at."""
         try:
@@ -105,11 +97,6 @@ class Store(Layout):
         """The fingerprint of each committed raw partition; a damaged one is loaded again."""
         found = self.deliveries(place, on_damage=lambda damage: log.warning("%s", damage))
         return {key: each.fingerprint for key, each in found.items()}
-
-    def rows(self, place: Place, partition: str) -> int:
-        """How many raw rows a published partition has."""
-        delivery = self.delivery(place, partition)
-        return delivery.rows if delivery else 0
 
     @contextmanager
     def locked(self, word: str) -> Iterator[None]:

@@ -87,11 +87,6 @@ class Warehouse:
                 found[key] = mark  # the provider emptied it: there is nothing to carry the mark
         return found
 
-    def rows(self, place: Place, partition: str) -> int:
-        """How many raw rows a partition has."""
-        sql = f"select count() from {place.raw_table} where {place.column} = %(partition)s"
-        return int(self.manager.execute(sql, {"partition": partition})[0][0])
-
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, so that a check can tell what has not been published."""
         sql = "select partition, fingerprint from provider_partitions final where word = %(word)s"

@@ -22,7 +22,7 @@ select
     offered.word as word,
     offered."partition" as "partition",
     min(offered.delivered_at) as delivered_at,
-    min(offered.state) as state
+    max(offered.state) as state
 from offered
 where (offered.word, offered."partition", offered.fingerprint) not in (
     select (word, "partition", fingerprint) from published
