@@ -17,7 +17,7 @@ from dlt.common.configuration.exceptions import (
     ConfigurationException,
 )
 
-from pipelines import checks, doctor, report, status
+from pipelines import checks, doctor, findings, report, status
 from pipelines import load as loading
 from pipelines import options as flags
 from pipelines.clickhouse import compare
@@ -174,26 +174,24 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    findings = doctor.examine(loading.words(options.words))
-    for finding in findings:
-        mark = "[green]ok  [/]" if finding.good else "[red]BAD [/]"
-        out.print(f"{mark} {finding.subject}: ", end="")
-        out.print(finding.detail, markup=False)
-        if finding.fix:
-            out.print(f"     fix: {finding.fix}", markup=False)
-    return 0 if all(finding.good for finding in findings) else 1
+    words = loading.words(options.words)
+    return findings.tell(doctor.examine(words, _destination_name(options), os.environ))
 
 
 def _destination_of(options: argparse.Namespace) -> Store | Warehouse:
+    if _destination_name(options) == "clickhouse":
+        return Warehouse(_clickhouse())
+    return filesystem.configured_store()
+
+
+def _destination_name(options: argparse.Namespace) -> str:
     """`--destination`, else DLT_DESTINATION, else the filesystem."""
     name = options.destination or os.environ.get("DLT_DESTINATION") or "filesystem"
-    if name == "filesystem":
-        return filesystem.configured_store()
-    if name == "clickhouse":
-        return Warehouse(_clickhouse())
-    raise ConfigurationError(
-        f"DLT_DESTINATION is {name!r}. Set it to one of: {', '.join(DESTINATIONS)}."
-    )
+    if name not in DESTINATIONS:
+        raise ConfigurationError(
+            f"DLT_DESTINATION is {name!r}. Set it to one of: {', '.join(DESTINATIONS)}."
+        )
+    return str(name)
 
 
 def _clickhouse() -> ClickHouseConfig:

@@ -95,8 +95,9 @@ class DuckConnection:
     def view(
         self, name: str, files: Sequence[str], schema: pa.Schema, file: str | None = None
     ) -> None:
-        """A view over parquet files with at least the columns of `schema`, typed NULLs if need be.
+        """A view over parquet files with the columns of `schema`, typed NULLs where they lack one.
 
+        The provider's other columns stay out: they might be called as ours.
         With `file` there is one more column, the path of each row's file.
         """
         if file:
@@ -106,10 +107,12 @@ class DuckConnection:
         if files:
             listed = ", ".join("'" + escape(path).replace("'", "''") + "'" for path in files)
             named = f", filename = '{file}'" if file else ""
-            sql += (
-                " union all by name select * from read_parquet("
-                f"[{listed}], union_by_name = true, hive_partitioning = false{named})"
+            source = (
+                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
             )
+            have = {row[0] for row in self.duck.execute(f"describe from {source}").fetchall()}
+            names = ", ".join(f'"{column}"' for column in schema.names if column in have)
+            sql += f" union all by name select {names} from {source}"
         self.duck.execute(sql)
 
 

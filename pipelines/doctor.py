@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,12 +13,13 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import AwsCredentials
 from dlt.common.configuration.utils import get_resolved_traces
 
-from pipelines import aws_pipeline
+from pipelines import aws_pipeline, doctor_clickhouse
 from pipelines.aws.bucket import Object
 from pipelines.aws.deliveries import plan
 from pipelines.aws.exports import Export, choose, recognise
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
+from pipelines.findings import Finding
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import UserError, now
 from pipelines.report import age
@@ -27,22 +27,21 @@ from pipelines.report import age
 _STALE_DAYS = 3
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing examined."""
+def examine(
+    words: Iterable[str], destination: str, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Everything that a run needs, in the order in which it needs it.
 
-    good: bool
-    subject: str
-    detail: str
-    fix: str = ""
-
-
-def examine(words: Iterable[str]) -> list[Finding]:
-    """Everything that a run needs, in the order in which it needs it."""
-    findings = [_python(), *_guarded("tag columns", _tags), *_guarded("destination", _destination)]
+    `environ` is where ClickHouse's variables stand; it is examined when it is the destination.
+    """
+    yield _python()
+    yield from _guarded("tag columns", _tags)
+    if destination == "clickhouse":
+        yield from doctor_clickhouse.examine(environ)
+    else:
+        yield from _guarded("destination", _destination)
     for word in words:
-        findings += _guarded(f"source {word}", EXAMINERS[word])
-    return findings
+        yield from _guarded(f"source {word}", EXAMINERS[word])
 
 
 def _guarded(subject: str, examiner: Callable[[], list[Finding]]) -> list[Finding]:

@@ -96,6 +96,22 @@ def focus(rows: Sequence[Mapping[str, Any]], money: pa.DataType | None = None) -
     return result
 
 
+def retyped(raw: pa.Table, name: str, kind: pa.DataType) -> pa.Table:
+    """The same table with one column of another type."""
+    at = raw.schema.get_field_index(name)
+    column = raw.column(at).combine_chunks()
+    if pa.types.is_null(kind):
+        column = pa.nulls(len(column))
+    elif pa.types.is_dictionary(kind):
+        encoded = column.cast(kind.value_type).dictionary_encode()
+        column = pa.DictionaryArray.from_arrays(
+            encoded.indices.cast(kind.index_type), encoded.dictionary
+        )
+    else:
+        column = column.cast(kind)
+    return raw.set_column(at, name, column)
+
+
 def _flat(row: Row, tag_name: Callable[[str], str]) -> Row:
     plain = {k: v for k, v in row.items() if k not in MAPS and not k.endswith("account_name")}
     product = {f"product_{key}": value for key, value in row.get("product") or []}
@@ -200,6 +216,46 @@ ON_DEMAND_COST = {
     "x_effective_cost_usd": 0.09,
     "x_fingerprint": "f00d",
     "x_dlt_load_id": "1790000000.5",
+}
+
+FOCUS_ROW = {
+    "provider_name": "AWS",
+    "publisher_name": "Amazon Web Services, Inc.",
+    "invoice_issuer_name": "Amazon Web Services, Inc.",
+    "billing_account_id": "111122223333",
+    "billing_account_name": "Payer",
+    "sub_account_id": "012345678901",
+    "sub_account_name": "Shop",
+    "billing_period_start": PERIOD_START,
+    "billing_period_end": PERIOD_END,
+    "charge_period_start": START,
+    "charge_period_end": END,
+    "charge_category": "Usage",
+    "charge_description": "$0.096 per On Demand Linux m5.large Instance Hour",
+    "charge_frequency": "Usage-Based",
+    "service_category": "Compute",
+    "service_name": "Amazon Elastic Compute Cloud",
+    "sku_id": "ABC",
+    "sku_price_id": "ABC.JRTC.6YS6",
+    "region_id": "us-east-1",
+    "region_name": "US East (N. Virginia)",
+    "availability_zone": "us-east-1a",
+    "resource_id": "i-0abc",
+    "resource_name": "web-1",
+    "resource_type": "Compute Instance",
+    "consumed_quantity": 1.0,
+    "consumed_unit": "Hrs",
+    "pricing_quantity": 1.0,
+    "pricing_unit": "Hrs",
+    "pricing_category": "Standard",
+    "billed_cost": 0.09,
+    "effective_cost": 0.09,
+    "list_cost": 0.096,
+    "contracted_cost": 0.09,
+    "billing_currency": "USD",
+    "tags": [("user:name", "web-1"), ("user:environment", "prod"), ("aws_stack", "s")],
+    "x_service_code": "AmazonEC2",
+    "x_usage_type": "BoxUsage:m5.large",
 }
 
 PUBLIC = {"pricing_public_on_demand_cost": 0.2}

@@ -37,7 +37,7 @@ ARROWS: list[tuple[str, list[str]]] = [
     (PARTITIONS, []),
     (r"pipelines\.lock", [PARTITIONS]),
     (r"pipelines\.load", [SOURCE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
-    (r"pipelines\.(checks|doctor|report|status)", [r"pipelines\..+"]),
+    (r"pipelines\.(checks|doctor(_\w+)?|findings|report|status)", [r"pipelines\..+"]),
     (r"pipelines\.normalize\.run", [NORMALIZE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
     (NORMALIZE, [NORMALIZE]),
     (DESTINATIONS, [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA]),

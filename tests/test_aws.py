@@ -94,14 +94,14 @@ def test_everything_lies_where_the_design_says(bucket: FolderBucket, commands: C
     made = deliver(bucket, "2026-10", [1.0, 2.0], files=2)
     commands.well("load", "normalize")
     mark = commands.delivery("2026-10")["fingerprint"][:12]
-    assert sorted(commands.bytes_of("2026-10")) == [
+    assert set(commands.bytes_of("2026-10")) == {
         f"aws_costs/cur/billing_period=2026-10/{mark}-00001.parquet",
         f"aws_costs/cur/billing_period=2026-10/{mark}-00002.parquet",
         "aws_costs/cur/billing_period=2026-10/_delivery.json",
         "deliveries/aws-2026-10.parquet",
         "marts/costs/aws-2026-10.parquet",
         "normalized_aws/billing_period=2026-10/data.parquet",
-    ]
+    }
     published = commands.data / "normalized_aws/billing_period=2026-10/data.parquet"
     schema = pq.ParquetFile(published).schema_arrow
     assert schema.names == arrow_schema(("Environment", "Team", "Application")).names
@@ -189,8 +189,10 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", RESTATED)
-@pytest.mark.parametrize("mode", ["overwrite", "create"])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, "overwrite") for kind in RESTATED] + [("fewer rows", "create"), ("no rows", "create")],
+)
 def test_a_restated_month_replaces_the_old_one(
     bucket: FolderBucket, commands: Commands, kind: str, mode: str
 ) -> None:

@@ -14,12 +14,10 @@ from tests import oracle_aws
 from tests.raw_aws import (
     CARRIED,
     CONTEXT,
-    END,
+    FOCUS_ROW,
     MAP,
     ON_DEMAND,
     ON_DEMAND_COST,
-    PERIOD_END,
-    PERIOD_START,
     PUBLIC,
     RESERVED,
     RI_COST,
@@ -30,6 +28,7 @@ from tests.raw_aws import (
     legacy_parquet,
     line,
     normalized,
+    retyped,
     savings_plan_hour,
     table,
 )
@@ -51,47 +50,6 @@ def test_legacy_reports_give_what_cur_2_gives(form: Any) -> None:
         row.update(dict.fromkeys(NAMES_OF_ACCOUNTS))
         row["tags"] = [(key, value) for key, value in row["tags"] if value]
     assert legacy == modern
-
-
-FOCUS_ROW = {
-    "provider_name": "AWS",
-    "publisher_name": "Amazon Web Services, Inc.",
-    "invoice_issuer_name": "Amazon Web Services, Inc.",
-    "billing_account_id": "111122223333",
-    "billing_account_name": "Payer",
-    "sub_account_id": "012345678901",
-    "sub_account_name": "Shop",
-    "billing_period_start": PERIOD_START,
-    "billing_period_end": PERIOD_END,
-    "charge_period_start": START,
-    "charge_period_end": END,
-    "charge_category": "Usage",
-    "charge_description": "$0.096 per On Demand Linux m5.large Instance Hour",
-    "charge_frequency": "Usage-Based",
-    "service_category": "Compute",
-    "service_name": "Amazon Elastic Compute Cloud",
-    "sku_id": "ABC",
-    "sku_price_id": "ABC.JRTC.6YS6",
-    "region_id": "us-east-1",
-    "region_name": "US East (N. Virginia)",
-    "availability_zone": "us-east-1a",
-    "resource_id": "i-0abc",
-    "resource_name": "web-1",
-    "resource_type": "Compute Instance",
-    "consumed_quantity": 1.0,
-    "consumed_unit": "Hrs",
-    "pricing_quantity": 1.0,
-    "pricing_unit": "Hrs",
-    "pricing_category": "Standard",
-    "billed_cost": 0.09,
-    "effective_cost": 0.09,
-    "list_cost": 0.096,
-    "contracted_cost": 0.09,
-    "billing_currency": "USD",
-    "tags": [("user:name", "web-1"), ("user:environment", "prod"), ("aws_stack", "s")],
-    "x_service_code": "AmazonEC2",
-    "x_usage_type": "BoxUsage:m5.large",
-}
 
 
 @pytest.mark.parametrize("amounts", [None, pa.decimal128(20, 9)], ids=["double", "decimal"])
@@ -170,18 +128,7 @@ def test_a_focus_export_of_the_required_columns_is_null_elsewhere() -> None:
 def test_a_column_of_another_fitting_type_gives_the_same(name: str, kind: pa.DataType) -> None:
     nothing = "reservation_effective_cost", "line_item_usage_account_name"
     raw = table([ON_DEMAND | dict.fromkeys(nothing) | {"line_item_net_unblended_cost": 0.125}])
-    at = raw.schema.get_field_index(name)
-    column = raw.column(at).combine_chunks()
-    if pa.types.is_null(kind):
-        column = pa.nulls(len(column))
-    elif pa.types.is_dictionary(kind):
-        encoded = column.cast(kind.value_type).dictionary_encode()
-        column = pa.DictionaryArray.from_arrays(
-            encoded.indices.cast(kind.index_type), encoded.dictionary
-        )
-    else:
-        column = column.cast(kind)
-    changed = raw.set_column(at, name, column)
+    changed = retyped(raw, name, kind)
     assert changed.schema.field(name).type == kind
     assert normalized(changed) == normalized(raw)
 

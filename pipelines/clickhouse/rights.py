@@ -1,6 +1,6 @@
-"""What a user may do in the database: tried out on scratch tables that are removed again.
+"""What a user may do in the database: tried out on scratch tables, which are removed again.
 
-`show grants` does not answer it: roles, quotas and read-only profiles take away what grants give.
+`show grants` does not answer it: quotas and read-only profiles take away what grants give.
 """
 
 from __future__ import annotations
@@ -10,24 +10,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+import tenacity
+
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError
+from pipelines.clickhouse.errors import ClickHouseError, ClickHouseQueryError
 from pipelines.clickhouse.manager import ClickHouseManager
 
-#: What is done, the grants that it takes, the statement.
-TRIALS = (
-    ("create", "create table", "create table {a} (p String, n Int64) {engine}"),
-    ("insert", "insert", "insert into {a} values ('x', 1)"),
-    ("read", "select", "select p, n from {a}"),
-    ("add a column", "alter column", "alter table {a} add column m Nullable(Int64)"),
-    ("create a view", "create view", "create view {v} as select 1 as n"),
-    ("create another", "create table", "create table {b} as {a}"),
-    ("replace a partition", "alter delete", "alter table {a} replace partition 'x' from {b}"),
-    ("drop a partition", "alter delete", "alter table {a} drop partition 'x'"),
-    ("exchange", "drop table", "exchange tables {a} and {b}"),
-)
+_ONCE = tenacity.stop_after_attempt(1)
 _ENGINE = "engine = MergeTree partition by p order by n"
-#: All that loading takes, in a database of one's own.
+
+
+@dataclass(frozen=True)
+class Right:
+    """Something that a load does: its name, the statements, and what has to work before it."""
+
+    name: str
+    statements: tuple[str, ...]
+    after: str = "create"
+
+
+#: {a} and {b} are scratch tables, {v} a view; migrating and loading do no more than this.
+RIGHTS = (
+    Right(
+        "create",
+        (f"create table {{a}} (p String, n Int64) {_ENGINE}", "create table {b} as {a}"),
+        after="",
+    ),
+    Right("insert", ("insert into {a} values ('x', 1)", "insert into {b} values ('x', 2)")),
+    Right("read", ("select p, n from {a}",)),
+    Right("replace a partition", ("alter table {a} replace partition 'x' from {b}",), "insert"),
+    Right("alter", ("alter table {a} add column m Nullable(Int64), modify comment 'scratch'",)),
+    Right("create a view", ("create view {v} as select 1 as n",)),
+)
+#: The grants that take in all of it, below the configured database.
 GRANTS = (
     "create database",
     "create table",
@@ -43,11 +58,11 @@ GRANTS = (
 
 @dataclass
 class Trial:
-    """What came of it: what may be done, what was refused, and tables that could not be removed."""
+    """What came of it: rights that work, refusals by right, what could not be removed by name."""
 
-    may: list[str] = field(default_factory=list)
-    refused: list[tuple[str, str, ClickHouseError]] = field(default_factory=list)
-    left: list[tuple[str, ClickHouseError]] = field(default_factory=list)
+    works: list[str] = field(default_factory=list)
+    refused: dict[str, ClickHouseError] = field(default_factory=dict)
+    left: dict[str, ClickHouseError] = field(default_factory=dict)
 
 
 def database_exists(config: ClickHouseConfig) -> bool:
@@ -58,7 +73,7 @@ def database_exists(config: ClickHouseConfig) -> bool:
 
 
 def missing_grants(config: ClickHouseConfig) -> list[str]:
-    """Of GRANTS, what the user lacks for a database that does not exist yet."""
+    """Of GRANTS, what the user lacks on a database that does not exist yet."""
     with ClickHouseManager(config.with_database("default")) as manager:
         return [
             grant
@@ -68,35 +83,38 @@ def missing_grants(config: ClickHouseConfig) -> list[str]:
 
 
 def try_out(config: ClickHouseConfig) -> Trial:
-    """Try everything that a load does; a failure does not keep the rest from being tried.
+    """Try every right; one that is refused keeps only those from being tried that build on it.
 
-    Raises ClickHouseConnectionError when the server goes away; the scratch tables are dropped then
-    as well, if it is back.
+    Raises ClickHouseConnectionError when the server goes away. The scratch tables are dropped in
+    every case; what could not be is in `left`.
     """
     stem = f"_doctor_{uuid4().hex[:12]}"
-    names = {"a": stem, "b": f"{stem}_other", "v": f"{stem}_view", "engine": _ENGINE}
+    names = {"a": stem, "b": f"{stem}_other", "v": f"{stem}_view"}
     trial = Trial()
-    with ClickHouseManager(config) as manager, _removed(manager, names, trial):
-        for what, grant, sql in TRIALS:
+    with ClickHouseManager(config, stop=_ONCE) as manager, _removed(manager, names, trial):
+        for right in RIGHTS:
+            if right.after and right.after not in trial.works:
+                continue
             try:
-                manager.execute(sql.format(**names))
-                trial.may.append(what)
-            except ClickHouseError as error:
-                trial.refused.append((what, grant, error))
-                if what == "create":
-                    break
-    if not trial.left and "create" in trial.may:
-        trial.may.append("drop")
+                for statement in right.statements:
+                    manager.execute(statement.format(**names))
+                trial.works.append(right.name)
+            except ClickHouseQueryError as error:
+                trial.refused[right.name] = error
+    if "create" in trial.works and not trial.left:
+        trial.works.append("drop")
     return trial
 
 
 @contextmanager
 def _removed(manager: ClickHouseManager, names: dict[str, str], trial: Trial) -> Iterator[None]:
+    """Drop what was created; without the right to drop, say so only of what is there."""
     try:
         yield
     finally:
         for key, kind in (("v", "view"), ("b", "table"), ("a", "table")):
             try:
-                manager.execute(f"drop {kind} if exists {names[key]} sync")
+                if manager.execute(f"exists {kind} {names[key]}") == [(1,)]:
+                    manager.execute(f"drop {kind} {names[key]} sync")
             except ClickHouseError as error:
-                trial.left.append((names[key], error))
+                trial.left[names[key]] = error

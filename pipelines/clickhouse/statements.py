@@ -56,20 +56,28 @@ def statements(
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """One text with its placeholders filled in."""
     lines = []
-    for line in text.splitlines():
+    for line in text.replace("{database}", f"`{database}`").splitlines():
         if "{tag_column}" not in line:
-            lines.append(line)
+            lines.append(_with_arguments(line, folder))
             continue
         for key in tag_columns:
             named = line.replace("{tag_column}", tag_column_name(key))
-            lines.append(named.replace(":each}", f":{tag_key(key)}}}"))
-    joined = "\n".join(lines).replace("{database}", f"`{database}`")
-    return re.sub(r"\{(\w+):([^}]+)\}", lambda m: _filled(m[1], m[2], folder), joined)
+            lines.append(_with_arguments(named, folder, each=tag_key(key)))
+    return "\n".join(lines)
 
 
 def quoted(text: str) -> str:
     """A text literal of ClickHouse."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
+    """`each` is filled in last, and not searched again: a tag's key may hold braces itself."""
+    return re.sub(
+        r"\{(\w+):([^}]+)\}",
+        lambda found: _filled(found[1], each if found[2] == "each" else found[2], folder),
+        line,
+    )
 
 
 def _filled(name: str, argument: str, folder: Path) -> str:

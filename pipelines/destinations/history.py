@@ -1,8 +1,14 @@
-"""The publishing history on ClickHouse: one row of `deliveries` per publishing of a partition."""
+"""The publishing history on ClickHouse: one row of `deliveries` per publishing of a partition.
+
+The row is written last, from the private table that was published. That table's comment says what
+it is (`Note`), so the run after a killed one writes the row just as the killed one would have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pipelines.clickhouse.manager import ClickHouseManager
@@ -28,12 +34,49 @@ _LAST = """
 select partition, argMax(d.fingerprint, published_at), argMax(d.rows, published_at)
 from deliveries as d where word = %(word)s group by partition
 """
-
-
 _RECIPES = """
 select partition, argMax(ifNull(d.recipe, ''), published_at)
 from deliveries as d where word = %(word)s group by partition
 """
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the history says of a publishing, but for its sums; None where it is not known."""
+
+    word: str
+    partition: str
+    fingerprint: str
+    files: int | None = None
+    bytes: int | None = None
+    recipe: str | None = None
+    delivered_at: str | None = None
+
+    @classmethod
+    def of(cls, place: Place, delivery: Delivery, recipe: str | None = None) -> Note:
+        """The note of a delivery that is about to be published."""
+        return cls(
+            word=place.word,
+            partition=delivery.partition,
+            fingerprint=delivery.fingerprint,
+            files=len(delivery.files),
+            bytes=delivery.bytes,
+            recipe=recipe,
+            delivered_at=utc(delivery.delivered_at),
+        )
+
+    @classmethod
+    def read(cls, comment: str) -> Note | None:
+        """The note in a table's comment, if there is one."""
+        try:
+            return cls(**json.loads(comment))
+        except (ValueError, TypeError):
+            return None
+
+    @property
+    def text(self) -> str:
+        """For a table's comment."""
+        return json.dumps(asdict(self))
 
 
 class History:
@@ -52,32 +95,27 @@ class History:
         rows = self._manager.execute(_LAST, {"word": place.word})
         return {partition: (mark, count) for partition, mark, count in rows}
 
-    def add(
+    def add(self, note: Note, table: str) -> None:
+        """One row; its sums are those of `table`, which holds what was published."""
+        self._manager.execute(_ADD.format(table=table), asdict(note))
+
+    def complete(
         self,
         place: Place,
-        partition: str,
-        mark: str,
-        delivery: Delivery | None = None,
-        recipe: str | None = None,
+        published: Mapping[str, str],
+        left: Iterable[tuple[str, Note]],
     ) -> None:
-        """One row, summed from what is published; without `delivery` its files are unknown."""
-        values = {
-            "word": place.word,
-            "partition": partition,
-            "fingerprint": mark,
-            "files": len(delivery.files) if delivery else None,
-            "bytes": delivery.bytes if delivery else None,
-            "recipe": recipe,
-            "delivered_at": utc(delivery.delivered_at) if delivery else None,
-        }
-        self._manager.execute(_ADD.format(table=place.normalized_table), values)
+        """Add the rows of publishings that a killed run could not note any more.
 
-    def complete(self, place: Place, published: Mapping[str, str]) -> None:
-        """Add the rows of publishings that a killed run could not note any more."""
+        `published` are the fingerprints in the normalised table, `left` the private tables that
+        killed runs left, with their notes. '' stands for several deliveries, which no run makes.
+        """
         last = self.last(place)
+        sources = {(note.partition, note.fingerprint): (note, table) for table, note in left}
         for partition, mark in published.items():
-            if partition not in last or last[partition][0] != mark:
-                self.add(place, partition, mark)
+            if mark and (partition not in last or last[partition][0] != mark):
+                unknown = Note(place.word, partition, mark), place.normalized_table
+                self.add(*sources.get((partition, mark), unknown))
 
 
 def utc(moment: datetime) -> str:

@@ -23,6 +23,8 @@ _TYPES = {
     "map of text": "Map(LowCardinality(String), String)",
     "map of number": "Map(LowCardinality(String), Float64)",
 }
+_NARROW = re.compile(r"Nullable\((?:Int64|Decimal\((?P<size>\d+, \d+)\))\)")
+_DIGITS = 76  # of a Decimal in ClickHouse and of arrow's decimal256
 _KINDS = {"S": "text", "E": "text", "F": "number", "I": "number", "U": "number", "B": "bool"}
 
 
@@ -42,12 +44,14 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
     for path in paths:
         rows += pq.read_metadata(path).num_rows
         for field in pq.read_schema(path):
-            known = columns.setdefault(field.name, field.type)
-            if kind_of_arrow(known) != kind_of_arrow(field.type):
+            known = columns.get(field.name, pa.null())
+            common = _common(known, field.type)
+            if common is None:
                 raise PartitionError(
                     f"{where}: {field.name} is {known} in one file and {field.type} in another. "
                     "The published partition stays; have the provider deliver the period again."
                 )
+            columns[field.name] = common
     return Files(paths, columns, rows)
 
 
@@ -66,8 +70,24 @@ def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, 
     return {
         name: clickhouse_type(kind, name, where)
         for name, kind in files.columns.items()
-        if name not in have
+        if name not in have and not pa.types.is_null(kind)  # nothing in it: nothing to keep
     }
+
+
+def wider_columns(files: Files, have: Mapping[str, str]) -> dict[str, str]:
+    """The number columns of raw that must grow, with their new types.
+
+    A delivery brings 5 and the next one 5.25: ClickHouse would cut the fraction off in silence.
+    """
+    found = {}
+    for name, kind in files.columns.items():
+        column = _NARROW.fullmatch(have.get(name, ""))
+        if column and kind_of_arrow(kind) == "number":
+            size = [int(digits) for digits in (column["size"] or "19, 0").split(", ")]
+            wider = clickhouse_type(_wider(pa.decimal256(*size), kind), name, "")
+            if not (column["size"] is None and pa.types.is_integer(kind)) and wider != have[name]:
+                found[name] = wider
+    return found
 
 
 def map_of_flat_tags(files: Files) -> str | None:
@@ -94,6 +114,29 @@ def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:
             "column out of the export's query."
         )
     return found
+
+
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """A type that holds the values of both, None when they are of two kinds."""
+    if pa.types.is_null(one) or one == other:
+        return other
+    if pa.types.is_null(other):
+        return one
+    if kind_of_arrow(one) != kind_of_arrow(other):
+        return None
+    return _wider(one, other) if kind_of_arrow(one) == "number" else one
+
+
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """The number type that cuts no digit off values of either; double when one of them is."""
+    if pa.types.is_integer(one) and pa.types.is_integer(other):
+        return pa.int64()
+    if pa.types.is_floating(one) or pa.types.is_floating(other):
+        return pa.float64()
+    sizes = [(19, 0) if pa.types.is_integer(t) else (t.precision, t.scale) for t in (one, other)]
+    scale = max(scale for _, scale in sizes)
+    precision = scale + max(precision - scale for precision, scale in sizes)
+    return pa.decimal256(precision, scale) if precision <= _DIGITS else pa.float64()
 
 
 def kind_of_arrow(kind: pa.DataType) -> str:

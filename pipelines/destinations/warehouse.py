@@ -9,48 +9,29 @@ partition is current only when raw and normalised say the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from uuid import uuid4
-
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.tools import insert_file
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import quoted
 from pipelines.destinations import workdir
-from pipelines.destinations.history import History, utc
+from pipelines.destinations.history import History, Note, utc
 from pipelines.destinations.layout import Place
-from pipelines.destinations.parquet_columns import Files, inspect, map_of_flat_tags, new_columns
+from pipelines.destinations.parquet_columns import (
+    Files,
+    inspect,
+    map_of_flat_tags,
+    new_columns,
+    wider_columns,
+)
+from pipelines.destinations.staging import Staging, connect, drop, left_behind
 from pipelines.lock import held
 from pipelines.partitions import Delivery, Partition, PartitionError
 
-_THREADS = 2
-_INSERT = {
-    "async_insert": 0,
-    "input_format_skip_unknown_fields": 0,
-    "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
-    "max_insert_threads": 1,
-}
-
-
-@contextmanager
-def connect(config: ClickHouseConfig) -> Iterator[Client]:
-    """A clickhouse-connect client (HTTP), for files."""
-    client = clickhouse_connect.get_client(
-        **config.to_connect_arguments(),
-        autogenerate_session_id=False,
-        send_receive_timeout=3600,
-    )
-    try:
-        yield client
-    finally:
-        client.close()
+__all__ = ["Warehouse", "connect"]
 
 
 class Warehouse:
@@ -102,7 +83,7 @@ class Warehouse:
     def locked(self, word: str) -> Iterator[None]:
         """The lock of a word's run: of the working folder, and of the database wherever it is."""
         path = workdir.lock_file(word, self.kind)
-        with held(path, f"{word} ({path})"), leased(self.config, word):
+        with held(path, f"{word} ({path})"), leased(self.config, word), self:
             yield
 
     def landing(self, word: str) -> Path:
@@ -111,13 +92,12 @@ class Warehouse:
 
     def recover(self, place: Place) -> None:
         """Note what killed runs published, and drop what they left behind."""
-        self.history.complete(place, self._fingerprints(place.normalized_table, "x_partition"))
+        left = left_behind(self.manager, place)
+        notes = [(table, note) for table, note in left.items() if note]
+        published = self._fingerprints(place.normalized_table, "x_partition")
+        self.history.complete(place, published, notes)
+        drop(self.manager, *left)
         workdir.remove(self._scratch, place.word)
-        sql = (
-            "select name from system.tables where database = currentDatabase() and name like %(n)s"
-        )
-        for (name,) in self.manager.execute(sql, {"n": f"\\_stage\\_{place.word}\\_\\_%"}):
-            self._drop(name)
 
     def ingested(self, place: Place) -> dict[str, str]:
         """Of each normalised partition the delivery and the recipe, as `<delivery>/<recipe>`."""
@@ -140,80 +120,43 @@ class Warehouse:
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
         self._add_columns(place, files, where)
-        token = f"_stage_{place.word}__{uuid4().hex[:12]}"
-        raw, normalised = f"{token}_raw", f"{token}_norm"
-        try:
-            self._stage(place, raw, files, delivery)
-            self._check_staged(place.column, where, raw, files, delivery)
-            self.manager.execute(f"create table {normalised} as {place.normalized_table}")
-            for view in self._views(place):
-                self._normalize(place, view, raw, normalised)
-            self._replace(place.raw_table, delivery.partition, raw)
-            self._replace(place.normalized_table, delivery.partition, normalised)
-        finally:
-            self._drop_quietly(raw, normalised)
-        self.history.add(place, delivery.partition, delivery.fingerprint, delivery)
+        note = Note.of(place, delivery)
+        with self._staging(place, note) as staging:
+            staging.fill_raw(files, _defaults(place, files, delivery))
+            staging.normalise(self._views(place))
+            staging.publish(place.raw_table, staging.raw)
+            staging.publish(place.normalized_table, staging.normalised)
+            self.history.add(note, staging.normalised)
 
     def publish_normalized(self, place: Place, folder: Path, delivery: Delivery) -> None:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
-        have = {name for name, _ in self._columns(place.normalized_table)}
-        if unknown := sorted(set(files.columns) - have):
+        have = self._columns(place.normalized_table)
+        if unknown := sorted(set(files.columns) - set(have)):
             raise PartitionError(
                 f"{where}: {place.normalized_table} has no {', '.join(unknown)}. Give both sides "
                 "the same normalize.tag_columns, then run: make init-clickhouse"
             )
-        staged = f"_stage_{place.word}__{uuid4().hex[:12]}_norm"
-        try:
-            self.manager.execute(f"create table {staged} as {place.normalized_table}")
-            with connect(self.config) as client:
-                for path in files.paths:
-                    _insert(client, staged, path, self.config)
-            self._check_staged("x_partition", where, staged, files, delivery)
-            self._replace(place.normalized_table, delivery.partition, staged)
-        finally:
-            self._drop_quietly(staged)
-        recipe = delivery.form.partition(", ")[2]
-        self.history.add(place, delivery.partition, delivery.fingerprint, delivery, recipe)
+        note = Note.of(place, delivery, recipe=delivery.form.partition(", ")[2])
+        with self._staging(place, note) as staging:
+            staging.fill_normalised(files)
+            staging.publish(place.normalized_table, staging.normalised)
+            self.history.add(note, staging.normalised)
+
+    def _staging(self, place: Place, note: Note) -> Staging:
+        """New private tables. Those of an earlier try of the same job go, as in `recover`."""
+        drop(self.manager, *left_behind(self.manager, place))
+        return Staging(self.config, self.manager, place, note)
 
     def _add_columns(self, place: Place, files: Files, where: str) -> None:
-        """New columns of a month become columns of raw; a changed kind is refused by name."""
-        new = new_columns(files, dict(self._columns(place.raw_table)), where)
-        if new:
-            added = [f"add column if not exists `{name}` {kind}" for name, kind in new.items()]
-            self.manager.execute(f"alter table {place.raw_table} {', '.join(added)}")
-
-    def _stage(self, place: Place, raw: str, files: Files, delivery: Delivery) -> None:
-        """A private table like raw, whose defaults are this delivery's, with the files in it."""
-        defaults = {
-            place.column: quoted(delivery.partition),
-            "x_fingerprint": quoted(delivery.fingerprint),
-            "x_dlt_load_id": quoted(delivery.load_id),
-            "x_delivered_at": quoted(utc(delivery.delivered_at)),
-            "x_form": quoted(delivery.form.partition(",")[0]),
-        }
-        if tags := map_of_flat_tags(files):
-            defaults["resource_tags"] = tags
-        self.manager.execute(f"create table {raw} as {place.raw_table}")
-        changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
-        self.manager.execute(f"alter table {raw} {', '.join(changes)}")
-        with connect(self.config) as client, ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(lambda path: _insert(client, raw, path, self.config), files.paths))
-
-    def _check_staged(
-        self, column: str, where: str, staged: str, files: Files, delivery: Delivery
-    ) -> None:
-        foreign = f"{column} != %(partition)s or x_fingerprint != %(fingerprint)s"
-        count, strangers = self.manager.execute(
-            f"select count(), countIf({foreign}) from {staged}",
-            {"partition": delivery.partition, "fingerprint": delivery.fingerprint},
-        )[0]
-        if count != files.rows or strangers:
-            raise PartitionError(
-                f"{where}: {count:,} rows were staged, {strangers:,} of them of another partition; "
-                f"the files have {files.rows:,}. Run again."
-            )
+        """Make raw hold every column and number of the files; a changed kind is refused by name."""
+        have = self._columns(place.raw_table)
+        new, wider = new_columns(files, have, where), wider_columns(files, have)
+        changes = [f"add column if not exists `{name}` {kind}" for name, kind in new.items()]
+        changes += [f"modify column `{name}` {kind}" for name, kind in wider.items()]
+        if changes:
+            self.manager.execute(f"alter table {place.raw_table} {', '.join(changes)}")
 
     def _views(self, place: Place) -> list[str]:
         """The selects of the materialized views that fire on this raw table."""
@@ -223,27 +166,6 @@ class Warehouse:
         )
         return [row[0] for row in self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})]
 
-    def _normalize(self, place: Place, view: str, raw: str, normalised: str) -> None:
-        """The view's own select over the staging table, by column name as the view itself does."""
-        source = f"{self.config.database}.{place.raw_table}"
-        if view.count(source) != 1:
-            raise PartitionError(
-                f"{source} does not stand once in its view. Run: make init-clickhouse"
-            )
-        select = view.replace(source, raw)
-        columns = ", ".join(f"`{row[0]}`" for row in self.manager.execute(f"describe ({select})"))
-        self.manager.execute(f"insert into {normalised} ({columns}) {select}")
-
-    def _replace(self, table: str, partition: str, staged: str) -> None:
-        """One step for readers; from an empty table the partition is dropped on purpose."""
-        literal = quoted(partition)
-        if self.manager.execute(f"select count() from {staged}")[0][0]:
-            self.manager.execute(f"alter table {table} replace partition {literal} from {staged}")
-        else:
-            self.manager.execute(f"alter table {table} drop partition {literal}")
-
-    # small things
-
     def _fingerprints(self, table: str, column: str) -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""
         sql = (
@@ -251,20 +173,18 @@ class Warehouse:
         )
         return {row[0]: row[1] for row in self.manager.execute(f"{sql} from {table} group by 1")}
 
-    def _columns(self, table: str) -> list[tuple[str, str]]:
-        return [(row[0], row[1]) for row in self.manager.execute(f"describe table {table}")]
-
-    def _drop(self, table: str) -> None:
-        self.manager.execute(f"drop table if exists {table} sync")
-
-    def _drop_quietly(self, *tables: str) -> None:
-        """After a failure the server may have gone: the next run removes orphans."""
-        for table in tables:
-            try:
-                self._drop(table)
-            except Exception:  # noqa: BLE001, S112 (the first error counts, and cleaning is the next run's)
-                continue
+    def _columns(self, table: str) -> dict[str, str]:
+        return {row[0]: row[1] for row in self.manager.execute(f"describe table {table}")}
 
 
-def _insert(client: Client, table: str, path: Path, config: ClickHouseConfig) -> None:
-    insert_file(client, table, str(path), fmt="Parquet", database=config.database, settings=_INSERT)
+def _defaults(place: Place, files: Files, delivery: Delivery) -> dict[str, str]:
+    """What the rows of a delivery have in common, as expressions by column."""
+    defaults = {
+        place.column: quoted(delivery.partition),
+        "x_fingerprint": quoted(delivery.fingerprint),
+        "x_dlt_load_id": quoted(delivery.load_id),
+        "x_delivered_at": quoted(utc(delivery.delivered_at)),
+        "x_form": quoted(delivery.form.partition(",")[0]),
+    }
+    tags = map_of_flat_tags(files)
+    return defaults | ({"resource_tags": tags} if tags else {})

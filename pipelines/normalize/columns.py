@@ -48,7 +48,10 @@ class Raw:
         return without_empty(dictionary(column, name))
 
     def number(self, name: str) -> Floats:
-        """float64 of any integer, floating or decimal column; NaN where NULL."""
+        """float64 of any integer, floating or decimal column; NaN where NULL.
+
+        Infinity is no amount and counts as NULL, as NaN does: one would swallow every sum.
+        """
         column = self.values(name)
         if column is None:
             return np.full(self.rows, np.nan)
@@ -56,7 +59,8 @@ class Raw:
         if not (_is_real(kind) or pa.types.is_decimal(kind)):
             raise wrong_type(name, column.type, "a number")
         numbers: Floats = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers
+        infinite = np.isinf(numbers)
+        return np.where(infinite, np.nan, numbers) if infinite.any() else numbers
 
     def time(self, name: str) -> pa.TimestampArray:
         """Timestamps in UTC microseconds; a zoneless raw timestamp is UTC, as AWS delivers it."""

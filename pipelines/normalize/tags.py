@@ -8,7 +8,7 @@ batch and not once per row. Rules (the twin follows them too):
   key as AWS delivers it), else the first. Doubles must go: DuckDB refuses parquet maps with them.
 - A configured key takes the entry of exactly its spelling, else the row's first that equals it in
   lower case. Where AWS delivers the key `Cost Center` as `cost_center`, configure it so.
-- The value '' stays in the map and is NULL in a tag column.
+- The value '' stays in the map and is NULL in a tag column; in a map NULL counts as ''.
 """
 
 from __future__ import annotations
@@ -84,11 +84,14 @@ def entries(raw: Raw, name: str) -> Entries:
         raise columns.wrong_type(name, column.type, "a map of text to text")
     offsets = column.offsets.to_numpy()
     inside = slice(offsets[0], offsets[-1])  # of a sliced map, .keys and .items forget the slice
+    values = columns.dictionary(column.items[inside], f"{name} (its values)")
+    if values.null_count or values.dictionary.null_count:
+        values = columns.lookup(values, lambda text: text, otherwise="")
     taken = Entries(
         ~columns.is_set(column),
         np.repeat(np.arange(len(column), dtype=np.int32), np.diff(offsets)),
         columns.dictionary(column.keys[inside], f"{name} (its keys)"),
-        columns.dictionary(column.items[inside], f"{name} (its values)"),
+        values,
     )
     unreachable = taken.null[taken.row]
     return taken.take(np.flatnonzero(~unreachable)) if unreachable.any() else taken

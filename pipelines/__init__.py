@@ -1,0 +1,24 @@
+"""Cloud cost, revenue and market data in one place: parquet or ClickHouse, as DLT_DESTINATION says.
+
+The map, in the order in which a run goes through it:
+
+__main__.py     the commands: the only place that reads the environment and sets an exit status;
+                options.py, console.py and report.py are its options, its streams and its tables
+load.py         plan, run, publish: compares fingerprints, lands each changed partition, lets dlt
+                carry it; the registry of sources, and the one place that builds a dlt.pipeline
+aws_pipeline.py the aws source: one listing is the plan, a billing period is the unit. aws/ is what
+                it is made of: the bucket, the exports in it, landing a file untouched where it can be
+ingest_normalized_pipeline.py
+                normalise in CI, then ingest: the published parquet files into ClickHouse
+destinations/   how a partition is published whole: store.py on disk and on object stores,
+                warehouse.py on ClickHouse; filesystem.py and clickhouse.py make dlt do it
+normalize/      schema.py is the one shape; run.py normalises what changed, with <word>.py's rules,
+                batch by batch (batches.py), and keeps marts and history
+clickhouse/     config.py and manager.py: where the server is, and one connection to it; migrate.py
+                and compare.py: what sql/ says, made so or compared with; lease.py: one loader a word
+checks.py       sql/checks on both destinations: each returns the offending rows
+status.py       what is published, partition by partition
+doctor.py       configuration and connections, each problem with its fix
+partitions.py   what all of them say to each other: partition, delivery, a user's error
+lock.py         one run per word on a machine
+"""

@@ -1,0 +1,9 @@
+"""docs/columns.md says what the schema says."""
+
+from __future__ import annotations
+
+from scripts.data_dictionary import PAGE, page
+
+
+def test_the_data_dictionary_is_made_from_the_schema() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
