@@ -37,9 +37,13 @@ def fail(error: Exception, code: int, debug: bool, cause: Exception | None = Non
     """Tell an error and return the exit status that it means."""
     if debug:
         traceback.print_exception(cause or error)
-    text = _missing(error) if isinstance(error, ConfigFieldMissingException) else str(error).strip()
-    err.print(f"error: {text}", markup=False)
+    err.print(f"error: {told(error)}", markup=False)
     return code
+
+
+def told(error: Exception) -> str:
+    """An error as a person is to read it."""
+    return _missing(error) if isinstance(error, ConfigFieldMissingException) else str(error).strip()
 
 
 def set_up_logging(debug: bool) -> None:

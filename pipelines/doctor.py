@@ -14,14 +14,14 @@ from dlt.common.configuration.specs import AwsCredentials
 from dlt.common.configuration.utils import get_resolved_traces
 
 from pipelines import aws_pipeline, doctor_clickhouse
-from pipelines.aws.bucket import Object
 from pipelines.aws.deliveries import plan
 from pipelines.aws.exports import Export, choose, recognise
+from pipelines.console import told
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
-from pipelines.findings import Finding
+from pipelines.findings import Finding, Kind
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import UserError, now
+from pipelines.partitions import ConfigurationError, UserError, now
 from pipelines.report import age
 
 _STALE_DAYS = 3
@@ -44,13 +44,15 @@ def examine(
         yield from _guarded(f"source {word}", EXAMINERS[word])
 
 
-def _guarded(subject: str, examiner: Callable[[], list[Finding]]) -> list[Finding]:
+def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What was found before an error still shows."""
     try:
-        return examiner()
+        yield from examiner()
     except (UserError, ConfigurationException) as error:
-        text = str(error).strip()
-        first, _, rest = text.partition("\n")
-        return [Finding(False, subject, first, rest.strip() or "see above")]
+        what, _, fix = told(error).partition(". ")  # our errors say what and where, then the fix
+        wrong = isinstance(error, ConfigurationError | ConfigurationException)
+        kind = Kind.CONFIGURATION if wrong else Kind.PLAIN
+        yield Finding(False, subject, what.rstrip("."), fix, kind)
 
 
 def _python() -> Finding:
@@ -81,27 +83,24 @@ def _destination() -> list[Finding]:
     return [Finding(True, subject, where)]
 
 
-def _aws() -> list[Finding]:
+def _aws() -> Iterator[Finding]:
     settings = aws_pipeline.configuration()
     subject = "source aws"
-    findings = [Finding(True, subject, f"bucket {settings.bucket_url} {origin('bucket_url')}")]
+    yield Finding(True, subject, f"bucket {settings.bucket_url} {origin('bucket_url')}")
     if isinstance(settings.credentials, AwsCredentials):
         chain = settings.credentials.has_default_credentials()
         whose = "(found by AWS's standard chain)" if chain else origin("aws_access_key_id")
-        findings.append(Finding(True, subject, f"credentials {whose}"))
+        yield Finding(True, subject, f"credentials {whose}")
     export = aws_pipeline.AwsExport(settings)
     objects = export.bucket.list()
-    findings.append(Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed"))
+    yield Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed")
     found = recognise(objects)
     for name, each in found.items():
-        findings.append(
-            Finding(True, subject, f"export {name or '.'}: {_described(each, objects)}")
-        )
-    chosen = choose(found, settings.export, settings.bucket_url)
-    return [*findings, *_periods(chosen)]
+        yield Finding(True, subject, f"export {name or '.'}: {_described(each)}")
+    yield from _periods(choose(found, settings.export, settings.bucket_url))
 
 
-def _described(export: Export, objects: list[Object]) -> str:
+def _described(export: Export) -> str:
     manifests = "with manifests" if export.has_manifests else "without manifest: the listing serves"
     return f"{export.kind}, {len(export.periods)} billing periods, {manifests}"
 
@@ -120,7 +119,7 @@ def _periods(export: Export) -> list[Finding]:
     return [Finding(True, subject, detail)]
 
 
-EXAMINERS: dict[str, Callable[[], list[Finding]]] = {"aws": _aws}
+EXAMINERS: dict[str, Callable[[], Iterable[Finding]]] = {"aws": _aws}
 
 
 def origin(key: str) -> str:

@@ -188,29 +188,39 @@ class _Examination:
             yield Finding(True, "clock", detail)
 
     def _rights(self) -> Iterator[Finding]:
-        database, user = self.config.database, self.config.user
-        subject = "rights"
-        if not rights.database_exists(self.config):
-            missing = rights.missing_grants(self.config)
-            state = f"database {database} does not exist yet"
-            if missing:
-                detail = f"{state}, and user {user} lacks on it: {', '.join(missing)}"
-                yield Finding(False, subject, detail, f"{self._grant(missing)} (an administrator)")
-            else:
-                yield Finding(True, subject, f"{state}; user {user} may create and fill it")
+        subject, database = "rights", self.config.database
+        yield from self._trial(subject, rights.read_system_tables(self.config))
+        if rights.database_exists(self.config):
+            yield from self._trial(subject, rights.try_out(self.config))
             return
-        trial = rights.try_out(self.config)
-        if trial.works:
-            yield Finding(True, subject, f"{', '.join(trial.works)}: works in {database}")
-        for name, error in trial.refused.items():
-            yield self._bad(subject, self._problem(error), f"{name}: ")
-        for table, error in trial.left.items():
-            problem = self._problem(error)
-            fix = f"have it dropped: drop table {database}.{table}; and: {problem.fix}"
-            yield Finding(False, subject, f"{database}.{table} stays behind: {problem.what}", fix)
+        state, user = f"database {database} does not exist yet", self.config.user
+        missing = rights.missing_grants(self.config)
+        if missing:
+            fix = f"as an administrator: {rights.grant(self.config, missing)}"
+            yield Finding(
+                False, subject, f"{state}, and user {user} may not create and fill it", fix
+            )
+        else:
+            yield Finding(True, subject, f"{state}; user {user} may create and fill it")
 
-    def _grant(self, grants: list[str]) -> str:
-        return f"grant {', '.join(grants)} on {self.config.database}.* to {self.config.user}"
+    def _trial(self, subject: str, trial: rights.Trial) -> Iterator[Finding]:
+        user, database = self.config.user, self.config.database
+        if trial.works:
+            yield Finding(True, subject, f"user {user} may {', '.join(trial.works)}")
+        for right, error in trial.refused:
+            yield self._refused(subject, f"user {user} may not {right.name}", right, error)
+        for table, error in trial.left.items():
+            what = f"{database}.{table} stays behind, user {user} may not drop it"
+            yield self._refused(subject, what, rights.DROP, error)
+
+    def _refused(
+        self, subject: str, what: str, right: rights.Right, error: ClickHouseError
+    ) -> Finding:
+        problem = self._problem(error)
+        reason = problem.what.removeprefix(f"user {self.config.user} lacks a right: ")
+        fix = f"as an administrator: {rights.grant(self.config, right.grants)}"
+        lacks = rights.is_lack(error)
+        return Finding(False, subject, f"{what}: {reason}", fix if lacks else problem.fix)
 
     def _schema(self) -> Iterator[Finding]:
         database = self.config.database

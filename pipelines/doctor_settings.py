@@ -37,6 +37,8 @@ def read_settings(
         config = ClickHouseConfig.from_env(environ)
     except (ClickHouseConfigError, ConfigurationException) as error:
         what, _, fix = str(error).strip().partition(" Fix: ")
+        if mode:
+            what = what.replace(f"CLICKHOUSE_MODE{_ENVIRONMENT}", "this command")
         yield Finding(False, _SUBJECT, what, fix or "see above", Kind.CONFIGURATION)
         return None
     given = "this command" if mode else _origin(config.origins["mode"], environ, files)

@@ -280,7 +280,7 @@ def size(count: int) -> str:
 
 def words(names: Iterable[str]) -> list[str]:
     """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
-    wanted = list(names) or list(SOURCES)
+    wanted = list(dict.fromkeys(names)) or list(SOURCES)
     if unknown := [word for word in wanted if word not in SOURCES]:
         raise ConfigurationError(
             f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."

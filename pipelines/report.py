@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     TextColumn,
@@ -69,14 +70,14 @@ class BarProgress(LogProgress):
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
 ) -> Table:
-    """A table whose columns in `right` are numbers."""
-    made = Table(title=title or None, title_justify="left", header_style="bold")
+    """A table whose columns in `right` are numbers. A bracket in a value is a bracket."""
+    made = Table(title=escape(title) or None, title_justify="left", header_style="bold")
     for name in columns:
         made.add_column(
             name, justify="right" if name in right else "left", overflow="fold", no_wrap=False
         )
     for row in rows:
-        made.add_row(*(cell(value) for value in row))
+        made.add_row(*(escape(cell(value)) for value in row))
     return made
 
 

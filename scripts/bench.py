@@ -25,8 +25,8 @@ from rich.console import Console
 
 from scripts import bench_clickhouse, bench_local
 from scripts.bench_figures import Section, document, machine, table
-from scripts.bench_local import Bench
 from scripts.bench_process import ROOT, BenchError
+from scripts.bench_runs import Bench
 
 FULL = 2_000_000
 SECTIONS: dict[str, Callable[[Bench], Section]] = {

@@ -84,8 +84,8 @@ def export(bucket: Path, months: Mapping[str, Sequence[Path]]) -> Path:
 
 def _name(shape: Shape) -> str:
     """Of its folder; another one when the generator changes: nobody measures yesterday's data."""
-    scripts = (ROOT / "scripts" / name for name in ("bench_cur.py", "bench_estate.py"))
-    made_by = b"".join(script.read_bytes() for script in scripts)
+    names = ("bench_cur.py", "bench_arrays.py", "bench_estate.py")
+    made_by = b"".join((ROOT / "scripts" / name).read_bytes() for name in names)
     digest = hashlib.sha256(made_by + " ".join(shape.arguments).encode()).hexdigest()[:12]
     return f"{shape.rows}-rows-{'unique-' if shape.unique else ''}{digest}"
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from scripts.bench_bucket import PERIOD, export
 from scripts.bench_figures import Figure, Section
-from scripts.bench_local import NOTHING, Bench, beyond, seconds, walls
+from scripts.bench_local import seconds, walls
 from scripts.bench_process import ROOT, Ran, Workplace, run
+from scripts.bench_runs import NOTHING, Bench, beyond
 from scripts.bench_server import DATABASE, Server
 
 RAW, NORMALIZED = "aws_costs__cur", "normalized_aws"
@@ -101,9 +102,12 @@ def _round(found: Measured, server: Server, place: Workplace, files: list[Path])
     found.plain.append(run([INSERT, "plain", *files], place.environ))
     found.idle.append(place.pipelines("load", "aws", *NOTHING))
     found.loads.append(place.pipelines("load", "aws"))
+    server.settle()  # merges in the background belong to whoever caused them
     found.restates.append(place.pipelines("load", "aws", "--force"))
+    server.settle()
     found.publishing.append(_publish(server))
     found.view.append(_view(server))
+    server.settle()
     stock = place.environ | {"DLT_PROJECT_DIR": str(place.folder / "stock")}  # as dlt comes
     found.merges.append(run([INSERT, "merge", *files], stock))
 

@@ -86,3 +86,9 @@ class Server:
         started = time.perf_counter()
         self.ask(statement)
         return time.perf_counter() - started
+
+    def settle(self) -> None:
+        """Wait, a minute at most, until no merge is at work."""
+        deadline = time.monotonic() + 60
+        while self.ask("select count() from system.merges") != "0" and time.monotonic() < deadline:
+            time.sleep(0.1)

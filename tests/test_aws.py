@@ -576,12 +576,16 @@ def test_a_file_of_a_folder_that_changes_while_its_month_is_read_starts_over(
 
     made = deliver(bucket, "2026-10", [1.0, 2.0], files=2)
     folder = Folder(bucket.url)
+
+    def deliver_again() -> None:
+        deliver(bucket, "2026-10", [5.0, 6.0], files=2)
+
     objects = [item for item in folder.list() if item.key in made.files]
     targets = [bucket.root.parent / f"copy-{number}" for number in (1, 2)]
     with caplog.at_level(logging.INFO), pytest.raises(Changed, match=r"daily-00002.* was replaced"):
         folder.fetch(
             list(zip(objects, targets, strict=True)),
-            lambda _: deliver(bucket, "2026-10", [5.0, 6.0], files=2),
+            lambda _: deliver_again(),
         )
     with pytest.raises(Changed, match=r"daily-00001.* was replaced"):
         folder.read(objects[0])

@@ -131,7 +131,8 @@ def test_a_wrong_key_says_what_is_wrong_with_it(
     ran, doctor = commands("load"), commands("doctor")
     assert_clear(ran, f"error: {faulty_s3.url}/exports: {message}")
     assert (ran.status, doctor.status) == (1, 1)
-    assert f"BAD  source aws: {faulty_s3.url}/exports: {message}" in doctor.out
+    what, _, fix = message.partition(". ")
+    assert f"BAD  source aws: {faulty_s3.url}/exports: {what}\n     fix: {fix}" in doctor.out
     assert SECRET not in ran.out + ran.err + doctor.out + doctor.err
 
 
@@ -420,6 +421,13 @@ def test_a_body_that_always_ends_in_the_middle_stops_its_month(
     s3_months.assert_refused(
         f"s3://{faulty_s3.bucket}: {made.files[1]}: the connection broke again and again"
     )
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_an_object_of_nearly_no_bytes_stops_its_month(s3_months: Months, size: int) -> None:
+    made = s3_months.restate()
+    s3_months.put(made.files[1], b"PAR"[:size])
+    s3_months.assert_refused(f"aws 2026-09: {made.files[1]} cannot be read: ")
 
 
 def test_a_manifest_whose_body_is_cut_stops_its_month(

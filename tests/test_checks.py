@@ -117,13 +117,13 @@ def test_aws_conservation_names_lost_rows_and_lost_money(checked: Checked) -> No
     }
 
 
-def test_aws_conservation_sees_rows_that_are_published_and_not_raw(checked: Checked) -> None:
+def test_aws_conservation_names_a_month_that_is_raw_and_not_published(checked: Checked) -> None:
     checked.publish("2026-09", lines("2026-09", [9.0]))
-    folder = checked.commands.raw("2026-09")
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
-    assert checked.offending()["aws_conservation"] == [["2026-09", "0", "1", "0.00", "9.00"]]
+    checked.normalized("2026-09").unlink()
+    checked.mart("2026-09").unlink()
+    offending = checked.offending()
+    assert offending["aws_conservation"] == [["2026-09", "1", "0", "9.00", "0.00"]]
+    assert sorted(offending) == ["aws_conservation", "stale_partitions"]
 
 
 def test_foreign_period_names_a_month_with_lines_of_another(checked: Checked) -> None:

@@ -1,12 +1,13 @@
 """One raw delivery through both twins, pandas and ClickHouse, and where their rows differ.
 
-Rows are told apart by their description, so every raw row of a delivery needs one of its own.
+Rows are told apart by the price's id, which is written over: every raw row gets one of its own.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipelines.aws import contract
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
@@ -31,14 +33,15 @@ PLACE = Place("aws", "aws_costs", "cur", "billing_period")
 PARTITION = "2026-10"
 FINGERPRINT = "f00d"
 LOAD_ID = "1790000000.5"
-KEY = "charge_description"
-#: What a reader asks ClickHouse for, so that text comes as text.
+KEY = "sku_price_id"
+_RAW_KEYS = {"CUR": "pricing_rate_code", "FOCUS": KEY}
+#: Text as text, however the table stores it.
 _ARROW = {
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 0,
 }
 
-Difference = tuple[str, str, object, object]
+Difference = tuple[str | None, str, object, object]
 """The row's key, the column, what pandas has there, what ClickHouse has."""
 
 
@@ -49,30 +52,31 @@ class Twins:
     config: ClickHouseConfig
     folder: Path
     tag_columns: Sequence[str]
-    warehouse: Warehouse = field(init=False)
+    warehouse: Warehouse
     _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    def __post_init__(self) -> None:
-        self.warehouse = Warehouse(self.config)
 
     @property
     def schema(self) -> pa.Schema:
-        """What both must give."""
+        """The cost shape, which both must give."""
         return arrow_schema(self.tag_columns)
 
-    def both(self, *raw: pa.Table, **options: Any) -> tuple[pa.Table, pa.Table]:
-        """The cost lines that pandas and ClickHouse make of a delivery of these raw files.
+    def differences(self, *raw: pa.Table, **options: Any) -> list[Difference]:
+        """Every value in which the twins disagree on a delivery of these raw files."""
+        return differences(*self.both(*raw, **options))
 
-        `options` are those of the parquet writer.
-        """
-        names = [f"{next(self._numbers)}.parquet" for _ in raw]
-        for name, table in zip(names, raw, strict=True):
-            pq.write_table(table, self.folder / name, **options)
+    def both(self, *raw: pa.Table, **options: Any) -> tuple[pa.Table, pa.Table]:
+        """What pandas and what ClickHouse make of a delivery; `options` are the writer's."""
+        names = [self.write(table, **options) for table in raw]
         return self.pandas(names), self.clickhouse(names)
 
-    def differences(self, *raw: pa.Table, **options: Any) -> list[Difference]:
-        """Every value in which the twins do not agree on a delivery."""
-        return differences(*self.both(*raw, **options))
+    def write(self, raw: pa.Table, **options: Any) -> str:
+        """A raw file whose rows have keys; its name."""
+        name = f"{next(self._numbers):05d}.parquet"
+        raw_key = _RAW_KEYS[_form(raw.schema.names)]
+        keys = pa.array([f"{next(self._numbers):05d}" for _ in range(raw.num_rows)], pa.string())
+        others = [column for column in raw.schema.names if column != raw_key]
+        pq.write_table(raw.select(others).append_column(raw_key, keys), self.folder / name, **options)
+        return name
 
     def pandas(self, names: Sequence[str]) -> pa.Table:
         """Through the normaliser of the filesystem destination, as its readers see it."""
@@ -90,83 +94,86 @@ class Twins:
         return self.read()
 
     def read(self, partition: str = PARTITION) -> pa.Table:
-        """What is published of a partition, in the cost shape."""
-        columns = ", ".join(self.schema.names)
-        sql = f"select {columns} from {PLACE.normalized_table} where x_partition = '{partition}'"
+        """What the server has of a partition, in the cost shape."""
+        names = ", ".join(self.schema.names)
+        sql = f"select {names} from {PLACE.normalized_table} where x_partition = '{partition}'"
         with connect(self.config) as client:
             found = client.query_arrow(sql, settings=_ARROW)
-        assert [_word(kind) for kind in found.schema.types] == [
-            _word(kind) for kind in self.schema.types
-        ]
+        assert [*map(_type_name, found.schema)] == [*map(_type_name, self.schema)]
         return found.cast(self.schema)
 
 
 @contextmanager
-def twins(config: ClickHouseConfig, folder: Path, tag_columns: Sequence[str]) -> Iterator[Twins]:
-    """Twins on an empty database, which is migrated for these tag columns."""
+def on_a_database(
+    server: ClickHouseConfig, folder: Path, tag_columns: Sequence[str]
+) -> Iterator[Twins]:
+    """Twins on a database of their own, which is migrated for these tag columns."""
+    config = server.with_database(f"twins_{secrets.token_hex(6)}")
     migrate(config, tag_columns)
-    made = Twins(config, folder, tag_columns)
-    with made.warehouse:
-        yield made
+    with Warehouse(config) as warehouse:
+        yield Twins(config, folder, tag_columns, warehouse)
+    with ClickHouseManager(server) as manager:
+        manager.execute(f"drop database {config.database} sync")
 
 
 def differences(left: pa.Table, right: pa.Table) -> list[Difference]:
-    """Every value of two tables of one schema that differs; a row that one lacks as a whole."""
+    """Every value of two tables that differs; of a row that one of them lacks, the key."""
     mine, theirs = _by_key(left), _by_key(right)
-    assert (len(mine), len(theirs)) == (left.num_rows, right.num_rows), f"{KEY} is not unique"
     lacking = [
-        (str(key), KEY, key if key in mine else None, key if key in theirs else None)
-        for key in sorted(mine.keys() ^ theirs.keys(), key=str)
+        (key, KEY, key if key in mine else None, key if key in theirs else None)
+        for key in mine.keys() ^ theirs.keys()
     ]
     return lacking + [
-        (str(key), column, mine[key][column], theirs[key][column])
-        for key in mine
+        (key, column, row[column], theirs[key][column])
+        for key, row in mine.items()
         if key in theirs
         for column in left.schema.names
-        if not _same(mine[key][column], theirs[key][column])
+        if not _is_same(row[column], theirs[key][column])
     ]
 
 
-def _by_key(table: pa.Table) -> dict[object, dict[str, Any]]:
-    rows = {row[KEY]: row for row in table.to_pylist()}
-    for row in rows.values():
-        row["tags"] = sorted(row["tags"])
+def _by_key(table: pa.Table) -> dict[str | None, dict[str, Any]]:
+    rows = {row[KEY]: row | {"tags": sorted(row["tags"])} for row in table.to_pylist()}
+    assert len(rows) == table.num_rows, f"{KEY} is not unique"
     return rows
 
 
-def _same(one: object, other: object) -> bool:
-    """Equal in type and value; amounts within 1e-9, of their size where that is more than 1."""
+def _is_same(one: object, other: object) -> bool:
+    """Equal in type and value; amounts within 1e-9, or 1e-9 of their size."""
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (one != one) == (
-            other != other
-        ) == True
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
     return type(one) is type(other) and one == other
 
 
-def _word(kind: pa.DataType) -> str:
-    """A type without the names and the nullability of a map's entries, of which engines differ."""
-    return f"map of {kind.key_type} to {kind.item_type}" if pa.types.is_map(kind) else str(kind)
+def _type_name(column: pa.Field) -> str:
+    """Name and type, without what engines call a map's entries."""
+    kind = column.type
+    word = f"map of {kind.key_type} to {kind.item_type}" if pa.types.is_map(kind) else str(kind)
+    return f"{column.name}: {word}"
+
+
+def _form(names: Sequence[str]) -> str:
+    return contract.form_of(names, "the test's file")
 
 
 def _delivery(folder: Path, names: Sequence[str]) -> Delivery:
-    """As a load describes landed files."""
-    paths = [folder / name for name in names]
-    sizes = [path.stat().st_size for path in paths]
-    rows = [pq.read_metadata(path).num_rows for path in paths]
-    columns = [name for path in paths for name in pq.read_schema(path).names]
+    """What a load says of landed files."""
+    files = [pq.read_metadata(folder / name) for name in names]
+    sizes = [(folder / name).stat().st_size for name in names]
+    columns = [name for file in files for name in file.schema.to_arrow_schema().names]
     moment = datetime(2026, 11, 3, 4, 5, tzinfo=UTC)
     return Delivery(
         word=PLACE.word,
         partition=PARTITION,
         fingerprint=FINGERPRINT,
-        rows=sum(rows),
+        rows=sum(file.num_rows for file in files),
         bytes=sum(sizes),
         delivered_at=moment,
         loaded_at=moment,
         load_id=LOAD_ID,
-        form=contract.form_of(columns, "the test's delivery"),
+        form=_form(columns),
         files=tuple(
-            {"name": name, "rows": count, "bytes": size, "source": name, "etag": ""}
-            for name, count, size in zip(names, rows, sizes, strict=True)
+            {"name": name, "rows": file.num_rows, "bytes": size, "source": name, "etag": ""}
+            for name, file, size in zip(names, files, sizes, strict=True)
         ),
     )

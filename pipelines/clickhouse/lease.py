@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 300
 RENEW_SECONDS = 60
 _LOOKS, _PAUSE = 40, 0.05  # how often and after how long a rival is looked for that gives way
-_TABLE_EXISTS, _UNKNOWN_TABLE = 57, 60
+_TABLE_EXISTS = 57
 
 
 @contextmanager

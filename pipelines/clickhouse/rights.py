@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -20,30 +21,62 @@ _ONCE = tenacity.stop_after_attempt(1)
 _ENGINE = "engine = MergeTree partition by p order by n"
 
 
+_FORBIDDEN = (291, 497)
+_SYNTAX_ERROR = 62
+
+
 @dataclass(frozen=True)
 class Right:
-    """Something that a load does: its name, the statements, and what has to work before it."""
+    """Something that a load does: the statements, what has to work before, the grants it takes."""
 
     name: str
     statements: tuple[str, ...]
-    after: str = "create"
+    after: str
+    grants: tuple[str, ...]
 
 
-#: {a} and {b} are scratch tables, {v} a view; migrating and loading do no more than this.
+#: In the database. {a} and {b} are scratch tables, {v} a view, {database} the configured one.
 RIGHTS = (
     Right(
         "create",
         (f"create table {{a}} (p String, n Int64) {_ENGINE}", "create table {b} as {a}"),
         after="",
+        grants=("create table on {database}.*", "table engine on *"),
     ),
-    Right("insert", ("insert into {a} values ('x', 1)", "insert into {b} values ('x', 2)")),
-    Right("read", ("select p, n from {a}",)),
-    Right("replace a partition", ("alter table {a} replace partition 'x' from {b}",), "insert"),
-    Right("alter", ("alter table {a} add column m Nullable(Int64), modify comment 'scratch'",)),
-    Right("create a view", ("create view {v} as select 1 as n",)),
+    Right(
+        "insert",
+        ("insert into {a} values ('x', 1)", "insert into {b} values ('x', 2)"),
+        after="create",
+        grants=("insert on {database}.*",),
+    ),
+    Right("read", ("select p, n from {a}",), "create", ("select on {database}.*",)),
+    Right(
+        "replace a partition",
+        ("alter table {a} replace partition 'x' from {b}",),
+        after="insert",
+        grants=("alter on {database}.*",),
+    ),
+    Right(
+        "alter",
+        ("alter table {a} add column m Nullable(Int64), modify comment 'scratch'",),
+        after="create",
+        grants=("alter on {database}.*",),
+    ),
+    Right(
+        "create a view",
+        ("create view {v} as select 1 as n",),
+        after="create",
+        grants=("create view on {database}.*",),
+    ),
 )
-#: The grants that take in all of it, below the configured database.
-GRANTS = (
+#: What dlt and `migrate` ask the server about, whichever the database is.
+SYSTEM_RIGHTS = tuple(
+    Right(f"read {table}", (f"select 1 from {table} limit 1",), "", (f"select on {table}",))
+    for table in ("system.parts", "INFORMATION_SCHEMA.COLUMNS")
+)
+DROP = Right("drop", (), "create", ("drop table, drop view on {database}.*",))
+#: What a database that does not exist yet takes; `alter` is asked for by its halves.
+_PRIVILEGES = (
     "create database",
     "create table",
     "create view",
@@ -51,7 +84,8 @@ GRANTS = (
     "drop view",
     "select",
     "insert",
-    "alter",
+    "alter table",
+    "alter view",
     "truncate",
 )
 
@@ -61,7 +95,7 @@ class Trial:
     """What came of it: rights that work, refusals by right, what could not be removed by name."""
 
     works: list[str] = field(default_factory=list)
-    refused: dict[str, ClickHouseError] = field(default_factory=dict)
+    refused: list[tuple[Right, ClickHouseError]] = field(default_factory=list)
     left: dict[str, ClickHouseError] = field(default_factory=dict)
 
 
@@ -73,17 +107,35 @@ def database_exists(config: ClickHouseConfig) -> bool:
 
 
 def missing_grants(config: ClickHouseConfig) -> list[str]:
-    """Of GRANTS, what the user lacks on a database that does not exist yet."""
+    """The grants that the user lacks on a database that does not exist yet.
+
+    A server that cannot be asked (`check grant` is of 2024) lacks none as far as is known.
+    """
+    place = f"{name(config.database)}.*"
+    missing = []
     with ClickHouseManager(config.with_database("default")) as manager:
-        return [
-            grant
-            for grant in GRANTS
-            if manager.execute(f"check grant {grant} on `{config.database}`.*") != [(1,)]
-        ]
+        for privilege in _PRIVILEGES:
+            try:
+                granted = manager.execute(f"check grant {privilege} on {place}")
+            except ClickHouseQueryError as error:
+                if error.code != _SYNTAX_ERROR:
+                    raise
+                return []
+            if granted != [(1,)]:
+                missing.append(privilege)
+    return [f"{', '.join(missing)} on {place}"] if missing else []
+
+
+def read_system_tables(config: ClickHouseConfig) -> Trial:
+    """Try what is asked of the server itself, whether the database exists or not."""
+    trial = Trial()
+    with ClickHouseManager(config.with_database("default"), stop=_ONCE) as manager:
+        _try(manager, SYSTEM_RIGHTS, {}, trial)
+    return trial
 
 
 def try_out(config: ClickHouseConfig) -> Trial:
-    """Try every right; one that is refused keeps only those from being tried that build on it.
+    """Try every right in the database; a refusal keeps only what builds on it from being tried.
 
     Raises ClickHouseConnectionError when the server goes away. The scratch tables are dropped in
     every case; what could not be is in `left`.
@@ -92,23 +144,45 @@ def try_out(config: ClickHouseConfig) -> Trial:
     names = {"a": stem, "b": f"{stem}_other", "v": f"{stem}_view"}
     trial = Trial()
     with ClickHouseManager(config, stop=_ONCE) as manager, _removed(manager, names, trial):
-        for right in RIGHTS:
-            if right.after and right.after not in trial.works:
-                continue
-            try:
-                for statement in right.statements:
-                    manager.execute(statement.format(**names))
-                trial.works.append(right.name)
-            except ClickHouseQueryError as error:
-                trial.refused[right.name] = error
+        _try(manager, RIGHTS, names, trial)
     if "create" in trial.works and not trial.left:
-        trial.works.append("drop")
+        trial.works.append(DROP.name)
     return trial
+
+
+def grant(config: ClickHouseConfig, grants: Iterable[str]) -> str:
+    """The statements that an administrator runs to give the configured user these grants."""
+    user, database = name(config.user), name(config.database)
+    return "; ".join(f"grant {each.format(database=database)} to {user}" for each in grants)
+
+
+def is_lack(error: ClickHouseError) -> bool:
+    """Whether the server refused for want of a grant."""
+    return isinstance(error, ClickHouseQueryError) and error.code in _FORBIDDEN
+
+
+def name(text: str) -> str:
+    """An identifier, quoted when it has to be."""
+    return text if re.fullmatch(r"[A-Za-z_]\w*", text) else f"`{text.replace('`', '')}`"
+
+
+def _try(
+    manager: ClickHouseManager, rights: Iterable[Right], names: dict[str, str], trial: Trial
+) -> None:
+    for right in rights:
+        if right.after and right.after not in trial.works:
+            continue
+        try:
+            for statement in right.statements:
+                manager.execute(statement.format(**names))
+            trial.works.append(right.name)
+        except ClickHouseQueryError as error:
+            trial.refused.append((right, error))
 
 
 @contextmanager
 def _removed(manager: ClickHouseManager, names: dict[str, str], trial: Trial) -> Iterator[None]:
-    """Drop what was created; without the right to drop, say so only of what is there."""
+    """Drop what is there of them at the end, however it comes."""
     try:
         yield
     finally:

@@ -25,7 +25,8 @@ from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient, ClickH
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseAuthError, ClickHouseConnectionError
-from pipelines.clickhouse.problems import explain
+from pipelines.clickhouse.problems import diagnose, explain, redacted, server_code
+from pipelines.clickhouse.rules import Kind
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.partitions import Delivery, UserError
@@ -71,7 +72,7 @@ class FileJob(ClickHouseLoadJob):
                     compression="gz" if self._file_path.endswith(".gz") else None,
                 )
         except Gone as error:
-            raise ServerGone(explain(error, self.server)) from error
+            raise _meant(error, self.server) from redacted(error, self.server)
 
 
 class PartitionJob(FileJob):
@@ -94,7 +95,7 @@ class PartitionJob(FileJob):
         except ClickHouseAuthError as error:
             raise PublishFailed(str(error)) from error
         except (ClickHouseConnectionError, *Gone) as error:
-            raise ServerGone(explain(error, self.server)) from error
+            raise _meant(error, self.server) from redacted(error, self.server)
         except (UserError, OSError) as error:
             raise PublishFailed(str(error)) from error
         super().run()
@@ -130,6 +131,12 @@ def clickhouse_partitions(server: ClickHouseConfig) -> dlt.destinations.clickhou
         dataset_table_separator="__",
     )
     return destination
+
+
+def _meant(error: Exception, server: ClickHouseConfig) -> Exception:
+    """What the server refuses it would refuse again; what broke on the way may go through."""
+    refused = server_code(error) is not None and diagnose(error, server).kind is not Kind.NETWORK
+    return (PublishFailed if refused else ServerGone)(explain(error, server))
 
 
 def _recipe(line: str) -> dict[str, Any]:

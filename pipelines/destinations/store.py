@@ -24,7 +24,7 @@ from fsspec import AbstractFileSystem
 
 from pipelines.destinations import workdir
 from pipelines.destinations.layout import MANIFEST, Layout, Place
-from pipelines.destinations.swap import link_file, swap_folder
+from pipelines.destinations.swap import link_file, swap_folder, sync
 from pipelines.lock import held
 from pipelines.normalize.schema import deliveries_schema
 from pipelines.partitions import Delivery, Partition, PartitionError
@@ -205,12 +205,14 @@ class LocalStore(Store):
     def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
         """The landing folder itself becomes the partition: nothing is copied."""
         (folder / MANIFEST).write_text(_manifest(delivery))
+        sync(*folder.iterdir(), folder)
         swap_folder(folder, Path(self.raw(place, delivery.partition)))
         shutil.rmtree(folder, ignore_errors=True)
 
     def publish_file(self, source: Path, target: str) -> None:
         """Rename; `source` must come from `target()`, on the same disk."""
         Path(target).parent.mkdir(parents=True, exist_ok=True)
+        sync(source)
         source.replace(target)
 
     def publish_again(self, published: str, target: str, word: str) -> None:

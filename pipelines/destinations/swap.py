@@ -36,6 +36,16 @@ def swap_folder(new: Path, published: Path) -> None:
         aside.rename(new)
 
 
+def sync(*paths: Path) -> None:
+    """Put files and folders onto the disk: a rename must not outlive what it published."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def link_file(source: Path, target: Path, staging: Path) -> None:
     """Publish `source` a second time as `target`: a hard link where possible, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,13 @@ class Warehouse:
             "select as_select from system.tables where database = currentDatabase() "
             "and engine = 'MaterializedView' and name like %(name)s order by name"
         )
-        return [row[0] for row in self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})]
+        rows = self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})
+        if not rows:
+            raise PartitionError(
+                f"{self.config.database} has no view normalize_{place.word}, by which "
+                f"{place.raw_table} is normalised. Run: make init-clickhouse"
+            )
+        return [row[0] for row in rows]
 
     def _fingerprints(self, table: str, column: str) -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""

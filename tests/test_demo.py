@@ -1,0 +1,300 @@
+"""Every figure that `make demo` prints, against a slow calculation in Decimal of its own.
+
+The demo runs twice in one folder, as a user runs it: the second run has to remove the first one's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from scripts import sandbox_aws
+from tests.conftest import ROOT
+from tests.oracle_aws import normalize_rows
+
+TAGS = ("Environment", "Team", "Application")
+MONEY = ("billed_cost", "effective_cost", "list_cost")
+_TIME = re.compile(r"\d\d:\d\d:\d\d")
+_PUBLISHED = re.compile(r"\d\.\d s")
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run printed and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def tables(self, title: str) -> list[Rows]:
+        """The rows of every table below a line that begins with this title."""
+        found: list[Rows] = []
+        for line in self.out.splitlines():
+            if line.strip() == title:
+                found.append([])
+                reading = True
+            elif not line.startswith(("│", "┃", "┏", "┡", "└")):
+                reading = False
+            elif line.startswith("│") and found and reading:
+                found[-1].append([cell.strip() for cell in line.split("│")[1:-1]])
+        return [unfolded(rows) for rows in found]
+
+    @property
+    def text(self) -> str:
+        """What it said, without times: the same in every run."""
+        return _PUBLISHED.sub("… s", _TIME.sub("…", self.out))
+
+
+def unfolded(rows: Rows) -> Rows:
+    """A cell that is too wide goes on in the next line, where the last one is empty."""
+    whole: Rows = []
+    for row in rows:
+        if whole and not row[-1]:
+            whole[-1] = [above + below for above, below in zip(whole[-1], row, strict=True)]
+        else:
+            whole.append(row)
+    return whole
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo's folder, two runs in it, and the files elsewhere before and after."""
+
+    folder: Path
+    first: Ran
+    second: Ran
+    elsewhere: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    home = tmp_path_factory.mktemp("demo")
+    (home / "home").mkdir()
+    folder = home / "d"
+    before = files_elsewhere(home, folder)
+    first, second = run(folder, home), run(folder, home)
+    return Demo(folder, first, second, (before, files_elsewhere(home, folder)))
+
+
+def run(folder: Path, home: Path) -> Ran:
+    """`make demo` of somebody who has a ClickHouse and a bucket of their own configured."""
+    theirs = {
+        "CLICKHOUSE_HOST": "192.0.2.1",
+        "CLICKHOUSE_PASSWORD": "theirs",
+        "DESTINATION__CLICKHOUSE__CREDENTIALS__DATABASE": "theirs",
+        "DESTINATION__FILESYSTEM__BUCKET_URL": str(home / "theirs"),
+        "DLT_DESTINATION": "clickhouse",
+        "NORMALIZE__TAG_COLUMNS": '["theirs"]',
+        "SOURCES__AWS__BUCKET_URL": "file:///nowhere",
+        "SOURCES__AWS__EXPORT": "theirs",
+    }
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--dir", str(folder)],
+        cwd=home,
+        env=os.environ | theirs | {"HOME": str(home / "home"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+
+def files_elsewhere(home: Path, folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file that a demo might touch by mistake: size and time."""
+    roots = [home, ROOT / "viz_rill", ROOT / ".dlt", ROOT / ".clickhouse", ROOT / ".demo"]
+    paths = [path for root in roots for path in root.rglob("*") if path.is_file()]
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in paths
+        if not path.is_relative_to(folder)
+    }
+
+
+# an independent calculation
+
+
+def month(period: str, restated: bool = True) -> list[dict[str, Any]]:
+    """A month's cost lines by the slow rules."""
+    return _month(period, restated and period == sandbox_aws.RESTATED_PERIOD)
+
+
+@cache
+def _month(period: str, restated: bool) -> list[dict[str, Any]]:
+    rows = [
+        row | {name: list(row[name].items()) for name in ("resource_tags", "product")}
+        for row in sandbox_aws.line_items(period, restated)
+    ]
+    return normalize_rows(rows, TAGS)
+
+
+def total(lines: Iterable[dict[str, Any]], column: str) -> Decimal:
+    return sum((line[column] for line in lines), Decimal(0))
+
+
+def money(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+def by_month(restated: bool) -> Rows:
+    return [
+        [
+            period,
+            *(money(total(month(period, restated), column)) for column in MONEY),
+            money(total(month(period, restated), "x_credit_amount")),
+            f"{len(month(period, restated)):,}",
+        ]
+        for period in sandbox_aws.PERIODS
+    ]
+
+
+def grouped(
+    lines: Sequence[dict[str, Any]], *columns: str
+) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        found[tuple(line[column] for column in columns)].append(line)
+    return found
+
+
+def by_service(period: str) -> Rows:
+    """The five dearest, and all others."""
+    services = grouped(month(period), "service_name")
+    ranked = sorted(services, key=lambda name: -total(services[name], "billed_cost"))
+    shown = [(name[0], services[name]) for name in ranked[:5]]
+    others = [line for name in ranked[5:] for line in services[name]]
+    return [
+        [period, name, *(money(total(lines, column)) for column in MONEY)]
+        for name, lines in [*shown, ("all others", others)]
+    ]
+
+
+def by_tag() -> Rows:
+    tags = grouped(month(sandbox_aws.PERIODS[-1]), "tag_environment", "tag_team")
+    ranked = sorted(tags, key=lambda pair: -total(tags[pair], "effective_cost"))
+    return [
+        [
+            *(value or "(untagged)" for value in pair),
+            *(money(total(tags[pair], column)) for column in MONEY[:2]),
+        ]
+        for pair in ranked
+    ]
+
+
+# what is printed
+
+
+def test_both_runs_end_well(demo: Demo) -> None:
+    assert (demo.first.status, demo.second.status) == (0, 0), demo.first.err + demo.second.err
+
+
+def test_the_second_run_says_the_same_but_for_times(demo: Demo) -> None:
+    assert demo.second.text == demo.first.text
+
+
+def test_nothing_is_printed_as_an_error(demo: Demo) -> None:
+    lines = [
+        line for line in demo.second.err.splitlines() if not re.match(r"aws 2026-\d\d: ", line)
+    ]
+    assert [line for line in lines if not line.startswith("created ")] == []
+
+
+def test_cost_by_month_is_right_before_and_after_the_restatement(demo: Demo) -> None:
+    assert demo.second.tables("Cost by month") == [by_month(False), by_month(True)]
+
+
+def test_cost_by_service_is_right_and_adds_up_to_the_month(demo: Demo) -> None:
+    expected = [row for period in sandbox_aws.PERIODS for row in by_service(period)]
+    assert demo.second.tables("Cost by month and service") == [expected]
+
+
+def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:
+    (found,) = demo.second.tables("Cost by tag, newest month")
+    assert found == by_tag()
+    newest = month(sandbox_aws.PERIODS[-1])
+    shown = sum(Decimal(row[2].replace(",", "")) for row in found)
+    assert abs(shown - total(newest, "billed_cost")) < Decimal("0.05")
+
+
+def test_the_restatements_effect_is_right(demo: Demo) -> None:
+    (found,) = demo.second.tables("What the restatement changed")
+    old, new = (month(sandbox_aws.RESTATED_PERIOD, restated) for restated in (False, True))
+    change = total(new, "billed_cost") - total(old, "billed_cost")
+    assert [[name, *rest] for name, _, *rest in found] == [
+        [
+            sandbox_aws.RESTATED_PERIOD,
+            f"{len(lines):,}",
+            *(money(total(lines, column)) for column in MONEY[:2]),
+            difference,
+        ]
+        for lines, difference in ((old, ""), (new, money(change)))
+    ]
+    assert all(_TIME.fullmatch(row[1]) for row in found)
+
+
+def test_both_destinations_have_the_months_right_and_agree(demo: Demo) -> None:
+    expected = []
+    for period in sandbox_aws.PERIODS:
+        lines = month(period)
+        billed, effective = (money(total(lines, column)) for column in MONEY[:2])
+        count = f"{len(lines):,}"
+        expected.append([period, billed, billed, effective, effective, count, count, "yes"])
+    assert demo.second.tables("Both destinations") == [expected]
+
+
+def test_the_files_lie_where_it_says(demo: Demo) -> None:
+    (found,) = demo.second.tables("Where the files lie")
+    data = demo.folder / "data"
+    names = ("aws_costs/cur", "normalized_aws", "marts/costs", "deliveries")
+    expected = []
+    for name in names:
+        sizes = [path.stat().st_size for path in (data / name).rglob("*.parquet")]
+        expected.append([str(data / name), str(len(sizes)), sum(sizes)])
+    assert [[folder, count] for folder, count, _ in found] == [row[:2] for row in expected]
+    assert [row[1] for row in expected] == ["8", "4", "4", "4"]
+    for (_, _, shown), (_, _, size) in zip(found, expected, strict=True):
+        number, unit = shown.split(" ")
+        scale = {"kB": 1_000, "MB": 1_000_000}[unit]
+        assert abs(float(number) - int(size) / scale) <= 0.5, (shown, size)
+
+
+def test_the_files_hold_the_lines_that_the_tables_sum(demo: Demo) -> None:
+    for period in sandbox_aws.PERIODS:
+        path = demo.folder / "data" / "marts" / "costs" / f"aws-{period}.parquet"
+        rows = pq.ParquetFile(path).read(list(MONEY)).to_pylist()
+        expected = sorted(tuple(line[name] for name in MONEY) for line in month(period))
+        assert len(rows) == len(expected)
+        for found, wanted in zip(
+            sorted(tuple(row.values()) for row in rows), expected, strict=True
+        ):
+            assert found == pytest.approx([float(value) for value in wanted], abs=1e-9)
+
+
+def test_nothing_outside_its_folder_changes(demo: Demo) -> None:
+    before, after = demo.elsewhere
+    assert after == before
+
+
+def test_a_folder_that_is_not_the_demos_is_refused_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    theirs = folder / "data" / "letters.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("dear")
+    ran = run(folder, tmp_path)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.endswith(f"error: {folder} holds data. Name an empty folder with --dir\n")
+    assert [path for path in folder.rglob("*") if path.is_file()] == [theirs]

@@ -1,0 +1,604 @@
+"""P5 for AWS: pandas and ClickHouse make the same rows of the same delivery.
+
+What those rows must be is tested on pandas alone (test_normalize_aws*.py), but for the totals of
+Appendix A's bills, which are held against both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.aws.deliveries import files_of
+from pipelines.aws.landing import land
+from pipelines.aws_pipeline import AwsExport, AwsSettings
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.migrate import migrate
+from pipelines.destinations.parquet_columns import kind_of_clickhouse
+from pipelines.destinations.warehouse import connect
+from pipelines.normalize.schema import COSTS, cost_columns
+from scripts import cur_delivery, sandbox_aws
+from tests import twins as twin
+from tests.random_aws import LINES, OPTIONAL, TAG_MAPS
+from tests.raw_aws import (
+    FOCUS_ROW,
+    MAP,
+    NET_RECURRING,
+    NET_RI_COST,
+    NET_SP_COST,
+    NET_UPFRONT,
+    ON_DEMAND,
+    PLANNED,
+    PUBLIC,
+    RECURRING,
+    RESERVED,
+    RI_COST,
+    SP_COST,
+    TOTAL,
+    UPFRONT,
+    USED,
+    Row,
+    focus,
+    legacy_csv,
+    legacy_parquet,
+    line,
+    retyped,
+    savings_plan_hour,
+    table,
+)
+from tests.test_normalize_lookups import lookup_rows
+from tests.twins import PARTITION, PLACE, Twins
+
+TAG_COLUMNS = (
+    "Environment", "team", "user:Owner", "Cost Center", "it's", "a-b", "Équipe", "ΟΔΟΣ id",
+    'say "hi"\\now', "100% {sure};",
+)  # fmt: skip
+KINDS = [*(row["line_item_type"] for row in lookup_rows("aws_line_items.csv"))]
+FORMS = (table, legacy_parquet, legacy_csv)
+Form = Callable[[list[Row]], pa.Table]
+
+
+@pytest.fixture(scope="module")
+def twins(
+    clickhouse_server: ClickHouseConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Twins]:
+    folder = tmp_path_factory.mktemp("twins")
+    with twin.on_a_database(clickhouse_server, folder, TAG_COLUMNS) as made:
+        yield made
+
+
+def usage(**columns: list[Any]) -> list[Row]:
+    """A line of usage for each value of one column."""
+    ((name, values),) = columns.items()
+    return [line("Usage", 1.0, {name: value}) for value in values]
+
+
+# Kinds of lines and the forms in which they come.
+
+EVERY_COST = {
+    "line_item_net_unblended_cost": 1.0,
+    RI_COST: 0.07,
+    NET_RI_COST: 0.06,
+    UPFRONT: 0.035,
+    NET_UPFRONT: 0.03,
+    RECURRING: 0.025,
+    NET_RECURRING: 0.02,
+    SP_COST: 0.1,
+    NET_SP_COST: 0.09,
+    TOTAL: 0.12,
+    USED: 0.07,
+}
+GOLDEN = [
+    ON_DEMAND,
+    *(
+        line(kind, cost, *others)
+        for kind in (*KINDS, "SomethingNew", "usage", "", None)
+        for cost, others in (
+            (1.25, []),
+            (None, []),
+            (-1.25, [{name: None if "_net_" in name else v for name, v in EVERY_COST.items()}]),
+            (1.25, [PUBLIC, RESERVED, EVERY_COST]),
+            (1.25, [PLANNED, RESERVED, {UPFRONT: None, RECURRING: 0.5, TOTAL: 0.12}]),
+            (0.0, [PLANNED, {USED: 0.1, "line_item_product_code": "ComputeSavingsPlans"}]),
+        )
+    ),
+    *(
+        line(kind, 1.0, line_item_usage_type=usage_type)
+        for kind in ("Usage", "Tax")
+        for usage_type in ("SpotUsage:c5.large", "USW2-SpotUsage:c5", "spotusage", "", None)
+    ),
+    *usage(line_item_operation=["EKSPod-EC2", "ECSTask-EC2", "ekspod-ec2", "", None]),
+    *usage(line_item_currency_code=["USD", "usd", "CHF", "XXX", "", None]),
+    *usage(line_item_product_code=[*(r["product_code"] for r in lookup_rows("aws_services.csv"))]),
+    *usage(line_item_product_code=["8xmarketplace", "amazonec2", "", None]),
+    *usage(product_region_code=[*(r["region_id"] for r in lookup_rows("aws_regions.csv"))]),
+    *usage(product_region_code=["mars-north-1", "", None]),
+    *usage(product_region=["eu-central-1", "mars-north-1", "", None]),
+    *usage(reservation_reservation_a_r_n=["", None]),
+    line("Usage", product_region_code="", product_region="eu-central-1"),
+    *(
+        line("Usage", product=product, product_product_name=name, line_item_product_code=code)
+        for product in ([("product_name", "EC2"), ("vcpu", "2")], [("product_name", "")], [], None)
+        for name in ("Amazon EC2", "", None)
+        for code in ("AmazonEC2", "", None)
+    ),
+    *usage(line_item_resource_id=["i-1", "", " ", "é 🎉 \\ ' \" \t\n\x00", "x" * 70_000]),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_line_of_every_kind_is_the_same(twins: Twins, form: Form) -> None:
+    assert twins.differences(form(GOLDEN)) == []
+    assert twins.read().num_rows == len(GOLDEN) - 2  # the rows of split cost allocation
+
+
+def test_empty_text_is_null_in_both(twins: Twins) -> None:
+    texts = {name: "" for name, value in ON_DEMAND.items() if isinstance(value, str)}
+    both = twins.both(table([ON_DEMAND | texts]))
+    assert twin.differences(*both) == []
+    assert [n for found in both for n, v in found.to_pylist()[0].items() if v == ""] == []
+
+
+BILLS: dict[str, tuple[list[Row], float, float]] = {
+    "a credit": ([line("Usage", 100.0), line("Credit", -30.0)], 70.0, 70.0),
+    "every sign": (
+        [
+            line("Usage", 100.0),
+            line("EdpDiscount", -5.0),
+            line("Credit", -10.0),
+            line("Refund", -3.0),
+            line("Tax", 8.0),
+        ],
+        90.0,
+        90.0,
+    ),
+    "an hour under a plan": (savings_plan_hour(), 0.06, 0.06),
+    "a reservation without upfront fee": (
+        [
+            line("DiscountedUsage", 0.0, RESERVED, {RI_COST: 0.07}),
+            line("RIFee", 0.07, RESERVED, {UPFRONT: 0.0, RECURRING: 0.0}),
+        ],
+        0.07,
+        0.07,
+    ),
+    "a plan paid upfront": (
+        [
+            line("SavingsPlanUpfrontFee", 876.0, PLANNED),
+            line("SavingsPlanCoveredUsage", 0.10, PLANNED, {SP_COST: 0.10}),
+            line("SavingsPlanNegation", -0.10, PLANNED),
+            line("SavingsPlanRecurringFee", 0.0, PLANNED, {TOTAL: 0.10, USED: 0.10}),
+        ],
+        876.0,
+        0.10,
+    ),
+    "on demand at list price": (
+        [line("Usage", 100.0, pricing_public_on_demand_cost=100.0)],
+        100.0,
+        100.0,
+    ),
+    "a reservation's upfront fee": (
+        [line("Fee", 300.0, RESERVED, bill_billing_entity="AWS", line_item_legal_entity="AWS")],
+        300.0,
+        0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("bill", BILLS)
+def test_a_bill_comes_to_the_same_right_total(twins: Twins, bill: str) -> None:
+    rows, billed, effective = BILLS[bill]
+    both = twins.both(table(rows))
+    assert twin.differences(*both) == []
+    assert [
+        tuple(round(math.fsum(found[name].to_pylist()), 9) for name in COSTS_OF_A_BILL)
+        for found in both
+    ] == [(billed, effective)] * 2
+
+
+COSTS_OF_A_BILL = ("billed_cost", "effective_cost")
+
+FOCUS = [
+    FOCUS_ROW,
+    *(
+        FOCUS_ROW | change
+        for change in (
+            *(
+                {"charge_category": category, "billed_cost": cost}
+                for category in ("Usage", "Purchase", "Tax", "Credit", "Adjustment", "New", "", None)
+                for cost in (-30.0, None)
+            ),
+            {"effective_cost": None, "list_cost": None, "contracted_cost": None},
+            {"commitment_discount_id": "arn", "commitment_discount_status": "Unused"},
+            {"commitment_discount_type": "Savings Plan", "commitment_discount_category": "Spend"},
+            {"billing_currency": "CHF", "charge_class": "Correction"},
+            {"tags": None},
+            {"tags": [("user:it's", "x"), ("Owner", "plain"), ("user:OWNER", "mine"), ("", "")]},
+            dict.fromkeys(FOCUS_ROW) | {"billed_cost": 1.0, "charge_category": "Usage"},
+            {name: "" for name, value in FOCUS_ROW.items() if isinstance(value, str)},
+        )
+    ),
+]
+FOCUS_1_2 = {"invoice_id": "1", "sku_meter": "m", "capacity_reservation_id": None}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        focus(FOCUS),
+        focus(FOCUS, pa.decimal128(20, 9)),
+        focus([row | FOCUS_1_2 for row in FOCUS]),
+        focus([{n: FOCUS_ROW[n] for n in ("billed_cost", "charge_category", "charge_period_start", "billing_currency")}]),
+    ],
+    ids=["1.0", "decimal", "1.2", "bare"],
+)
+def test_a_focus_export_is_the_same(twins: Twins, raw: pa.Table) -> None:
+    assert twins.differences(raw) == []
+    assert twins.read().num_rows == raw.num_rows
+
+
+DELIVER = {
+    "cur2": cur_delivery.deliver_cur2,
+    "legacy-csv": cur_delivery.deliver_legacy_csv,
+    "legacy-parquet": cur_delivery.deliver_legacy_parquet,
+    "focus": cur_delivery.deliver_focus,
+}
+
+
+@cache
+def october() -> list[Row]:
+    """Every 7th line of the sandbox's month, and each that is rare."""
+    rows = sandbox_aws.line_items(PARTITION)
+    kinds = ("Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "DiscountedUsage")
+    return [r for at, r in enumerate(rows) if at % 7 == 0 or r["line_item_line_item_type"] not in kinds]
+
+
+@pytest.mark.parametrize("form", DELIVER)
+def test_a_delivery_that_was_landed_is_the_same(twins: Twins, tmp_path: Path, form: str) -> None:
+    DELIVER[form](tmp_path / "bucket", "billing", "export", PARTITION, october(), files=2)
+    export = AwsExport(AwsSettings(bucket_url=(tmp_path / "bucket").as_uri()))
+    (partition,) = export.partitions()
+    _, objects = files_of(export.bucket, partition)
+    landed = land(export.bucket, partition, objects, tmp_path / "landed", lambda _: None)
+    raw = [pq.ParquetFile(tmp_path / "landed" / file.name).read() for file in landed]
+    assert twins.differences(*raw) == []
+    assert twins.read().num_rows > 500
+
+
+# Tags.
+
+TAGS: list[list[tuple[str, str]] | None] = [
+    None,
+    [],
+    [("user:team", "a")],
+    [("user_Team", "a")],
+    [("TEAM", "a")],
+    [("user:Team", "other"), ("user:team", "exact")],
+    [("user:TEAM", "first"), ("user:Team", "second")],
+    [("user:team", ""), ("user:Team", "other")],
+    [("team", "plain"), ("user:team", "mine")],
+    [("user:team", "mine"), ("team", "plain")],
+    [("user:team", "1"), ("user_team", "2"), ("z", "3"), ("team", "4")],
+    [("team", "1"), ("team", "2")],
+    [("", "1"), ("user:", "2"), ("user_", "3"), ("b", "4")],
+    [("user:user:team", "x"), ("user:user_team", "y"), ("User:team", "z")],
+    [("\nuser:team", "x"), ("user:team\n", "y"), ("user\n:team", "z")],
+    [("user:Owner", "o")],
+    [("owner", "o"), ("user:OWNER", "O")],
+    [("user:Cost Center", "7")],
+    [("COST CENTER", "7"), ("cost_center", "8")],
+    [("user:it's", "x"), ("user:IT'S", "y")],
+    [("user:a-b", "1"), ("user:a_b", "2"), ("user:A-b", "3"), ("a b", "4")],
+    [("user:a_b", "2")],
+    [('user:SAY "HI"\\NOW', "x")],
+    [("user:100% {sure};", "x"), ("100% {SURE};", "y")],
+    [("user:équipe", "x"), ("ÉQUIPE", "y")],
+    [("user:οδος id", "final sigma")],
+    [("user:οδοσ ID", "no final sigma")],
+    [("user:Environment", "é 🎉 \\ ' \" \t\n\x00"), ("ключ", "ü"), ("🎉", "")],
+    [("aws:createdBy", "root"), ("aws:Environment", "y"), ("aws_stack", "s")],
+    [("user:Name", "web")],
+    [("name", "lower"), ("NAME", "upper")],
+    [("user_name", "")],
+    [(f"user:k{at}", str(at)) for at in range(500)],
+]
+
+
+@pytest.mark.parametrize("form", [table, legacy_csv])
+def test_tags_are_the_same_whatever_their_keys(twins: Twins, form: Form) -> None:
+    raw = form(usage(resource_tags=TAGS))
+    assert twins.differences(raw) == []
+    found = twins.read()
+    assert [n for n in found.schema.names if n.startswith("tag_") and not found[n].count()] == []
+
+
+def test_flat_tag_columns_are_the_same(twins: Twins) -> None:
+    snake = [
+        None,
+        [("user_environment", "prod"), ("user_cost_center", ""), ("aws_created_by", "root")],
+        [("user_team", "a"), ("team", "plain"), ("name", "web")],
+        [("user_user_team", "b"), ("user_name", "db")],
+    ]
+    assert twins.differences(legacy_parquet(usage(resource_tags=snake))) == []
+    assert twins.read()["tag_team"].to_pylist().count("a") == 1
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        pa.array([[("user:team", None), ("b", None)], [("user:team", "a"), ("b", "")], None], MAP),
+        pa.nulls(3, MAP),
+        pa.array([[("user:team", "a")], [], None], pa.map_(pa.large_string(), pa.large_string())),
+        pa.array(
+            [[("user:team", "a")], [("b", "a"), ("user:team", "")], None],
+            pa.map_(pa.string(), pa.dictionary(pa.int32(), pa.string())),
+        ),
+    ],
+    ids=["null-values", "all-null", "large", "dictionary"],
+)
+def test_maps_of_any_text_are_the_same(twins: Twins, maps: pa.Array) -> None:
+    raw = table([line("Usage", 1.0)] * 3)
+    assert twins.differences(raw.append_column("resource_tags", maps)) == []
+    assert twins.differences(focus([FOCUS_ROW] * 3).drop_columns("tags").append_column("tags", maps)) == []
+
+
+# Types, times, amounts and columns that are not there.
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("line_item_product_code", pa.large_string()),
+        ("line_item_product_code", pa.binary()),
+        ("line_item_product_code", pa.dictionary(pa.int8(), pa.string())),
+        ("line_item_product_code", pa.dictionary(pa.int32(), pa.large_string())),
+        ("line_item_net_unblended_cost", pa.decimal128(18, 6)),
+        ("line_item_net_unblended_cost", pa.decimal128(38, 18)),
+        ("line_item_net_unblended_cost", pa.decimal256(60, 18)),
+        ("line_item_net_unblended_cost", pa.float32()),
+        ("line_item_usage_amount", pa.int8()),
+        ("line_item_usage_amount", pa.uint64()),
+        ("line_item_usage_amount", pa.dictionary(pa.int32(), pa.float64())),
+        ("line_item_usage_start_date", pa.timestamp("s")),
+        ("line_item_usage_start_date", pa.timestamp("us")),
+        ("line_item_usage_start_date", pa.timestamp("ns")),
+        ("line_item_usage_start_date", pa.timestamp("ms", tz="Europe/Berlin")),
+        ("line_item_usage_start_date", pa.timestamp("ns", tz="Asia/Tokyo")),
+        ("bill_billing_period_start_date", pa.date32()),
+        ("reservation_effective_cost", pa.null()),
+        ("line_item_usage_account_name", pa.null()),
+        ("line_item_usage_end_date", pa.null()),
+    ],
+    ids=str,
+)
+def test_a_column_of_another_fitting_type_is_the_same(
+    twins: Twins, name: str, kind: pa.DataType
+) -> None:
+    rows = [
+        ON_DEMAND | {"line_item_net_unblended_cost": 0.125, RI_COST: None},
+        ON_DEMAND | {"line_item_net_unblended_cost": None, "line_item_product_code": None},
+    ]
+    raw = retyped(table(rows), name, kind)
+    assert raw.schema.field(name).type == kind
+    assert twins.differences(raw) == []
+
+
+MOMENTS = [
+    datetime(*moment, tzinfo=UTC)
+    for moment in (
+        (1, 1, 1), (1850, 6, 1), (1899, 12, 31, 23), (1925, 1, 1), (1969, 12, 31, 23, 59, 59, 999999),
+        (1970, 1, 1), (2026, 3, 8, 10, 30), (2026, 10, 3, 23, 59, 59, 999999), (2026, 11, 1, 8, 30),
+        (2038, 1, 19, 3, 14, 8), (2149, 6, 7), (2262, 4, 12), (2300, 1, 1), (9999, 12, 31, 23, 59, 59),
+    )
+]  # fmt: skip
+
+
+def test_times_are_the_same_however_far(twins: Twins) -> None:
+    times = [
+        "line_item_usage_start_date", "line_item_usage_end_date",
+        "bill_billing_period_start_date", "bill_billing_period_end_date",
+    ]  # fmt: skip
+    rows = [line("Usage", 1.0, dict.fromkeys(times, moment)) for moment in [*MOMENTS, None]]
+    assert twins.differences(table(rows)) == []
+    days = sorted(day for day in twins.read()["x_usage_date"].to_pylist() if day)
+    assert days == [moment.date() for moment in MOMENTS]
+
+
+def test_zoneless_times_of_any_age_are_the_same(twins: Twins) -> None:
+    near = [moment for moment in MOMENTS if 1700 < moment.year < 2262]
+    raw = legacy_parquet(usage(line_item_usage_start_date=near))
+    assert twins.differences(raw) == []
+    assert twins.differences(raw, use_deprecated_int96_timestamps=True) == []
+    assert twins.differences(raw, version="1.0", coerce_timestamps="ms", allow_truncated_timestamps=True) == []
+
+
+AMOUNTS = (
+    0.0, -0.0, 5e-324, -1e-12, 1e-9, 1e-7, 0.1 + 0.2, 12345678.123456789, 1e15, -1e300, 1e300,
+    math.nan, math.inf, -math.inf, None,
+)  # fmt: skip
+
+
+def test_amounts_are_the_same_however_small_or_huge(twins: Twins) -> None:
+    names = ("line_item_unblended_cost", "line_item_usage_amount", *PUBLIC)
+    rows = [
+        *(line(kind, amount) for kind in ("Usage", "Credit", "Tax") for amount in AMOUNTS),
+        *(line("Usage", 1.0, dict.fromkeys(names, amount)) for amount in AMOUNTS),
+        *(line("Usage", 1.0, line_item_net_unblended_cost=amount) for amount in AMOUNTS),
+        *(line("RIFee", 1.0, {UPFRONT: a, RECURRING: b}) for a in AMOUNTS for b in AMOUNTS),
+        *(line("SavingsPlanRecurringFee", 1.0, {TOTAL: a, USED: b}) for a in AMOUNTS for b in AMOUNTS),
+        *(line("DiscountedUsage", 1.0, {RI_COST: 1.0, NET_RI_COST: a}) for a in AMOUNTS),
+    ]
+    assert twins.differences(table(rows)) == []
+    costs = ("billed_cost", "effective_cost", "list_cost", "contracted_cost")
+    rows = [FOCUS_ROW | dict.fromkeys(costs, amount) for amount in AMOUNTS]
+    assert twins.differences(focus(rows)) == []
+    assert twins.read()["billed_cost"].null_count == 4
+
+
+def test_months_whose_files_differ_in_columns_are_the_same(twins: Twins) -> None:
+    bare = table([line("Usage", 1.0)])
+    assert twins.differences(bare, table([ON_DEMAND]), bare) == []
+    assert twins.differences(bare) == []
+    one = table([line("Usage", 1.0, line_item_product_code="AmazonEC2")])
+    other = retyped(one, "line_item_product_code", pa.large_string())
+    assert twins.differences(one, other, retyped(one, "line_item_product_code", pa.null())) == []
+
+
+def test_columns_without_a_value_are_the_same(twins: Twins) -> None:
+    required = {name: ON_DEMAND[name] for name in ("line_item_line_item_type", "line_item_unblended_cost", "line_item_usage_start_date")}
+    assert twins.differences(table([dict.fromkeys(ON_DEMAND) | required])) == []
+    assert twins.differences(table([dict.fromkeys(ON_DEMAND)])) == []
+
+
+@pytest.mark.parametrize("name", ["region", "kind", "net", "rate", "tag_keys", "source", "entries"])
+def test_a_new_column_of_any_name_changes_nothing(twins: Twins, name: str) -> None:
+    raw = table([ON_DEMAND, line("Tax", 8.0)])
+    new = pa.array(["x", "y"])
+    assert twins.differences(raw.append_column(name, new)) == []
+
+
+def test_a_month_without_rows_is_the_same(twins: Twins) -> None:
+    assert twins.differences(table([ON_DEMAND]).slice(0, 0)) == []
+    assert twins.read().num_rows == 0
+
+
+# Random deliveries.
+
+HOSTILE = st.text(st.characters(codec="utf-8"), max_size=8)
+ODD = {
+    "line_item_usage_start_date": st.datetimes().map(lambda time: time.replace(tzinfo=UTC)),
+    "line_item_unblended_cost": st.floats(width=64).filter(lambda x: not 1e150 < abs(x) < math.inf),
+    "line_item_resource_id": HOSTILE,
+    "line_item_line_item_type": HOSTILE,
+    "resource_tags": TAG_MAPS
+    | st.lists(st.tuples(HOSTILE.map("user:{}".format) | HOSTILE | st.sampled_from(TAG_COLUMNS), HOSTILE), max_size=4),
+}
+RANDOM_LINES = st.builds(lambda usual, odd: usual | odd, LINES, st.fixed_dictionaries({}, optional=ODD))
+QUICKLY = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@QUICKLY
+@given(
+    st.lists(RANDOM_LINES, min_size=1, max_size=20),
+    st.sets(st.sampled_from(OPTIONAL), max_size=6),
+    st.sampled_from(FORMS),
+)
+def test_random_lines_are_the_same(
+    twins: Twins, rows: list[Row], missing: set[str], form: Form
+) -> None:
+    kept = [{name: row[name] for name in row if name not in missing} for row in rows]
+    assert twins.differences(form(kept)) == []
+
+
+def of_focus(name: str) -> st.SearchStrategy[object]:
+    """Values of a column of a FOCUS export."""
+    given = FOCUS_ROW[name]
+    if isinstance(given, datetime):
+        return st.none() | ODD["line_item_usage_start_date"]
+    if isinstance(given, float):
+        return st.none() | ODD["line_item_unblended_cost"]
+    return ODD["resource_tags"] if name == "tags" else st.none() | st.just(given) | HOSTILE
+
+
+FOCUS_LINES = st.fixed_dictionaries(
+    {name: of_focus(name) for name in FOCUS_ROW}
+    | {
+        "charge_category": st.sampled_from(("Usage", "Credit", "Tax", "usage", "", None)),
+        "billing_currency": st.sampled_from(("USD", "CHF", "", None)),
+    }
+)
+
+
+@QUICKLY
+@given(st.lists(FOCUS_LINES, min_size=1, max_size=15))
+def test_random_rows_of_a_focus_export_are_the_same(twins: Twins, rows: list[Row]) -> None:
+    assert twins.differences(focus(rows)) == []
+
+
+# The view itself.
+
+
+@pytest.mark.parametrize("raw", [table(GOLDEN), focus(FOCUS[:1] + FOCUS[-8:-2])], ids=["cur", "focus"])
+def test_a_direct_insert_gives_what_publishing_gives(twins: Twins, raw: pa.Table) -> None:
+    names = [twins.write(raw)]
+    published = twins.clickhouse(names)
+    direct = "1999-01"
+    columns = {"billing_period": direct, "x_fingerprint": twin.FINGERPRINT, "x_dlt_load_id": twin.LOAD_ID}
+    inserted = pq.read_table(twins.folder / names[0])
+    for name, value in columns.items():
+        inserted = inserted.append_column(name, pa.array([value] * inserted.num_rows))
+    with connect(twins.config) as client:
+        client.insert_arrow(PLACE.raw_table, inserted)
+    found = twins.read(direct)
+    twins.warehouse.manager.execute(f"alter table {PLACE.raw_table} drop partition '{direct}'")
+    twins.warehouse.manager.execute(f"alter table {PLACE.normalized_table} drop partition '{direct}'")
+    at = found.schema.get_field_index("x_partition")
+    assert found["x_partition"].unique().to_pylist() == [direct]
+    assert twin.differences(found.set_column(at, found.field(at), published["x_partition"]), published) == []
+
+
+TYPES = {
+    ("text", True): ("Nullable(String)", "LowCardinality(Nullable(String))"),
+    ("text", False): ("String", "LowCardinality(String)"),
+    ("number", True): ("Nullable(Float64)",),
+    ("timestamp", True): ("Nullable(DateTime64(6, 'UTC'))",),
+    ("date", True): ("Nullable(Date32)",),
+    ("map", False): ("Map(LowCardinality(String), String)",),
+}
+
+
+def test_the_published_table_has_the_columns_of_the_cost_shape(twins: Twins) -> None:
+    rows = twins.warehouse.manager.execute(f"describe table {PLACE.normalized_table}")
+    wanted = cost_columns(TAG_COLUMNS)
+    assert [row[0] for row in rows] == [column.name for column in wanted]
+    types = {row[0]: row[1] for row in rows}
+    assert [
+        (column, types[column.name])
+        for column in wanted
+        if types[column.name] not in TYPES[column.type, column.nullable]
+    ] == []
+    meanings = {row[0]: row[4] for row in rows}
+    assert {c.name: meanings[c.name] for c in COSTS} == {c.name: c.meaning for c in COSTS}
+
+
+@pytest.mark.parametrize("view", ["normalize_aws", "normalize_aws_focus"])
+def test_a_view_selects_the_columns_of_the_cost_shape(twins: Twins, view: str) -> None:
+    execute = twins.warehouse.manager.execute
+    ((select,),) = execute(
+        "select as_select from system.tables where database = currentDatabase() and name = %(v)s",
+        {"v": view},
+    )
+    rows = execute(f"describe ({select})")
+    wanted = cost_columns(TAG_COLUMNS)
+    assert [row[0] for row in rows] == [column.name for column in wanted]
+    given = [kind_of_clickhouse(row[1]) for row in rows]
+    assert given == [KIND_WORDS[column.type] for column in wanted]
+
+
+KIND_WORDS = {
+    "text": "text",
+    "number": "number",
+    "timestamp": "time",
+    "date": "time",
+    "map": "map of text",
+}
+
+
+def test_migrating_again_changes_nothing(twins: Twins) -> None:
+    said: list[str] = []
+    migrate(twins.config, TAG_COLUMNS, said.append)
+    assert said == []
