@@ -3,11 +3,11 @@
 The map, in the order in which a run goes through it:
 
 __main__.py     the commands: the only place that reads the environment and sets an exit status;
-                options.py, console.py and report.py are its options, its streams and its tables
+                commands_clickhouse.py, options.py, console.py and report.py are parts of it
 load.py         plan, run, publish: compares fingerprints, lands each changed partition, lets dlt
                 carry it; the registry of sources, and the one place that builds a dlt.pipeline
-aws_pipeline.py the aws source: one listing is the plan, a billing period is the unit. aws/ is what
-                it is made of: the bucket, the exports in it, landing a file untouched where it can be
+aws_pipeline.py the aws source: one listing is the plan, a billing period is the unit; aws/ is what
+                it is made of: the bucket, the exports in it, landing a file, untouched if it can be
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse
 destinations/   how a partition is published whole: store.py on disk and on object stores,
@@ -15,7 +15,7 @@ destinations/   how a partition is published whole: store.py on disk and on obje
 normalize/      schema.py is the one shape; run.py normalises what changed, with <word>.py's rules,
                 batch by batch (batches.py), and keeps marts and history
 clickhouse/     config.py and manager.py: where the server is, and one connection to it; migrate.py
-                and compare.py: what sql/ says, made so or compared with; lease.py: one loader a word
+                and compare.py: what sql/ says, made so or compared; lease.py: one loader per word
 checks.py       sql/checks on both destinations: each returns the offending rows
 status.py       what is published, partition by partition
 doctor.py       configuration and connections, each problem with its fix

@@ -2,41 +2,34 @@
 
 The only place that prints, reads os.environ or turns an error into an exit status:
 0 done, 1 something failed (each failure named), 2 wrong usage or configuration.
+Imports that a command alone needs stand in it: a run that changes nothing is mostly imports.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import (
     ConfigurationException,
 )
 
-from pipelines import checks, doctor, findings, report, status
 from pipelines import load as loading
 from pipelines import options as flags
-from pipelines.clickhouse import compare
-from pipelines.clickhouse import migrate as migrations
-from pipelines.clickhouse.config import (
-    NOT_CONFIGURED,
-    ClickHouseConfig,
-    ClickHouseConfigError,
-    is_configured,
-)
+from pipelines import report
 from pipelines.console import fail, out, progress, say, set_up_logging
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import Store
-from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize import run as normalizing
 from pipelines.options import DESTINATIONS, Commands, options_of, selected
 from pipelines.partitions import ConfigurationError, Selection, UserError
 
-log = logging.getLogger("pipelines")
+if TYPE_CHECKING:
+    from pipelines.destinations.warehouse import Warehouse
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,15 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    words, selection = loading.words(options.words), selected(options)
-    destination = _destination_of(options)
+    entries = [loading.SOURCES[word] for word in loading.words(options.words)]
+    selection = selected(options)
+    destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:
-        entries = [loading.SOURCES[word] for word in words]
         return _show_plans(entries, destination, selection)
-    if isinstance(destination, Warehouse):
-        _migrate_if_needed(destination.config)
-    entries = [loading.SOURCES[word] for word in words]
-    return _load_entries(entries, destination, selection, "loaded")
+    return _load_entries(entries, destination, selection, "loaded", options.debug)
 
 
 def _load_entries(
@@ -88,25 +78,36 @@ def _load_entries(
     destination: loading.Destination,
     selection: Selection,
     done: str,
+    debug: bool,
 ) -> int:
-    failed = 0
+    """Load one word after the other; one that fails as a whole does not keep the others."""
+    codes = {0}
     for entry in entries:
-        with progress() as watcher:
-            outcome = loading.load(entry, destination, selection, watcher)
+        try:
+            with progress() as watcher:
+                outcome = loading.load(entry, destination, selection, watcher)
+        except (ConfigurationError, ConfigurationException) as error:
+            codes.add(fail(error, 2, debug))
+            continue
+        except UserError as error:
+            codes.add(fail(error, 1, debug))
+            continue
         loaded, bad = len(outcome.loaded), len(outcome.failed)
         unchanged = len(outcome.planned) - loaded - bad
         say(f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed")
-        failed += bad
-    return 1 if failed else 0
+        codes.add(1 if bad else 0)
+    return 1 if 1 in codes else max(codes)
 
 
 def _ingest(options: argparse.Namespace) -> int:
-    store, warehouse = filesystem.configured_store(), Warehouse(_clickhouse())
+    from pipelines import commands_clickhouse
+
+    store = filesystem.configured_store()
+    warehouse = commands_clickhouse.warehouse(os.environ, migrated=not options.dry_run)
     entries = [loading.ingestion(word, store) for word in loading.words(options.words)]
     if options.dry_run:
         return _show_plans(entries, warehouse, selected(options))
-    _migrate_if_needed(warehouse.config)
-    return _load_entries(entries, warehouse, selected(options), "ingested")
+    return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
 
 
 def _show_plans(
@@ -151,12 +152,13 @@ def _normalize(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from pipelines import checks, commands_clickhouse
+
     destination = _destination_of(options)
-    if isinstance(destination, Warehouse):
-        with connect(destination.config) as client:
-            results = checks.run(checks.ClickHouseConnection(client, destination.config))
-    else:
+    if isinstance(destination, Store):
         results = checks.run(checks.local_connection(destination))
+    else:
+        results = commands_clickhouse.run_checks(destination.config)
     for result in results:
         if result.rows:
             out.print(report.table(f"{result.name}: {result.meaning}", result.columns, result.rows))
@@ -166,6 +168,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from pipelines import status
+
     destination = _destination_of(options)
     for word in loading.words(options.words):
         rows = status.rows(loading.SOURCES[word].place, destination)
@@ -174,14 +178,18 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from pipelines import doctor, findings
+
     words = loading.words(options.words)
     return findings.tell(doctor.examine(words, _destination_name(options), os.environ))
 
 
-def _destination_of(options: argparse.Namespace) -> Store | Warehouse:
-    if _destination_name(options) == "clickhouse":
-        return Warehouse(_clickhouse())
-    return filesystem.configured_store()
+def _destination_of(options: argparse.Namespace, *, migrated: bool = False) -> Store | Warehouse:
+    if _destination_name(options) == "filesystem":
+        return filesystem.configured_store()
+    from pipelines import commands_clickhouse
+
+    return commands_clickhouse.warehouse(os.environ, migrated=migrated)
 
 
 def _destination_name(options: argparse.Namespace) -> str:
@@ -194,52 +202,10 @@ def _destination_name(options: argparse.Namespace) -> str:
     return str(name)
 
 
-def _clickhouse() -> ClickHouseConfig:
-    if not is_configured(os.environ):
-        raise ConfigurationError(NOT_CONFIGURED)
-    try:
-        return ClickHouseConfig.from_env(os.environ)
-    except ClickHouseConfigError as error:
-        raise ConfigurationError(str(error)) from error
-
-
-def _without_server(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without any word on ClickHouse: what `make clickhouse-up` started is left."""
-    ours = ("CLICKHOUSE_", "DESTINATION__CLICKHOUSE__")
-    return {name: value for name, value in environ.items() if not name.startswith(ours)}
-
-
-def _migrate_if_needed(config: ClickHouseConfig) -> None:
-    keys = normalizing.tag_columns()
-    if not migrations.is_current(config, keys):
-        migrations.migrate(config, keys, log.info)
-
-
 def _migrate(options: argparse.Namespace) -> int:
-    config = _clickhouse()
-    if options.validate or options.align:
-        return _compare(config, align=options.align)
-    migrations.migrate(config, normalizing.tag_columns(), say)
-    say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
-    return 0
+    from pipelines import commands_clickhouse
 
-
-def _compare(config: ClickHouseConfig, *, align: bool) -> int:
-    keys = normalizing.tag_columns()
-    if align:
-        local = ClickHouseConfig.from_env(
-            {**_without_server(os.environ), "CLICKHOUSE_MODE": "local"}
-        )
-        found = compare.align(local, config, keys)
-        title = f"{local.host}:{local.port} and {config.host}:{config.port}"
-    else:
-        found = compare.validate(config, keys)
-        title = f"sql/ and {config.database} on {config.host}:{config.port}"
-    if found:
-        rows = [(each.where, each.expected, each.found) for each in found]
-        out.print(report.table(f"{title} differ", ("where", "first", "second"), rows))
-    say(f"{title}: {len(found)} differences")
-    return 1 if found else 0
+    return commands_clickhouse.migrate(options, os.environ)
 
 
 _ALL = (flags.words, flags.selecting, flags.destination)

@@ -6,6 +6,7 @@ names where each value comes from and how to mend what is wrong, and never a pas
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,10 @@ from pipelines.clickhouse.rules import Problem
 from pipelines.doctor_settings import read_settings
 from pipelines.findings import Finding, Kind, skipped, warning
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import UserError
+from pipelines.partitions import ConfigurationError, UserError
+
+# It logs "Unexpected Http Driver Exception" for what it raises as well; a finding tells that.
+logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
 
 WAKE_SECONDS = 60  # an idle service of ClickHouse Cloud sleeps, and needs about 10 s to wake up
 PAUSE_SECONDS = 5
@@ -98,7 +102,7 @@ class _Examination:
         for examine_part in (self._server, self._rights, self._schema):
             try:
                 yield from examine_part()
-            except UserError as error:
+            except ClickHouseError as error:
                 yield self._bad(examine_part.__name__.strip("_"), self._problem(error))
 
     def _name(self) -> Told:
@@ -168,7 +172,9 @@ class _Examination:
     def _log_in_over_http(self) -> None:
         timeout = max(1, round(self.config.connect_timeout))  # a sleeping service says nothing
         arguments = self.server.to_connect_arguments()
-        clickhouse_connect.get_client(**arguments, send_receive_timeout=timeout).close()
+        clickhouse_connect.get_client(
+            **arguments, send_receive_timeout=timeout, dedicated_pool=True
+        ).close()
 
     def _server(self) -> Iterator[Finding]:
         sql = "select version(), currentUser(), toUnixTimestamp64Milli(now64(3)) / 1000"
@@ -224,7 +230,13 @@ class _Examination:
 
     def _schema(self) -> Iterator[Finding]:
         database = self.config.database
-        if is_current(self.config, tag_columns()):
+        try:
+            keys = tag_columns()
+        except ConfigurationError as error:
+            what, _, fix = str(error).partition(". ")
+            yield Finding(False, "schema", what, fix, Kind.CONFIGURATION)
+            return
+        if is_current(self.config, keys):
             yield Finding(True, "schema", f"database {database} is as sql/ says")
         else:
             detail = f"database {database} is not as sql/ says yet; loading brings it there as well"

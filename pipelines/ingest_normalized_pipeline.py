@@ -31,26 +31,26 @@ class NormalizedFiles:
 
     def partitions(self) -> list[Partition]:
         """Every normalised partition, by key; its fingerprint is delivery and recipe."""
-        return [self._partition(key, each) for key, each in sorted(self._footers().items())]
-
-    def _footers(self) -> Mapping[str, Mapping[str, str]]:
-        return self.store.footers(self.place)
+        footers = sorted(self.store.footers(self.place).items())
+        return [self._partition(key, footer) for key, footer in footers]
 
     def _partition(self, key: str, footer: Mapping[str, str]) -> Partition:
-        missing = [name for name in ("fingerprint", "recipe", "delivered_at") if name not in footer]
-        if missing:
-            raise PartitionError(
-                f"{self.store.normalized(self.place, key)} does not say its {', '.join(missing)}: "
-                "no file of this project. Normalise again with --force."
-            )
+        """One file; for one that is not ours, `detail` is the error that landing it raises."""
         path = self.store.normalized(self.place, key)
+        is_ours = {"fingerprint", "recipe", "delivered_at"} <= footer.keys()
+        if not is_ours or (footer.get("word"), footer.get("partition")) != (self.place.word, key):
+            error = PartitionError(
+                f"{self.place.word} {key}: {path} is not what `python -m pipelines normalize` "
+                f"publishes there. Run: python -m pipelines normalize {self.place.word} "
+                f"--from {key} --to {key} --force"
+            )
+            return Partition(key, "", now(), 1, int(self.store.fs.size(path)), error)
         return Partition(
             key=key,
             fingerprint=mark(footer["fingerprint"], footer["recipe"]),
             delivered_at=datetime.fromisoformat(footer["delivered_at"]),
             files=1,
             bytes=int(self.store.fs.size(path)),
-            detail=footer,
         )
 
 
@@ -76,6 +76,8 @@ def deliveries(
     files: NormalizedFiles, partition: Partition, folder: Path, advance: Callable[[int], None]
 ) -> Iterator[dict[str, Any]]:
     """One row: what was landed, and as `recipe` all that publishing it needs."""
+    if isinstance(partition.detail, PartitionError):
+        raise partition.detail
     path = folder / "data.parquet"
     files.store.fs.get_file(files.store.normalized(files.place, partition.key), str(path))
     metadata = pq.read_metadata(path)

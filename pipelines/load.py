@@ -19,10 +19,10 @@ import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines import aws_pipeline, ingest_normalized_pipeline
-from pipelines.destinations import clickhouse, filesystem
+from pipelines.destinations import filesystem
+from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
-from pipelines.destinations.warehouse import Warehouse
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
 from pipelines.partitions import (
     Changed,
@@ -244,7 +244,7 @@ def _meant(error: PipelineStepFailed, where: str) -> Exception:
             if isinstance(cause, kind):
                 return cause
     for cause in found:
-        if isinstance(cause, filesystem.PublishFailed | clickhouse.Failed):
+        if isinstance(cause, PublishFailed | ServerGone):
             return PartitionError(str(cause))
     reason = found[-1]  # dlt wraps from the outside
     text = str(reason) if isinstance(reason, OSError) else f"{type(reason).__name__}: {reason}"
@@ -263,9 +263,15 @@ def _pipeline(entry: Word, destination: Destination) -> dlt.Pipeline:
 
 
 def _dlt_destination(destination: Destination) -> Any:
-    if isinstance(destination, Warehouse):
-        return clickhouse.clickhouse_partitions(destination.config)
-    return filesystem.filesystem_partitions(destination_name="filesystem")
+    if isinstance(destination, Store):
+        return filesystem.filesystem_partitions(destination_name="filesystem")
+    # ClickHouse's clients take a while to import
+    from pipelines.destinations.clickhouse import clickhouse_partitions
+    from pipelines.destinations.warehouse import Warehouse
+
+    if not isinstance(destination, Warehouse):
+        raise TypeError(f"no destination of ours: {destination!r}")
+    return clickhouse_partitions(destination)
 
 
 def size(count: int) -> str:

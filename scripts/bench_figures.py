@@ -31,9 +31,9 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether it keeps its limit; None without one."""
+        """Whether it keeps its limit; None without one. Nothing costs less than nothing: noise."""
         if self.limit is not None:
-            return self.value <= self.limit
+            return 0 < self.value <= self.limit
         return None if self.least is None else self.value >= self.least
 
     def document(self) -> dict[str, Any]:

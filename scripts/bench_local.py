@@ -7,7 +7,7 @@ import statistics
 
 from scripts.bench_bucket import Shape, bill, export
 from scripts.bench_figures import Figure, Section
-from scripts.bench_process import Ran, median, peak, run
+from scripts.bench_process import Ran, peak, run
 from scripts.bench_runs import TIMES, Bench, beyond
 
 IMPORTS = "import pipelines.__main__"
@@ -123,7 +123,7 @@ def unchanged(bench: Bench) -> Section:
         normalizes.append(place.pipelines("normalize", "aws"))
     shutil.rmtree(place.folder)
     own_load, own_normalize = beyond(loads, starts), beyond(normalizes, starts)
-    work = max(median(loads) + median(normalizes) - 2 * median(imports), 0.001)
+    work = beyond(loads, imports) + beyond(normalizes, imports)
     return Section(
         "unchanged",
         f"load and then normalise when {bench.periods} periods of {FILES} files are published and "

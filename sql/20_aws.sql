@@ -8,8 +8,11 @@ create table if not exists aws_costs__cur (
     x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
     x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When AWS wrote the delivery.',
-    x_form LowCardinality(String) default if(billed_cost is null, 'CUR', 'FOCUS')
-        comment 'CUR or FOCUS: which columns have values.',
+    x_form LowCardinality(String) default if(
+        billed_cost is null and charge_category is null and charge_period_start is null,
+        'CUR',
+        'FOCUS'
+    ) comment 'CUR or FOCUS: which columns have values.',
     -- text
     line_item_line_item_type LowCardinality(Nullable(String)),
     line_item_operation LowCardinality(Nullable(String)),

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,22 @@ class Harness:
             text=True,
         )
 
-    def run(self, *arguments: str, kill_at: int = 0, environ: Mapping[str, str] = {}) -> Ended:
-        """One command; killed just before its step `kill_at` (the first is 1), 0 is never."""
+    def run(
+        self,
+        *arguments: str,
+        kill_at: int = 0,
+        environ: Mapping[str, str] = {},
+        on_start: Callable[[int], None] = lambda pid: None,
+    ) -> Ended:
+        """One command; killed just before its step `kill_at` (the first is 1), 0 is never.
+
+        `on_start` hears the number of its process, for whoever kills it by other signs.
+        """
         assert self._process.stdin and self._process.stdout
         request = {"arguments": arguments, "kill_at": kill_at, "environ": dict(environ)}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
+        on_start(json.loads(self._process.stdout.readline())["pid"])
         answer = json.loads(self._process.stdout.readline())
         return Ended(answer["status"], tuple(answer["steps"]))
 
@@ -74,13 +84,17 @@ def _serve(watched: str) -> None:
             _watch(watched, request["kill_at"], writing)
             os._exit(ours.main(request["arguments"]))
         os.close(writing)
+        _say({"pid": child})
         with os.fdopen(reading) as steps:
             taken = steps.read().splitlines()
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        answer = {"status": None if code == -signal.SIGKILL else code, "steps": taken}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        _say({"status": None if code == -signal.SIGKILL else code, "steps": taken})
+
+
+def _say(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 def _watch(watched: str, kill_at: int, pipe: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     sections = {each["name"]: each["figures"] for each in document["sections"]}
     assert {name: {f["key"]: limit(f) for f in each} for name, each in sections.items()} == FIGURES
     figures = [figure for each in sections.values() for figure in each]
-    assert [figure["key"] for figure in figures if figure["value"] <= 0] == []
+    assert [figure["key"] for figure in figures if not math.isfinite(figure["value"])] == []
     assert document["bill"] == {"rows": 2000, "columns": 63, "files": 4, "rounds": 1}
     assert [path.name for path in home.iterdir()] == ["bills"]
 
@@ -115,11 +116,12 @@ def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixt
     [
         (Figure("a", "a", 0.3, "×", limit=0.3), True, 0),
         (Figure("a", "a", 0.31, "×", limit=0.3), False, 1),
+        (Figure("a", "a", -0.1, "×", limit=0.3), False, 1),
         (Figure("a", "a", 50, "×", least=50), True, 0),
         (Figure("a", "a", 49.9, "×", least=50), False, 1),
         (Figure("a", "a", 49.9, "×"), None, 0),
     ],
-    ids=["at-the-limit", "above-it", "at-the-least", "below-it", "without-limit"],
+    ids=["at-the-limit", "above-it", "noise", "at-the-least", "below-it", "without-limit"],
 )
 def test_a_limit_is_met_or_missed(figure: Figure, met: bool | None, status: int) -> None:
     assert figure.met is met

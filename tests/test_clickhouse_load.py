@@ -204,7 +204,7 @@ def test_new_columns_of_a_month_arrive_in_raw_and_older_months_go_on_working(wor
         "my_text": "x",
         "my_number": 1.5,
         "my_count": 7,
-        "my_map": [("k", "v")],
+        "my_map": {"k": "v"},
         "my_money": Decimal("1.2345"),
         "my_moment": moment,
         "my_day": moment.date(),
@@ -392,14 +392,14 @@ def test_bad_input_is_refused_by_name_and_the_other_months_are_loaded(
     world.deliver("2026-11", [11.0])
     ran = world.load()
     assert (ran.status, ran.out) == (1, "aws: 2 loaded, 0 unchanged, 1 failed\n")
-    assert f"aws 2026-10: {message}" in ran.err or f"aws 2026-10: {message}" in ran.err
+    (line,) = [line for line in ran.err.splitlines() if message in line]
+    assert line.startswith("aws 2026-10: ")
     assert "Traceback" not in ran.err
     assert leftovers(world.database) == []
+    assert world.column("my_number", RAW, "billing_period = '2026-10'") == [1.0, 1.0]
     after = published(world.database)
-    for part in ("raw", "normalised", "history"):
-        assert [row for row in after[part] if "2026-10" in row] != []
-    assert world.column("billed_cost", where="x_partition = '2026-10'") == [1.0, 2.0]
-    assert [r for r in after["history"] if r[1] == "2026-10"] == before["history"]
+    for part in ("costs", "history"):
+        assert [row for row in after[part] if "2026-10" in row] == before[part]
     assert totals(world.database) == {"2026-09": 9.0, "2026-10": 3.0, "2026-11": 11.0}
     world.deliver("2026-10", [6.0])
     assert world.well() == ONE.format(2)
@@ -440,9 +440,7 @@ def test_the_history_has_a_row_for_each_publishing(world: World) -> None:
     second = world.deliver_rows("2026-10", [*lines("2026-10", [8.0]), *euro])
     world.well()
     assert world.load("--force").status == 0
-    sizes = [
-        sum(len(world.bucket.read(key)) for key in second.files),
-    ]
+    size = len(world.bucket.read(second.files[0]))
     rows = world.query(
         "select word, partition, files, rows, billed, effective, billing_currency, recipe, "
         "delivered_at from deliveries order by published_at"
@@ -450,12 +448,12 @@ def test_the_history_has_a_row_for_each_publishing(world: World) -> None:
     at = first.delivered_at
     assert rows == [
         ("aws", "2026-10", 2, 2, 3.0, 3.0, "USD", None, at),
-        ("aws", "2026-10", 2, 2, 12.0, 12.0, None, None, at),
-        ("aws", "2026-10", 2, 2, 12.0, 12.0, None, None, at),
+        ("aws", "2026-10", 1, 2, 12.0, 12.0, None, None, at),
+        ("aws", "2026-10", 1, 2, 12.0, 12.0, None, None, at),
     ]
     marks = world.query("select fingerprint, bytes from deliveries order by published_at")
     assert marks[1] == marks[2] != marks[0]
-    assert marks[1][1] >= sizes[0]
+    assert marks[1][1] == size
     assert fingerprints(world.database)[RAW] == [("2026-10", marks[1][0])]
 
 

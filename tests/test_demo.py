@@ -115,9 +115,8 @@ def run(folder: Path, home: Path) -> Ran:
 
 
 def files_elsewhere(home: Path, folder: Path) -> dict[str, tuple[int, int]]:
-    """Every file that a demo might touch by mistake: size and time."""
-    roots = [home, ROOT / "viz_rill", ROOT / ".dlt", ROOT / ".clickhouse", ROOT / ".demo"]
-    paths = [path for root in roots for path in root.rglob("*") if path.is_file()]
+    """The files where it runs and where it is configured, its own folder aside: size and time."""
+    paths = [path for root in (home, ROOT / ".dlt") for path in root.rglob("*") if path.is_file()]
     return {
         str(path): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in paths

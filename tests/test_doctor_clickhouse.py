@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +140,15 @@ def test_a_migrated_database_is_recognised(clickhouse: ClickHouseConfig, tmp_pat
     assert (found.status, tables(clickhouse)) == (0, before)
 
 
+def test_wrong_tag_columns_are_the_configurations_fault(
+    clickhouse: ClickHouseConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMALIZE__TAG_COLUMNS", '["Team", "team"]')
+    found = examined(environ_of(clickhouse), tmp_path)
+    assert found.lines[-1].startswith("BAD  schema: normalize.tag_columns in .dlt/config.toml: ")
+    assert found.status == 2
+
+
 def test_an_empty_service_is_good_and_stays_empty(
     clickhouse_server: ClickHouseConfig, tmp_path: Path
 ) -> None:
@@ -170,7 +179,7 @@ def test_the_command_examines_clickhouse_instead_of_the_folder(
         assert "ok   rights: user loader may create" in ran.out
         assert "destination: filesystem" not in ran.out
         assert "BAD  source aws" in ran.out
-        assert (ran.status, ran.err) == (1, "")
+        assert (ran.status, ran.err) == (2, "")  # nothing is in the bucket
 
 
 def test_ports_where_nobody_listens_are_named_with_the_fix(tmp_path: Path) -> None:
@@ -311,6 +320,16 @@ def test_a_service_that_takes_the_connection_and_says_nothing_is_waited_for(
     assert (found.status, sum(pauses.taken)) == (1, 60)
 
 
+def test_nothing_but_the_findings_is_printed(
+    secure_server: Server, commands: Commands, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = replace(secure_server.config(secure=True), secure=False)  # TLS ports, no TLS
+    commands.set(environ_of(config, CLICKHOUSE_MAX_RETRIES="1"))
+    ran = commands("doctor", "--destination", "clickhouse")
+    assert "BAD  login, HTTP: the connection was closed before an answer came" in ran.out
+    assert (ran.err, caplog.messages) == ("", [])
+
+
 def test_a_server_on_this_machine_is_not_waited_for(tmp_path: Path) -> None:
     pauses = Pauses()
     found = examined({"CLICKHOUSE_MODE": "local"}, tmp_path, pauses.clock())
@@ -332,20 +351,20 @@ def test_each_right_that_a_user_lacks_is_named_with_its_grant(
     secure_server: Server, tmp_path: Path
 ) -> None:
     found = rights_of(secure_server, "reader", tmp_path)
-    text = "reader: Not enough privileges. To execute this query, it's necessary to have the grant"
-    fix = "     fix: as an administrator: grant"
-    assert found.lines == [
-        f"BAD  rights: user reader may not read system.parts: {text} SELECT for at least one "
-        f"column on system.parts\n{fix} select on system.parts to reader",
-        f"BAD  rights: user reader may not read INFORMATION_SCHEMA.COLUMNS: {text} SELECT for at "
-        "least one column on INFORMATION_SCHEMA.COLUMNS\n"
-        f"{fix} select on INFORMATION_SCHEMA.COLUMNS to reader",
-        f"BAD  rights: user reader may not create: {text} CREATE TABLE ON lacking.SCRATCH\n"
-        f"{fix} create table on lacking.* to reader; grant table engine on * to reader",
-    ] or [line.partition(": reader:")[0] for line in found.lines] == [
-        "BAD  rights: user reader may not read system.parts",
-        "BAD  rights: user reader may not read INFORMATION_SCHEMA.COLUMNS",
-        "BAD  rights: user reader may not create",
+    said = [line.partition(": reader: Not enough privileges.") for line in found.lines]
+    assert [(before, after.partition("\n")[2]) for before, _, after in said] == [
+        (f"BAD  rights: user reader may not {what}", f"     fix: as an administrator: {fix}")
+        for what, fix in (
+            ("read system.parts", "grant select on system.parts to reader"),
+            (
+                "read INFORMATION_SCHEMA.COLUMNS",
+                "grant select on INFORMATION_SCHEMA.COLUMNS to reader",
+            ),
+            (
+                "create",
+                "grant create table on lacking.* to reader; grant table engine on * to reader",
+            ),
+        )
     ]
     assert found.status == 1
 

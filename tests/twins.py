@@ -1,6 +1,6 @@
 """One raw delivery through both twins, pandas and ClickHouse, and where their rows differ.
 
-Rows are told apart by the price's id, which is written over: every raw row gets one of its own.
+Rows are told apart by the price's id: it is written over, so that each row has one of its own.
 """
 
 from __future__ import annotations
@@ -65,17 +65,25 @@ class Twins:
         return differences(*self.both(*raw, **options))
 
     def both(self, *raw: pa.Table, **options: Any) -> tuple[pa.Table, pa.Table]:
-        """What pandas and what ClickHouse make of a delivery; `options` are the writer's."""
-        names = [self.write(table, **options) for table in raw]
+        """What pandas and what ClickHouse make of a delivery; `options` are the writer's.
+
+        A delivery of one row needs no key, and keeps its price's id.
+        """
+        is_one = sum(table.num_rows for table in raw) == 1
+        names = [self.write(table if is_one else self.keyed(table), **options) for table in raw]
         return self.pandas(names), self.clickhouse(names)
 
-    def write(self, raw: pa.Table, **options: Any) -> str:
-        """A raw file whose rows have keys; its name."""
-        name = f"{next(self._numbers):05d}.parquet"
-        raw_key = _RAW_KEYS[_form(raw.schema.names)]
+    def keyed(self, raw: pa.Table) -> pa.Table:
+        """Raw rows with keys that no other row has."""
+        column = _RAW_KEYS[_form(raw.schema.names)]
         keys = pa.array([f"{next(self._numbers):05d}" for _ in range(raw.num_rows)], pa.string())
-        others = [column for column in raw.schema.names if column != raw_key]
-        pq.write_table(raw.select(others).append_column(raw_key, keys), self.folder / name, **options)
+        others = [other for other in raw.schema.names if other != column]
+        return raw.select(others).append_column(column, keys)
+
+    def write(self, raw: pa.Table, **options: Any) -> str:
+        """The name of a new raw file."""
+        name = f"{next(self._numbers):05d}.parquet"
+        pq.write_table(raw, self.folder / name, **options)
         return name
 
     def pandas(self, names: Sequence[str]) -> pa.Table:

@@ -17,9 +17,9 @@ _EXAMPLE = re.compile(r"<[^<>]+>")
 
 
 def variables(folder: Path) -> dict[str, dict[str, str]]:
-    """File name → its variables of ClickHouse that have a value of somebody's own."""
+    """File name → its variables of ClickHouse, examples left out; templates are no such file."""
     found = {name: _read(folder / name) for name in NAMES if (folder / name).is_file()}
-    return {name: values for name, values in found.items() if values}
+    return {name: values for name, values in found.items() if _is_filled_in(values)}
 
 
 def not_read(files: Mapping[str, Mapping[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
@@ -29,6 +29,10 @@ def not_read(files: Mapping[str, Mapping[str, str]], environ: Mapping[str, str])
         for file, values in files.items()
         if (missing := [name for name in values if not environ.get(name)])
     }
+
+
+def _is_filled_in(values: Mapping[str, str]) -> bool:
+    return any(name.endswith(("HOST", "PASSWORD", "CREDENTIALS")) for name in values)
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -164,9 +164,7 @@ class _Lease:
         rows = manager.execute(f"{sql} and match(name, %(p)s)", {"p": f"^{self._name('[0-9]+')}$"})
         return {int(name.rpartition("__")[2]): _Run.read(comment) for name, comment in rows}
 
-    def _living(
-        self, manager: ClickHouseManager, locks: dict[int, _Run | None]
-    ) -> dict[int, _Run]:
+    def _living(self, manager: ClickHouseManager, locks: dict[int, _Run | None]) -> dict[int, _Run]:
         now = _now(manager)
         return {number: run for number, run in locks.items() if run and run.lives(now)}
 

@@ -71,9 +71,7 @@ def _create_database(config: ClickHouseConfig) -> None:
 
 
 class _Migration:
-    def __init__(
-        self, manager: ClickHouseManager, wanted: Sequence[Statement], tell: Tell
-    ) -> None:
+    def __init__(self, manager: ClickHouseManager, wanted: Sequence[Statement], tell: Tell) -> None:
         self.manager, self.wanted, self.tell = manager, wanted, tell
         self.have = {row[0] for row in manager.execute("show tables")}
         self.tables = {s.name: s.text for s in wanted if s.kind == "table"}

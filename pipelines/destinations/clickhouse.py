@@ -15,10 +15,6 @@ import dlt
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 from clickhouse_connect.driver.tools import insert_file
 from dlt.common.destination.client import LoadJob
-from dlt.common.destination.exceptions import (
-    DestinationTerminalException,
-    DestinationTransientException,
-)
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages import FileStorage
 from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient, ClickHouseLoadJob
@@ -27,24 +23,13 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseAuthError, ClickHouseConnectionError
 from pipelines.clickhouse.problems import diagnose, explain, redacted, server_code
 from pipelines.clickhouse.rules import Kind
+from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.partitions import Delivery, UserError
 
 NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
 Gone = (ConnectError, ConnectionError)
-
-
-class PublishFailed(DestinationTerminalException):
-    """The delivery cannot be published; trying again by itself would not help."""
-
-
-class ServerGone(DestinationTransientException):
-    """The server is away or the connection broke: the whole job can be run again."""
-
-
-Failed = PublishFailed | ServerGone
-"""What a job of ours raises; its text is for people."""
 
 
 class FileJob(ClickHouseLoadJob):
@@ -118,11 +103,12 @@ class PartitionClient(ClickHouseClient):
         return super().create_load_job(table, file_path, load_id, restore)
 
 
-def clickhouse_partitions(server: ClickHouseConfig) -> dlt.destinations.clickhouse:
-    """`destination.clickhouse` of dlt on this server, with PartitionClient.
+def clickhouse_partitions(warehouse: Warehouse) -> dlt.destinations.clickhouse:
+    """`destination.clickhouse` of dlt on the warehouse's server, with PartitionClient.
 
     A class per server: dlt reads the parameters of `__init__`, so it has to stay dlt's own.
     """
+    server = warehouse.config
     client = type("PartitionClient", (PartitionClient,), {"server": server})
     made = type("clickhouse", (dlt.destinations.clickhouse,), {"client_class": client})
     destination: dlt.destinations.clickhouse = made(

@@ -14,7 +14,6 @@ from typing import Any
 import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.destination.client import LoadJob
-from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages import FileStorage
 from dlt.common.storages.configuration import FilesystemConfigurationWithLocalFiles
@@ -22,13 +21,10 @@ from dlt.common.storages.fsspec_filesystem import fsspec_from_config
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, FilesystemLoadJob
 
 from pipelines.destinations import workdir
+from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, ObjectStore, Store
 from pipelines.partitions import Delivery, UserError
-
-
-class PublishFailed(DestinationTerminalException):
-    """The delivery cannot be published; trying again by itself would not help."""
 
 
 class PartitionJob(FilesystemLoadJob):

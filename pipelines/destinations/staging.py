@@ -133,7 +133,9 @@ class Staging:
 
     def _run(self, view: str) -> None:
         """The view's own select over the staging table, by column name as the view itself does."""
-        source = re.compile(rf"(`?{re.escape(self._config.database)}`?\.)`?{self._place.raw_table}\b`?")
+        source = re.compile(
+            rf"(`?{re.escape(self._config.database)}`?\.)`?{self._place.raw_table}\b`?"
+        )
         select, found = source.subn(self.raw, view)
         if found != 1:
             raise PartitionError(

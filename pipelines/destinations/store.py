@@ -111,13 +111,17 @@ class Store(Layout):
         return [workdir.lock_file(word, self.kind)]
 
     def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
-        """The footer metadata of each normalised partition by key."""
+        """The footer metadata of each normalised partition by key; {} of one that is damaged."""
         found: dict[str, Mapping[str, str]] = {}
         pattern = self._join(f"normalized_{place.word}", f"{place.column}=*", "data.parquet")
         for path in self.glob(pattern):
             partition = PurePosixPath(path).parent.name.partition("=")[2]
-            with self.open(path) as file:
-                found[partition] = _footer(pq.ParquetFile(file))
+            try:
+                with self.open(path) as file:
+                    found[partition] = _footer(pq.ParquetFile(file))
+            except pa.ArrowInvalid as error:
+                log.warning("%s cannot be read: %s", path, error)
+                found[partition] = {}
         return found
 
     def rows_of_history(self, word: str, partition: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ partition is current only when raw and normalised say the same.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ class Warehouse:
     def __init__(self, config: ClickHouseConfig) -> None:
         self.config = config
         self.manager = ClickHouseManager(config)
+        weakref.finalize(self, self.manager.close)  # who only asks what is published need not care
         self.history = History(self.manager)
         self._scratch = workdir.data_dir() / "landing" / self.kind
 
@@ -107,7 +109,8 @@ class Warehouse:
         for key, (mark, rows) in last.items():
             if rows == 0 and key not in marks:
                 found[key] = f"{mark}/{recipes.get(key) or ''}"
-        return {key: each for key, each in found.items() if each.startswith(f"{last[key][0]}/")}
+        known = {key: f"{mark}/" for key, (mark, _) in last.items()}
+        return {key: each for key, each in found.items() if each.startswith(known.get(key, "?"))}
 
     # publishing
 
@@ -132,11 +135,12 @@ class Warehouse:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
-        have = self._columns(place.normalized_table)
-        if unknown := sorted(set(files.columns) - set(have)):
+        other = files.columns.keys() ^ self._columns(place.normalized_table).keys()
+        if other:
             raise PartitionError(
-                f"{where}: {place.normalized_table} has no {', '.join(unknown)}. Give both sides "
-                "the same normalize.tag_columns, then run: make init-clickhouse"
+                f"{where}: only one of the file and {place.normalized_table} has "
+                f"{', '.join(sorted(other))}. Give both sides the same normalize.tag_columns, then "
+                f"run: python -m pipelines normalize {place.word}, make init-clickhouse"
             )
         note = Note.of(place, delivery, recipe=delivery.form.partition(", ")[2])
         with self._staging(place, note) as staging:

@@ -30,10 +30,7 @@ from pipelines.normalize.columns import (
 from pipelines.normalize.schema import Context, ShapeError
 from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
 
-__all__ = ["RULES_VERSION", "Context", "ShapeError", "columns", "is_focus", "normalize"]
-
-RULES_VERSION = 1
-"""One more whenever a published value changes: every partition is then normalised again."""
+__all__ = ["Context", "ShapeError", "columns", "is_focus", "normalize"]
 
 REQUIRED = (
     "line_item_line_item_type",

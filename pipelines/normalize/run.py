@@ -12,21 +12,22 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow as pa
 
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
-from pipelines.normalize import aws, marts
-from pipelines.normalize.batches import RawFile, normalize_files
+from pipelines.normalize import marts
 from pipelines.normalize.schema import Context, ShapeError, cost_columns
+from pipelines.normalize.versions import RULES
 from pipelines.partitions import (
     ConfigurationError,
     Delivery,
@@ -37,9 +38,10 @@ from pipelines.partitions import (
     now,
 )
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from pipelines.normalize.batches import Totals
 
-NORMALIZERS = {"aws": aws}
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,7 +65,7 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    text = json.dumps([word, NORMALIZERS[word].RULES_VERSION, list(keys)])
+    text = json.dumps([word, RULES[word], list(keys)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -117,14 +119,35 @@ def _normalize_partition(
     started = time.monotonic()
     word, partition = place.word, delivery.partition
     progress.start(word, partition, delivery.rows)
+    target, metadata = store.target(word), _metadata(delivery, wanted)
+    totals = _normalize_files(place, store, delivery, keys, target, metadata, progress)
+    published = store.normalized(place, partition)
+    store.publish_file(target, published)
+    _make_good(place, store, partition, metadata | totals.metadata())
+    seconds = time.monotonic() - started
+    line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
+    progress.done(word, partition, line)
+
+
+def _normalize_files(
+    place: Place,
+    store: Store,
+    delivery: Delivery,
+    keys: tuple[str, ...],
+    target: Path,
+    metadata: Mapping[str, str],
+    progress: Progress,
+) -> Totals:
+    # pandas is imported only when there is something to normalise
+    from pipelines.normalize.batches import normalize_files
+    from pipelines.normalize.reading import RawFile
+
+    word, partition = place.word, delivery.partition
     context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
-    files = [_raw_file(store, path) for path in store.raw_files(place, delivery)]
-    target = store.target(word)
-    metadata = _metadata(delivery, wanted)
+    rules = import_module(f"pipelines.normalize.{word}")
+    files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
-        totals = normalize_files(
-            files, target, NORMALIZERS[word], context, progress.advance, metadata
-        )
+        return normalize_files(files, target, rules, context, progress.advance, metadata)
     except ShapeError as error:
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:
@@ -137,12 +160,6 @@ def _normalize_partition(
             f"{word} {partition}: its raw files cannot be read ({error}). Load it again: "
             f"{_again(word, partition)}"
         ) from error
-    published = store.normalized(place, partition)
-    store.publish_file(target, published)
-    _make_good(place, store, partition, metadata | totals.metadata())
-    seconds = time.monotonic() - started
-    line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
-    progress.done(word, partition, line)
 
 
 def _again(word: str, partition: str) -> str:
@@ -161,10 +178,8 @@ def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
     }
 
 
-def _raw_file(store: Store, path: str) -> RawFile:
-    if isinstance(store, LocalStore):
-        return RawFile(path, Path(path))
-    return RawFile(path, partial(store.fs.open, path, "rb"))
+def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
+    return Path(path) if isinstance(store, LocalStore) else partial(store.fs.open, path, "rb")
 
 
 def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:

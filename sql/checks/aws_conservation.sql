@@ -36,7 +36,10 @@ select
     sum(raw_billed) as billed_raw,
     sum(published_billed) as billed_published
 from compared
-where billing_period in (select "partition" from raw_partitions where word = 'aws')
+where billing_period in (
+    select "partition" from raw_partitions
+    where word = 'aws'
+)
 group by billing_period
 having sum(raw_rows) <> sum(published_rows)
     or abs(sum(raw_billed) - sum(published_billed)) > 1e-6 + 1e-9 * abs(sum(raw_billed))

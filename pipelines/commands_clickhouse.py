@@ -1,0 +1,77 @@
+"""What the commands do on ClickHouse. Imported only when they do: its clients take a while."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+
+from pipelines import checks, report
+from pipelines.clickhouse import compare
+from pipelines.clickhouse import migrate as migrations
+from pipelines.clickhouse.config import (
+    NOT_CONFIGURED,
+    ClickHouseConfig,
+    ClickHouseConfigError,
+    is_configured,
+)
+from pipelines.console import out, say
+from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.normalize.run import tag_columns
+from pipelines.partitions import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+
+def configured(environ: Mapping[str, str]) -> ClickHouseConfig:
+    """The configured server. Raises ConfigurationError, in two lines when there is none."""
+    if not is_configured(environ):
+        raise ConfigurationError(NOT_CONFIGURED)
+    try:
+        return ClickHouseConfig.from_env(environ)
+    except ClickHouseConfigError as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def warehouse(environ: Mapping[str, str], *, migrated: bool = False) -> Warehouse:
+    """The configured database; `migrated` brings it to what sql/ says first."""
+    config = configured(environ)
+    keys = tag_columns()
+    if migrated and not migrations.is_current(config, keys):
+        migrations.migrate(config, keys, log.info)
+    return Warehouse(config)
+
+
+def run_checks(config: ClickHouseConfig) -> list[checks.Result]:
+    """sql/checks over the tables."""
+    with connect(config) as client:
+        return checks.run(checks.ClickHouseConnection(client, config))
+
+
+def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """`migrate`, with `--validate` and `--align` a comparison instead."""
+    config = configured(environ)
+    if options.align:
+        local = ClickHouseConfig.from_env(_without_server(environ) | {"CLICKHOUSE_MODE": "local"})
+        title = f"{local.host}:{local.port} and {config.host}:{config.port}"
+        return _tell(title, compare.align(local, config, tag_columns()))
+    if options.validate:
+        title = f"sql/ and {config.database} on {config.host}:{config.port}"
+        return _tell(title, compare.validate(config, tag_columns()))
+    migrations.migrate(config, tag_columns(), say)
+    say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
+    return 0
+
+
+def _tell(title: str, found: Sequence[compare.Difference]) -> int:
+    if found:
+        rows = [(each.where, each.expected, each.found) for each in found]
+        out.print(report.table(f"{title} differ", ("where", "first", "second"), rows))
+    say(f"{title}: {len(found)} differences")
+    return 1 if found else 0
+
+
+def _without_server(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without any word on ClickHouse: what `make clickhouse-up` started is left."""
+    ours = ("CLICKHOUSE_", "DESTINATION__CLICKHOUSE__")
+    return {name: value for name, value in environ.items() if not name.startswith(ours)}

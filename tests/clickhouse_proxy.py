@@ -1,0 +1,177 @@
+"""Ports on loopback in front of a ClickHouse server, which end a process at its n-th statement.
+
+Both protocols go through it and nobody has to know: a statement is what a client sends after the
+server has answered, told by its first bytes. The statement that is the kill point never arrives.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from urllib.parse import parse_qs, urlsplit
+
+from pipelines.clickhouse.config import ClickHouseConfig
+
+_KEYWORDS = rb"create|alter|insert|drop|exchange|select|show|describe|exists|with|delete|truncate"
+_STATEMENT = re.compile(rb"(?:" + _KEYWORDS + rb")\b", re.IGNORECASE)
+_QUERY = 1  # the first byte of a native packet that brings a statement
+_CHUNK = 1 << 16
+
+
+@dataclass
+class Proxy:
+    """`config` leads through it. Statements are counted from `watch` on."""
+
+    server: ClickHouseConfig
+    steps: list[str] = field(default_factory=list)
+    at: int = 0
+    act: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listeners = [self._listen(self.server.port), self._listen(self.server.http_port)]
+        native, http = (listener.getsockname()[1] for listener in self._listeners)
+        self.config = replace(self.server, port=native, http_port=http)
+
+    def watch(self, at: int = 0, act: Callable[[], None] = lambda: None) -> None:
+        """Forget what was seen, and `act` instead of passing on the statement `at`; 0 is none."""
+        with self._lock:
+            self.steps, self.at, self.act = [], at, act
+
+    def close(self) -> None:
+        """Close every port and connection."""
+        for one in [*self._listeners, *self._open]:
+            _close(one)
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Proxy:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self._start(self._accept, listener, port)
+        return listener
+
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket, port: int) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection((self.server.host, port))
+            except OSError:
+                client.close()
+                continue
+            self._open |= {client, server}
+            answered = threading.Event()
+            answered.set()
+            self._start(self._from_client, client, server, answered)
+            self._start(self._from_server, server, client, answered)
+
+    def _from_client(
+        self, client: socket.socket, server: socket.socket, answered: threading.Event
+    ) -> None:
+        try:
+            while data := client.recv(_CHUNK):
+                if answered.is_set() and (text := statement(data)):
+                    answered.clear()
+                    if self._is_kill_point(text):
+                        self.act()
+                        break
+                server.sendall(data)
+        except OSError:
+            pass
+        self._end(client, server)
+
+    def _from_server(
+        self, server: socket.socket, client: socket.socket, answered: threading.Event
+    ) -> None:
+        try:
+            while data := server.recv(_CHUNK):
+                answered.set()
+                client.sendall(data)
+        except OSError:
+            pass
+        self._end(client, server)
+
+    def _end(self, *sockets: socket.socket) -> None:
+        for one in sockets:
+            _close(one)
+            self._open.discard(one)
+
+    def _is_kill_point(self, text: str) -> bool:
+        with self._lock:
+            self.steps.append(text)
+            return len(self.steps) == self.at
+
+
+@dataclass
+class Victim:
+    """A process whose number is known only once it runs."""
+
+    _numbers: queue.Queue[int] = field(default_factory=queue.Queue)
+
+    def is_(self, pid: int) -> None:
+        """For Harness.run(on_start=…)."""
+        self._numbers.put(pid)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        os.kill(self._numbers.get(timeout=60), signal.SIGKILL)
+
+
+def statement(data: bytes) -> str:
+    """The statement that a client's first bytes bring, '' when it is something else."""
+    if data.startswith((b"POST ", b"GET ")):
+        asked = parse_qs(urlsplit(data.split(b" ", 2)[1].decode()).query)
+        body = data.partition(b"\r\n\r\n")[2].decode(errors="replace")
+        text = asked["query"][0] if "query" in asked else body or "HTTP"
+    elif data[0] == _QUERY:
+        text = _native(data).decode(errors="replace")
+    else:
+        return ""
+    return " ".join(text.split())[:200]
+
+
+def _native(data: bytes) -> bytes:
+    """The first text that begins like a statement and is as long as the number before it says."""
+    for found in _STATEMENT.finditer(data):
+        start = found.start()
+        length, place = data[start - 1], start - 2
+        while data[place] >= 0x80:  # seven bits a byte, the lowest first; all but the last have it
+            length, place = length << 7 | data[place] & 0x7F, place - 1
+        if len(found[0]) <= length <= len(data) - start:
+            return data[start : start + length]
+    return b"?"
+
+
+def _close(one: socket.socket) -> None:
+    try:
+        one.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    one.close()
