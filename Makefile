@@ -33,13 +33,13 @@ run-etl: $(installed) ## Load every source to local parquet and normalise what c
 	@$(call load_and_normalize,)
 
 run-etl-clickhouse: $(installed) ## Load every source into ClickHouse
-	DLT_DESTINATION=clickhouse $(pipelines) load $(ARGS)
+	@DLT_DESTINATION=clickhouse $(pipelines) load $(ARGS)
 
 run-aws: $(installed) ## Load AWS to local parquet and normalise what changed
 	@$(call load_and_normalize,aws)
 
 run-aws-clickhouse: $(installed) ## Load AWS into ClickHouse
-	DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
+	@DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
 
 normalize: $(installed) ## Normalise local parquet of every source, where it changed
 	$(pipelines) normalize $(ARGS)

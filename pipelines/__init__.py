@@ -18,7 +18,8 @@ clickhouse/     config.py and manager.py: where the server is, and one connectio
                 and compare.py: what sql/ says, made so or compared; lease.py: one loader per word
 checks.py       sql/checks on both destinations: each returns the offending rows
 status.py       what is published, partition by partition
-doctor.py       configuration and connections, each problem with its fix
+doctor.py       configuration and connections, each problem with its fix: a Finding of findings.py;
+                doctor_settings.py and doctor_clickhouse.py examine ClickHouse
 partitions.py   what all of them say to each other: partition, delivery, a user's error
 lock.py         one run per word on a machine
 """

@@ -62,6 +62,9 @@ class Destination(Protocol):
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery is landed."""
 
+    def explain(self, error: BaseException) -> str:
+        """What an error that dlt met there means to a person, without a secret."""
+
 
 class Provider(Protocol):
     """What a source module offers for one word."""
@@ -228,7 +231,8 @@ class _Run:
             self.pipeline.run(source)
         except PipelineStepFailed as error:
             self.pipeline = self.pipeline.drop()
-            raise _meant(error, f"{self.word} {partition.key}") from error
+            where = f"{self.word} {partition.key}"
+            raise _meant(error, where, self.destination) from error
 
     def _complete(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row that dlt carries, with where its files belong."""
@@ -236,7 +240,7 @@ class _Run:
         return row | {"recipe": row["recipe"] | {"place": asdict(self.entry.place)}}
 
 
-def _meant(error: PipelineStepFailed, where: str) -> Exception:
+def _meant(error: PipelineStepFailed, where: str, destination: Destination) -> Exception:
     """The error inside dlt's that says what happened."""
     found = list(causes(error))
     for kind in (Changed, UserError):
@@ -246,8 +250,7 @@ def _meant(error: PipelineStepFailed, where: str) -> Exception:
     for cause in found:
         if isinstance(cause, PublishFailed | ServerGone):
             return PartitionError(str(cause))
-    reason = found[-1]  # dlt wraps from the outside
-    text = str(reason) if isinstance(reason, OSError) else f"{type(reason).__name__}: {reason}"
+    text = destination.explain(found[-1])  # dlt wraps from the outside
     return PartitionError(
         f"{where}: {text}. The published partition stays; --debug shows where it happened."
     )

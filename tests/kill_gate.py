@@ -67,6 +67,8 @@ class Gate:
             while True:
                 client, _ = listener.accept()
                 upstream = socket.create_connection(server)
+                for end in (client, upstream):  # packets go on as they come
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for pump in ((client, upstream, self._passes), (upstream, client, bool)):
                     threading.Thread(target=_pump, args=pump, daemon=True).start()
 

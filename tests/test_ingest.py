@@ -404,7 +404,7 @@ class Killing:
     def prepare(self) -> None:
         """Both sides normalised, and both published once and again, undisturbed, A last.
 
-        August does not change; September has fewer lines in B; October is empty in A.
+        September has fewer lines in B, October has none in A.
         """
         for data, months in zip(self.data, SIDES, strict=True):
             self.world.commands.set({"DESTINATION__FILESYSTEM__BUCKET_URL": str(data)})
@@ -452,8 +452,8 @@ class Killing:
 
 
 SIDES = (
-    {"2026-08": [8.0], "2026-09": [0.9, 9.0], "2026-10": []},
-    {"2026-08": [8.0], "2026-09": [99.0], "2026-10": [1.0, 10.0]},
+    {"2026-09": [0.9, 9.0], "2026-10": []},
+    {"2026-09": [99.0], "2026-10": [1.0, 10.0]},
 )
 
 

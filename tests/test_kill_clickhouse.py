@@ -101,17 +101,21 @@ def test_a_load_killed_at_any_statement_ends_as_if_undisturbed(world: World) -> 
     assert world.load().status == 0
     steps = world.proxy.steps
     after, undisturbed = totals(world.database), published(world.database)
-    points = kill_points(steps); print("\n".join(f"{n} {s[:150]}" for n, s in enumerate(steps, 1))); print(len(points), points)
+    points = kill_points(steps)
     assert len(points) > 30
+    import time
     for count, number in enumerate(points):
-        world.back()
+        t0 = time.time()
+        world.back(); print(round(time.time() - t0, 2), end=' ')
         assert world.load(kill_at=number).status is None, steps[number - 1]
+        print(round(time.time() - t0, 2), end=' ')
         whole(totals(world.database), before, after, steps[number - 1])
         if count % 2:
             shutil.rmtree(world.dlt)
         assert world.load().status == 0, steps[number - 1]
         assert published(world.database) == undisturbed, steps[number - 1]
         assert leftovers(world.database) == []
+        print(number, steps[number - 1][:60], round(time.time() - t0, 2), flush=True)
 
 
 def kill_points(steps: list[str]) -> list[int]:

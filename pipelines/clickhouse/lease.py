@@ -202,7 +202,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks: numbers are used again. '' for none or a zombie."""
+    """When a process began, in the kernel's ticks: numbers are used again. '' for a dead one."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

@@ -121,7 +121,10 @@ def clickhouse_partitions(warehouse: Warehouse) -> dlt.destinations.clickhouse:
 
 def _meant(error: Exception, server: ClickHouseConfig) -> Exception:
     """What the server refuses it would refuse again; what broke on the way may go through."""
-    refused = server_code(error) is not None and diagnose(error, server).kind is not Kind.NETWORK
+    kind = diagnose(error, server).kind
+    refused = kind in (Kind.TLS, Kind.AUTH, Kind.PROTOCOL) or (
+        kind is Kind.QUERY and server_code(error) is not None
+    )
     return (PublishFailed if refused else ServerGone)(explain(error, server))
 
 

@@ -46,6 +46,7 @@ def connect(config: ClickHouseConfig) -> Iterator[Client]:
         **config.to_connect_arguments(),
         autogenerate_session_id=False,
         send_receive_timeout=3600,
+        dedicated_pool=True,  # closing it closes its connections
     )
     try:
         yield client

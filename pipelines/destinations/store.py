@@ -143,6 +143,10 @@ class Store(Layout):
         """An empty local folder in which a delivery of `word` is landed."""
         return workdir.empty_folder(self.scratch, word)
 
+    def explain(self, error: BaseException) -> str:
+        """What an error that dlt met here means: an OSError speaks for itself."""
+        return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+
     def target(self, word: str) -> Path:
         """A local path that no reader looks at, for a file that is to be published."""
         folder = self.scratch / word

@@ -17,6 +17,7 @@ from types import TracebackType
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.problems import explain
 from pipelines.clickhouse.statements import quoted
 from pipelines.destinations import workdir
 from pipelines.destinations.history import History, Note, utc
@@ -91,6 +92,10 @@ class Warehouse:
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery of `word` is landed."""
         return workdir.empty_folder(self._scratch, word)
+
+    def explain(self, error: BaseException) -> str:
+        """What an error that dlt met here means, with the fix."""
+        return explain(error, self.config)
 
     def recover(self, place: Place) -> None:
         """Note what killed runs published, and drop what they left behind."""
