@@ -86,6 +86,8 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open |= {client, server}
             answered = threading.Event()
             answered.set()

@@ -18,7 +18,6 @@ import pytest
 
 from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
 from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.warehouse import Warehouse
 from scripts import sandbox_aws
@@ -262,9 +261,7 @@ def spoil_footer(path: Path, changes: Mapping[bytes, bytes | None]) -> None:
 
 
 @pytest.mark.parametrize("damage", ["foreign", "truncated", "empty", "of another month"])
-def test_a_file_that_is_not_ours_is_refused_and_the_others_go_on(
-    world: World, damage: str
-) -> None:
+def test_a_file_that_is_not_ours_is_refused_and_the_others_go_on(world: World, damage: str) -> None:
     world.normalise("2026-08", [8.0])
     world.normalise("2026-09", [9.0])
     world.well()
@@ -386,8 +383,9 @@ def test_two_runs_at_once_end_as_one(world: World, tmp_path: Path) -> None:
 
 # Killed on the way.
 
-#: dlt's own bookkeeping takes a hundred steps a run: one in so many is a kill point.
-STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
+#: A run has some 170 steps in its working folder and 150 packets to the server: so many of each,
+#: evenly spread, are kill points.
+POINTS = int(os.environ.get("KILL_POINTS", "6"))
 A, B = 0, 1
 
 
@@ -430,14 +428,15 @@ class Killing:
 
         It loses the working folder every second time.
         """
+        side = A if self._kills % 2 else B
         self._kills += 1
-        side = B if self._kills % 2 else A
         noted = len(self._history())
-        assert self.ingest(side, **at).status is None, at
+        status = self.ingest(side, **at).status
+        assert status is None or self.gate.packets < at.get("packet", 0), at
         found = self.world.billed()
         for period in SIDES[A]:
             assert found.get(period) in [rows.get(period) for rows in self.rows], (at, period)
-        if self._kills % 4 < 2:
+        if self._kills % 4 > 1:
             shutil.rmtree(self.dlt, ignore_errors=True)
         assert self.ingest(side).status == 0, at
         assert self.world.billed() == self.rows[side], at
@@ -466,18 +465,12 @@ def killing(world: World, tmp_path: Path) -> Iterator[Killing]:
         made.harness.close()
 
 
-def test_an_ingest_killed_in_the_working_folder_ends_as_if_undisturbed(killing: Killing) -> None:
-    assert len(killing.steps) > 30
-    for step in range(1, len(killing.steps) + 1, STRIDE):
-        killing.kill(step=step)
-
-
-def test_an_ingest_killed_between_two_packets_ends_as_if_undisturbed(killing: Killing) -> None:
-    packets = killing.gate.packets
-    print("PACKETS", packets, len(killing.steps))
-    assert packets > 30
-    for packet in range(1, packets + 1, STRIDE):
-        killing.kill(packet=packet)
+def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing) -> None:
+    steps, packets = len(killing.steps), killing.gate.packets
+    assert (steps > 100, packets > 100) == (True, True)
+    for number in range(1, POINTS + 1):
+        killing.kill(step=number * steps // (POINTS + 1))
+        killing.kill(packet=number * packets // (POINTS + 1))
 
 
 # From an object store.

@@ -114,6 +114,7 @@ def test_the_history_of_deliveries_has_these_columns() -> None:
         ("billed", "double"),
         ("effective", "double"),
         ("billing_currency", "string"),
+        ("recipe", "string"),
         ("delivered_at", "timestamp[us, tz=UTC]"),
         ("published_at", "timestamp[us, tz=UTC]"),
     ]

@@ -48,7 +48,7 @@ _NUMBER = re.compile(
     r"|savings_plan_(net_)?(savings_plan_effective_cost"
     r"|amortized_upfront_commitment_for_billing_period|recurring_commitment_for_billing_period)"
     r"|savings_plan_(savings_plan_rate|total_commitment_to_date|used_commitment)"
-    r"|split_line_item_.*(cost|ratio|usage)|discount_(total|bundled)_discount"
+    r"|split_line_item_.*(cost|ratio|usage)|discount_\w+_discount"
     r"|(billed|effective|list|contracted)_cost|(list|contracted)_unit_price"
     r"|(consumed|pricing|commitment_discount)_quantity|capacity_reservation_quantity)$"
 )
