@@ -1,4 +1,4 @@
-"""Demo data without an account: `python scripts/sandbox.py aws --dir PATH`.
+"""Demo data without an account: `python scripts/sandbox.py aws --dir PATH`, `… gcp --key FILE`.
 
 One command per source, each a deterministic stand-in for what the provider delivers.
 """
@@ -13,9 +13,9 @@ from pathlib import Path
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import sandbox_aws
+from scripts import sandbox_aws, sandbox_gcp
 
-SOURCES = {"aws": sandbox_aws}
+SOURCES = {"aws": sandbox_aws, "gcp": sandbox_gcp}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,95 @@
+"""Google's OAuth token endpoint for a service account, on loopback.
+
+The account's key is made here and its JSON has Google's form, so that google.oauth2 signs a real
+JWT with it, which is verified before a token is given.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import jwt
+
+from scripts.bigquery_errors import ApiError
+
+EMAIL = "billing-reader@example-billing.iam.gserviceaccount.com"
+#: What the client signs for, wherever its token_uri points.
+AUDIENCE = "https://oauth2.googleapis.com/token"
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_FORMAT = serialization.PrivateFormat.PKCS8
+
+
+class TokenError(Exception):
+    """The token endpoint's refusal, in OAuth's form."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.body = {"error": error, "error_description": description}
+
+
+class Tokens:
+    """Tokens that were given, and which of them still hold."""
+
+    def __init__(self, url: str, project: str) -> None:
+        self._url = url
+        self._project = project
+        self._key = _key()
+        self._numbers = itertools.count(1)
+        self._valid: set[str] = set()
+
+    def service_account(self) -> dict[str, str]:
+        """The key file of the one service account there is."""
+        private = self._key.private_bytes(
+            serialization.Encoding.PEM, _FORMAT, serialization.NoEncryption()
+        )
+        return {
+            "type": "service_account",
+            "project_id": self._project,
+            "private_key_id": "0123456789abcdef0123456789abcdef01234567",
+            "private_key": private.decode(),
+            "client_email": EMAIL,
+            "client_id": "100000000000000000001",
+            "auth_uri": f"{self._url}/auth",
+            "token_uri": f"{self._url}/token",
+            "universe_domain": "googleapis.com",
+        }
+
+    def issue(self, form: dict[str, str]) -> dict[str, Any]:
+        """A new access token for a signed assertion. Raises TokenError."""
+        if form.get("grant_type") != GRANT:
+            raise TokenError("unsupported_grant_type", "Only the JWT bearer grant is known here.")
+        public = self._key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        try:
+            claims = jwt.decode(form.get("assertion", ""), certs=public, audience=AUDIENCE)
+        except ValueError as error:  # google-auth's errors are ValueErrors too
+            raise TokenError("invalid_grant", f"Invalid JWT: {error}") from error
+        if claims.get("iss") != EMAIL:
+            raise TokenError("invalid_grant", "Invalid grant: account not found")
+        if "https://www.googleapis.com/auth/" not in str(claims.get("scope", "")):
+            raise TokenError("invalid_scope", "Empty or missing scope not allowed.")
+        token = f"ya29.sandbox-{next(self._numbers)}"
+        self._valid.add(token)
+        return {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}
+
+    def expire(self) -> None:
+        """End every token that was given."""
+        self._valid.clear()
+
+    def check(self, header: str | None, *, anonymous: bool) -> None:
+        """Raise ApiError authError unless this Authorization header is good."""
+        if header is None and anonymous:
+            return
+        if (header or "").removeprefix("Bearer ") not in self._valid:
+            raise ApiError("authError")
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """One for the process: making it takes longer than all the rest of a server."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
