@@ -40,8 +40,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    if options.debug:
-        os.environ["RUNTIME__LOG_LEVEL"] = "INFO"  # dlt's
     set_up_logging(options.debug)
     try:
         status_code: int = options.function(options)

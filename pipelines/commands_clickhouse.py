@@ -53,14 +53,18 @@ def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     config = configured(environ)
     if options.align:
         local = ClickHouseConfig.from_env(_without_server(environ) | {"CLICKHOUSE_MODE": "local"})
-        title = f"{local.host}:{local.port} and {config.host}:{config.port}"
+        title = f"{_place(local)} and {_place(config)}"
         return _tell(title, compare.align(local, config, tag_columns()))
     if options.validate:
-        title = f"sql/ and {config.database} on {config.host}:{config.port}"
+        title = f"sql/ and {_place(config)}"
         return _tell(title, compare.validate(config, tag_columns()))
     migrations.migrate(config, tag_columns(), say)
-    say(f"{config.database} on {config.host}:{config.port} is as sql/ says")
+    say(f"{_place(config)} is as sql/ says")
     return 0
+
+
+def _place(config: ClickHouseConfig) -> str:
+    return f"{config.database} on {config.host}:{config.port}"
 
 
 def _tell(title: str, found: Sequence[compare.Difference]) -> int:

@@ -54,6 +54,7 @@ def set_up_logging(debug: bool) -> None:
     ours.handlers[:] = [handler]
     ours.setLevel(logging.DEBUG if debug else logging.INFO)
     ours.propagate = False
+    logging.getLogger("dlt").removeFilter(_told_otherwise)
     if not debug:
         logging.getLogger("dlt").addFilter(_told_otherwise)
 

@@ -243,13 +243,13 @@ class _Run:
 def _meant(error: PipelineStepFailed, where: str, destination: Destination) -> Exception:
     """The error inside dlt's that says what happened."""
     found = list(causes(error))
+    for cause in found:
+        if isinstance(cause, PublishFailed | ServerGone):
+            return PartitionError(str(cause))
     for kind in (Changed, UserError):
         for cause in found:
             if isinstance(cause, kind):
                 return cause
-    for cause in found:
-        if isinstance(cause, PublishFailed | ServerGone):
-            return PartitionError(str(cause))
     text = destination.explain(found[-1])  # dlt wraps from the outside
     return PartitionError(
         f"{where}: {text}. The published partition stays; --debug shows where it happened."

@@ -24,7 +24,7 @@ def options_of(commands: Commands, description: str) -> argparse.ArgumentParser:
         command.set_defaults(function=function)
         for option in options:
             option(command)
-        command.add_argument("--debug", action="store_true", help="show tracebacks and dlt's log")
+        command.add_argument("--debug", action="store_true", help="show tracebacks, and dlt's log")
     return made
 
 

@@ -22,7 +22,10 @@ RIGHT = ("rows", "billed", "effective", "files", "size", "age", "restated")
 
 @dataclass(frozen=True)
 class Row:
-    """One partition. `billed` and `effective` in `currency`; `restated` counts later deliveries."""
+    """One partition. `billed` and `effective` in `currency`; `restated` counts later deliveries.
+
+    `rows`, `files` and `bytes` are of raw; where it came normalised, of what came.
+    """
 
     partition: str
     rows: int
@@ -56,15 +59,24 @@ _PARTITIONS = """
 with history as (
     select
         partition,
-        argMax(d.rows, published_at) as normalised,
-        argMax(d.billed, published_at) as billed,
-        argMax(d.effective, published_at) as effective,
-        argMax(d.billing_currency, published_at) as currency,
-        argMax(d.files, published_at) as files,
-        argMax(d.bytes, published_at) as bytes,
-        groupArray(d.fingerprint) as marks
-    from (select * from deliveries where word = %(word)s order by published_at) as d
+        max(published_at) as last_published,
+        argMax(tuple(d.fingerprint, d.rows, d.delivered_at), published_at) as last,
+        argMax(tuple(d.billed, d.effective, d.billing_currency), published_at) as money,
+        argMax(tuple(d.files, d.bytes), published_at) as size,
+        arrayMap(entry -> entry.2, arraySort(groupArray((published_at, d.fingerprint)))) as marks
+    from deliveries as d
+    where word = %(word)s
     group by partition
+),
+
+loaded as (
+    select partition, fingerprint, "rows", delivered_at, loaded_at, false as is_ingested
+    from raw_partitions
+    where word = %(word)s
+    union all
+    select partition, last.1, last.2, ifNull(last.3, last_published), last_published, true
+    from history
+    where partition not in (select partition from raw_partitions where word = %(word)s)
 ),
 
 offered as (
@@ -72,34 +84,37 @@ offered as (
 )
 
 select
-    raw.partition,
-    raw.rows,
-    history.billed,
-    history.effective,
-    history.currency,
-    history.files,
-    history.bytes,
-    raw.delivered_at,
-    raw.loaded_at,
+    loaded.partition,
+    loaded."rows",
+    money.1,
+    money.2,
+    money.3,
+    size.1,
+    size.2,
+    loaded.delivered_at,
+    loaded.loaded_at,
     arrayCount((one, other) -> one != other, arrayPopFront(marks), arrayPopBack(marks)),
-    raw.fingerprint,
-    offered.fingerprint
-from raw_partitions as raw
-left join history on history.partition = raw.partition
-left join offered on offered.partition = raw.partition
-where raw.word = %(word)s
-order by raw.partition
+    loaded.fingerprint,
+    offered.fingerprint,
+    is_ingested
+from loaded
+left join history on history.partition = loaded.partition
+left join offered on offered.partition = loaded.partition
+order by loaded.partition
 """
 
 
 def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
-    current = warehouse.published(place)
+    current, ingested = warehouse.published(place), warehouse.ingested(place)
     found = []
     for row in warehouse.manager.execute(_PARTITIONS, {"word": place.word}):
-        *values, restated, mark, offered = row
+        *values, restated, mark, offered, is_ingested = row
         partition, count, billed, effective, currency, files, size_, delivered, loaded = values
         if offered not in ("", mark):
             state = "a newer delivery is waiting"
+        elif is_ingested:  # there is no raw here to be current with
+            known = ingested.get(partition, "").startswith(f"{mark}/")
+            state = "ingested" if known else "to be ingested again"
         else:
             state = "current" if current.get(partition) == mark else "to be loaded again"
         money = (billed, effective, currency)

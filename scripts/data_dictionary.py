@@ -1,4 +1,4 @@
-"""docs/columns.md: every published column, from the one schema. `python scripts/data_dictionary.py`."""
+"""Write docs/columns.md: every published column, from the one schema."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Ports on loopback in front of a ClickHouse server, which end a process at its n-th statement.
+"""Ports on loopback in front of a ClickHouse server, at which a test acts in mid-conversation.
 
 Both protocols go through it and nobody has to know: a statement is what a client sends after the
-server has answered, told by its first bytes. The statement that is the kill point never arrives.
+server has answered, told by its first bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pipelines.clickhouse.config import ClickHouseConfig
@@ -25,27 +26,37 @@ _QUERY = 1  # the first byte of a native packet that brings a statement
 _CHUNK = 1 << 16
 
 
+#: What becomes of the statement at which a test acts: it never arrives; it waits until the act is
+#: over; it is on its way when the act begins, and its client is cut off after.
+When = Literal["instead", "before", "during"]
+
+
 @dataclass
 class Proxy:
-    """`config` leads through it. Statements are counted from `watch` on."""
+    """`config` leads through it. `steps` are the statements since `watch`."""
 
     server: ClickHouseConfig
     steps: list[str] = field(default_factory=list)
-    at: int = 0
-    act: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
+        self.watch()
         self._listeners = [self._listen(self.server.port), self._listen(self.server.http_port)]
         native, http = (listener.getsockname()[1] for listener in self._listeners)
         self.config = replace(self.server, port=native, http_port=http)
 
-    def watch(self, at: int = 0, act: Callable[[], None] = lambda: None) -> None:
-        """Forget what was seen, and `act` instead of passing on the statement `at`; 0 is none."""
+    def watch(
+        self,
+        at: int | str = 0,
+        act: Callable[[], None] = lambda: None,
+        when: When = "instead",
+    ) -> None:
+        """Forget what was seen, and `act` once at a statement: the n-th, or the first that matches
+        a pattern. 0 is none."""
         with self._lock:
-            self.steps, self.at, self.act = [], at, act
+            self.steps, self._at, self._act, self._when = [], at, act, when
 
     def close(self) -> None:
         """Close every port and connection."""
@@ -101,9 +112,12 @@ class Proxy:
             while data := client.recv(_CHUNK):
                 if answered.is_set() and (text := statement(data)):
                     answered.clear()
-                    if self._is_kill_point(text):
-                        self.act()
-                        break
+                    if self._is_time(text):
+                        if self._when == "during":
+                            server.sendall(data)
+                        self._act()
+                        if self._when != "before":
+                            break
                 server.sendall(data)
         except OSError:
             pass
@@ -125,10 +139,14 @@ class Proxy:
             _close(one)
             self._open.discard(one)
 
-    def _is_kill_point(self, text: str) -> bool:
+    def _is_time(self, text: str) -> bool:
         with self._lock:
             self.steps.append(text)
-            return len(self.steps) == self.at
+            if isinstance(self._at, int):
+                return len(self.steps) == self._at
+            found = re.match(self._at, text) is not None
+            self._at = 0 if found else self._at
+            return found
 
 
 @dataclass
@@ -162,12 +180,13 @@ def statement(data: bytes) -> str:
 def _native(data: bytes) -> bytes:
     """The first text that begins like a statement and is as long as the number before it says."""
     for found in _STATEMENT.finditer(data):
-        start = found.start()
-        length, place = data[start - 1], start - 2
-        while data[place] >= 0x80:  # seven bits a byte, the lowest first; all but the last have it
-            length, place = length << 7 | data[place] & 0x7F, place - 1
-        if len(found[0]) <= length <= len(data) - start:
-            return data[start : start + length]
+        for start in (found.start() - 1, found.start()):  # some begin on a new line
+            length, place = data[start - 1], start - 2
+            while data[place] >= 0x80:  # seven bits a byte, the lowest first; only the last has no 8th
+                length, place = length << 7 | data[place] & 0x7F, place - 1
+            text = data[start : start + length]
+            if len(text) == length > len(found[0]) and text.strip().startswith(found[0]):
+                return text
     return b"?"
 
 

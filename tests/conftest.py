@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from scripts.delivery_targets import FolderTarget, S3Target
 from tests import loopback
+from tests.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
+    bigquery_client,
+    bigquery_server,
+    gcp_export,
+)
 from tests.clickhouse_fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
     clickhouse_server,
@@ -71,6 +78,8 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "RUNTIME__DLTHUB_TELEMETRY": "false",
     }.items():
         monkeypatch.setenv(name, value)
+    # dlt reads its files once a process: what one test wrote there must not reach the next
+    Container()[PluggableRunContext].reload(str(project))
 
 
 @pytest.fixture(autouse=True)

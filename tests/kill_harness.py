@@ -8,6 +8,7 @@ without threads that has everything imported already.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ class Harness:
 
         `on_start` hears the number of its process, for whoever kills it by other signs.
         """
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         request = {"arguments": arguments, "kill_at": kill_at, "environ": dict(environ)}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -64,7 +66,8 @@ class Harness:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
@@ -72,6 +75,8 @@ class Harness:
 
 def _serve(watched: str) -> None:
     from pipelines import __main__ as ours
+    from pipelines import commands_clickhouse  # noqa: F401 (imported late by the command itself)
+    from pipelines.destinations import clickhouse  # noqa: F401 (the same)
 
     for line in sys.stdin:
         request = json.loads(line)
@@ -98,15 +103,14 @@ def _say(answer: Mapping[str, Any]) -> None:
 
 
 def _watch(watched: str, kill_at: int, pipe: int) -> None:
-    count = 0
+    numbers = itertools.count(1)  # atomic: steps are taken in several threads
 
     def hook(event: str, arguments: Sequence[Any]) -> None:
-        nonlocal count
         if not _changes(event, arguments) or watched not in str(arguments[0]):
             return
-        count += 1
+        number = next(numbers)
         os.write(pipe, f"{event} {arguments[0]!s}\n".encode())
-        if count == kill_at:
+        if number == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(60)  # the signal may reach another thread first
 

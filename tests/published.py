@@ -80,7 +80,8 @@ def _rows(paths: list[Path], without: list[str] | None = None) -> list[Any]:
     rows: list[Any] = []
     for path in paths:
         table = pq.ParquetFile(path).read()
-        rows += table.drop_columns([c for c in without or [] if c in table.column_names]).to_pylist()
+        dropped = [name for name in without or [] if name in table.column_names]
+        rows += table.drop_columns(dropped).to_pylist()
     return sorted(rows, key=repr)
 
 

@@ -179,7 +179,7 @@ def test_status_shows_each_month_with_its_cost_and_state(
     commands.well("load", "normalize")
     deliver(bucket, "2026-09", [7.25], at=hours)
     commands.well("load", "normalize")
-    deliver(bucket, "2026-11", [1.0], at=NOW)
+    deliver(bucket, "2026-11", [1.0], at=two_days)
     commands.well("load")
     rows = cells(commands("status"))
     kept = [row[:6] + row[7:8] + row[9:] for row in rows]
@@ -208,7 +208,18 @@ def test_status_shows_each_month_with_its_cost_and_state(
             "",
             "current",
         ],
-        ["2026-11", "1", "", "", "", "1", f"{NOW:%Y-%m-%d %H:%M}", "now", "", "to be normalised"],
+        [
+            "2026-11",
+            "1",
+            "",
+            "",
+            "",
+            "1",
+            f"{two_days:%Y-%m-%d %H:%M}",
+            "2 d",
+            "",
+            "to be normalised",
+        ],
     ]
 
 

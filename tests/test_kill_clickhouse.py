@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +18,18 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
-from tests.clickhouse_proxy import Proxy, Victim
+from scripts.cur_delivery import deliver_cur2
+from tests.clickhouse_proxy import Proxy, Victim, When
+from tests.clickhouse_server import Server
 from tests.kill_harness import Ended, Harness
 from tests.months import deliver, lines
 from tests.published import copy_state
-from tests.published_clickhouse import environ, leftovers, published, query, totals
-from scripts.cur_delivery import deliver_cur2
+from tests.published_clickhouse import environ, leftovers, published, totals
 
-#: Of what only reads, of dlt's own statements and of the steps in its folder, one in so many is a
-#: kill point; whatever else changes the database always is.
-STRIDE = int(os.environ.get("KILL_STRIDE", "12"))
+ROOT = Path(__file__).resolve().parent.parent
+#: Of what only reads and of dlt's own steps, one in so many is a kill point; ours that change
+#: something are all. 1 takes half an hour.
+STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
 _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
 
 
@@ -33,16 +37,16 @@ class World:
     """A bucket, a database and a working directory that can be put back to their start."""
 
     def __init__(self, folder: Path, config: ClickHouseConfig) -> None:
-        self.database = config.with_database(f"{config.database}_kill_{folder.name[-4:]}")
+        self.folder, self.bucket = folder, folder / "bucket"
+        self.dlt, self.start = folder / "dlt", folder / "start"
+        self.dlt.mkdir(parents=True)
+        self.database = config.with_database("killed")
         self.proxy = Proxy(self.database)
-        self.bucket, self.dlt, self.start = folder / "bucket", folder / "dlt", folder / "start"
-        self.bucket.mkdir(parents=True)
-        self.dlt.mkdir()
         variables = environ(self.proxy.config, self.bucket) | {"DLT_DATA_DIR": str(self.dlt)}
-        self.harness = Harness(os.environ | variables, self.dlt)
+        self.environ = os.environ | variables
+        self.harness = Harness(self.environ, self.dlt)
         # a backup in memory lasts as long as the connection that made it
         self.server = ClickHouseManager(config)
-        self.backups = 0
 
     def close(self) -> None:
         self.harness.close()
@@ -53,79 +57,164 @@ class World:
     def drop(self) -> None:
         self.server.execute(f"drop database if exists {self.database.database} sync")
 
-    def load(self, kill_at: int = 0) -> Ended:
-        """A load, killed before its statement `kill_at`; it took `proxy.steps`."""
+    def load(self, kill_at: int = 0, kill_at_file: int = 0) -> Ended:
+        """A load, killed before its n-th statement or its n-th step in its working directory."""
         victim = Victim()
         self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run("load", on_start=victim.is_)
+        return self.harness.run("load", kill_at=kill_at_file, on_start=victim.is_)
 
     def keep(self) -> None:
         """What `back` returns to."""
-        self.backups += 1
         copy_state(self.dlt, self.start)
-        self.server.execute(f"backup database {self.database.database} to {self._backup}")
+        self.server.execute(f"backup database {self.database.database} to Memory('start')")
 
     def back(self) -> None:
         """As it was at `keep`."""
         copy_state(self.start, self.dlt)
         self.drop()
-        self.server.execute(f"restore database {self.database.database} from {self._backup}")
+        self.server.execute(f"restore database {self.database.database} from Memory('start')")
 
-    @property
-    def _backup(self) -> str:
-        return f"Memory('{self.database.database}_{self.backups}')"
+    def publish(self) -> None:
+        """Three months."""
+        deliver(self.bucket, "2026-07", [7.0, 0.7])
+        deliver(self.bucket, "2026-08", [8.0])
+        deliver(self.bucket, "2026-09", [9.0, 0.9, 0.09], files=2)
+        assert self.load().status == 0
+
+    def restate(self) -> None:
+        """July is emptied, September has other rows in fewer files and a new column."""
+        deliver(self.bucket, "2026-07", [])
+        rows = [row | {"my_text": "new"} for row in lines("2026-09", [99.0, 0.1], "restated")]
+        deliver_cur2(self.bucket, "", "cur", "2026-09", rows)
 
 
 @pytest.fixture
 def world(clickhouse_server: ClickHouseConfig, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "kill", clickhouse_server)
+    made = World(tmp_path / "world", clickhouse_server)
     yield made
     made.close()
 
 
-def restate(world: World) -> None:
-    """Three published months; then one is emptied, one has fewer rows and a new column."""
-    deliver(world.bucket, "2026-07", [7.0, 0.7])
-    deliver(world.bucket, "2026-08", [8.0])
-    deliver(world.bucket, "2026-09", [9.0, 0.9, 0.09], files=2)
-    assert world.load().status == 0
-    deliver(world.bucket, "2026-07", [])
-    rows = [row | {"my_text": "new"} for row in lines("2026-09", [99.0, 0.1], "restated")]
-    deliver_cur2(world.bucket, "", "cur", "2026-09", rows)
-    world.keep()
-
-
 def test_a_load_killed_at_any_statement_ends_as_if_undisturbed(world: World) -> None:
-    restate(world)
+    world.publish()
+    world.restate()
+    world.keep()
     before = totals(world.database)
-    assert world.load().status == 0
-    steps = world.proxy.steps
+    files = world.load().steps
+    statements = world.proxy.steps
     after, undisturbed = totals(world.database), published(world.database)
-    points = kill_points(steps)
-    assert len(points) > 30
-    import time
-    for count, number in enumerate(points):
-        t0 = time.time()
-        world.back(); print(round(time.time() - t0, 2), end=' ')
-        assert world.load(kill_at=number).status is None, steps[number - 1]
-        print(round(time.time() - t0, 2), end=' ')
-        whole(totals(world.database), before, after, steps[number - 1])
+    assert (before, after) == (
+        {"2026-07": 7.7, "2026-08": 8.0, "2026-09": 9.99},
+        {"2026-08": 8.0, "2026-09": 99.1},
+    )
+    points = kill_points(statements, files)
+    assert len(points) > 20
+    for count, (number, file, step) in enumerate(points):
+        world.back()
+        assert world.load(number, file).status is None, step
+        whole(totals(world.database), before, after, step)
         if count % 2:
             shutil.rmtree(world.dlt)
-        assert world.load().status == 0, steps[number - 1]
-        assert published(world.database) == undisturbed, steps[number - 1]
+        assert world.load().status == 0, step
+        assert published(world.database) == undisturbed, step
         assert leftovers(world.database) == []
-        print(number, steps[number - 1][:60], round(time.time() - t0, 2), flush=True)
 
 
-def kill_points(steps: list[str]) -> list[int]:
-    """Every statement of ours that changes something, every STRIDE-th of the others."""
-    changing = [n for n, step in enumerate(steps, 1) if _CHANGES.match(step) and "_dlt_" not in step]
-    others = [n for n in range(1, len(steps) + 1) if n not in changing]
-    return sorted({*changing, *others[::STRIDE]})
+def kill_points(statements: list[str], files: tuple[str, ...]) -> list[tuple[int, int, str]]:
+    """(statement, step in the working directory, what it is): of each pair one is 0."""
+    changing = {_kind(text): n for n, text in enumerate(statements, 1) if _CHANGES.match(text)}
+    others = [n for n in range(1, len(statements) + 1) if n not in changing.values()]
+    wanted = sorted({*changing.values(), *others[::STRIDE]})
+    found = [(n, 0, statements[n - 1]) for n in wanted]
+    in_folder = range(STRIDE, len(files) + 1, 5 * STRIDE)
+    return found + [(0, n, files[n - 1]) for n in in_folder]
+
+
+def _kind(statement: str) -> str:
+    """What two partitions have in common is one kill point, at the second."""
+    return re.sub(r"_[0-9a-f]{12}|\d{4}-\d\d|'.*'", "", statement)[:60]
 
 
 def whole(seen: dict[str, float], old: dict[str, float], new: dict[str, float], step: str) -> None:
     """Every month that a reader finds is the old one or the new one; only an emptied one goes."""
     for month in old.keys() | new.keys():
         assert seen.get(month) in (old.get(month), new.get(month)), (step, month)
+
+
+# The server.
+
+
+@pytest.fixture
+def own_world(own_server: Server, tmp_path: Path) -> Iterator[World]:
+    """Two published months on a server of its own; one is restated in the bucket."""
+    made = World(tmp_path / "world", own_server.config())
+    deliver(made.bucket, "2026-08", [8.0])
+    deliver(made.bucket, "2026-09", [9.0, 0.9])
+    assert made.load().status == 0
+    deliver(made.bucket, "2026-09", [0.001] * 5_000, files=2, prefix="restated")
+    yield made
+    made.server.close()
+    if not own_server.is_running:
+        own_server.start()
+    made.close()
+
+
+OLD, NEW = {"2026-08": 8.0, "2026-09": 9.9}, {"2026-08": 8.0, "2026-09": 5.0}
+STATEMENTS = {
+    "staging": "create table _stage_",
+    "insert": "INSERT INTO .*_raw. FORMAT Parquet",
+    "normalise": "insert into _stage_.*_norm ",
+    "publish-raw": "alter table aws_costs__cur replace",
+    "publish-normalised": "alter table normalized_aws replace",
+    "history": "insert into deliveries",
+    "row-of-dlt": "INSERT INTO .*cur_deliveries. FORMAT JSON",
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_server_that_is_killed_and_back_in_time_has_the_load_done_in_the_same_run(
+    own_world: World, own_server: Server, name: str
+) -> None:
+    def kill_and_start() -> None:
+        own_server.kill()
+        own_server.start()
+
+    own_world.proxy.watch(STATEMENTS[name], kill_and_start, "during")
+    assert own_world.harness.run("load").status == 0
+    assert len([s for s in own_world.proxy.steps if re.match(STATEMENTS[name], s)]) > 1
+    assert totals(own_world.database) == NEW
+    assert leftovers(own_world.database) == []
+    state = published(own_world.database)
+    assert {part: len(rows) for part, rows in state.items()} == {
+        "raw": 5_001,
+        "normalised": 5_001,
+        "costs": 5_001,
+        "history": 3,
+        "provider": 2,
+        "loaded": 2,
+    }
+    assert own_world.load().status == 0
+    assert published(own_world.database) == state
+
+
+@pytest.mark.parametrize("name", ["insert", "publish-normalised"])
+def test_a_server_that_stays_away_is_named_and_the_next_run_makes_it_good(
+    own_world: World, own_server: Server, name: str
+) -> None:
+    own_world.proxy.watch(STATEMENTS[name], lambda: _kill(own_server), "during")
+    command = [sys.executable, "-m", "pipelines", "load"]
+    ran = subprocess.run(command, cwd=ROOT, env=own_world.environ, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (1, "aws: 0 loaded, 1 unchanged, 1 failed\n")
+    (line,) = [line for line in ran.stderr.splitlines() if line.startswith("aws 2026-09: ")]
+    assert "ClickHouse at localhost" in line
+    assert "Traceback" not in ran.stderr
+    assert own_server.password not in ran.stdout + ran.stderr
+    own_server.start()
+    assert totals(own_world.database) in (OLD, NEW)
+    assert own_world.load().status == 0
+    assert totals(own_world.database) == NEW
+    assert leftovers(own_world.database) == []
+
+
+def _kill(server: Server) -> None:
+    server.kill()

@@ -7,7 +7,7 @@ types, engines, keys and views are compared as the server writes them down.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -16,18 +16,29 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
 from pipelines.normalize.schema import DELIVERIES, Column, cost_columns
+from pipelines.partitions import ConfigurationError
 
 _TABLES = """
-select name, engine, partition_key, sorting_key, primary_key, as_select
+select name, engine, partition_key, sorting_key, primary_key, comment, as_select
 from system.tables where database = %(database)s
 """
 _COLUMNS = """
-select table, name, type, default_kind, default_expression, comment
+select table, name, type, trim(default_kind || ' ' || default_expression), comment
 from system.columns where database = %(database)s order by table, position
 """
-_KEYS = ("partition key", "sorting key", "primary key")
+_PUBLISHED = """
+select x_source, x_partition, count(), sum(billed_cost), min(x_fingerprint), max(x_fingerprint)
+from costs group by 1, 2
+"""
+_PROPERTIES = ("partition key", "sorting key", "primary key", "comment", "select")
 _BASE = {"text": "String", "number": "Float64", "integer": "Int64", "date": "Date32"}
 _SHARED = re.compile(r"^(Shared|Replicated)")
+_MISSING = "(missing)"
+
+Thing = tuple[str, ...]
+"""A table, (table, "", property), (table, column) or (table, column, property)."""
+Description = Mapping[Thing, str]
+"""What a database is made of: the engine of a table, the type of a column (in order), …"""
 
 
 @dataclass(frozen=True)
@@ -39,76 +50,108 @@ class Difference:
     found: str
 
 
-Description = Mapping[str, str]
-"""What a database is made of: `table x: engine` → MergeTree, `column x.y: type` → String, …"""
-
-
-def describe(config: ClickHouseConfig, names: Sequence[str]) -> dict[str, str]:
+def describe(config: ClickHouseConfig, names: Sequence[str]) -> Description:
     """The named tables and views of a database as the server describes them."""
-    found: dict[str, str] = {}
+    found: dict[Thing, str] = {}
+    database = re.compile(rf"(?<![\w.])`?{re.escape(config.database)}`?\.")
     with ClickHouseManager(config.with_database("default")) as manager:
-        for name, engine, *keys, select in manager.execute(_TABLES, {"database": config.database}):
-            if name not in names:
-                continue
-            found[f"{name}: engine"] = _SHARED.sub("", engine)  # Cloud has its own of the same kind
-            for title, key in zip(
-                ("partition key", "sorting key", "primary key"), keys, strict=True
-            ):
-                found[f"{name}: {title}"] = key
-            found[f"{name}: select"] = select.replace(f"{config.database}.", "")
-        for table, name, kind, *default, comment in manager.execute(
-            _COLUMNS, {"database": config.database}
-        ):
-            if table in names:
-                found[f"{table}.{name}: type"] = kind
-                found[f"{table}.{name}: default"] = " ".join(default).strip()
-                found[f"{table}.{name}: comment"] = comment
-    return found
+        asked = {"database": config.database}
+        for table, engine, *properties in manager.execute(_TABLES, asked):
+            found[table,] = _SHARED.sub("", engine)  # Cloud has its own of the same kind
+            for name, value in zip(_PROPERTIES, properties, strict=True):
+                found[table, "", name] = database.sub("", value)
+        for table, column, kind, default, comment in manager.execute(_COLUMNS, asked):
+            if found.get((table,)) == "MaterializedView":
+                continue  # the table that it feeds has them
+            found[table, column] = kind
+            found[table, column, "default"] = default
+            found[table, column, "comment"] = comment
+    return {thing: value for thing, value in found.items() if thing[0] in names}
 
 
-def differences(
-    expected: Description, found: Description, *, more_is_fine: bool = True
-) -> list[Difference]:
-    """What differs; columns that a delivery added to raw are no difference with `more_is_fine`."""
+def differences(expected: Description, found: Description) -> list[Difference]:
+    """What differs. Columns of raw that only one side has came with a delivery: no difference."""
     result = []
-    for key in sorted(expected.keys() | ({*()} if more_is_fine else found.keys())):
-        want, have = expected.get(key, "(missing)"), found.get(key, "(missing)")
-        if want != have:
-            result.append(Difference(key, *_around(want, have)))
-    return result
-
-
-def _around(one: str, other: str, width: int = 60) -> tuple[str, str]:
-    """Both texts from a little before where they begin to differ: a select is long."""
-    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
-    start = max(0, same - width) if max(len(one), len(other)) > 2 * width else 0
-    cut = slice(start, start + 2 * width)
-    return one[cut], other[cut]
+    for thing in sorted(expected.keys() | found.keys()):
+        want, have = expected.get(thing, _MISSING), found.get(thing, _MISSING)
+        owners = (thing[:length] for length in range(1, len(thing)))
+        if want == have or any((owner in expected) != (owner in found) for owner in owners):
+            continue  # where a table or a column is missing, that is named, and not all its parts
+        if thing in expected or not _is_raw(thing[0]):
+            result.append(Difference(_label(thing), *_around(want, have)))
+    return result + list(_other_order(expected, found))
 
 
 def validate(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[Difference]:
-    """A live database against sql/ and against normalize/schema.py. Needs `create database`."""
-    names = sorted(
-        {s.name for s in statements(config.database, tag_columns) if s.kind != "database"}
-    )
+    """A live database against sql/, and sql/ against normalize/schema.py. Leaves nothing behind.
+
+    Needs the right to create a database.
+    """
     scratch = config.with_database(f"_validate_{uuid4().hex[:8]}")
+    names = _names(config, tag_columns)
     try:
         migrate(scratch, tag_columns, lambda line: None)
         expected = describe(scratch, names)
     finally:
         with ClickHouseManager(config.with_database("default")) as manager:
             manager.execute(f"drop database if exists {scratch.database} sync")
-    found = describe(config, names)
-    return differences(expected, found) + _against_schema(found, tag_columns)
+    declared = against_schema(expected, published_tables(tag_columns))
+    return differences(expected, describe(config, names)) + declared
 
 
 def align(
     one: ClickHouseConfig, other: ClickHouseConfig, tag_columns: Sequence[str]
 ) -> list[Difference]:
-    """Two servers against each other: their schemas, and what is published on each."""
+    """Two servers against each other: their schemas, and what is published on each.
+
+    Raises ConfigurationError when both are one.
+    """
+    if (one.host, one.port, one.database) == (other.host, other.port, other.database):
+        raise ConfigurationError(
+            f"The local server and the configured one are both {one.database} on "
+            f"{one.host}:{one.port}. Name the other: CLICKHOUSE_MODE=cloud, CLICKHOUSE_HOST, "
+            "CLICKHOUSE_USER and CLICKHOUSE_PASSWORD"
+        )
     names = _names(one, tag_columns)
-    result = differences(describe(one, names), describe(other, names), more_is_fine=False)
-    return result + differences(_published(one), _published(other), more_is_fine=False)
+    mine, theirs = describe(one, names), describe(other, names)
+    return differences(mine, theirs) + _in_published(
+        _published(one) if ("costs",) in mine else {},
+        _published(other) if ("costs",) in theirs else {},
+    )
+
+
+def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
+    """What the one machine-readable schema says of tables and views, by name."""
+    costs = cost_columns(tag_columns)
+    return {"normalized_aws": costs, "costs": costs, "deliveries": DELIVERIES}
+
+
+def against_schema(found: Description, tables: Mapping[str, Sequence[Column]]) -> list[Difference]:
+    """Names, types and order of columns, and in tables their meaning, as `tables` has them."""
+    result = []
+    for table, columns in tables.items():
+        names = [thing[1] for thing in found if len(thing) == 2 and thing[0] == table]
+        wanted = [column.name for column in columns]
+        if names != wanted:
+            texts = _around(", ".join(wanted), ", ".join(names))
+            result.append(Difference(f"{table}: columns, by normalize/schema.py", *texts))
+        for column in columns:
+            for thing, want, have in _declared(table, column, found):
+                if want != have:
+                    where = f"{_label(thing)}, by normalize/schema.py"
+                    result.append(Difference(where, want, have))
+    return result
+
+
+def _declared(table: str, column: Column, found: Description) -> Iterator[tuple[Thing, str, str]]:
+    """Thing, what the schema says, what is there; for a column that is there."""
+    if (table, column.name) not in found:
+        return
+    yield (table, column.name), _type(column), _plain(found[table, column.name])
+    has_own_words = found[table,] != "View" and not column.name.startswith("tag_")
+    if has_own_words:
+        thing = (table, column.name, "comment")
+        yield thing, column.meaning, found[thing]
 
 
 def _names(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
@@ -116,33 +159,73 @@ def _names(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
     return sorted({each.name for each in wanted if each.kind != "database"})
 
 
-def _published(config: ClickHouseConfig) -> dict[str, str]:
-    sql = (
-        "select x_source, x_partition, count(), round(sum(billed_cost), 6), any(x_fingerprint) "
-        "from costs group by 1, 2"
-    )
+def _is_raw(table: str) -> bool:
+    return "__" in table
+
+
+def _other_order(expected: Description, found: Description) -> Iterator[Difference]:
+    for (table,) in (thing for thing in expected if len(thing) == 1):
+        want, have = (
+            [t[1] for t in side if len(t) == 2 and t[0] == table and t in other]
+            for side, other in ((expected, found), (found, expected))
+        )
+        if want != have:
+            texts = _around(", ".join(want), ", ".join(have))
+            yield Difference(f"{table}: order of columns", *texts)
+
+
+def _label(thing: Thing) -> str:
+    match thing:
+        case (table,):
+            return f"{table}: engine"
+        case (table, column):
+            return f"{table}.{column}: type"
+        case (table, "", name):
+            return f"{table}: {name}"
+        case (table, column, name):
+            return f"{table}.{column}: {name}"
+    raise ValueError(thing)
+
+
+def _around(one: str, other: str, width: int = 60) -> tuple[str, str]:
+    """Both texts from a little before where they begin to differ: a select is long."""
+    pairs = enumerate(zip(one, other, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+    start = max(0, same - width) if max(len(one), len(other)) > 2 * width else 0
+    cut = slice(start, start + 2 * width)
+    return one[cut], other[cut]
+
+
+Published = Mapping[tuple[str, str], tuple[int, float | None, str]]
+"""Rows, billed cost and delivery by source and partition."""
+
+
+def _published(config: ClickHouseConfig) -> Published:
     with ClickHouseManager(config) as manager:
         return {
-            f"published {word} {partition}": f"{rows} rows, billed {billed}, delivery {mark}"
-            for word, partition, rows, billed, mark in manager.execute(sql)
+            (word, partition): (rows, billed, mark if mark == last else "several")
+            for word, partition, rows, billed, mark, last in manager.execute(_PUBLISHED)
         }
 
 
-def _against_schema(found: Description, tag_columns: Sequence[str]) -> list[Difference]:
-    """The published tables column by column as the one machine-readable schema has them."""
-    tables = {
-        "normalized_aws": cost_columns(tag_columns),
-        "costs": cost_columns(tag_columns),
-        "deliveries": DELIVERIES,
-    }
+def _in_published(one: Published, other: Published) -> list[Difference]:
+    """Sums are of floats in any order, so they are equal when they nearly are."""
     result = []
-    for table, columns in tables.items():
-        for column in columns:
-            have = found.get(f"{table}.{column.name}: type", "(missing)")
-            if _plain(have) != _type(column):
-                where = f"{table}.{column.name}: type, by normalize/schema.py"
-                result.append(Difference(where, _type(column), have))
+    for key in sorted(one.keys() | other.keys()):
+        mine, theirs = one.get(key), other.get(key)
+        if mine and theirs and mine[::2] == theirs[::2]:
+            billed, their_billed = mine[1] or 0.0, theirs[1] or 0.0
+            if abs(billed - their_billed) <= 1e-6 + 1e-9 * abs(billed):
+                continue
+        result.append(Difference(f"published {' '.join(key)}", _told(mine), _told(theirs)))
     return result
+
+
+def _told(published: tuple[int, float | None, str] | None) -> str:
+    if published is None:
+        return _MISSING
+    rows, billed, mark = published
+    return f"{rows} rows, billed {'NULL' if billed is None else f'{billed:.6f}'}, delivery {mark}"
 
 
 def _type(column: Column) -> str:

@@ -20,7 +20,7 @@ from dlt.common.storages import FileStorage
 from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient, ClickHouseLoadJob
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseAuthError, ClickHouseConnectionError
+from pipelines.clickhouse.errors import ClickHouseConnectionError
 from pipelines.clickhouse.problems import diagnose, explain, redacted, server_code
 from pipelines.clickhouse.rules import Kind
 from pipelines.destinations.failures import PublishFailed, ServerGone
@@ -67,23 +67,26 @@ class PartitionJob(FileJob):
         """Raises PublishFailed or ServerGone; the published partition then is as it was."""
         with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as lines:
             recipes = [_recipe(line) for line in lines]
-        try:
-            with Warehouse(self.server) as warehouse:
-                for recipe in recipes:
-                    delivery = Delivery.from_json(recipe["delivery"]).loaded_by(self._load_id)
-                    publish = (
-                        warehouse.publish_normalized
-                        if delivery.form.startswith(NORMALIZED)
-                        else warehouse.publish
-                    )
-                    publish(Place(**recipe["place"]), Path(recipe["folder"]), delivery)
-        except ClickHouseAuthError as error:
-            raise PublishFailed(str(error)) from error
-        except (ClickHouseConnectionError, *Gone) as error:
-            raise _meant(error, self.server) from redacted(error, self.server)
-        except (UserError, OSError) as error:
-            raise PublishFailed(str(error)) from error
+        with Warehouse(self.server) as warehouse:
+            for recipe in recipes:
+                self._publish(warehouse, recipe)
         super().run()
+
+    def _publish(self, warehouse: Warehouse, recipe: dict[str, Any]) -> None:
+        delivery = Delivery.from_json(recipe["delivery"]).loaded_by(self._load_id)
+        is_normalized = delivery.form.startswith(NORMALIZED)
+        publish = warehouse.publish_normalized if is_normalized else warehouse.publish
+        where = f"{delivery.word} {delivery.partition}: "
+        place = Place(**recipe["place"])
+        try:
+            is_retry = self.job_file_info().retry_count > 0
+            if not (is_retry and warehouse.was_published(place, delivery)):
+                publish(place, Path(recipe["folder"]), delivery)
+        except (ClickHouseConnectionError, *Gone) as error:
+            raise _meant(error, self.server, where) from redacted(error, self.server)
+        except (UserError, OSError) as error:
+            text = str(error)
+            raise PublishFailed(text if text.startswith(where) else where + text) from error
 
 
 class PartitionClient(ClickHouseClient):
@@ -119,13 +122,13 @@ def clickhouse_partitions(warehouse: Warehouse) -> dlt.destinations.clickhouse:
     return destination
 
 
-def _meant(error: Exception, server: ClickHouseConfig) -> Exception:
+def _meant(error: Exception, server: ClickHouseConfig, where: str = "") -> Exception:
     """What the server refuses it would refuse again; what broke on the way may go through."""
     kind = diagnose(error, server).kind
     refused = kind in (Kind.TLS, Kind.AUTH, Kind.PROTOCOL) or (
         kind is Kind.QUERY and server_code(error) is not None
     )
-    return (PublishFailed if refused else ServerGone)(explain(error, server))
+    return (PublishFailed if refused else ServerGone)(where + explain(error, server))
 
 
 def _recipe(line: str) -> dict[str, Any]:

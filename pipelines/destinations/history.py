@@ -24,7 +24,7 @@ insert into deliveries (
 )
 select
     %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, count(),
-    sum(billed_cost), sum(effective_cost),
+    ifNull(sum(billed_cost), 0), ifNull(sum(effective_cost), 0),
     if(count(distinct billing_currency) = 1 and countIf(billing_currency is null) = 0,
         any(billing_currency), null),
     %(recipe)s, %(delivered_at)s, now64(6, 'UTC')

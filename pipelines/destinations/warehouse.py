@@ -99,12 +99,15 @@ class Warehouse:
 
     def recover(self, place: Place) -> None:
         """Note what killed runs published, and drop what they left behind."""
+        self._complete_history(place)
+        workdir.remove(self._scratch, place.word)
+
+    def _complete_history(self, place: Place) -> None:
         left = left_behind(self.manager, place)
         notes = [(table, note) for table, note in left.items() if note]
         published = self._fingerprints(place.normalized_table, "x_partition")
         self.history.complete(place, published, notes)
         drop(self.manager, *left)
-        workdir.remove(self._scratch, place.word)
 
     def ingested(self, place: Place) -> dict[str, str]:
         """Of each normalised partition the delivery and the recipe, as `<delivery>/<recipe>`."""
@@ -152,6 +155,25 @@ class Warehouse:
             staging.fill_normalised(files)
             staging.publish(place.normalized_table, staging.normalised)
             self.history.add(note, staging.normalised)
+
+    def was_published(self, place: Place, delivery: Delivery) -> bool:
+        """Whether an earlier try of this very load got so far; the server went with its answer.
+
+        Then the history has it, too.
+        """
+        for table, column in (
+            (place.raw_table, place.column),
+            (place.normalized_table, "x_partition"),
+        ):
+            rows, mine = self.manager.execute(
+                f"select count(), countIf(x_dlt_load_id = %(load)s) from {table} "
+                f"where {column} = %(partition)s",
+                {"load": delivery.load_id, "partition": delivery.partition},
+            )[0]
+            if not rows or rows != mine:
+                return False
+        self._complete_history(place)
+        return True
 
     def _staging(self, place: Place, note: Note) -> Staging:
         """New private tables. Those of an earlier try of the same job go, as in `recover`."""

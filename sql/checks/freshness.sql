@@ -1,8 +1,18 @@
 -- one row per source whose newest delivery is older than three days: the clouds deliver daily
+-- Raw may lie elsewhere: a partition that was ingested normalised stands in the history alone.
+with known as (
+    select word, delivered_at
+    from raw_partitions
+    union all
+    select word, delivered_at
+    from deliveries
+    where delivered_at is not null
+)
+
 select
     word,
     max(delivered_at) as newest_delivery
-from raw_partitions
+from known
 group by word
 having max(delivered_at) < now() - interval 3 day
 order by word
