@@ -286,12 +286,12 @@ def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: World) 
             f"aws {period}: {world.file(period)} is not what `python -m pipelines normalize` "
             f"publishes there. Run: {again}"
         ) in told
-    assert world.billed() == dict.fromkeys(months[:4], [1.0]) | {"2026-10": [2.0]}
+    assert world.billed() == {key: [1.0] for key in months[:4]} | {"2026-10": [2.0]}
     assert leftovers(world.database) == []
     world.local("normalize")  # a file that it did not make so it makes again
     assert world.commands("normalize", "--force", "--from", "2026-09").status == 0
     assert world.well() == SAID.format(4, 1)
-    assert world.billed() == dict.fromkeys(months, [2.0])
+    assert world.billed() == {key: [2.0] for key in months}
 
 
 def test_rows_of_another_month_in_our_file_are_refused(world: World) -> None:

@@ -17,29 +17,40 @@ from typing import Any
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.statements import quoted
 from pipelines.partitions import Busy
 from tests.clickhouse_proxy import Proxy
-from tests.published_clickhouse import leftovers, query
+from tests.commands import Commands
+from tests.months import deliver
+from tests.published_clickhouse import (
+    NORMALISED,
+    RAW,
+    environ,
+    fingerprints,
+    leftovers,
+    query,
+    totals,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
 HOLDER = """
-import sys
+import os, sys
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
-config = ClickHouseConfig(**eval(sys.stdin.readline()))
-with leased(config, "aws"):
+with leased(ClickHouseConfig.from_env(os.environ), "aws"):
     print("held", flush=True)
     sys.stdin.readline()
 """
 
 
 def comment(config: ClickHouseConfig, table: str) -> dict[str, Any]:
-    rows = query(config, f"select comment from system.tables where database = '{config.database}'"
-                         f" and name = '{table}'")  # fmt: skip
-    found: dict[str, Any] = json.loads(rows[0][0])
+    where = f"database = '{config.database}' and name = '{table}'"
+    found: dict[str, Any] = json.loads(
+        query(config, f"select comment from system.tables where {where}")[0][0]
+    )
     return found
 
 
@@ -47,12 +58,8 @@ def forge(config: ClickHouseConfig, number: int, **changes: Any) -> None:
     """A lock of a run on another machine, which lasts for an hour, or as `changes` say."""
     (now,) = query(config, "select toUnixTimestamp(now())")[0]
     run = {"token": "0", "host": "elsewhere", "machine": "another", "pid": 7, "start": "1"}
-    text = json.dumps(run | {"until": now + 3600} | changes)
-    query(
-        config,
-        f"create table _lock_aws__{number} (x UInt8) engine = Memory "
-        f"comment {text!r}".replace('\\\\"', '"'),
-    )
+    text = quoted(json.dumps(run | {"until": now + 3600} | changes))
+    query(config, f"create table _lock_aws__{number} (x UInt8) engine = Memory comment {text}")
 
 
 def test_a_second_run_is_refused_and_told_who_is_at_work(clickhouse: ClickHouseConfig) -> None:
@@ -92,14 +99,14 @@ def test_a_run_elsewhere_holds_until_its_time_is_over(clickhouse: ClickHouseConf
 def holder(clickhouse: ClickHouseConfig) -> Iterator[subprocess.Popen[str]]:
     """Another process of this machine that holds the lease."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-c", HOLDER],
+        cwd=ROOT,
+        env=os.environ | environ(clickhouse, ROOT),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
-    assert process.stdin
+    )
     assert process.stdout
-    process.stdin.write(f"{clickhouse.to_driver_arguments() | {'http_port': 1}!r}\n".replace(
-        ", 'tcp_keepalive': True", "").replace("'***'", repr(str(clickhouse.password))))  # fmt: skip
-    process.stdin.flush()
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -175,15 +182,22 @@ def test_a_lease_outlives_a_connection_that_breaks(clickhouse: ClickHouseConfig)
 
 
 def test_who_was_thought_dead_neither_renews_nor_drops_the_lock_of_his_heir(
-    clickhouse: ClickHouseConfig, caplog: pytest.LogCaptureFixture
+    clickhouse: ClickHouseConfig,
 ) -> None:
+    looks, goes_on = threading.Event(), threading.Event()
+
+    def look_late() -> None:
+        looks.set()
+        assert goes_on.wait(60)
+
     with Proxy(clickhouse) as proxy, leased(proxy.config, "aws", seconds=-1, renew_every=0.01):
-        assert leftovers(clickhouse) == ["_lock_aws__1"]
+        proxy.watch("select name, comment", look_late, "before")
+        assert looks.wait(60)
         with leased(clickhouse, "aws"):
             assert leftovers(clickhouse) == ["_lock_aws__2"]
         forge(clickhouse, 1)  # a third run, which got the number of the first
         heir = comment(clickhouse, "_lock_aws__1")
-        assert seen_by(proxy, "select name, comment").wait(60) or True
+        goes_on.set()
     assert comment(clickhouse, "_lock_aws__1") == heir
 
 
@@ -265,39 +279,38 @@ def test_of_two_that_meet_the_one_waits_for_the_other_to_give_way(
 ) -> None:
     """The lower number, come to look, finds the higher one and goes; then the higher one holds."""
     forge(clickhouse, 5, until=0)
+    made_low, made_high = threading.Event(), threading.Event()
+    results: dict[str, str] = {}
+    threads: list[threading.Thread] = []
+
+    def try_it(name: str, config: ClickHouseConfig) -> None:
+        try:
+            with leased(config, "aws"):
+                results[name] = "held"
+        except Busy:
+            results[name] = "gave way"
+
     with Proxy(clickhouse) as high, Proxy(clickhouse) as low:
-        made_low, made_high = threading.Event(), threading.Event()
-        results: dict[str, str] = {}
 
-        def try_it(name: str, config: ClickHouseConfig) -> None:
-            try:
-                with leased(config, "aws"):
-                    results[name] = "held"
-            except Busy:
-                results[name] = "gave way"
+        def low_waits_before_it_looks() -> None:
+            low.watch("select name, comment", lambda: made_low.set() or _wait(made_high), "before")
 
-        def drop_dead_then_low_begins() -> None:
+        def low_begins_at_1() -> None:
             query(clickhouse, "drop table _lock_aws__5")
             threads.append(start(lambda: try_it("low", low.config)))
-            assert made_low.wait(60)
+            _wait(made_low)
+            high.watch("select name, comment", made_high.set, "before")
 
-        def low_has_made_it() -> None:
-            made_low.set()
-            assert made_high.wait(60)
-
-        threads: list[threading.Thread] = []
-        high.watch("create table _lock_aws__6", drop_dead_then_low_begins, "before")
-        low.watch("select name, comment", lambda: None)
-        low.watch(5, low_has_made_it, "before")
-        threads.append(start(lambda: try_it("high", high.config)))
-        make = threading.Event()
-        while "_lock_aws__6" not in leftovers(clickhouse) and not make.wait(0.01):
-            assert threads
-        made_high.set()
-        for thread in threads:
-            thread.join()
+        low.watch("create table _lock_aws__1", low_waits_before_it_looks, "before")
+        high.watch("create table _lock_aws__6", low_begins_at_1, "before")
+        try_it("high", high.config)
+        threads[0].join()
     assert results == {"high": "held", "low": "gave way"}
     assert leftovers(clickhouse) == []
+
+
+def _wait(event: threading.Event) -> None:
+    assert event.wait(60)
 
 
 def start(function: Callable[[], None]) -> threading.Thread:
@@ -310,3 +323,136 @@ def run_all(functions: list[Callable[[], None]]) -> None:
     threads = [start(function) for function in functions]
     for thread in threads:
         thread.join()
+
+
+# Two loaders with different deliveries of one month.
+
+
+class Loader:
+    """A process with a bucket and a working directory of its own, and one database for all."""
+
+    def __init__(self, folder: Path, config: ClickHouseConfig, costs: list[float]) -> None:
+        self.proxy, self.log = Proxy(config), folder / "log"
+        self.dlt = folder / "dlt"
+        self.dlt.mkdir(parents=True)
+        deliver(folder / "bucket", "2026-09", costs, prefix=folder.name)
+        variables = environ(self.proxy.config, folder / "bucket")
+        self.variables = variables | {"DLT_DATA_DIR": str(self.dlt)}
+        self.environ = os.environ | self.variables
+
+    def load_here(self, commands: Commands) -> int:
+        """In this process: faster. The exit status."""
+        commands.set({name: self.environ[name] for name in self.variables})
+        return commands("load").status
+
+    def load(self) -> tuple[int, str]:
+        """Exit status and what was said."""
+        command = [sys.executable, "-m", "pipelines", "load"]
+        ran = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True)
+        return ran.returncode, ran.stdout + ran.stderr
+
+
+OLD, ONE, OTHER = [1.0, 2.0], [10.0, 20.0, 30.0], [100.0]
+WHOLE = [{"2026-09": total} for total in (3.0, 60.0, 100.0)]
+
+
+@pytest.fixture
+def loaders(
+    clickhouse: ClickHouseConfig, tmp_path: Path, commands: Commands
+) -> Iterator[tuple[Loader, Loader]]:
+    """A published month, and two that have other deliveries of it."""
+    old = Loader(tmp_path / "old", clickhouse, OLD)
+    assert old.load_here(commands) == 0
+    made = Loader(tmp_path / "one", clickhouse, ONE), Loader(tmp_path / "other", clickhouse, OTHER)
+    yield made
+    for loader in (old, *made):
+        loader.proxy.close()
+
+
+def is_one_delivery(config: ClickHouseConfig) -> bool:
+    marks = fingerprints(config)
+    return marks[RAW] == marks[NORMALISED] and len(marks[RAW]) == 1
+
+
+def test_a_second_loader_is_refused_while_the_first_is_at_work(
+    clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands
+) -> None:
+    one, other = loaders
+    said: list[tuple[int, str]] = []
+    one.proxy.watch("alter table aws_costs__cur", lambda: said.append(other.load()), "before")
+    assert one.load()[0] == 0
+    ((status, text),) = said
+    assert (status, "error: aws is locked by" in text) == (1, True)
+    assert (totals(clickhouse), is_one_delivery(clickhouse)) == (WHOLE[1], True)
+    assert other.load_here(commands) == 0
+    assert (totals(clickhouse), is_one_delivery(clickhouse)) == (WHOLE[2], True)
+    assert leftovers(clickhouse) == []
+
+
+MOMENTS = {
+    "staging": "create table _stage_.*_raw ",
+    "insert": "INSERT INTO .*_raw. FORMAT",
+    "publish-raw": "alter table aws_costs__cur replace",
+    "publish-normalised": "alter table normalized_aws replace",
+    "history": "insert into deliveries",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_loader_whose_lease_ran_out_mixes_nothing_with_the_one_that_took_over(
+    clickhouse: ClickHouseConfig,
+    loaders: tuple[Loader, Loader],
+    commands: Commands,
+    moment: str,
+) -> None:
+    one, other = loaders
+
+    def other_takes_over() -> None:
+        expire(clickhouse)
+        assert other.load_here(commands) == 0
+        assert (totals(clickhouse), is_one_delivery(clickhouse)) == (WHOLE[2], True)
+
+    one.proxy.watch(MOMENTS[moment], other_takes_over, "before")
+    status, text = one.load()
+    assert totals(clickhouse) in WHOLE
+    if status:
+        assert "aws 2026-09: another run has taken over" in text
+        assert "Traceback" not in text
+    assert other.load_here(commands) == 0
+    assert (totals(clickhouse), is_one_delivery(clickhouse)) == (WHOLE[2], True)
+    assert leftovers(clickhouse) == []
+
+
+def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
+    clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands
+) -> None:
+    seen: list[dict[str, float]] = []
+    over = threading.Event()
+
+    def read_and_expire() -> None:
+        while not over.is_set():
+            expire(clickhouse)
+            seen.append(totals(clickhouse))
+
+    reader = start(read_and_expire)
+    try:
+        for _ in range(2):
+            run_all([lambda loader=loader: loader.load() for loader in loaders])
+    finally:
+        over.set()
+        reader.join()
+    assert [each for each in seen if each not in WHOLE] == []
+    assert loaders[0].load_here(commands) == 0
+    assert (totals(clickhouse), is_one_delivery(clickhouse)) == (WHOLE[1], True)
+    assert leftovers(clickhouse) == []
+
+
+def expire(config: ClickHouseConfig) -> None:
+    """Make every lease one that has run out."""
+    for table in leftovers(config):
+        if table.startswith("_lock_"):
+            try:
+                run = quoted(json.dumps(comment(config, table) | {"until": 0}))
+                query(config, f"alter table {table} modify comment {run}")
+            except (ClickHouseError, IndexError):
+                continue  # its run has ended meanwhile

@@ -22,6 +22,7 @@ from clickhouse_connect.driver.tools import insert_file
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.problems import server_code
 from pipelines.clickhouse.statements import quoted
 from pipelines.destinations.history import Note
 from pipelines.destinations.layout import Place
@@ -30,6 +31,7 @@ from pipelines.partitions import PartitionError
 
 log = logging.getLogger(__name__)
 
+_UNKNOWN_TABLE = 60
 _THREADS = 2
 _INSERT = {
     "async_insert": 0,
@@ -63,6 +65,7 @@ class Staging:
         self._config, self._manager, self._place, self._note = config, manager, place, note
         token = f"{_prefix(place)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
+        self._made: set[str] = set()
 
     def __enter__(self) -> Staging:
         return self
@@ -74,15 +77,24 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         """The server may have gone; what is left then is dropped by the next run."""
-        if self._manager.health_check():
-            try:
-                drop(self._manager, self.raw, self.normalised)
-            except ClickHouseError as reason:
-                log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
+        if not self._manager.health_check():
+            return
+        try:
+            there = left_behind(self._manager, self._place)
+            drop(self._manager, self.raw, self.normalised)
+        except ClickHouseError as reason:
+            log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
+            return
+        if error and server_code(error) == _UNKNOWN_TABLE and not self._made <= there.keys():
+            raise PartitionError(
+                f"{self._note.word} {self._note.partition}: another run has taken over, since this "
+                "one was not heard of for long, and dropped its private tables. Run again."
+            ) from error
 
     def fill_raw(self, files: Files, defaults: Mapping[str, str]) -> None:
         """A table like raw with the files in it; `defaults` are expressions by column."""
         self._manager.execute(f"create table {self.raw} as {self._place.raw_table}")
+        self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
         self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")
         self._insert(self.raw, files)
@@ -111,6 +123,7 @@ class Staging:
     def _create_normalised(self) -> None:
         like, comment = self._place.normalized_table, quoted(self._note.text)
         self._manager.execute(f"create table {self.normalised} as {like} comment {comment}")
+        self._made.add(self.normalised)
 
     def _insert(self, table: str, files: Files) -> None:
         def insert(path: Path) -> None:
