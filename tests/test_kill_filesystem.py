@@ -125,5 +125,3 @@ def _directory_kept(world: World) -> None:
 
 def _directory_lost(world: World) -> None:
     shutil.rmtree(world.dlt)
-
-
