@@ -77,7 +77,7 @@ def schema(config: ClickHouseConfig) -> dict[str, Any]:
     return {
         name: (rest, [column[1:] for column in columns if column[0] == name])
         for name, *rest in tables
-        if "__dlt_" not in name and "___dlt" not in name and not name.startswith(PRIVATE)
+        if "__dlt_" not in name and name != "_schema_version" and not name.startswith(PRIVATE)
     }
 
 

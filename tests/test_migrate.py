@@ -1,0 +1,439 @@
+"""migrate: from nothing, over older versions, killed at any statement, by users without rights."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.errors import ClickHouseQueryError
+from pipelines.clickhouse.lease import leased
+from pipelines.clickhouse.migrate import is_current, migrate
+from pipelines.clickhouse.statements import SQL, statements
+from pipelines.partitions import Busy
+from tests.clickhouse_proxy import Proxy, Victim
+from tests.clickhouse_server import Server
+from tests.clickhouse_users import add_users
+from tests.commands import Commands
+from tests.conftest import FolderBucket
+from tests.kill_harness import Harness
+from tests.months import deliver
+from tests.published_clickhouse import (
+    NORMALISED,
+    RAW,
+    environ,
+    leftovers,
+    published,
+    query,
+    schema,
+    totals,
+)
+
+TAGS = ("Environment", "Team", "Application")
+CREATED = [
+    "created table deliveries",
+    "created table provider_partitions",
+    "created table aws_costs__cur",
+    "created table normalized_aws",
+    "created materialized view normalize_aws",
+    "created materialized view normalize_aws_focus",
+    "created view costs",
+    "created view raw_partitions",
+]
+REBUILT = "rebuilt normalized_aws from raw, by the columns and rules that hold now"
+#: Two months of CUR and one of FOCUS; no column that one of the older versions lacks.
+DATA = [
+    f"alter table {RAW} add column my_text Nullable(String)",
+    f"""insert into {RAW} (
+        billing_period, x_fingerprint, x_dlt_load_id, x_delivered_at, x_form,
+        line_item_line_item_type, line_item_unblended_cost, line_item_currency_code,
+        line_item_usage_start_date, line_item_operation, pricing_unit, resource_tags, my_text
+    ) values
+        ('2026-08', 'f8', '1.5', '2026-09-03 06:15:00', 'CUR', 'Usage', 8, 'USD',
+            '2026-08-01 00:00:00', 'Run', 'Hrs', map('user:Environment', 'prod'), 'x'),
+        ('2026-09', 'f9', '1.6', '2026-10-03 06:15:00', 'CUR', 'Usage', 9, 'USD',
+            '2026-09-01 00:00:00', 'Run', 'Hrs', map('user:Owner', 'me'), null),
+        ('2026-09', 'f9', '1.6', '2026-10-03 06:15:00', 'CUR', 'Tax', 0.5, 'USD',
+            '2026-09-02 00:00:00', '', null, map(), null)""",
+    f"""insert into {RAW} (
+        billing_period, x_fingerprint, x_dlt_load_id, x_delivered_at, x_form,
+        charge_category, billed_cost, effective_cost, billing_currency, charge_period_start, tags
+    ) values
+        ('2026-10', 'f10', '1.7', '2026-11-03 06:15:00', 'FOCUS', 'Usage', 1, 1, 'USD',
+            '2026-10-01 00:00:00', map('Owner', 'me'))""",
+    """insert into deliveries (word, partition, fingerprint, rows, published_at)
+    values ('aws', '2026-08', 'f8', 1, '2026-11-03 07:00:00')""",
+]
+NOW, DOUBLE = (
+    {"2026-08": 8.0, "2026-09": 9.5, "2026-10": 1.0},
+    {"2026-08": 16.0, "2026-09": 19.0, "2026-10": 1.0},
+)
+
+
+class Sql:
+    """A copy of sql/ that a test makes older."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(SQL, folder)
+
+    def edit(self, file: str, pattern: str, text: str) -> Sql:
+        """Replace the first that matches; there has to be one."""
+        path = self.folder / file
+        changed, count = re.subn(pattern, text, path.read_text(), count=1, flags=re.DOTALL)
+        assert count == 1, pattern
+        path.write_text(changed)
+        return self
+
+    def doubled(self) -> Sql:
+        """An older rule by which everything cost twice as much."""
+        return self.edit("20_aws.sql", "net as billed_cost", "net * 2 as billed_cost")
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Sql:
+    return Sql(tmp_path / "older-sql")
+
+
+def told(config: ClickHouseConfig, tags: Sequence[str] = TAGS, folder: Path = SQL) -> list[str]:
+    """What migrating tells."""
+    heard: list[str] = []
+    migrate(config, tags, heard.append, folder)
+    return heard
+
+
+def filled(config: ClickHouseConfig, tags: Sequence[str] = TAGS, folder: Path = SQL) -> None:
+    """A database of some version with data in it, which its own views have normalised."""
+    migrate(config, tags, lambda line: None, folder)
+    for sql in DATA:
+        query(config, sql)
+
+
+@pytest.fixture
+def wanted(clickhouse_server: ClickHouseConfig) -> Iterator[Callable[..., tuple[Any, Any]]]:
+    """Schema and content of a database that the current version made, for some tag columns."""
+    reference = clickhouse_server.with_database("reference")
+
+    def made(tags: Sequence[str] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
+        query(clickhouse_server, "drop database if exists reference sync")
+        filled(reference, tags)
+        return schema(reference), published(reference)
+
+    yield made
+    query(clickhouse_server, "drop database if exists reference sync")
+
+
+# From nothing, and again.
+
+
+def test_an_empty_server_gets_everything_and_a_second_time_nothing_is_told(
+    clickhouse: ClickHouseConfig,
+) -> None:
+    query(clickhouse.with_database("default"), f"drop database {clickhouse.database}")
+    assert not is_current(clickhouse, TAGS)
+    assert told(clickhouse) == CREATED
+    assert is_current(clickhouse, TAGS)
+    before = schema(clickhouse)
+    assert sorted(before) == [
+        "_schema_version", "aws_costs__cur", "costs", "deliveries", "normalize_aws",
+        "normalize_aws_focus", "normalized_aws", "provider_partitions", "raw_partitions",
+    ]  # fmt: skip
+    assert told(clickhouse) == []
+    assert schema(clickhouse) == before
+    assert leftovers(clickhouse) == []
+
+
+def test_the_command_says_what_it_did_and_shows_no_password(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    commands.set(environ(clickhouse, aws_bucket.root))
+    first, second = commands("migrate"), commands("migrate", "--debug")
+    assert (first.status, first.out.splitlines()[:-1]) == (0, CREATED)
+    assert (second.status, second.out.splitlines()) == (0, first.out.splitlines()[-1:])
+    assert clickhouse.database in second.out
+    assert str(clickhouse.password) not in "".join(commands.printed)
+
+
+def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands, older: Sql
+) -> None:
+    commands.set(environ(clickhouse, aws_bucket.root))
+    deliver(aws_bucket.root, "2026-08", [8.0])
+    assert commands("load").status == 0
+    before = schema(clickhouse), published(clickhouse)
+    assert told(clickhouse) == []
+    assert told(clickhouse, folder=older.doubled().folder) == [REBUILT]
+    assert totals(clickhouse) == {"2026-08": 16.0}
+    ran = commands("load")
+    assert (ran.status, ran.out) == (0, "aws: 0 loaded, 1 unchanged, 0 failed\n")
+    assert ran.err == f"{REBUILT}\n"
+    assert (schema(clickhouse), published(clickhouse)) == before
+
+
+# Over older versions.
+
+AWS, BASE, MARTS = "20_aws.sql", "00_database.sql", "30_marts.sql"
+EXTRA_VIEW = """
+create materialized view if not exists normalize_aws_twice to normalized_aws as
+select 'AWS' as provider_name, billing_period as x_partition from aws_costs__cur;
+"""
+OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
+    "a-table-is-missing": (
+        lambda sql: sql.edit(BASE, r"-- one row per partition that.*", ""),
+        ["created table provider_partitions"],
+    ),
+    "a-column-of-raw-is-missing": (
+        lambda sql: sql.edit(AWS, r"    pricing_rate_code [^\n]*\n", "").edit(
+            AWS, r"nullIf\(pricing_rate_code, ''\)", "cast(null as Nullable(String))"
+        ),
+        ["added column aws_costs__cur.pricing_rate_code", REBUILT],
+    ),
+    "a-column-with-a-default-is-missing": (
+        lambda sql: sql.edit(BASE, r"    seen_at [^\n]*\n", "")
+        .edit(BASE, r"(delivered_at DateTime64\(6, 'UTC'\) comment [^\n]*),\n\)", r"\1\n)")
+        .edit(BASE, r"ReplacingMergeTree\(seen_at\)", "ReplacingMergeTree"),
+        ["added column provider_partitions.seen_at"],
+    ),
+    "a-default-is-another": (
+        lambda sql: sql.edit(AWS, r"default if\(billed_cost is null[^\n]*", "default 'CUR'"),
+        ["changed column aws_costs__cur.x_form"],
+    ),
+    "a-default-is-too-many": (
+        lambda sql: sql.edit(AWS, r"( x_dlt_load_id LowCardinality\(String\))", r"\1 default '0'"),
+        ["changed column aws_costs__cur.x_dlt_load_id"],
+    ),
+    "comments-are-others": (
+        lambda sql: sql.edit(AWS, "The partition: the month", "The month")
+        .edit(AWS, "AWS cost lines as delivered;", "As delivered;")
+        .edit(AWS, "The provider''s own words.", "Words."),
+        [],
+    ),
+    "a-text-is-stored-otherwise": (
+        lambda sql: sql.edit(AWS, r"pricing_unit LowCardinality\(Nullable\(String\)\),",
+                             "pricing_unit Nullable(String),"),
+        ["changed column aws_costs__cur.pricing_unit"],
+    ),
+    "a-rule-is-another": (lambda sql: sql.doubled(), [REBUILT]),
+    "a-rule-of-focus-is-another": (
+        lambda sql: sql.edit(AWS, r"(.*)'aws' as x_source", r"\1'focus' as x_source"),
+        [REBUILT],
+    ),
+    "a-view-is-missing": (
+        lambda sql: sql.edit(AWS, r"-- one row per row of AWS's own FOCUS export; .*", ""),
+        [REBUILT, "created materialized view normalize_aws_focus"],
+    ),
+    "a-view-is-too-many": (
+        lambda sql: sql.edit(AWS, r"\Z", EXTRA_VIEW),
+        [REBUILT, "dropped materialized view normalize_aws_twice"],
+    ),
+    "the-order-is-another": (
+        lambda sql: sql.edit(AWS, r"order by \(x_partition, [^\n]*", "order by x_partition"),
+        [REBUILT],
+    ),
+    "a-type-of-the-cost-shape-is-another": (
+        lambda sql: sql.edit(AWS, r"sku_price_id Nullable\(String\) comment",
+                             "sku_price_id LowCardinality(Nullable(String)) comment"),
+        [REBUILT],
+    ),
+    "a-column-of-the-cost-shape-is-missing": (
+        lambda sql: sql.edit(AWS, r"    charge_class Low[^\n]*\n", "").edit(
+            AWS, r"    cast\(null as Nullable\(String\)\) as charge_class,\n", ""
+        ).edit(AWS, r"    nullIf\(charge_class, ''\) as charge_class,\n", ""),
+        [REBUILT],
+    ),
+    "a-mart-is-another": (
+        lambda sql: sql.edit(MARTS, r"select \* from normalized_aws",
+                             "select x_partition, billed_cost from normalized_aws"),
+        [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OLDER)
+def test_an_older_version_becomes_the_current_one_with_its_data(
+    clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
+) -> None:
+    change, expected = OLDER[case]
+    filled(clickhouse, folder=change(older).folder)
+    assert not is_current(clickhouse, TAGS)
+    assert told(clickhouse) == expected
+    assert (schema(clickhouse), published(clickhouse)) == wanted()
+    assert leftovers(clickhouse) == []
+    assert told(clickhouse) == []
+
+
+@pytest.mark.parametrize(
+    "tags", [("Environment", "Owner"), (), ("Owner", "Team", "Environment", "Application")]
+)
+def test_other_tag_columns_rebuild_the_table_in_their_order(
+    clickhouse: ClickHouseConfig, wanted: Callable[..., tuple[Any, Any]], tags: tuple[str, ...]
+) -> None:
+    filled(clickhouse)
+    assert told(clickhouse, tags) == [REBUILT]
+    assert (schema(clickhouse), published(clickhouse)) == wanted(tags)
+    if "Owner" in tags:
+        owners = "select x_partition, tag_owner from costs where tag_owner is not null order by 1"
+        assert query(clickhouse, owners) == [("2026-09", "me"), ("2026-10", "me")]
+    assert told(clickhouse, tags) == []
+
+
+def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
+    clickhouse: ClickHouseConfig, older: Sql
+) -> None:
+    sql = older.edit("20_aws.sql", "where x_form = 'CUR' and ", "where x_form = 'CUR' --")
+    filled(clickhouse, folder=sql.folder)
+    query(
+        clickhouse,
+        f"insert into {RAW} (billing_period, line_item_line_item_type, line_item_unblended_cost,"
+        " line_item_operation) values ('2026-07', 'Usage', 7, 'EKSPod-EC2')",
+    )
+    query(
+        clickhouse,
+        f"insert into {NORMALISED} (x_partition, billed_cost, x_fingerprint, tag_team)"
+        " values ('2026-01', 100, 'ingested', 'core')",
+    )
+    assert totals(clickhouse) == NOW | {"2026-07": 7.0, "2026-01": 100.0}
+    assert told(clickhouse) == [REBUILT]
+    assert totals(clickhouse) == NOW | {"2026-01": 100.0}
+    assert told(clickhouse, ["Owner", "Team"]) == [REBUILT]
+    assert query(clickhouse, "select tag_team from costs where x_partition = '2026-01'") == [
+        ("core",)
+    ]
+
+
+# Killed, disturbed, refused.
+
+
+@pytest.mark.parametrize("start", ["empty", "older"])
+def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
+    clickhouse: ClickHouseConfig,
+    aws_bucket: FolderBucket,
+    older: Sql,
+    wanted: Callable[..., tuple[Any, Any]],
+    start: str,
+) -> None:
+    older.doubled().edit("20_aws.sql", r"    bill_payer_account_name Low[^\n]*\n", "").edit(
+        "20_aws.sql", r"nullIf\(bill_payer_account_name, ''\)", "cast(null as Nullable(String))"
+    ).edit("20_aws.sql", r"\Z", EXTRA_VIEW)
+    tags = ("Environment", "Owner")
+    default = clickhouse.with_database("default")
+
+    def back() -> None:
+        query(default, f"drop database {clickhouse.database} sync")
+        if start == "older":
+            filled(clickhouse, folder=older.folder)
+        else:
+            query(default, f"create database {clickhouse.database}")
+
+    with Proxy(clickhouse) as proxy:
+        variables = environ(proxy.config, aws_bucket.root)
+        variables["NORMALIZE__TAG_COLUMNS"] = '["Environment", "Owner"]'
+        harness = Harness(os.environ | variables, aws_bucket.root)
+        back()
+        assert harness.run("migrate").status == 0
+        steps = proxy.steps
+        end = schema(clickhouse), published(clickhouse)
+        assert start == "empty" or end == wanted(tags)
+        changing = [n for n, s in enumerate(steps, 1) if re.match("(?i)create|alter|insert|drop|ex", s)]
+        assert len(changing) > 15
+        for number in changing:
+            back()
+            victim = Victim()
+            proxy.watch(number, victim.kill)
+            step = steps[number - 1]
+            assert harness.run("migrate", on_start=victim.is_).status is None, step
+            assert start == "empty" or totals(clickhouse) in (NOW, twice()), step
+            proxy.watch()
+            assert harness.run("migrate").status == 0, step
+            assert (schema(clickhouse), published(clickhouse)) == end, step
+            assert leftovers(clickhouse) == [], step
+        harness.close()
+
+
+def twice() -> dict[str, float]:
+    """What the older version of the killed migration has published."""
+    return DOUBLE
+
+
+def test_a_rebuild_waits_for_no_load_and_disturbs_none(
+    clickhouse: ClickHouseConfig, older: Sql
+) -> None:
+    filled(clickhouse, folder=older.doubled().folder)
+    with leased(clickhouse, "aws"), pytest.raises(Busy, match="aws is locked by"):
+        migrate(clickhouse, TAGS)
+    assert (totals(clickhouse), is_current(clickhouse, TAGS)) == (DOUBLE, False)
+    with leased(clickhouse, "schema"), pytest.raises(Busy, match="schema is locked by"):
+        migrate(clickhouse, TAGS)
+    assert told(clickhouse) == [REBUILT]
+    assert (totals(clickhouse), leftovers(clickhouse)) == (NOW, [])
+
+
+def test_a_user_without_rights_is_told_which_is_missing(
+    own_server: Server, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    password = "less-R1ghts/than"
+    most = ["grant select, insert, alter, create table, drop table on ours.*",
+            "grant table engine on *"]  # fmt: skip
+    add_users(
+        own_server,
+        password,
+        {
+            "reader": ["grant select on *.*"],
+            "nearly": most,
+            "owner": [*most, "grant create view, drop view, alter view on ours.*"],
+        },
+    )
+    query(own_server.config(), "create database ours")
+    missing = {
+        "reader": ["user reader lacks a right", "CREATE TABLE ON ours"],
+        "nearly": ["user nearly lacks a right", "CREATE VIEW ON ours"],
+        "owner": [],
+    }
+    for user, parts in missing.items():
+        server = own_server.config(database="ours", user=user, password=password)
+        commands.set(environ(server, aws_bucket.root))
+        ran = commands("migrate")
+        assert ran.status == (1 if parts else 0), ran
+        assert [part for part in parts if part not in ran.err] == []
+        assert "Traceback" not in ran.err
+    assert password not in "".join(commands.printed)
+    reader = own_server.config(database="elsewhere", user="reader", password=password)
+    with pytest.raises(ClickHouseQueryError, match="CREATE DATABASE ON elsewhere"):
+        migrate(reader, TAGS)
+
+
+# What stands in sql/.
+
+
+def test_a_statement_that_creates_nothing_is_named(older: Sql) -> None:
+    (older.folder / "40_more.sql").write_text("select 1;\n")
+    with pytest.raises(ValueError, match=r"40_more\.sql: no create statement in: select 1"):
+        list(statements("dlt", TAGS, older.folder))
+
+
+def test_a_view_that_cannot_be_rebuilt_is_named(
+    clickhouse: ClickHouseConfig, older: Sql
+) -> None:
+    edited = older.edit("20_aws.sql", "materialized view if not exists normalize_aws_focus",
+                        "materialized view normalize_aws_focus")  # fmt: skip
+    with pytest.raises(ValueError, match="20_aws.sql, normalize_aws_focus: write it as"):
+        migrate(clickhouse, TAGS, folder=edited.folder)
+
+
+def test_a_view_over_a_table_that_is_not_there_is_refused_by_name(
+    clickhouse: ClickHouseConfig, older: Sql
+) -> None:
+    filled(clickhouse)
+    text = EXTRA_VIEW.replace("from aws_costs__cur", "from nowhere")
+    edited = older.edit("20_aws.sql", r"\Z", text)
+    with pytest.raises(ClickHouseQueryError, match="No table of sql/ stands in: select 'AWS'"):
+        migrate(clickhouse, TAGS, folder=edited.folder)
+    assert totals(clickhouse) == NOW
+    assert told(clickhouse) == []
+    assert leftovers(clickhouse) == []
