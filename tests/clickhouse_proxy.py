@@ -6,6 +6,7 @@ server has answered, told by its first bytes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -182,7 +183,8 @@ def _native(data: bytes) -> bytes:
     for found in _STATEMENT.finditer(data):
         for start in (found.start() - 1, found.start()):  # some begin on a new line
             length, place = data[start - 1], start - 2
-            while data[place] >= 0x80:  # seven bits a byte, the lowest first; only the last has no 8th
+            # seven bits a byte, the lowest first; only the last has no 8th
+            while data[place] >= 0x80:
                 length, place = length << 7 | data[place] & 0x7F, place - 1
             text = data[start : start + length]
             if len(text) == length > len(found[0]) and text.strip().startswith(found[0]):
@@ -191,8 +193,6 @@ def _native(data: bytes) -> bytes:
 
 
 def _close(one: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it may be closed already
         one.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     one.close()

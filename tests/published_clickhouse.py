@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from tests.clickhouse_server import Server
+from tests.clickhouse_users import add_users
 
 RAW, NORMALISED = "aws_costs__cur", "normalized_aws"
 #: Names that begin so are nobody's to read: staging, leases, scratch tables of migrate.
@@ -105,17 +105,6 @@ def leftovers(config: ClickHouseConfig) -> list[str]:
 
 def add_user(server: Server, name: str, grants: Sequence[str]) -> ClickHouseConfig:
     """Start a server of one's own again with another user, who may what `grants` say."""
-    server.stop()
-    folder = server.folder / "users.d"
-    folder.mkdir(exist_ok=True)
     password = f"{name}-Pa55/word"
-    texts = "".join(f"<query>GRANT {grant}</query>" for grant in grants)
-    (folder / f"{name}.xml").write_text(
-        f"<clickhouse><users><{name}>"
-        f"<password_sha256_hex>{hashlib.sha256(password.encode()).hexdigest()}"
-        "</password_sha256_hex><networks><ip>127.0.0.1</ip><ip>::1</ip></networks>"
-        f"<quota>default</quota><profile>default</profile><grants>{texts}</grants>"
-        f"</{name}></users></clickhouse>"
-    )
-    server.start()
+    add_users(server, password, {name: [f"grant {grant}" for grant in grants]})
     return replace(server.config(), user=name, password=password)

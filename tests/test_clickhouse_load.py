@@ -231,7 +231,7 @@ def test_new_columns_of_a_month_arrive_in_raw_and_older_months_go_on_working(wor
     assert totals(world.database) == {"2026-09": 16.5, "2026-10": 10.0}
 
 
-WIDER = {
+WIDER: dict[str, tuple[Any, pa.DataType, Any, pa.DataType, list[str] | list[float]]] = {
     "count-then-fraction": (7, pa.int64(), 5.25, pa.float64(), [7.0, 5.25]),
     "count-then-money": (7, pa.int64(), Decimal("5.25"), pa.decimal128(10, 2), ["7", "5.25"]),
     "money-then-finer-money": (
@@ -422,7 +422,8 @@ def test_a_direct_insert_into_raw_fires_the_views_and_the_month_is_loaded_again(
         " values ('2026-12', 'Usage', 3, 'EUR')"
     )
     assert world.query(
-        "select x_partition, billed_cost, billing_currency, charge_category from costs order by 1, 2"
+        "select x_partition, billed_cost, billing_currency, charge_category from costs "
+        "order by 1, 2"
     ) == [
         ("2026-10", 1.0, "USD", "Usage"),
         ("2026-10", 5.0, "USD", "Usage"),

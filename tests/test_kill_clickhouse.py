@@ -19,7 +19,7 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from scripts.cur_delivery import deliver_cur2
-from tests.clickhouse_proxy import Proxy, Victim, When
+from tests.clickhouse_proxy import Proxy, Victim
 from tests.clickhouse_server import Server
 from tests.kill_harness import Ended, Harness
 from tests.months import deliver, lines

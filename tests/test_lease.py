@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +206,14 @@ def test_a_server_that_has_gone_does_not_hide_what_went_wrong(
     clickhouse: ClickHouseConfig,
 ) -> None:
     proxy = Proxy(replace(clickhouse, max_retries=1))
-    with pytest.raises(ValueError, match="ours"), leased(proxy.config, "aws"):
-        proxy.close()
-        raise ValueError("ours")
+
+    def fail_without_the_server() -> None:
+        with leased(proxy.config, "aws"):
+            proxy.close()
+            raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        fail_without_the_server()
     assert leftovers(clickhouse) == ["_lock_aws__1"]
 
 
@@ -232,7 +238,7 @@ def test_of_many_that_race_for_it_never_two_hold_and_always_one_gets_it(
             except Busy:
                 refused.append(number)
 
-    run_all([lambda number=number: race(number) for number in range(8)])
+    run_all([partial(race, number) for number in range(8)])
     assert set(most) == {1}
     assert len(won) >= 6
     assert len(won) + len(refused) == 48
@@ -292,8 +298,12 @@ def test_of_two_that_meet_the_one_waits_for_the_other_to_give_way(
 
     with Proxy(clickhouse) as high, Proxy(clickhouse) as low:
 
+        def low_lets_high_go_first() -> None:
+            made_low.set()
+            _wait(made_high)
+
         def low_waits_before_it_looks() -> None:
-            low.watch("select name, comment", lambda: made_low.set() or _wait(made_high), "before")
+            low.watch("select name, comment", low_lets_high_go_first, "before")
 
         def low_begins_at_1() -> None:
             query(clickhouse, "drop table _lock_aws__5")
@@ -313,13 +323,13 @@ def _wait(event: threading.Event) -> None:
     assert event.wait(60)
 
 
-def start(function: Callable[[], None]) -> threading.Thread:
+def start(function: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=function)
     thread.start()
     return thread
 
 
-def run_all(functions: list[Callable[[], None]]) -> None:
+def run_all(functions: Sequence[Callable[[], object]]) -> None:
     threads = [start(function) for function in functions]
     for thread in threads:
         thread.join()
@@ -437,7 +447,7 @@ def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
     reader = start(read_and_expire)
     try:
         for _ in range(2):
-            run_all([lambda loader=loader: loader.load() for loader in loaders])
+            run_all([loader.load for loader in loaders])
     finally:
         over.set()
         reader.join()

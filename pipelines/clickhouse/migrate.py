@@ -85,6 +85,7 @@ class _Migration:
         for table in sorted(changed | self.rebuild.changed(stored) & self.have):
             self.rebuild.run(table, stored)
             self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
+        self.rebuild.refresh(stored)
         for name in sorted(stored.keys() - {rule.name for rule in self.rules}):
             self.manager.execute(f"drop view if exists `{name}` sync")
             self.tell(f"dropped materialized view {name}")

@@ -87,8 +87,19 @@ class Rebuild:
                     self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
             self.manager.execute(f"drop table {fresh} sync")
 
+    def refresh(self, stored: Mapping[str, Rule]) -> None:
+        """Let the views' own columns follow a type of raw that changed."""
+        for rule in self.rules:
+            if rule.name in stored and self._columns(rule.name) != self._columns(
+                f"({rule.select})"
+            ):
+                self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
+
+    def _columns(self, what: str) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in self.manager.execute(f"describe {what}")]
+
     def _fill(self, table: str, select: str) -> None:
-        columns = ", ".join(f"`{row[0]}`" for row in self.manager.execute(f"describe ({select})"))
+        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({select})"))
         raw = self._raw_of(select)
         partitions = self.manager.execute(
             "select distinct partition_id from system.parts where database = currentDatabase() "
