@@ -73,8 +73,13 @@ if [ -n "$has_uv" ]; then
 else
     echo "Installing into .venv with pip and $python; the first time this downloads about 400 MB"
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes \
-        --requirement requirements.lock
+    install() {
+        .venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes "$@"
+    }
+    # Python 3.11 brings a pip that cannot read the lock: the lock's own pip comes first.
+    sed -n '/^pip==/,/[^\\]$/p' requirements.lock >.venv/pip.lock
+    install --requirement .venv/pip.lock
+    install --requirement requirements.lock
 fi
 
 printf '%s\n' "$wanted" >"$stamp"

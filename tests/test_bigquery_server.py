@@ -792,8 +792,6 @@ def test_a_job_id_is_used_once(client: bigquery.Client) -> None:
 def test_to_arrow_stays_on_rest_for_queries(client: bigquery.Client) -> None:
     # no destination table is named, so the client has nothing to ask the Storage API for
     assert client.query(f"SELECT n FROM `{TABLE}`").to_arrow().num_rows == 11
-    with pytest.raises(exceptions.BadRequest, match="need the Storage API, which is gRPC"):
-        client.query_and_wait("SELECT 1", query_results_format="ARROW")
 
 
 # authorisation

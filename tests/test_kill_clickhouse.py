@@ -19,8 +19,10 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from scripts.cur_delivery import deliver_cur2
-from tests.clickhouse_proxy import Proxy, Victim
+from tests.clickhouse_proxy import Proxy, Victim, When
 from tests.clickhouse_server import Server
+from tests.commands import Commands
+from tests.conftest import FolderBucket
 from tests.kill_harness import Ended, Harness
 from tests.months import deliver, lines
 from tests.published import copy_state
@@ -218,3 +220,31 @@ def test_a_server_that_stays_away_is_named_and_the_next_run_makes_it_good(
 
 def _kill(server: Server) -> None:
     server.kill()
+
+
+# The network between them.
+
+
+@pytest.mark.parametrize("when", ["instead", "during"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(
+    clickhouse: ClickHouseConfig,
+    aws_bucket: FolderBucket,
+    commands: Commands,
+    name: str,
+    when: When,
+) -> None:
+    with Proxy(clickhouse) as proxy:
+        commands.set(environ(proxy.config, aws_bucket.root))
+        deliver(aws_bucket.root, "2026-09", [9.0, 0.9])
+        assert commands("load").status == 0
+        deliver(aws_bucket.root, "2026-09", [1.0, 2.0, 4.0], files=2)
+        proxy.watch(STATEMENTS[name], lambda: None, when)
+        ran = commands("load")
+        assert (ran.status, ran.out) == (0, "aws: 1 loaded, 0 unchanged, 0 failed\n"), ran
+        assert totals(clickhouse) == {"2026-09": 7.0}
+        assert leftovers(clickhouse) == []
+        state = published(clickhouse)
+        assert [len(state[part]) for part in ("raw", "history", "provider")] == [3, 2, 1]
+        assert commands("load").out == "aws: 0 loaded, 1 unchanged, 0 failed\n"
+        assert published(clickhouse) == state
