@@ -20,7 +20,7 @@ from dlt.common.configuration.exceptions import (
 
 from pipelines import load as loading
 from pipelines import options as flags
-from pipelines import report
+from pipelines import report, sources
 from pipelines.console import fail, out, progress, say, set_up_logging
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import Store
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    entries = [loading.SOURCES[word] for word in loading.words(options.words)]
+    words = (sources.SOURCES[word] for word in sources.words(options.words))
+    entries = [each for word in words for each in (word, *word.more)]
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:
@@ -72,7 +73,7 @@ def _load(options: argparse.Namespace) -> int:
 
 
 def _load_entries(
-    entries: Sequence[loading.Word],
+    entries: Sequence[sources.Word],
     destination: loading.Destination,
     selection: Selection,
     done: str,
@@ -102,14 +103,14 @@ def _ingest(options: argparse.Namespace) -> int:
 
     store = filesystem.configured_store()
     warehouse = commands_clickhouse.warehouse(os.environ, migrated=not options.dry_run)
-    entries = [loading.ingestion(word, store) for word in loading.words(options.words)]
+    entries = [sources.ingestion(word, store) for word in sources.words(options.words)]
     if options.dry_run:
         return _show_plans(entries, warehouse, selected(options))
     return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
 
 
 def _show_plans(
-    entries: Sequence[loading.Word], destination: loading.Destination, selection: Selection
+    entries: Sequence[sources.Word], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
         planned = loading.plan(entry, destination, selection, entry.connect())
@@ -135,8 +136,8 @@ def _show_plans(
 def _normalize(options: argparse.Namespace) -> int:
     store = filesystem.configured_store()
     failed = 0
-    for word in loading.words(options.words):
-        place = loading.SOURCES[word].place
+    for word in sources.words(options.words):
+        place = sources.SOURCES[word].place
         with store.locked(word), progress() as watcher:
             outcome = normalizing.normalize(
                 place, store, selected(options), watcher, options.dry_run
@@ -146,6 +147,11 @@ def _normalize(options: argparse.Namespace) -> int:
             continue
         say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
+    if not options.dry_run:
+        from pipelines import marts  # DuckDB, for what is computed
+
+        for name in marts.compute(store):
+            say(f"mart {name}: computed")
     return 1 if failed else 0
 
 
@@ -154,7 +160,9 @@ def _check(options: argparse.Namespace) -> int:
 
     destination = _destination_of(options)
     if isinstance(destination, Store):
-        results = checks.run(checks.local_connection(destination))
+        from pipelines.catalogue import local_connection
+
+        results = checks.run(local_connection(destination))
     else:
         results = commands_clickhouse.run_checks(destination.config)
     for result in results:
@@ -169,8 +177,8 @@ def _status(options: argparse.Namespace) -> int:
     from pipelines import status
 
     destination = _destination_of(options)
-    for word in loading.words(options.words):
-        rows = status.rows(loading.SOURCES[word].place, destination)
+    for word in sources.words(options.words):
+        rows = status.rows(sources.SOURCES[word].place, destination)
         out.print(report.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
     return 0
 
@@ -178,7 +186,7 @@ def _status(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from pipelines import doctor, findings
 
-    words = loading.words(options.words)
+    words = sources.words(options.words)
     return findings.tell(doctor.examine(words, _destination_name(options), os.environ))
 
 

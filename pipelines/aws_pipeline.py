@@ -8,8 +8,9 @@ is replaced whole and never merged. What the bucket holds is known from one list
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dlt
@@ -20,15 +21,24 @@ from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
 from pipelines.aws.bucket import Bucket, open_bucket
+from pipelines.aws.contract import CHECKED
 from pipelines.aws.deliveries import files_of, incomplete, plan
 from pipelines.aws.exports import choose, recognise
 from pipelines.aws.landing import land
 from pipelines.aws.s3_errors import CREDENTIALS_FIX
-from pipelines.partitions import ConfigurationError, Delivery, Partition, carried, now
+from pipelines.partitions import (
+    ALL,
+    ConfigurationError,
+    Delivery,
+    Partition,
+    Selection,
+    carried,
+    now,
+)
+
+__all__ = ["CHECKED", "AwsExport", "AwsSettings", "configuration", "connect", "source"]
 
 log = logging.getLogger(__name__)
-
-DATASET, TABLE, PARTITION = "aws_costs", "cur", "billing_period"
 
 
 @configspec
@@ -59,7 +69,9 @@ class AwsExport:
         self.bucket: Bucket = open_bucket(settings.bucket_url, settings.credentials)
         self._wanted = settings.export
 
-    def partitions(self) -> list[Partition]:
+    def partitions(
+        self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Partition]:
         """Every complete billing period, oldest first, from one listing.
 
         Raises ConfigurationError when there is no export or several and none is named.
@@ -79,8 +91,13 @@ class AwsExport:
         return f"{self.bucket.url} {self.name}".strip()
 
 
+def connect() -> AwsExport:
+    """The configured export."""
+    return AwsExport(configuration())
+
+
 @dlt.source(name="aws", max_table_nesting=0)
-def aws(
+def source(
     export: AwsExport, partition: Partition, folder: Path, advance: Callable[[int], None]
 ) -> DltResource:
     """Land one billing period in `folder` and carry its delivery to the destination.
@@ -100,12 +117,12 @@ def deliveries(
     export: AwsExport, partition: Partition, folder: Path, advance: Callable[[int], None]
 ) -> Iterator[dict[str, Any]]:
     """One row: what was landed, and as `recipe` all that publishing it needs."""
-    source, objects = files_of(export.bucket, partition)
-    if source is not partition.detail:
+    delivered, objects = files_of(export.bucket, partition)
+    if delivered is not partition.detail:
         log.warning(
             "aws %s: the newest delivery is not whole, %s is loaded instead",
             partition.key,
-            source.manifest.key if source.manifest else source.export,
+            delivered.manifest.key if delivered.manifest else delivered.export,
         )
     landed = land(export.bucket, partition, objects, folder, advance)
     delivery = Delivery(
@@ -114,18 +131,18 @@ def deliveries(
         fingerprint=partition.fingerprint,
         rows=sum(file.rows for file in landed),
         bytes=sum(file.bytes for file in landed),
-        delivered_at=source.delivered_at,
+        delivered_at=delivered.delivered_at,
         loaded_at=now(),
         load_id="",  # the destination knows it
-        form=f"{landed[0].form if landed else 'CUR'}, {source.kind}",
+        form=f"{landed[0].form if landed else 'CUR'}, {delivered.kind}",
         files=tuple(file.document() for file in landed),
     )
     yield carried(delivery, folder)
 
 
 def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
-    source = partition.detail
-    if source.manifest and any(o.modified > source.manifest.modified for o in source.data):
+    found = partition.detail
+    if found.manifest and any(o.modified > found.manifest.modified for o in found.data):
         log.warning(
             "aws %s: data files are newer than the manifest; if AWS is delivering just now, the "
             "period is loaded again once the manifest follows",

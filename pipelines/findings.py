@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from dlt.common.configuration.utils import get_resolved_traces
 from rich.text import Text
 
 from pipelines.console import out
@@ -67,3 +68,11 @@ def exit_status(findings: Iterable[Finding]) -> int:
     """0 all good, 1 something bad, 2 the configuration is wrong."""
     bad = [finding.kind for finding in findings if not finding.good]
     return 2 if Kind.CONFIGURATION in bad else int(bool(bad))
+
+
+def origin(key: str) -> str:
+    """Where dlt found a value last resolved: `(environment)`, `(secrets.toml)`, …"""
+    for trace in reversed(get_resolved_traces().resolved_traces):
+        if trace.key == key and trace.provider_name:
+            return f"(from {trace.provider_name})"
+    return "(by default)"

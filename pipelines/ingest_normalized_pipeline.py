@@ -18,7 +18,15 @@ from dlt.extract import DltResource
 
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
-from pipelines.partitions import Changed, Delivery, Partition, PartitionError, carried, now
+from pipelines.partitions import (
+    Changed,
+    Delivery,
+    Partition,
+    PartitionError,
+    Selection,
+    carried,
+    now,
+)
 
 FORM = "normalized"
 
@@ -29,7 +37,7 @@ class NormalizedFiles:
     def __init__(self, store: Store, place: Place) -> None:
         self.store, self.place = store, place
 
-    def partitions(self) -> list[Partition]:
+    def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
         """Every normalised partition, by key; its fingerprint is delivery and recipe."""
         footers = sorted(self.store.footers(self.place).items())
         return [self._partition(key, footer) for key, footer in footers]

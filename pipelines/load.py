@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,12 +18,10 @@ from typing import Any, Protocol
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines import aws_pipeline, ingest_normalized_pipeline
 from pipelines.destinations import filesystem
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
-from pipelines.ingest_normalized_pipeline import NormalizedFiles
 from pipelines.partitions import (
     Changed,
     ConfigurationError,
@@ -31,9 +29,11 @@ from pipelines.partitions import (
     PartitionError,
     Progress,
     Selection,
+    Unchanged,
     UserError,
     causes,
 )
+from pipelines.sources import Provider, Word
 
 log = logging.getLogger(__name__)
 
@@ -66,39 +66,12 @@ class Destination(Protocol):
         """What an error that dlt met there means to a person, without a secret."""
 
 
-class Provider(Protocol):
-    """What a source module offers for one word."""
-
-    def partitions(self) -> list[Partition]:
-        """Every partition as the provider has it now, oldest first."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """One source: where its tables lie, how to see what it has, how to land a partition."""
-
-    place: Place
-    connect: Callable[[], Any]
-    source: Callable[[Any, Partition, Path, Callable[[int], None]], Any]
-    published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
-    listed: bool = True  # whether `connect` lists the provider, and not our own files
-
-
-SOURCES: Mapping[str, Word] = {
-    "aws": Word(
-        place=Place("aws", aws_pipeline.DATASET, aws_pipeline.TABLE, aws_pipeline.PARTITION),
-        connect=lambda: aws_pipeline.AwsExport(aws_pipeline.configuration()),
-        source=aws_pipeline.aws,
-    ),
-}
-
-
 @dataclass
 class Planned:
     """One partition of a plan and why it is (or is not) to be loaded."""
 
     partition: Partition
-    reason: str  # new, changed, forced, unchanged
+    reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
 
     @property
     def to_load(self) -> bool:
@@ -115,18 +88,6 @@ class Outcome:
     failed: dict[str, UserError] = field(default_factory=dict)
 
 
-def ingestion(word: str, store: Store) -> Word:
-    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
-    place = SOURCES[word].place
-    return Word(
-        place=place,
-        connect=lambda: NormalizedFiles(store, place),
-        source=ingest_normalized_pipeline.normalized,
-        published=lambda destination, place: destination.ingested(place),
-        listed=False,
-    )
-
-
 def plan(
     entry: Word, destination: Destination, selection: Selection, provider: Provider
 ) -> list[Planned]:
@@ -136,11 +97,14 @@ def plan(
     def reason(partition: Partition) -> str:
         if partition.key not in published:
             return "new"
+        if not partition.fingerprint:
+            return "to be read"
         if published[partition.key] != partition.fingerprint:
             return "changed"
         return "forced" if selection.force else "unchanged"
 
-    return [Planned(p, reason(p)) for p in provider.partitions() if p.key in selection]
+    found = provider.partitions(selection, published)
+    return [Planned(p, reason(p)) for p in found if p.key in selection]
 
 
 def load(
@@ -156,9 +120,9 @@ def load(
         provider = entry.connect()
         outcome = Outcome(plan(entry, destination, selection, provider))
         if entry.listed:
-            listed = (each.partition for each in outcome.planned)
+            listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.place, listed)
-        run = _Run(entry, destination, provider, progress)
+        run = _Run(entry, destination, provider, selection, progress)
         for planned in outcome.planned:
             if planned.to_load:
                 run.load_or_report(planned.partition, outcome)
@@ -169,11 +133,17 @@ class _Run:
     """One run of one word: a dlt pipeline that starts from the destination's own state."""
 
     def __init__(
-        self, entry: Word, destination: Destination, provider: Provider, progress: Progress
+        self,
+        entry: Word,
+        destination: Destination,
+        provider: Provider,
+        selection: Selection,
+        progress: Progress,
     ) -> None:
-        self.entry, self.word = entry, entry.place.word
+        self.entry, self.word, self.selection = entry, entry.place.word, selection
         self.destination, self.provider, self.progress = destination, provider, progress
         self.rows = 0  # of the partition that was carried last
+        self.landed: Partition
         # what a killed run left in the working directory is planned anew
         self.pipeline = _pipeline(entry, destination).drop()
 
@@ -182,6 +152,8 @@ class _Run:
         try:
             self._load(partition)
             outcome.loaded.append(partition.key)
+        except Unchanged:
+            log.info("%s %s: read, unchanged", self.word, partition.key)
         except ConfigurationError:
             raise
         except UserError as error:
@@ -211,7 +183,8 @@ class _Run:
         )
 
     def _again(self, key: str) -> Partition:
-        for partition in self.provider.partitions():
+        published = self.entry.published(self.destination, self.entry.place)
+        for partition in self.provider.partitions(self.selection, published):
             if partition.key == key:
                 self.destination.remember_provider(self.entry.place, [partition])
                 return partition
@@ -229,6 +202,8 @@ class _Run:
             resource.add_map(self._complete)
         try:
             self.pipeline.run(source)
+            if self.entry.listed and not partition.fingerprint:  # known now, with its content
+                self.destination.remember_provider(self.entry.place, [self.landed])
         except PipelineStepFailed as error:
             self.pipeline = self.pipeline.drop()
             where = f"{self.word} {partition.key}"
@@ -236,8 +211,14 @@ class _Run:
 
     def _complete(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row that dlt carries, with where its files belong."""
-        self.rows = row["rows"]
+        self.rows, self.landed = row["rows"], _landed(row)
         return row | {"recipe": row["recipe"] | {"place": asdict(self.entry.place)}}
+
+
+def _landed(row: Mapping[str, Any]) -> Partition:
+    """What was carried, as the provider had it."""
+    files = len(row["recipe"]["delivery"]["files"])
+    return Partition(row["partition"], row["fingerprint"], row["delivered_at"], files, row["bytes"])
 
 
 def _meant(error: PipelineStepFailed, where: str, destination: Destination) -> Exception:
@@ -246,7 +227,7 @@ def _meant(error: PipelineStepFailed, where: str, destination: Destination) -> E
     for cause in found:
         if isinstance(cause, PublishFailed | ServerGone):
             return PartitionError(str(cause))
-    for kind in (Changed, UserError):
+    for kind in (Changed, Unchanged, UserError):
         for cause in found:
             if isinstance(cause, kind):
                 return cause
@@ -285,13 +266,3 @@ def size(count: int) -> str:
             break
         amount /= 1000
     return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
-
-
-def words(names: Iterable[str]) -> list[str]:
-    """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
-    wanted = list(dict.fromkeys(names)) or list(SOURCES)
-    if unknown := [word for word in wanted if word not in SOURCES]:
-        raise ConfigurationError(
-            f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
-        )
-    return wanted

@@ -32,6 +32,10 @@ class Changed(Exception):
     """The provider replaced a file between planning and reading: plan that partition again."""
 
 
+class Unchanged(Exception):
+    """What was read is what is published: there is nothing to publish."""
+
+
 class Busy(UserError):
     """Another run holds the lock of this word."""
 
@@ -40,8 +44,9 @@ class Busy(UserError):
 class Partition:
     """One partition as the provider has it now.
 
-    `fingerprint` identifies the content: equal fingerprints mean equal bytes. `detail` belongs to
-    the source alone; nobody else looks into it.
+    `fingerprint` identifies the content: equal fingerprints mean equal bytes. '' where it is known
+    only once the partition is read; landing it then raises Unchanged when it is the published one.
+    `detail` belongs to the source alone; nobody else looks into it.
     """
 
     key: str
@@ -109,7 +114,13 @@ class Selection:
     force: bool = False
 
     def __contains__(self, key: str) -> bool:
-        return (self.first is None or key >= self.first) and (self.last is None or key <= self.last)
+        """A month contains its days, and a year its months: the shorter text decides."""
+        after = self.first is None or key[: len(self.first)] >= self.first[: len(key)]
+        return after and (self.last is None or key[: len(self.last)] <= self.last[: len(key)])
+
+
+ALL = Selection()
+"""Every partition, and of those what has changed."""
 
 
 class Progress:

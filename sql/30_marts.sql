@@ -1,8 +1,19 @@
 -- the marts: what readers query. Twin: pipelines/normalize/marts.py
+-- those that are computed from others stand in marts/, one portable select each
 
 -- one row per cost line of every cloud
 create or replace view costs as
 select * from normalized_aws;
+
+-- one row per partition and delivery that readers read
+create or replace view published_partitions as
+select
+    x_source as word,
+    x_partition as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from normalized_aws
+group by x_source, x_partition, x_fingerprint;
 
 -- one row per loaded raw partition; one that the provider emptied has no rows left in raw
 create or replace view raw_partitions as

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.load import SOURCES
+from pipelines.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +23,8 @@ OPTIONS = {"ingest_normalized_pipeline"}  # pipelines that are no source of thei
 LINES = 300
 
 PARTITIONS = r"pipelines\.partitions"
-SCHEMA = r"pipelines\.normalize\.schema"
+LANDING = r"pipelines\.landing"
+SCHEMA = r"pipelines\.normalize\.(schema|shapes)"
 NORMALIZE = r"pipelines\.normalize(\..+)?"
 DESTINATIONS = r"pipelines\.destinations(\..+)?"
 CLICKHOUSE = r"pipelines\.clickhouse(\..+)?"
@@ -36,16 +37,19 @@ ARROWS: list[tuple[str, list[str]]] = [
     (r"pipelines", []),
     (PARTITIONS, []),
     (r"pipelines\.lock", [PARTITIONS]),
-    (r"pipelines\.load", [SOURCE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
+    (r"pipelines\.sources", [SOURCE, DESTINATIONS, PARTITIONS]),
+    (r"pipelines\.load", [r"pipelines\.sources", DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
     (r"pipelines\.(console|options)", [PARTITIONS, r"pipelines\.report"]),
-    (r"pipelines\.(checks|commands_\w+|doctor(_\w+)?|findings|report|status)", [r"pipelines\..+"]),
+    (r"pipelines\.(catalogue|checks|commands_\w+|doctor(_\w+)?)", [r"pipelines\..+"]),
+    (r"pipelines\.(findings|marts|report|status)", [r"pipelines\..+"]),
     (r"pipelines\.normalize\.run", [NORMALIZE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
     (NORMALIZE, [NORMALIZE]),
     (DESTINATIONS, [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA, r"pipelines\.lock"]),
     (CLICKHOUSE, [CLICKHOUSE, PARTITIONS, SCHEMA]),  # never a destination or a source
     (r"pipelines\.ingest_normalized_pipeline", [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA]),
-    (SOURCE, [r"pipelines\.{word}(\..+)?", PARTITIONS, SCHEMA]),
-    (r"pipelines\.(?P<folder>\w+)\..+", [r"pipelines\.{word}\..+", PARTITIONS, SCHEMA]),
+    (LANDING, [PARTITIONS]),
+    (SOURCE, [r"pipelines\.{word}(\..+)?", LANDING, PARTITIONS, SCHEMA]),
+    (r"pipelines\.(?P<folder>\w+)\..+", [r"pipelines\.{word}\..+", LANDING, PARTITIONS, SCHEMA]),
 ]
 
 # What may come from third parties. A module that fits no line may import what it likes.
@@ -56,8 +60,9 @@ THIRD_PARTIES: list[tuple[str, set[str]]] = [
     (NORMALIZE, ARROW | {"pandas"}),
     (r"pipelines\.aws(_pipeline|\..+)", ARROW | {"dlt", "boto3", "botocore", "s3transfer"}),
     (r"pipelines\.(google_bq_incremental_pipeline|gcp\..+)", ARROW | {"dlt", "google"}),
-    (r"pipelines\.stripe(_pipeline|\..+)", {"dlt", "stripe"}),
-    (r"pipelines\.deribit(_pipeline|\..+)", {"dlt"}),
+    (r"pipelines\.stripe(_pipeline|\..+)", ARROW | {"dlt", "stripe"}),
+    (r"pipelines\.fx(_pipeline|\..+)", ARROW | {"dlt", "requests"}),
+    (r"pipelines\.deribit(_pipeline|\..+)", ARROW | {"dlt", "requests"}),
 ]
 
 
@@ -173,6 +178,7 @@ def missing_parts(word: str, root: Path) -> list[str]:
     parts = {
         f"pipelines/{MODULES.get(word, f'{word}_pipeline')}.py": [],
         f"pipelines/normalize/{word}.py": [],
+        f"pipelines/doctor_{word}.py": [],
         f"tests/test_{word}.py": [f"tests/test_{word}_*.py"],
         f"tests/data/{word}/": [f"scripts/sandbox_{word}.py"],
     }
@@ -295,7 +301,8 @@ def test_an_import_against_the_arrows_is_named(
 def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
     files = {
         "__main__.py": "import pipelines.load, pipelines.normalize.run, rich",
-        "load.py": "import dlt\nfrom pipelines import aws_pipeline, partitions",
+        "load.py": "import dlt\nfrom pipelines import partitions, sources",
+        "sources.py": "from pipelines import aws_pipeline, partitions",
         "aws_pipeline.py": "import dlt, boto3\nfrom pipelines.aws import bucket",
         "aws/bucket.py": "from pipelines.partitions import UserError",
         "google_bq_incremental_pipeline.py": "import pipelines.gcp.days, google.cloud",
@@ -343,6 +350,7 @@ def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
     assert missing_parts("moon", tmp_path) == [
         "pipelines/moon_pipeline.py",
         "pipelines/normalize/moon.py",
+        "pipelines/doctor_moon.py",
         "tests/test_moon.py",
         "tests/data/moon/",
         "[sources.moon] in .dlt/config.toml",
@@ -352,6 +360,7 @@ def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
         tmp_path,
         {
             "pipelines/moon_pipeline.py": "",
+            "pipelines/doctor_moon.py": "",
             "tests/test_moon_phases.py": "",
             "scripts/sandbox_moon.py": "",
             "sql/00_database.sql": "",

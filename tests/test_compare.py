@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.compare import Difference, against_schema, describe, published_tables
+from pipelines.clickhouse.compare import Difference, against_schema, describe
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
 from pipelines.normalize.schema import COSTS, Column
+from pipelines.normalize.shapes import published_tables
 from scripts.cur_delivery import deliver_cur2
 from tests.clickhouse_server import Server
 from tests.commands import Commands, Ran

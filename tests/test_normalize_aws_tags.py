@@ -10,7 +10,7 @@ import pytest
 from pipelines.normalize import aws
 from pipelines.normalize.batches import file_schema
 from pipelines.normalize.columns import Raw
-from pipelines.normalize.schema import Context
+from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import stripped
 from pipelines.normalize.tags import tags as tags_of
 from tests.raw_aws import MAP, legacy_csv, legacy_parquet, line, table
@@ -21,7 +21,7 @@ Pairs = list[tuple[str, str]]
 def published(raw: pa.Table, keys: Sequence[str] = ()) -> list[dict[str, object]]:
     context = Context("2026-10", "f00d", "1.1", tuple(keys))
     costs = pa.Table.from_pandas(aws.normalize(raw, context), preserve_index=False)
-    rows: list[dict[str, object]] = costs.cast(file_schema(keys)).to_pylist()
+    rows: list[dict[str, object]] = costs.cast(file_schema(arrow_schema(keys))).to_pylist()
     return rows
 
 
@@ -35,7 +35,7 @@ def tags(raw: pa.Table) -> list[object]:
 
 def tag(key: str, *maps: Pairs | None) -> list[object]:
     """The column of the configured key `key`, one value per map."""
-    (name,) = set(file_schema([key]).names) - set(file_schema([]).names)
+    (name,) = set(file_schema(arrow_schema([key])).names) - set(file_schema(arrow_schema([])).names)
     return [row[name] for row in published(tagged(*maps), [key])]
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.destinations.filesystem import configured_store
 from pipelines.destinations.warehouse import Warehouse
-from pipelines.load import SOURCES
+from pipelines.sources import SOURCES
 from pipelines.status import Row, rows
 from scripts.cur_delivery import Delivered, deliver_cur2
 from tests.commands import Commands

@@ -15,7 +15,8 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
-from pipelines.normalize.schema import DELIVERIES, Column, cost_columns
+from pipelines.normalize.schema import Column
+from pipelines.normalize.shapes import published_tables
 from pipelines.partitions import ConfigurationError
 
 _TABLES = """
@@ -31,7 +32,14 @@ select x_source, x_partition, count(), sum(billed_cost), min(x_fingerprint), max
 from costs group by 1, 2
 """
 _PROPERTIES = ("partition key", "sorting key", "primary key", "comment", "select")
-_BASE = {"text": "String", "number": "Float64", "integer": "Int64", "date": "Date32"}
+_BASE = {
+    "text": "String",
+    "number": "Float64",
+    "integer": "Int64",
+    "decimal": "Decimal(38, 9)",
+    "boolean": "Bool",
+    "date": "Date32",
+}
 _SHARED = re.compile(r"^(Shared|Replicated)")
 _MISSING = "(missing)"
 
@@ -120,12 +128,6 @@ def align(
     )
 
 
-def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
-    """What the one machine-readable schema says of tables and views, by name."""
-    costs = cost_columns(tag_columns)
-    return {"normalized_aws": costs, "costs": costs, "deliveries": DELIVERIES}
-
-
 def against_schema(found: Description, tables: Mapping[str, Sequence[Column]]) -> list[Difference]:
     """Names, types and order of columns, and in tables their meaning, as `tables` has them."""
     result = []
@@ -147,8 +149,10 @@ def _declared(table: str, column: Column, found: Description) -> Iterator[tuple[
     """Thing, what the schema says, what is there; for a column that is there."""
     if (table, column.name) not in found:
         return
-    yield (table, column.name), _type(column), _plain(found[table, column.name])
-    has_own_words = found[table,] != "View" and not column.name.startswith("tag_")
+    is_view = found[table,] == "View"
+    want, have = _type(column), _plain(found[table, column.name])
+    yield (table, column.name), _loose(want) if is_view else want, _loose(have) if is_view else have
+    has_own_words = not is_view and not column.name.startswith("tag_")
     if has_own_words:
         thing = (table, column.name, "comment")
         yield thing, column.meaning, found[thing]
@@ -234,6 +238,12 @@ def _type(column: Column) -> str:
         return "Map(String, String)"
     base = "DateTime64(6, 'UTC')" if column.type == "timestamp" else _BASE[column.type]
     return f"Nullable({base})" if column.nullable else base
+
+
+def _loose(kind: str) -> str:
+    """A type without NULL and width: a view's select decides on these by itself."""
+    plain = re.sub(r"^Nullable\((.*)\)$", r"\1", kind)
+    return re.sub(r"^(?:U?Int\d+)$", "Int64", re.sub(r"^Date(32)?$", "Date32", plain))
 
 
 def _plain(kind: str) -> str:

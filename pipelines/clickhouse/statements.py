@@ -6,7 +6,8 @@
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
 
-So a constant, a configured key or a conversion stands once for both twins.
+So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
+portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ class Statement:
 def statements(
     database: str, tag_columns: Sequence[str], folder: Path = SQL
 ) -> Iterator[Statement]:
-    """Every statement of the folder, by file name. Raises ValueError when one creates nothing."""
+    """Every statement of the folder, by file name, then a view for each of its marts.
+
+    Raises ValueError when one creates nothing.
+    """
     for path in sorted(folder.glob("[0-9]*.sql")):
         for raw in _split(path.read_text(encoding="utf-8")):
             text = render(raw, database, tag_columns, folder)
@@ -51,6 +55,33 @@ def statements(
             if not found:
                 raise ValueError(f"{path.name}: no create statement in: {raw.strip()[:80]}")
             yield Statement(path.name, found["kind"].lower(), found["name"], text)
+    for mart in mart_selects(folder):
+        text = f"create or replace view {mart.name} as\n{mart.select}"
+        yield Statement(f"marts/{mart.file}", "view", mart.name, text)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart that is computed: one portable select, over tables and the marts before it.
+
+    `word` is set when it is made of one partition of that word at a time.
+    """
+
+    file: str
+    name: str
+    word: str
+    select: str
+
+
+def mart_selects(folder: Path = SQL) -> list[Mart]:
+    """Every select of sql/marts, by file name: 10_revenue.sql is the mart revenue."""
+    found = []
+    for path in sorted((folder / "marts").glob("[0-9]*.sql")):
+        text = path.read_text(encoding="utf-8")
+        word = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
+        name = path.stem.partition("_")[2]
+        found.append(Mart(path.name, name, word[1] if word else "", text.strip().rstrip(";")))
+    return found
 
 
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.destinations.layout import Place
+from pipelines.normalize.shapes import COST_WORDS
 from pipelines.partitions import Delivery
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"
@@ -24,11 +25,14 @@ insert into deliveries (
 )
 select
     %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, count(),
+    {sums},
+    %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
+from {table} where {column} = %(partition)s
+"""
+_SUMS_OF_COST = """
     ifNull(sum(billed_cost), 0), ifNull(sum(effective_cost), 0),
     if(count(distinct billing_currency) = 1 and countIf(billing_currency is null) = 0,
-        any(billing_currency), null),
-    %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
-from {table} where x_partition = %(partition)s
+        any(billing_currency), null)
 """
 _LAST = """
 select partition, argMax(d.fingerprint, published_at), argMax(d.rows, published_at)
@@ -95,9 +99,11 @@ class History:
         rows = self._manager.execute(_LAST, {"word": place.word})
         return {partition: (mark, count) for partition, mark, count in rows}
 
-    def add(self, note: Note, table: str) -> None:
+    def add(self, place: Place, note: Note, table: str) -> None:
         """One row; its sums are those of `table`, which holds what was published."""
-        self._manager.execute(_ADD.format(table=table), asdict(note))
+        sums = _SUMS_OF_COST if place.word in COST_WORDS else "null, null, null"
+        sql = _ADD.format(table=table, column=place.read_table[1], sums=sums)
+        self._manager.execute(sql, asdict(note))
 
     def complete(
         self,
@@ -107,15 +113,16 @@ class History:
     ) -> None:
         """Add the rows of publishings that a killed run could not note any more.
 
-        `published` are the fingerprints in the normalised table, `left` the private tables that
-        killed runs left, with their notes. '' stands for several deliveries, which no run makes.
+        `published` are the fingerprints in the table that readers read, `left` the private tables
+        that killed runs left, with their notes. '' stands for several deliveries, which no run
+        makes.
         """
         last = self.last(place)
         sources = {(note.partition, note.fingerprint): (note, table) for table, note in left}
         for partition, mark in published.items():
             if mark and (partition not in last or last[partition][0] != mark):
-                unknown = Note(place.word, partition, mark), place.normalized_table
-                self.add(*sources.get((partition, mark), unknown))
+                unknown = Note(place.word, partition, mark), place.read_table[0]
+                self.add(place, *sources.get((partition, mark), unknown))
 
 
 def utc(moment: datetime) -> str:

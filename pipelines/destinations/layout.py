@@ -3,6 +3,7 @@
 <bucket>/aws_costs/cur/billing_period=2026-10/*.parquet, _delivery.json    raw
 <bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
 <bucket>/marts/costs/aws-2026-10.parquet                                   mart
+<bucket>/marts/margin_daily/data.parquet                                   mart, computed
 <bucket>/deliveries/aws-2026-10.parquet                                    history
 """
 
@@ -15,12 +16,16 @@ MANIFEST = "_delivery.json"
 
 @dataclass(frozen=True)
 class Place:
-    """A word's tables: raw dataset and table, the partition column."""
+    """A word's tables: raw dataset and table, the partition column.
+
+    `raw_only`: rows that are read as they are, without a normalised table.
+    """
 
     word: str
     dataset: str
     table: str
     column: str
+    raw_only: bool = False
 
     @property
     def raw_table(self) -> str:
@@ -31,6 +36,13 @@ class Place:
     def normalized_table(self) -> str:
         """The normalised table's name in ClickHouse."""
         return f"normalized_{self.word}"
+
+    @property
+    def read_table(self) -> tuple[str, str]:
+        """The table that readers read in ClickHouse, and its partition column."""
+        if self.raw_only:
+            return self.raw_table, self.column
+        return self.normalized_table, "x_partition"
 
 
 class Layout:
@@ -50,6 +62,10 @@ class Layout:
     def mart(self, name: str, word: str, partition: str) -> str:
         """The file of a word's partition in a mart."""
         return self._join("marts", name, f"{word}-{partition}.parquet")
+
+    def computed(self, name: str, file: str = "data") -> str:
+        """The file of a mart that is computed from others."""
+        return self._join("marts", name, f"{file}.parquet")
 
     def history(self, word: str, partition: str) -> str:
         """The file of a partition's publishing history."""

@@ -93,7 +93,8 @@ class Staging:
 
     def fill_raw(self, files: Files, defaults: Mapping[str, str]) -> None:
         """A table like raw with the files in it; `defaults` are expressions by column."""
-        self._manager.execute(f"create table {self.raw} as {self._place.raw_table}")
+        comment = f" comment {quoted(self._note.text)}" if self._place.raw_only else ""
+        self._manager.execute(f"create table {self.raw} as {self._place.raw_table}{comment}")
         self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
         self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")

@@ -62,9 +62,9 @@ class Warehouse:
     # what is published
 
     def published(self, place: Place) -> dict[str, str]:
-        """The fingerprint of each partition that is current in raw and in normalised."""
+        """The fingerprint of each partition that is current in raw and in what readers read."""
         raw = self._fingerprints(place.raw_table, place.column)
-        normalised = self._fingerprints(place.normalized_table, "x_partition")
+        normalised = raw if place.raw_only else self._fingerprints(*place.read_table)
         found = {key: mark for key, mark in raw.items() if mark and normalised.get(key) == mark}
         for key, (mark, rows) in self.history.last(place).items():
             if rows == 0 and key not in normalised and raw.get(key, mark) == mark:
@@ -105,7 +105,7 @@ class Warehouse:
     def _complete_history(self, place: Place) -> None:
         left = left_behind(self.manager, place)
         notes = [(table, note) for table, note in left.items() if note]
-        published = self._fingerprints(place.normalized_table, "x_partition")
+        published = self._fingerprints(*place.read_table)
         self.history.complete(place, published, notes)
         drop(self.manager, *left)
 
@@ -134,10 +134,12 @@ class Warehouse:
         note = Note.of(place, delivery)
         with self._staging(place, note) as staging:
             staging.fill_raw(files, _defaults(place, files, delivery))
-            staging.normalise(self._views(place))
+            if not place.raw_only:
+                staging.normalise(self._views(place))
             staging.publish(place.raw_table, staging.raw)
-            staging.publish(place.normalized_table, staging.normalised)
-            self.history.add(note, staging.normalised)
+            if not place.raw_only:
+                staging.publish(place.normalized_table, staging.normalised)
+            self.history.add(place, note, staging.raw if place.raw_only else staging.normalised)
 
     def publish_normalized(self, place: Place, folder: Path, delivery: Delivery) -> None:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
@@ -154,17 +156,14 @@ class Warehouse:
         with self._staging(place, note) as staging:
             staging.fill_normalised(files)
             staging.publish(place.normalized_table, staging.normalised)
-            self.history.add(note, staging.normalised)
+            self.history.add(place, note, staging.normalised)
 
     def was_published(self, place: Place, delivery: Delivery) -> bool:
         """Whether an earlier try of this very load got so far; the server went with its answer.
 
         Then the history has it, too.
         """
-        for table, column in (
-            (place.raw_table, place.column),
-            (place.normalized_table, "x_partition"),
-        ):
+        for table, column in {(place.raw_table, place.column), place.read_table}:
             rows, mine = self.manager.execute(
                 f"select count(), countIf(x_dlt_load_id = %(load)s) from {table} "
                 f"where {column} = %(partition)s",

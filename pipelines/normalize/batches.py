@@ -42,27 +42,30 @@ class Normalizer(Protocol):
         """Of a raw file's columns those to read, and those of them to read dictionary-encoded."""
 
     def normalize(self, table: pa.Table, context: Context) -> pd.DataFrame:
-        """The cost shape of one batch of raw rows."""
+        """One batch of raw rows in the word's shape."""
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What came out. Sums are in `currency`, which is None when the rows are not all of one."""
+    """What came out. Sums are in `currency`, which is None when the rows are not all of one.
+
+    Rows that are no cost lines have no sums.
+    """
 
     fingerprint: str
     rows_in: int
     rows_out: int
-    billed: float
-    effective: float
+    billed: float | None
+    effective: float | None
     currency: str | None
 
     def metadata(self) -> dict[str, str]:
-        """As the footer of the file says it; billing_currency is '' for None."""
+        """As the footer of the file says it; '' for None."""
         return {
             "fingerprint": self.fingerprint,
             "rows": str(self.rows_out),
-            "billed": repr(self.billed),
-            "effective": repr(self.effective),
+            "billed": "" if self.billed is None else repr(self.billed),
+            "effective": "" if self.effective is None else repr(self.effective),
             "billing_currency": self.currency or "",
         }
 
@@ -73,9 +76,9 @@ class _Sums:
 
     rows_in: int
     rows_out: int
-    billed: float
-    effective: float
-    currencies: frozenset[str | None]
+    billed: float = 0.0
+    effective: float = 0.0
+    currencies: frozenset[str | None] = frozenset()
 
 
 def normalize_files(
@@ -85,15 +88,18 @@ def normalize_files(
     context: Context,
     on_rows: Callable[[int], None] | None = None,
     metadata: Mapping[str, str] | None = None,
+    shape: pa.Schema | None = None,
 ) -> Totals:
     """Normalises the rows of `files`, in their order, into one parquet file at `target`.
+
+    `shape` is what a reader of the file sees; the cost shape where none is given.
 
     on_rows hears how many more raw rows are done. The footer holds `Totals.metadata()` and
     `metadata`. No files, or no rows, give a file of no rows. Raises ShapeError, beginning with the
     file's name, for a file that is no parquet or has another shape; then, as after any error, there
     is no file at `target`.
     """
-    schema = file_schema(context.tag_columns)
+    schema = file_schema(shape or arrow_schema(context.tag_columns))
     parts: list[_Sums] = []
     with ExitStack() as undo:
         undo.callback(target.unlink, missing_ok=True)
@@ -106,17 +112,16 @@ def normalize_files(
                     parts.append(sums)
                     if on_rows:
                         on_rows(sums.rows_in)
-            totals = _totals(parts, context.fingerprint)
+            totals = _totals(parts, context.fingerprint, "billed_cost" in schema.names)
             writer.add_key_value_metadata(totals.metadata() | dict(metadata or {}))
         undo.pop_all()
     return totals
 
 
-def file_schema(tag_columns: Sequence[str]) -> pa.Schema:
-    """The cost shape as it is written: `arrow_schema` with text dictionary-encoded in memory."""
+def file_schema(shape: pa.Schema) -> pa.Schema:
+    """A shape as it is written: with text dictionary-encoded in memory."""
     encoded = {pa.string(): columns.TEXT, pa.map_(pa.string(), pa.string()): MAP}
-    plain = arrow_schema(tag_columns)
-    return pa.schema([field.with_type(encoded.get(field.type, field.type)) for field in plain])
+    return pa.schema([field.with_type(encoded.get(field.type, field.type)) for field in shape])
 
 
 def _settings(schema: pa.Schema) -> dict[str, Any]:
@@ -142,24 +147,26 @@ def _apply(
     with naming(raw.file):
         costs = normalizer.normalize(raw.table, context)
     table = pa.Table.from_pandas(costs, preserve_index=False).cast(schema)
-    sums = _Sums(
-        rows_in=raw.table.num_rows,
-        rows_out=table.num_rows,
-        billed=pc.sum(table["billed_cost"]).as_py() or 0.0,
-        effective=pc.sum(table["effective_cost"]).as_py() or 0.0,
-        currencies=frozenset(table["billing_currency"].unique().to_pylist()),
-    )
+    sums = _Sums(raw.table.num_rows, table.num_rows)
+    if "billed_cost" in schema.names:
+        sums = _Sums(
+            rows_in=sums.rows_in,
+            rows_out=sums.rows_out,
+            billed=pc.sum(table["billed_cost"]).as_py() or 0.0,
+            effective=pc.sum(table["effective_cost"]).as_py() or 0.0,
+            currencies=frozenset(table["billing_currency"].unique().to_pylist()),
+        )
     return table, sums
 
 
-def _totals(parts: Sequence[_Sums], fingerprint: str) -> Totals:
+def _totals(parts: Sequence[_Sums], fingerprint: str, are_costs: bool) -> Totals:
     currencies = frozenset[str | None]().union(*(part.currencies for part in parts))
     return Totals(
         fingerprint=fingerprint,
         rows_in=sum(part.rows_in for part in parts),
         rows_out=sum(part.rows_out for part in parts),
-        billed=math.fsum(part.billed for part in parts),
-        effective=math.fsum(part.effective for part in parts),
+        billed=math.fsum(part.billed for part in parts) if are_costs else None,
+        effective=math.fsum(part.effective for part in parts) if are_costs else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
     )
 

@@ -1,14 +1,17 @@
 """The marts: what readers query. Twin: sql/30_marts.sql.
 
 `costs` is one row per cost line of every cloud: the union of the normalised tables, which have one
-shape. Locally it is a folder with each word's published files under a second name.
+shape. Locally it is a folder with each word's published files under a second name. The marts that
+are computed from others have one definition for both destinations, in sql/marts (marts.py).
 """
 
 from __future__ import annotations
 
-MARTS: dict[str, tuple[str, ...]] = {"costs": ("aws",)}
+from pipelines.normalize.shapes import COST_WORDS
+
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS}
 
 
 def of(word: str) -> list[str]:
-    """The marts that a word's partitions are part of."""
-    return [name for name, members in MARTS.items() if word in members]
+    """The linked marts that a word's partitions are part of."""
+    return [name for name, members in LINKED.items() if word in members]

@@ -27,6 +27,7 @@ from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
 from pipelines.normalize import marts
 from pipelines.normalize.schema import Context, ShapeError, cost_columns
+from pipelines.normalize.shapes import arrow_shape
 from pipelines.normalize.versions import RULES
 from pipelines.partitions import (
     ConfigurationError,
@@ -147,7 +148,8 @@ def _normalize_files(
     rules = import_module(f"pipelines.normalize.{word}")
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
-        return normalize_files(files, target, rules, context, progress.advance, metadata)
+        shape = arrow_shape(word, keys)
+        return normalize_files(files, target, rules, context, progress.advance, metadata, shape)
     except ShapeError as error:
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:

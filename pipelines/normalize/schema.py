@@ -14,12 +14,14 @@ from typing import Literal
 
 import pyarrow as pa
 
-Type = Literal["text", "number", "integer", "timestamp", "date", "map"]
+Type = Literal["text", "number", "integer", "decimal", "boolean", "timestamp", "date", "map"]
 
 _ARROW: dict[Type, pa.DataType] = {
     "text": pa.string(),
     "number": pa.float64(),
     "integer": pa.int64(),
+    "decimal": pa.decimal128(38, 9),
+    "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
     "date": pa.date32(),
     "map": pa.map_(pa.string(), pa.string()),
@@ -199,12 +201,17 @@ def tag_key(key: str) -> str:
 
 def arrow_schema(tag_columns: Sequence[str]) -> pa.Schema:
     """The cost shape as a reader of the published parquet sees it."""
-    return _arrow(cost_columns(tag_columns))
+    return arrow_of(cost_columns(tag_columns))
 
 
 def deliveries_schema() -> pa.Schema:
     """The history of published partitions as a reader sees it."""
-    return _arrow(DELIVERIES)
+    return arrow_of(DELIVERIES)
+
+
+def arrow_of(columns: Iterable[Column]) -> pa.Schema:
+    """Columns as a reader of published parquet sees them."""
+    return pa.schema([pa.field(c.name, _ARROW[c.type], c.nullable) for c in columns])
 
 
 def _tag_columns(keys: Sequence[str]) -> Iterable[Column]:
@@ -218,7 +225,3 @@ def _tag_columns(keys: Sequence[str]) -> Iterable[Column]:
             )
         by_name[name] = key
         yield Column(name, "text", True, f"The tag {tag_key(key)}, in any spelling.")
-
-
-def _arrow(columns: Iterable[Column]) -> pa.Schema:
-    return pa.schema([pa.field(c.name, _ARROW[c.type], c.nullable) for c in columns])

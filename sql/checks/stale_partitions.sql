@@ -9,9 +9,8 @@ with offered as (
 ),
 
 published as (
-    select x_source as word, x_partition as "partition", x_fingerprint as fingerprint
-    from costs
-    group by x_source, x_partition, x_fingerprint
+    select word, "partition", fingerprint
+    from published_partitions
     union all
     select word, "partition", fingerprint
     from raw_partitions

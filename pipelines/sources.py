@@ -1,0 +1,98 @@
+"""The registry: every source by its word. A new source is one line in SOURCES.
+
+A source's module is imported when it is asked for: a run of one source does not wait for the
+clients of the others. Each offers `connect()`, `source` (its dlt source) and `CHECKED` (the raw
+columns that sql/checks reads).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipelines import ingest_normalized_pipeline
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import Store
+from pipelines.ingest_normalized_pipeline import NormalizedFiles
+from pipelines.partitions import ConfigurationError, Partition, Selection
+
+
+class Provider(Protocol):
+    """What a source's `connect()` returns."""
+
+    def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
+        """Every partition as the provider has it now, oldest first.
+
+        `published` are the fingerprints that are current at the destination. What `selection`
+        leaves out need not be listed.
+        """
+
+
+Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
+"""A dlt source: of a provider, a partition, the folder to land it in, and who hears of progress."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One source: where its tables lie, how to see what it has, how to land a partition.
+
+    `more` are further raw tables of the same source, loaded after it.
+    """
+
+    place: Place
+    connect: Callable[[], Provider]
+    source: Land
+    checked: Callable[[], pa.Schema] = lambda: pa.schema([])
+    published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
+    listed: bool = True  # whether `connect` lists the provider, and not our own files
+    more: tuple[Word, ...] = ()
+
+
+def _word(module: str, place: Place, *more: Word) -> Word:
+    def its() -> Any:
+        return import_module(f"pipelines.{module}")
+
+    return Word(
+        place=place,
+        connect=lambda: its().connect(),
+        source=lambda *arguments: its().source(*arguments),
+        checked=lambda: its().CHECKED,
+        more=more,
+    )
+
+
+SOURCES: Mapping[str, Word] = {
+    "aws": _word("aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period")),
+}
+
+
+def words(names: Iterable[str]) -> list[str]:
+    """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
+    wanted = list(dict.fromkeys(names)) or list(SOURCES)
+    if unknown := [word for word in wanted if word not in SOURCES]:
+        raise ConfigurationError(
+            f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
+        )
+    return wanted
+
+
+def tables() -> list[Word]:
+    """Every raw table of every source."""
+    return [each for word in SOURCES.values() for each in (word, *word.more)]
+
+
+def ingestion(word: str, store: Store) -> Word:
+    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    place = SOURCES[word].place
+    return Word(
+        place=place,
+        connect=lambda: NormalizedFiles(store, place),
+        source=ingest_normalized_pipeline.normalized,
+        published=lambda destination, place: destination.ingested(place),
+        listed=False,
+    )
