@@ -92,9 +92,7 @@ def test_an_unknown_word_names_the_known_ones(commands: Commands, command: str) 
     assert ran.err.startswith("error: Unknown source azure. Known: aws")
 
 
-@pytest.mark.parametrize(
-    "value", ["october", "2026-1", "2026/10", "26", "2026-10x", "2026-13", ""]
-)
+@pytest.mark.parametrize("value", ["october", "2026-1", "2026/10", "26", "2026-10x", "2026-13", ""])
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_what_is_no_month_is_refused(
     bucket: FolderBucket, commands: Commands, option: str, value: str
