@@ -113,13 +113,14 @@ def _show_plans(
     entries: Sequence[sources.Word], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
-        planned = loading.plan(entry, destination, selection, entry.connect())
+        provider = entry.connect()
+        planned = loading.plan(entry, destination, selection, provider)
         rows = [
             (
                 p.partition.key,
                 p.reason,
                 p.partition.files,
-                loading.size(p.partition.bytes),
+                loading.size(p.partition.bytes) if p.partition.bytes else None,
                 p.partition.delivered_at,
             )
             for p in planned
@@ -130,6 +131,8 @@ def _show_plans(
                 f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
             )
         )
+        if isinstance(provider, sources.Estimates):
+            say(provider.estimate(p.partition for p in planned if p.to_load))
     return 0
 
 

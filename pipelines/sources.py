@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -31,6 +31,14 @@ class Provider(Protocol):
         `published` are the fingerprints that are current at the destination. What `selection`
         leaves out need not be listed.
         """
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """A provider that can say what reading costs before it does."""
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """One line for people: what loading these partitions would scan and cost."""
 
 
 Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
@@ -53,7 +61,13 @@ class Word:
     more: tuple[Word, ...] = ()
 
 
-def _word(module: str, place: Place, *more: Word) -> Word:
+def _noted(destination: Any, place: Place) -> Mapping[str, str]:
+    """What is published, and with '' what a listing showed that is not: it is to be planned too."""
+    noted = {row["partition"]: "" for row in destination.provider(place)}
+    return noted | dict(destination.published(place))
+
+
+def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
     def its() -> Any:
         return import_module(f"pipelines.{module}")
 
@@ -63,11 +77,17 @@ def _word(module: str, place: Place, *more: Word) -> Word:
         source=lambda *arguments: its().source(*arguments),
         checked=lambda: its().CHECKED,
         more=more,
+        **options,
     )
 
 
 SOURCES: Mapping[str, Word] = {
     "aws": _word("aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period")),
+    "gcp": _word(
+        "google_bq_incremental_pipeline",
+        Place("gcp", "gcp_costs", "billing_export", "export_date"),
+        published=_noted,
+    ),
 }
 
 
