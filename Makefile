@@ -75,7 +75,7 @@ doctor: $(installed) ## Check configuration and connections, and name each fix
 	$(pipelines) doctor $(ARGS)
 
 test: $(installed) ## Run the tests
-	$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(installed) ## Check style, types and SQL
 	$(python) -m ruff check . && $(python) -m ruff format --check .
