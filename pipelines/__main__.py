@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    words = (sources.SOURCES[word] for word in sources.words(options.words))
+    words = (sources.SOURCES[word] for word in sources.in_use(options.words))
     entries = [each for word in words for each in (word, *word.more)]
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
@@ -139,12 +139,15 @@ def _show_plans(
 def _normalize(options: argparse.Namespace) -> int:
     store = filesystem.configured_store()
     failed = 0
+    in_use = sources.in_use(options.words)
     for word in sources.words(options.words):
         place = sources.SOURCES[word].place
         with store.locked(word), progress() as watcher:
             outcome = normalizing.normalize(
                 place, store, selected(options), watcher, options.dry_run
             )
+        if not outcome.stale and word not in in_use:
+            continue
         if options.dry_run:
             say(f"{word}: would normalise {', '.join(outcome.stale) or 'nothing'}")
             continue
@@ -180,8 +183,11 @@ def _status(options: argparse.Namespace) -> int:
     from pipelines import status
 
     destination = _destination_of(options)
+    in_use = sources.in_use(options.words)
     for word in sources.words(options.words):
         rows = status.rows(sources.SOURCES[word].place, destination)
+        if not rows and word not in in_use:
+            continue
         out.print(report.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
     return 0
 

@@ -16,10 +16,7 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration import configspec, resolve_configuration
-from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
 from dlt.extract import DltResource
-from google.cloud import bigquery
 
 from pipelines.gcp import days, rows
 from pipelines.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
@@ -27,6 +24,7 @@ from pipelines.gcp.days import PLAN, Share, range_of
 from pipelines.gcp.errors import explained
 from pipelines.gcp.exports import Export, chosen, full_datasets, full_names, named
 from pipelines.gcp.jobs import LEAST, Jobs, price
+from pipelines.gcp.settings import GcpSettings, configuration, open_client
 from pipelines.landing import delivered, write_rows
 from pipelines.partitions import (
     ALL,
@@ -38,7 +36,7 @@ from pipelines.partitions import (
     carried,
 )
 
-__all__ = ["CHECKED", "GcpExports", "GcpSettings", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "GcpExports", "configuration", "connect", "source"]
 
 log = logging.getLogger(__name__)
 
@@ -50,57 +48,13 @@ where {partitions} and date(export_time) between @first_day and @last_day
 """
 
 
-@configspec
-class GcpSettings(BaseConfiguration):
-    """`[sources.gcp]`: the exports (datasets or tables), credentials, limits."""
-
-    credentials: GcpServiceAccountCredentials = None  # type: ignore[assignment] # dlt resolves it
-    project: str | None = None
-    """The project that runs the queries and pays for them; else that of the credentials."""
-    datasets: list[str] | None = None
-    """Datasets to look for exports in, as project.dataset."""
-    tables: list[str] | None = None
-    """Or the very tables, as project.dataset.table."""
-    accounts: list[str] | None = None
-    """Of the datasets' billing accounts those to load; else all."""
-    location: str | None = None
-    """Where the datasets lie; else BigQuery finds out."""
-    lookback_days: int = 3
-    """So many days before the newest published one are looked at again."""
-    maximum_bytes: int = 1024**4
-    """What a run may scan, and each query of it; 0 is no limit."""
-    price_per_tib: float = 6.25
-    """USD, for estimates alone."""
-    retry_seconds: float = 120.0
-    """How long a request that fails for a while is tried again."""
-
-    def on_resolved(self) -> None:
-        """Raises ConfigurationError for what contradicts itself."""
-        if bool(self.datasets) == bool(self.tables):
-            both = "both are" if self.tables else "neither is"
-            raise ConfigurationError(
-                f"sources.gcp: set either datasets (SOURCES__GCP__DATASETS) or tables "
-                f"(SOURCES__GCP__TABLES); {both} set."
-            )
-        if self.lookback_days < 0 or self.maximum_bytes < 0 or self.retry_seconds <= 0:
-            raise ConfigurationError(
-                "sources.gcp: lookback_days and maximum_bytes must not be negative, retry_seconds "
-                "must be positive."
-            )
-
-
-def configuration() -> GcpSettings:
-    """What dlt finds under `sources.gcp`. A missing key raises dlt's list of places to set it."""
-    return resolve_configuration(GcpSettings(), sections=("sources", "gcp"))
-
-
 class GcpExports:
     """The configured exports, and what they hold now."""
 
     def __init__(self, settings: GcpSettings) -> None:
         self.settings = settings
         self.project: str | None = settings.project or settings.credentials.project_id
-        self.jobs = Jobs(_client(settings), settings.maximum_bytes, settings.retry_seconds)
+        self.jobs = Jobs(open_client(settings), settings.maximum_bytes, settings.retry_seconds)
         self._columns: dict[str, list[Selected]] = {}
         self._to_read: list[Partition] = []
 
@@ -258,24 +212,6 @@ def _landed(
             ) from error
         paths.append(path)
     return paths
-
-
-def _client(settings: GcpSettings) -> bigquery.Client:
-    try:
-        credentials = settings.credentials.to_native_credentials()
-    except ValueError:
-        # the error's own text may repeat the key
-        raise ConfigurationError(
-            "sources.gcp.credentials: the private key cannot be read. Copy the service account's "
-            "JSON file whole, with its line ends as \\n."
-        ) from None
-    project = settings.project or settings.credentials.project_id
-    if not project:
-        raise ConfigurationError(
-            "sources.gcp.project is not set, and the credentials name no project. Set "
-            "SOURCES__GCP__PROJECT to the project that runs the queries."
-        )
-    return bigquery.Client(project=project, credentials=credentials, location=settings.location)
 
 
 def _by_table(partition: Partition) -> dict[str, list[Share]]:

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import dlt
 import pyarrow as pa
 
 from pipelines import ingest_normalized_pipeline
@@ -49,7 +50,8 @@ Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
 class Word:
     """One source: where its tables lie, how to see what it has, how to land a partition.
 
-    `more` are further raw tables of the same source, loaded after it.
+    `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
+    section of the configuration; it is in use when one of them is set, or when it needs none.
     """
 
     place: Place
@@ -59,6 +61,7 @@ class Word:
     published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
     listed: bool = True  # whether `connect` lists the provider, and not our own files
     more: tuple[Word, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -82,11 +85,14 @@ def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
 
 
 SOURCES: Mapping[str, Word] = {
-    "aws": _word("aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period")),
+    "aws": _word(
+        "aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period"), needs=("bucket_url",)
+    ),
     "gcp": _word(
         "google_bq_incremental_pipeline",
         Place("gcp", "gcp_costs", "billing_export", "export_date"),
         published=_noted,
+        needs=("datasets", "tables"),
     ),
 }
 
@@ -99,6 +105,24 @@ def words(names: Iterable[str]) -> list[str]:
             f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
         )
     return wanted
+
+
+def in_use(names: Iterable[str]) -> list[str]:
+    """The given words, or all that are configured; all of them when none is, to say what to set."""
+    wanted = words(names)
+    found = [word for word in wanted if is_configured(word)]
+    return wanted if list(names) or not found else found
+
+
+def is_configured(word: str) -> bool:
+    """Whether any key that the source needs is set."""
+    needs = SOURCES[word].needs
+    return not needs or any(dlt.config.get(f"sources.{word}.{key}") for key in needs)
+
+
+def how_to_configure(word: str) -> str:
+    """Which variables put a source to use."""
+    return " or ".join(f"SOURCES__{word.upper()}__{key.upper()}" for key in SOURCES[word].needs)
 
 
 def tables() -> list[Word]:
