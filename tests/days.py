@@ -51,7 +51,7 @@ def environ(server: BigQueryServer, *tables: str) -> dict[str, str]:
     return dict(server.environ) | {
         "SOURCES__GCP__CREDENTIALS": json.dumps(server.service_account()),
         "SOURCES__GCP__TABLES": json.dumps(tables or (TABLE,)),
-        "SOURCES__GCP__RETRY_SECONDS": "4",
+        "SOURCES__GCP__RETRY_SECONDS": "2.5",
     }
 
 
