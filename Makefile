@@ -14,7 +14,7 @@ load_and_normalize = status=0; \
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse normalize \
-	aws-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
+	aws-normalize run-gcp run-gcp-clickhouse gcp-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
 	test lint format bench lock clean
 
 help: ## Print this list
@@ -41,11 +41,20 @@ run-aws: $(installed) ## Load AWS to local parquet and normalise what changed
 run-aws-clickhouse: $(installed) ## Load AWS into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
 
+run-gcp: $(installed) ## Load GCP to local parquet and normalise what changed
+	@$(call load_and_normalize,gcp)
+
+run-gcp-clickhouse: $(installed) ## Load GCP into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load gcp $(ARGS)
+
 normalize: $(installed) ## Normalise local parquet of every source, where it changed
 	$(pipelines) normalize $(ARGS)
 
 aws-normalize: $(installed) ## Normalise local AWS parquet, where it changed
 	$(pipelines) normalize aws $(ARGS)
+
+gcp-normalize: $(installed) ## Normalise local GCP parquet, where it changed
+	$(pipelines) normalize gcp $(ARGS)
 
 init-clickhouse: $(installed) ## Create or update tables, views and marts in ClickHouse
 	$(python) scripts/init_clickhouse.py $(ARGS)

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    words = (sources.SOURCES[word] for word in sources.words(options.words))
+    words = (sources.SOURCES[word] for word in sources.in_use(options.words))
     entries = [each for word in words for each in (word, *word.more)]
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
@@ -113,13 +113,14 @@ def _show_plans(
     entries: Sequence[sources.Word], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
-        planned = loading.plan(entry, destination, selection, entry.connect())
+        provider = entry.connect()
+        planned = loading.plan(entry, destination, selection, provider)
         rows = [
             (
                 p.partition.key,
                 p.reason,
                 p.partition.files,
-                loading.size(p.partition.bytes),
+                loading.size(p.partition.bytes) if p.partition.bytes else None,
                 p.partition.delivered_at,
             )
             for p in planned
@@ -130,18 +131,23 @@ def _show_plans(
                 f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
             )
         )
+        if isinstance(provider, sources.Estimates):
+            say(provider.estimate(p.partition for p in planned if p.to_load))
     return 0
 
 
 def _normalize(options: argparse.Namespace) -> int:
     store = filesystem.configured_store()
     failed = 0
+    in_use = sources.in_use(options.words)
     for word in sources.words(options.words):
         place = sources.SOURCES[word].place
         with store.locked(word), progress() as watcher:
             outcome = normalizing.normalize(
                 place, store, selected(options), watcher, options.dry_run
             )
+        if not outcome.stale and word not in in_use:
+            continue
         if options.dry_run:
             say(f"{word}: would normalise {', '.join(outcome.stale) or 'nothing'}")
             continue
@@ -177,8 +183,11 @@ def _status(options: argparse.Namespace) -> int:
     from pipelines import status
 
     destination = _destination_of(options)
+    in_use = sources.in_use(options.words)
     for word in sources.words(options.words):
         rows = status.rows(sources.SOURCES[word].place, destination)
+        if not rows and word not in in_use:
+            continue
         out.print(report.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
     return 0
 

@@ -12,11 +12,11 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines import doctor_clickhouse
+from pipelines import doctor_clickhouse, sources
 from pipelines.console import told
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
-from pipelines.findings import Finding, Kind, origin
+from pipelines.findings import Finding, Kind, origin, skipped
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError, UserError
 
@@ -34,7 +34,12 @@ def examine(
         yield from doctor_clickhouse.examine(environ)
     else:
         yield from _guarded("destination", _destination)
-    for word in words:
+    words = list(words)
+    wanted = sources.in_use(words if words != list(sources.SOURCES) else ())
+    for word in (word for word in words if word not in wanted):
+        how = sources.how_to_configure(word)
+        yield skipped(f"source {word}", f"not in use; {how} configures it")
+    for word in wanted:
         yield from _guarded(f"source {word}", _examiner(word))
 
 

@@ -22,6 +22,8 @@ class Kind(Enum):
     CONFIGURATION = "conf"  # when bad: the configuration itself, before anything was reached
 
 
+BY_DEFAULT = "(by default)"
+
 _STYLES = {Kind.WARNING: "yellow", Kind.SKIPPED: "dim", Kind.WAITING: "dim"}
 
 
@@ -75,4 +77,4 @@ def origin(key: str) -> str:
     for trace in reversed(get_resolved_traces().resolved_traces):
         if trace.key == key and trace.provider_name:
             return f"(from {trace.provider_name})"
-    return "(by default)"
+    return BY_DEFAULT

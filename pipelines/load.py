@@ -95,7 +95,7 @@ def plan(
     published = entry.published(destination, entry.place)
 
     def reason(partition: Partition) -> str:
-        if partition.key not in published:
+        if not published.get(partition.key):
             return "new"
         if not partition.fingerprint:
             return "to be read"
@@ -172,9 +172,8 @@ class _Run:
                 partition = self._again(key)
                 continue
             seconds = time.monotonic() - started
-            line = (
-                f"{self.word} {key}: {self.rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
-            )
+            amount = size(partition.bytes or self.landed.bytes)
+            line = f"{self.word} {key}: {self.rows:,} rows, {amount}, {seconds:.1f} s"
             self.progress.done(self.word, key, line)
             return
         raise PartitionError(

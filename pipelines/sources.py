@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+import dlt
 import pyarrow as pa
 
 from pipelines import ingest_normalized_pipeline
@@ -33,6 +34,14 @@ class Provider(Protocol):
         """
 
 
+@runtime_checkable
+class Estimates(Protocol):
+    """A provider that can say what reading costs before it does."""
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """One line for people: what loading these partitions would scan and cost."""
+
+
 Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
 """A dlt source: of a provider, a partition, the folder to land it in, and who hears of progress."""
 
@@ -41,7 +50,8 @@ Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
 class Word:
     """One source: where its tables lie, how to see what it has, how to land a partition.
 
-    `more` are further raw tables of the same source, loaded after it.
+    `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
+    section of the configuration; it is in use when one of them is set, or when it needs none.
     """
 
     place: Place
@@ -51,9 +61,16 @@ class Word:
     published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
     listed: bool = True  # whether `connect` lists the provider, and not our own files
     more: tuple[Word, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
-def _word(module: str, place: Place, *more: Word) -> Word:
+def _noted(destination: Any, place: Place) -> Mapping[str, str]:
+    """What is published, and with '' what a listing showed that is not: it is to be planned too."""
+    noted = {row["partition"]: "" for row in destination.provider(place)}
+    return noted | dict(destination.published(place))
+
+
+def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
     def its() -> Any:
         return import_module(f"pipelines.{module}")
 
@@ -63,11 +80,20 @@ def _word(module: str, place: Place, *more: Word) -> Word:
         source=lambda *arguments: its().source(*arguments),
         checked=lambda: its().CHECKED,
         more=more,
+        **options,
     )
 
 
 SOURCES: Mapping[str, Word] = {
-    "aws": _word("aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period")),
+    "aws": _word(
+        "aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period"), needs=("bucket_url",)
+    ),
+    "gcp": _word(
+        "google_bq_incremental_pipeline",
+        Place("gcp", "gcp_costs", "billing_export", "export_date"),
+        published=_noted,
+        needs=("datasets", "tables"),
+    ),
 }
 
 
@@ -79,6 +105,24 @@ def words(names: Iterable[str]) -> list[str]:
             f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
         )
     return wanted
+
+
+def in_use(names: Iterable[str]) -> list[str]:
+    """The given words, or all that are configured; all of them when none is, to say what to set."""
+    wanted = words(names)
+    found = [word for word in wanted if is_configured(word)]
+    return wanted if list(names) or not found else found
+
+
+def is_configured(word: str) -> bool:
+    """Whether any key that the source needs is set."""
+    needs = SOURCES[word].needs
+    return not needs or any(dlt.config.get(f"sources.{word}.{key}") for key in needs)
+
+
+def how_to_configure(word: str) -> str:
+    """Which variables put a source to use."""
+    return " or ".join(f"SOURCES__{word.upper()}__{key.upper()}" for key in SOURCES[word].needs)
 
 
 def tables() -> list[Word]:

@@ -1,4 +1,4 @@
-"""The yardstick: DuckDB reads parquet files and writes them as one, with all cores.
+"""The yardstick: DuckDB reads parquet or newline JSON and writes it as one parquet, all cores.
 
     python scripts/bench_duckdb.py TARGET FILE…
 
@@ -22,7 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     with duckdb.connect(":memory:") as duck:
         duck.execute("set enable_progress_bar = false")
         started = time.perf_counter()
-        duck.execute(f"copy (select * from read_parquet([{names}])) to '{target}' (format parquet)")
+        kind = "json" if files[0].endswith(".json") else "parquet"
+        source = f"read_{kind}([{names}])"
+        duck.execute(f"copy (select * from {source}) to '{target}' (format parquet)")
         print(json.dumps({"seconds": time.perf_counter() - started}))
     return 0
 

@@ -23,7 +23,7 @@ Made by `scripts/data_dictionary.py` from `pipelines/normalize/schema.py`, which
 the ClickHouse tables and this page are tested against. Names are those of FOCUS 1.2 in snake_case;
 `x_` marks our own. Times are UTC.
 
-## costs, normalized_aws
+## costs, normalized_aws, normalized_gcp
 
 One row per cost line. The configured tag keys (`[normalize] tag_columns`) add one text column
 `tag_<name>` each, right after `tags`.

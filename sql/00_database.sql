@@ -10,8 +10,9 @@ create table if not exists deliveries (
     files Nullable(Int64) comment 'Number of raw files.',
     bytes Nullable(Int64) comment 'Size of the raw files.',
     "rows" Int64 comment 'Normalised rows.',
-    billed Nullable(Float64) comment 'Sum of billed_cost in billing_currency.',
-    effective Nullable(Float64) comment 'Sum of effective_cost in billing_currency.',
+    billed Nullable(Float64) comment 'Sum of billed_cost; NULL when it is of several currencies.',
+    effective Nullable(Float64)
+        comment 'Sum of effective_cost; NULL when it is of several currencies.',
     billing_currency LowCardinality(Nullable(String))
         comment 'NULL when the rows are not all of one currency.',
     recipe Nullable(String) comment 'The rules and tag columns by which it was normalised.',

@@ -3,7 +3,9 @@
 
 -- one row per cost line of every cloud
 create or replace view costs as
-select * from normalized_aws;
+select * from normalized_aws
+union all
+select * from normalized_gcp;
 
 -- one row per partition and delivery that readers read
 create or replace view published_partitions as
@@ -13,6 +15,14 @@ select
     x_fingerprint as fingerprint,
     toInt64(count()) as "rows"
 from normalized_aws
+group by x_source, x_partition, x_fingerprint
+union all
+select
+    x_source as word,
+    x_partition as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from normalized_gcp
 group by x_source, x_partition, x_fingerprint;
 
 -- one row per loaded raw partition; one that the provider emptied has no rows left in raw
@@ -27,6 +37,16 @@ with loaded as (
         max(x_dlt_load_id) as load_id
     from aws_costs__cur
     group by billing_period, x_fingerprint
+    union all
+    select
+        'gcp' as word,
+        export_date as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from gcp_costs__billing_export
+    group by export_date, x_fingerprint
 ),
 
 emptied as (

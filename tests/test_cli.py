@@ -153,17 +153,29 @@ def test_a_process_that_cannot_load_ends_with_1_and_without_traceback(
 
 
 def test_a_process_without_configuration_ends_with_2() -> None:
-    ran = run("load")
+    ran = run("load", "aws")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("error: Missing configuration: bucket_url. Set ")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_source_that_is_not_configured_is_left_out_unless_it_is_named(
+    bucket: FolderBucket, commands: Commands
+) -> None:
+    deliver(bucket, "2026-10", [1.0])
+    ran = commands("load")
+    assert (ran.status, ran.out) == (0, "aws: 1 loaded, 0 unchanged, 0 failed\n")
+    assert "skip source gcp: not in use; SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES" in (
+        commands("doctor").out
+    )
+    assert commands("load", "gcp").status == 2
 
 
 # Status.
 
 
 def test_status_of_an_empty_project_says_that_nothing_is_loaded(commands: Commands) -> None:
-    ran = commands("status")
+    ran = commands("status", "aws")
     assert (ran.status, ran.err, cells(ran)) == (0, "", [])
     assert ran.out.startswith("aws")
 
@@ -235,7 +247,7 @@ def test_status_tells_what_waits(bucket: FolderBucket, commands: Commands) -> No
 
 
 def doctor(commands: Commands) -> tuple[int, list[str]]:
-    ran = commands("doctor")
+    ran = commands("doctor", "aws")
     assert ran.err == ""
     return ran.status, ran.out.splitlines()
 

@@ -40,6 +40,7 @@ _BASE = {
     "boolean": "Bool",
     "date": "Date32",
 }
+_MAPS = {"map": "Map(String, String)", "amounts": "Map(String, Float64)"}
 _SHARED = re.compile(r"^(Shared|Replicated)")
 _MISSING = "(missing)"
 
@@ -234,8 +235,8 @@ def _told(published: tuple[int, float | None, str] | None) -> str:
 
 def _type(column: Column) -> str:
     """The type of a column as the schema means it, LowCardinality left aside."""
-    if column.type == "map":
-        return "Map(String, String)"
+    if column.type in _MAPS:
+        return _MAPS[column.type]
     base = "DateTime64(6, 'UTC')" if column.type == "timestamp" else _BASE[column.type]
     return f"Nullable({base})" if column.nullable else base
 

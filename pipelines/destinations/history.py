@@ -30,7 +30,8 @@ select
 from {table} where {column} = %(partition)s
 """
 _SUMS_OF_COST = """
-    ifNull(sum(billed_cost), 0), ifNull(sum(effective_cost), 0),
+    if(uniqExact(ifNull(billing_currency, '')) > 1, null, ifNull(sum(billed_cost), 0)),
+    if(uniqExact(ifNull(billing_currency, '')) > 1, null, ifNull(sum(effective_cost), 0)),
     if(count(distinct billing_currency) = 1 and countIf(billing_currency is null) = 0,
         any(billing_currency), null)
 """

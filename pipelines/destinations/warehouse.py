@@ -71,10 +71,15 @@ class Warehouse:
                 found[key] = mark  # the provider emptied it: there is nothing to carry the mark
         return found
 
+    def provider(self, place: Place) -> list[dict[str, str]]:
+        """What the provider had when a run last listed it: partition and fingerprint."""
+        sql = "select partition, fingerprint from provider_partitions final where word = %(word)s"
+        rows = self.manager.execute(sql, {"word": place.word})
+        return [{"partition": key, "fingerprint": mark} for key, mark in rows]
+
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, so that a check can tell what has not been published."""
-        sql = "select partition, fingerprint from provider_partitions final where word = %(word)s"
-        known = {row[0]: row[1] for row in self.manager.execute(sql, {"word": place.word})}
+        known = {row["partition"]: row["fingerprint"] for row in self.provider(place)}
         new = [p for p in partitions if known.get(p.key) != p.fingerprint]
         self.manager.execute_many(
             "insert into provider_partitions (word, partition, fingerprint, delivered_at) values",

@@ -47,9 +47,8 @@ class Normalizer(Protocol):
 
 @dataclass(frozen=True)
 class Totals:
-    """What came out. Sums are in `currency`, which is None when the rows are not all of one.
-
-    Rows that are no cost lines have no sums.
+    """What came out. Sums are in `currency`; when the rows are not all of one, it is None and so
+    are they. Rows that are no cost lines have no sums.
     """
 
     fingerprint: str
@@ -161,12 +160,13 @@ def _apply(
 
 def _totals(parts: Sequence[_Sums], fingerprint: str, are_costs: bool) -> Totals:
     currencies = frozenset[str | None]().union(*(part.currencies for part in parts))
+    have_sums = are_costs and len(currencies) <= 1
     return Totals(
         fingerprint=fingerprint,
         rows_in=sum(part.rows_in for part in parts),
         rows_out=sum(part.rows_out for part in parts),
-        billed=math.fsum(part.billed for part in parts) if are_costs else None,
-        effective=math.fsum(part.effective for part in parts) if are_costs else None,
+        billed=math.fsum(part.billed for part in parts) if have_sums else None,
+        effective=math.fsum(part.effective for part in parts) if have_sums else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
     )
 

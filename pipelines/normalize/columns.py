@@ -241,6 +241,12 @@ def frame(columns: Mapping[str, pa.Array | Floats]) -> pd.DataFrame:
     return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
 
 
+def no_amounts(rows: int) -> pa.MapArray:
+    """An empty map of amounts on every row."""
+    nothing = pa.array(np.zeros(rows + 1, np.int32))
+    return pa.MapArray.from_arrays(nothing, pa.array([], pa.string()), pa.array([], pa.float64()))
+
+
 @cache
 def constants(file: str, key: str, value: str) -> Mapping[str, str]:
     """One column of lookups/<file> by another. An empty cell means none and is left out."""

@@ -14,7 +14,9 @@ from typing import Literal
 
 import pyarrow as pa
 
-Type = Literal["text", "number", "integer", "decimal", "boolean", "timestamp", "date", "map"]
+Type = Literal[
+    "text", "number", "integer", "decimal", "boolean", "timestamp", "date", "map", "amounts"
+]
 
 _ARROW: dict[Type, pa.DataType] = {
     "text": pa.string(),
@@ -25,6 +27,7 @@ _ARROW: dict[Type, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
     "date": pa.date32(),
     "map": pa.map_(pa.string(), pa.string()),
+    "amounts": pa.map_(pa.string(), pa.float64()),
 }
 _USER_PREFIX = re.compile("^user[:_]")
 
@@ -146,7 +149,8 @@ COSTS: tuple[Column, ...] = (
     Column("x_source", "text", False, "aws, gcp, …: the source's word."),
     Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026-10."),
     Column("x_line_item_type", "text", True, "The provider's own kind of line."),
-    Column("x_credit_amount", "number", True, "billed_cost of credits and refunds, else 0."),
+    Column("x_credit_amount", "number", True, "What credits and refunds add to billed_cost."),
+    Column("x_credits", "amounts", False, "The same by kind of credit, where a line has several."),
     Column("x_currency_rate_usd", "number", True, "Units of billing_currency for one USD."),
     Column("x_billed_cost_usd", "number", True, "billed_cost in USD; NULL without a rate."),
     Column("x_effective_cost_usd", "number", True, "effective_cost in USD; NULL without a rate."),
@@ -161,8 +165,10 @@ DELIVERIES: tuple[Column, ...] = (
     Column("files", "integer", True, "Number of raw files."),
     Column("bytes", "integer", True, "Size of the raw files."),
     Column("rows", "integer", False, "Normalised rows."),
-    Column("billed", "number", True, "Sum of billed_cost in billing_currency."),
-    Column("effective", "number", True, "Sum of effective_cost in billing_currency."),
+    Column("billed", "number", True, "Sum of billed_cost; NULL when it is of several currencies."),
+    Column(
+        "effective", "number", True, "Sum of effective_cost; NULL when it is of several currencies."
+    ),
     Column("billing_currency", "text", True, "NULL when the rows are not all of one currency."),
     Column("recipe", "text", True, "The rules and tag columns by which it was normalised."),
     Column("delivered_at", "timestamp", True, "When the provider wrote it."),

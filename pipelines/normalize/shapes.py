@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
 
-COST_WORDS = ("aws",)
+COST_WORDS = ("aws", "gcp")
 """The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""
 
 

@@ -4,9 +4,13 @@ with counted as (
     from normalized_aws
     group by x_source, x_partition, x_fingerprint
     union all
+    select x_source, x_partition, x_fingerprint, count(*) as normalised, 0 as in_costs
+    from normalized_gcp
+    group by x_source, x_partition, x_fingerprint
+    union all
     select x_source, x_partition, x_fingerprint, 0 as normalised, count(*) as in_costs
     from costs
-    where x_source = 'aws'
+    where x_source in ('aws', 'gcp')
     group by x_source, x_partition, x_fingerprint
 )
 

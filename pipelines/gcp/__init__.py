@@ -1,0 +1,1 @@
+"""What the gcp source is made of: which tables to read, which days, their rows as arrow."""

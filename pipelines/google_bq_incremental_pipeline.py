@@ -1,0 +1,248 @@
+"""GCP cost lines as Google exports them to BigQuery: the standard or the detailed billing export.
+
+An export day is the unit: DATE(export_time), UTC. Corrections and late usage come as new rows with
+nothing that identifies a row, identical ones are legal, so a day is replaced whole and never
+merged. What there is, is known from one aggregate query per table over few partitions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from pipelines.gcp import days, rows
+from pipelines.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
+from pipelines.gcp.days import PLAN, Share, range_of
+from pipelines.gcp.errors import explained
+from pipelines.gcp.exports import Export, chosen, full_datasets, full_names, named
+from pipelines.gcp.jobs import LEAST, Jobs, price
+from pipelines.gcp.settings import GcpSettings, configuration, open_client
+from pipelines.landing import delivered, write_rows
+from pipelines.partitions import (
+    ALL,
+    Changed,
+    ConfigurationError,
+    Partition,
+    PartitionError,
+    Selection,
+    carried,
+)
+
+__all__ = ["CHECKED", "GcpExports", "configuration", "connect", "source"]
+
+log = logging.getLogger(__name__)
+
+_READ = """
+select
+    {columns}
+from `{table}`
+where {partitions} and date(export_time) between @first_day and @last_day
+"""
+
+
+class GcpExports:
+    """The configured exports, and what they hold now."""
+
+    def __init__(self, settings: GcpSettings) -> None:
+        self.settings = settings
+        self.project: str | None = settings.project or settings.credentials.project_id
+        self.jobs = Jobs(open_client(settings), settings.maximum_bytes, settings.retry_seconds)
+        self._columns: dict[str, list[Selected]] = {}
+        self._to_read: list[Partition] = []
+
+    def exports(self) -> list[Export]:
+        """One table per billing account. Raises ConfigurationError when that is not sure."""
+        if self.settings.tables:
+            return named(full_names(self.settings.tables, self.project))
+        where = ", ".join(self.settings.datasets or ())
+        return chosen(self.tables_of_datasets(), self.settings.accounts or (), where)
+
+    def tables_of_datasets(self) -> list[str]:
+        """Everything that lies in the configured datasets."""
+        datasets = full_datasets(self.settings.datasets or (), self.project)
+        return [table for dataset in datasets for table in self.jobs.tables(dataset)]
+
+    def partitions(
+        self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Partition]:
+        """Every export day of the range, oldest first, from one aggregate query per table.
+
+        Raises ConfigurationError when a billing account would be counted twice.
+        """
+        start = days.first_day(selection, published, self.settings.lookback_days)
+        found = [each for export in self.exports() for each in self._shares(export, start)]
+        planned = days.partitions(found, start, published)
+        self._to_read = [
+            each
+            for each in planned
+            if each.key in selection
+            and (selection.force or published.get(each.key) != each.fingerprint)
+        ]
+        return planned
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """What BigQuery would scan to read them, and what it would charge."""
+        scanned = self._scanned(list(partitions))
+        cost = price(scanned, self.settings.price_per_tib)
+        return (
+            f"gcp: BigQuery would scan {_size(scanned)}, about {cost:,.4f} USD at "
+            f"{self.settings.price_per_tib} USD per TiB"
+        )
+
+    def columns(self, table: str) -> list[Selected]:
+        """What is selected of a table. Raises PartitionError when it is no billing export."""
+        if table not in self._columns:
+            self._columns[table] = selected(self.jobs.schema(table), table)
+        return self._columns[table]
+
+    def read(self, table: str, several: list[Share], day: date) -> Iterator[pa.Table]:
+        """The rows of a day in one table. Raises Changed when they are not those of the plan."""
+        columns = self.columns(table)
+        sql, parameters = _query(table, columns, [(day, several)])
+        found = self.jobs.rows(sql, parameters, f"{table}, day {day}")
+        planned = sum(each.rows for each in several)
+        if found.total_rows != planned:
+            raise Changed(f"{table} had {planned:,} rows and now has {found.total_rows:,}")
+        with explained(f"{table}, day {day}"):
+            yield from rows.tables(found, arrow_schema(columns), lambda: self.jobs.storage)
+
+    def _shares(self, export: Export, start: date) -> Iterator[tuple[date, Share]]:
+        parameters = {"since": days.since(start), "day": start}
+        found = self.jobs.rows(PLAN.format(table=export.table), parameters, export.table)
+        with explained(export.table):
+            return days.shares(export.table, list(found))
+
+    def refuse_too_much(self) -> None:
+        """Before the first reading after a plan: may the whole of it be read?
+
+        Raises ConfigurationError when it would scan more than the limit.
+        """
+        changed, self._to_read = self._to_read, []
+        limit = self.settings.maximum_bytes
+        if not limit or not any(each.detail for each in changed):
+            return
+        scanned = self._scanned(changed)
+        if scanned > limit:
+            cost = price(scanned, self.settings.price_per_tib)
+            raise ConfigurationError(
+                f"gcp: reading {len(changed)} days would scan {_size(scanned)} (about {cost:,.2f} "
+                f"USD), more than sources.gcp.maximum_bytes, {_size(limit)}. Nothing was read. "
+                "Raise it, or load fewer days at a time with --from and --to."
+            )
+
+    def _scanned(self, partitions: list[Partition]) -> int:
+        """Bytes that BigQuery bills for reading them: a query per day and table."""
+        by_table: dict[str, list[tuple[date, list[Share]]]] = {}
+        for partition in partitions:
+            for table, several in _by_table(partition).items():
+                day = date.fromisoformat(partition.key)
+                by_table.setdefault(table, []).append((day, several))
+        total = 0
+        for table, wanted in by_table.items():
+            sql, parameters = _query(table, self.columns(table), wanted)
+            scanned = self.jobs.bytes_of(sql, parameters, table)
+            total += max(scanned, LEAST * len(wanted))
+        return total
+
+
+def connect() -> GcpExports:
+    """The configured exports."""
+    return GcpExports(configuration())
+
+
+@dlt.source(name="gcp", max_table_nesting=0)
+def source(
+    exports: GcpExports, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> DltResource:
+    """Land one export day in `folder`, a file per table, and carry its delivery on."""
+    return deliveries(exports, partition, folder, advance)
+
+
+@dlt.resource(
+    name="billing_export_deliveries",
+    write_disposition="append",
+    columns={"recipe": {"data_type": "json"}},
+)
+def deliveries(
+    exports: GcpExports, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """One row: what was landed, and as `recipe` all that publishing it needs."""
+    exports.refuse_too_much()
+    paths = _landed(exports, partition, folder, advance)
+    if not paths:
+        paths = [folder / "empty"]
+        write_rows(paths[0], EMPTY, ())
+    kinds = {Export.of(table).detailed for table in _by_table(partition)}
+    form = "both" if len(kinds) == 2 else "detailed" if True in kinds else "standard"
+    yield carried(
+        delivered(
+            "gcp",
+            partition.key,
+            partition.fingerprint,
+            paths,
+            delivered_at=partition.delivered_at,
+            form=form,
+        ),
+        folder,
+    )
+
+
+def _landed(
+    exports: GcpExports, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> list[Path]:
+    """A file per table that has rows of the day. Raises Changed or PartitionError."""
+    day, paths = date.fromisoformat(partition.key), list[Path]()
+    for number, (table, several) in enumerate(_by_table(partition).items()):
+        path = folder / f"table-{number}"
+        schema = arrow_schema(exports.columns(table))
+        try:
+            write_rows(path, schema, exports.read(table, several, day), advance)
+        except pa.ArrowException as error:
+            raise PartitionError(
+                f"gcp {partition.key}: {table} has a value that its type cannot hold ({error}). "
+                "The published partition stays."
+            ) from error
+        paths.append(path)
+    return paths
+
+
+def _by_table(partition: Partition) -> dict[str, list[Share]]:
+    found: dict[str, list[Share]] = {}
+    for share in partition.detail or ():
+        found.setdefault(share.table, []).append(share)
+    return found
+
+
+def _query(
+    table: str, columns: Iterable[Selected], wanted: list[tuple[date, list[Share]]]
+) -> tuple[str, dict[str, Any]]:
+    """The query for some days of a table, and its parameters. Only constants prune."""
+    parameters: dict[str, Any] = {
+        "first_day": min(day for day, _ in wanted),
+        "last_day": max(day for day, _ in wanted),
+    }
+    found = ["_PARTITIONTIME is null"]
+    for number, each in enumerate(days.merged(range_of(several) for _, several in wanted)):
+        parameters |= {f"first_{number}": each.first, f"last_{number}": each.last}
+        found.append(f"_PARTITIONTIME between @first_{number} and @last_{number}")
+    listed = ",\n    ".join(f"{each.sql} as `{each.name}`" for each in columns)
+    text = _READ.format(columns=listed, table=table, partitions=f"({' or '.join(found)})")
+    return text, parameters
+
+
+def _size(count: int) -> str:
+    """Bytes for people, in the units in which BigQuery bills."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
