@@ -39,7 +39,6 @@ _ARROW = {
 }
 
 
-
 @dataclass(frozen=True)
 class Subject:
     """One source's twins: its place and pandas module, a partition, and what tells rows apart."""
@@ -182,9 +181,7 @@ def differences(left: pa.Table, right: pa.Table, key: str = KEY) -> list[Differe
 
 def _by_key(table: pa.Table, key: str) -> dict[str | None, dict[str, Any]]:
     maps = [field.name for field in table.schema if pa.types.is_map(field.type)]
-    rows = {
-        row[key]: row | {name: sorted(row[name]) for name in maps} for row in table.to_pylist()
-    }
+    rows = {row[key]: row | {name: sorted(row[name]) for name in maps} for row in table.to_pylist()}
     assert len(rows) == table.num_rows, f"{key} is not unique"
     return rows
 
