@@ -17,8 +17,8 @@ from scripts import sandbox_aws, sandbox_gcp
 from scripts.bigquery_server import BigQueryServer
 from scripts.delivery_targets import FolderTarget
 
-GCP_SINCE = date(2026, 10, 1)
-"""Google exports from the day on which the export was set up: here the first of October."""
+GCP_SINCE = date(2026, 10, 16)
+"""Google exports from the day on which the export was set up: here the 16th of October."""
 
 
 class World:
