@@ -165,12 +165,13 @@ def _check(options: argparse.Namespace) -> int:
     from pipelines import checks, commands_clickhouse
 
     destination = _destination_of(options)
+    names = checks.named(options.without)
     if isinstance(destination, Store):
         from pipelines.catalogue import local_connection
 
-        results = checks.run(local_connection(destination))
+        results = checks.run(local_connection(destination), names)
     else:
-        results = commands_clickhouse.run_checks(destination.config)
+        results = commands_clickhouse.run_checks(destination.config, names)
     for result in results:
         if result.rows:
             out.print(report.table(f"{result.name}: {result.meaning}", result.columns, result.rows))
@@ -245,7 +246,11 @@ COMMANDS: Commands = {
         "ClickHouse: every statement of sql/, safe to repeat.",
         (flags.comparing,),
     ),
-    "check": (_check, "Run sql/checks; print the offending rows.", (flags.destination,)),
+    "check": (
+        _check,
+        "Run sql/checks; print the offending rows.",
+        (flags.destination, flags.without),
+    ),
     "status": (_status, "What is published, and how old it is.", (flags.words, flags.destination)),
     "doctor": (
         _doctor,

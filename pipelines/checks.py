@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import Error as ConnectError
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.problems import explain
+from pipelines.partitions import ConfigurationError
 
 CHECKS = Path(__file__).parent.parent / "sql" / "checks"
 
@@ -39,14 +40,24 @@ class Connection(Protocol):
         """Column names and rows."""
 
 
-def run(connection: Connection, folder: Path = CHECKS) -> list[Result]:
-    """Every check of the folder, by name."""
+def named(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
+    """Every check of the folder but these. Raises ConfigurationError for one that is not there."""
+    names = sorted(path.stem for path in folder.glob("*.sql"))
+    if unknown := [name for name in without if name not in names]:
+        raise ConfigurationError(f"No check {', '.join(unknown)}. There are: {', '.join(names)}.")
+    return [name for name in names if name not in without]
+
+
+def run(
+    connection: Connection, names: Sequence[str] | None = None, folder: Path = CHECKS
+) -> list[Result]:
+    """The named checks of the folder, by name; all when none are."""
     results = []
-    for path in sorted(folder.glob("*.sql")):
-        sql = path.read_text(encoding="utf-8")
+    for name in named(folder=folder) if names is None else names:
+        sql = (folder / f"{name}.sql").read_text(encoding="utf-8")
         meaning = re.sub(r"^--\s*", "", sql.splitlines()[0])
         columns, rows = connection.query(sql)
-        results.append(Result(path.stem, meaning, columns, rows))
+        results.append(Result(name, meaning, columns, rows))
     return results
 
 

@@ -42,10 +42,10 @@ def warehouse(environ: Mapping[str, str], *, migrated: bool = False) -> Warehous
     return Warehouse(config)
 
 
-def run_checks(config: ClickHouseConfig) -> list[checks.Result]:
-    """sql/checks over the tables."""
+def run_checks(config: ClickHouseConfig, names: Sequence[str]) -> list[checks.Result]:
+    """These of sql/checks over the tables."""
     with connect(config) as client:
-        return checks.run(checks.ClickHouseConnection(client, config))
+        return checks.run(checks.ClickHouseConnection(client, config), names)
 
 
 def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

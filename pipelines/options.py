@@ -54,6 +54,17 @@ def comparing(command: argparse.ArgumentParser) -> None:
     )
 
 
+def without(command: argparse.ArgumentParser) -> None:
+    """Checks to leave out."""
+    command.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="leave out a check, such as freshness; can be repeated",
+    )
+
+
 def destination(command: argparse.ArgumentParser) -> None:
     """Where the data lies."""
     command.add_argument(

@@ -1,8 +1,9 @@
-"""`make demo`: four months of AWS cost through the real pipeline, one of them restated.
+"""`make demo`: made-up bills of AWS and Google through the real pipeline, some of them restated.
 
-Everything is computed: the sandbox writes a bucket as AWS delivers it, the commands load and
-normalise it, and the tables are queries over the published files. Nothing outside its folder is
-read for it or changed: no bucket, server or secret that is configured on this machine.
+Everything is computed: sandboxes stand for the providers (demo_world.py), the commands load and
+normalise what they have, and the tables (demo_tables.py) are queries over what was published.
+Nothing outside its folder is read for it or changed: no bucket, server or secret that is configured
+on this machine.
 
     python scripts/demo.py [--dir .demo]
 """
@@ -16,8 +17,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
-from datetime import datetime
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -35,44 +36,31 @@ from pipelines.clickhouse.manager import ClickHouseManager  # noqa: E402
 from pipelines.load import size  # noqa: E402
 from pipelines.report import table  # noqa: E402
 from scripts import sandbox_aws  # noqa: E402
-from scripts.delivery_targets import FolderTarget  # noqa: E402
+from scripts.demo_tables import BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, Shown  # noqa: E402
+from scripts.demo_world import World  # noqa: E402
 
 #: What the demo makes in its folder, and removes when it runs again.
-PARTS = ("bucket", "data", "dlt", "clickhouse", "project")
-CONFIGURED = ("SOURCES__", "DESTINATION__", "CLICKHOUSE_", "NORMALIZE__", "DLT_", "LOAD__")
-out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-
-BY_SERVICE = """
-with cost as (
-    select x_partition as month, service_name, sum(billed_cost) as billed,
-        sum(effective_cost) as effective, sum(list_cost) as list
-    from costs group by all
-),
-ranked as (
-    select *, row_number() over (partition by month order by billed desc) as place from cost
+PARTS = ("bucket", "data", "dlt", "clickhouse", "project", "log")
+FOLDERS = (
+    "aws_costs",
+    "gcp_costs",
+    "normalized_aws",
+    "normalized_gcp",
+    "marts/costs",
+    "deliveries",
 )
-select month, if(place <= 5, service_name, 'all others') as service,
-    sum(billed), sum(effective), sum(list)
-from ranked group by all order by month, min(place)
-"""
-BY_MONTH = """
-select x_partition, sum(billed_cost), sum(effective_cost), sum(list_cost), sum(x_credit_amount),
-    count(*)
-from costs group by x_partition order by x_partition
-"""
-BY_TAG = """
-select coalesce(tag_environment, '(untagged)'), coalesce(tag_team, '(untagged)'),
-    sum(billed_cost), sum(effective_cost)
-from costs where x_partition = (select max(x_partition) from costs)
-group by all order by 4 desc
-"""
-RESTATED = """
-select partition, strftime(published_at, '%H:%M:%S'), rows, billed, effective,
-    billed - lag(billed) over (partition by partition order by published_at)
-from deliveries
-where partition in (select partition from deliveries group by all having count(*) > 1)
-order by partition, published_at
-"""
+#: Made-up bills end in the past.
+CHECK = ["check", "--without", "freshness"]
+CONFIGURED = (
+    "SOURCES__",
+    "DESTINATION__",
+    "CLICKHOUSE_",
+    "NORMALIZE__",
+    "DLT_",
+    "LOAD__",
+    "GOOGLE_",
+)
+out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +80,11 @@ class Demo:
         return self.folder / "data"
 
     @property
+    def log(self) -> Path:
+        """The line of each partition, where there are many."""
+        return self.folder / "log"
+
+    @property
     def server(self) -> Path:
         """The folder of the demo's ClickHouse."""
         return self.folder / "clickhouse"
@@ -107,17 +100,18 @@ class Demo:
             local_clickhouse("down", self.server)
         for part in PARTS:
             shutil.rmtree(self.folder / part, ignore_errors=True)
+        self.log.unlink(missing_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
 
-    def configure(self) -> None:
+    def configure(self, world: World) -> None:
         """The demo's own configuration, and no other."""
         (self.folder / "project" / ".dlt").mkdir(parents=True)
         for name in [name for name in os.environ if name.startswith(CONFIGURED)]:
             del os.environ[name]
-        os.environ |= {
+        os.environ |= world.environ | {
             "DLT_PROJECT_DIR": str(self.folder / "project"),
             "DLT_DATA_DIR": str(self.folder / "dlt"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
-            "SOURCES__AWS__BUCKET_URL": self.bucket.as_uri(),
             "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
             "NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Application"]',
         }
@@ -132,29 +126,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         demo.begin()
     except FileExistsError as error:
         parser.error(str(error))
-    demo.configure()
-    return 1 if filesystem(demo) + clickhouse(demo) else 0
+    with World(demo.bucket) as world:
+        demo.configure(world)
+        return 1 if filesystem(demo, world) + clickhouse(demo) else 0
 
 
-def filesystem(demo: Demo) -> int:
+def filesystem(demo: Demo, world: World) -> int:
     """Load, restate and load again, to parquet; how many commands failed."""
-    heading("AWS delivers four months (CUR 2.0, three accounts); load and normalise them")
-    sandbox_aws.build(DeliveredNow(demo.bucket))
-    failed = commands(["load"], ["normalize"])
-    by_month(demo)
-    heading(f"AWS restates {sandbox_aws.RESTATED_PERIOD}; the same commands again")
-    sandbox_aws.build(DeliveredNow(demo.bucket), restated=True)
+    heading("AWS delivers four months (CUR 2.0), Google exports to BigQuery; load and normalise")
+    failed = commands(["load"], ["normalize"], log=demo.log)
+    show(demo, BY_MONTH)
+    heading(f"AWS restates {sandbox_aws.RESTATED_PERIOD}, Google corrects; the same commands again")
+    world.restate()
     failed += commands(["load"], ["normalize"])
-    tables(demo)
+    for shown in (BY_MONTH, BY_SERVICE, BY_TAG, RESTATED):
+        show(demo, shown)
     heading("A third run, with nothing changed; then the checks")
-    failed += commands(["load"], ["normalize"], ["check"])
+    failed += commands(["load"], ["normalize"], CHECK)
     where_the_files_lie(demo)
     return failed
 
 
 def clickhouse(demo: Demo) -> int:
     """Load into a server started for the demo, and compare; how much failed."""
-    heading("The same bucket into ClickHouse, a real server from the environment's own wheel")
+    heading("The same into ClickHouse, a real server from the environment's own wheel")
     local_clickhouse("up", demo.server, "--port", "0", "--http-port", "0")
     try:
         running = running_server(demo.server)
@@ -168,7 +163,7 @@ def clickhouse(demo: Demo) -> int:
             "CLICKHOUSE_PASSWORD": running.password,
             "DLT_DESTINATION": "clickhouse",
         }
-        failed = commands(["load"], ["load"], ["check"])
+        failed = commands(["load"], log=demo.log) + commands(["load"], CHECK)
         return failed + side_by_side(demo)
     finally:
         local_clickhouse("down", demo.server)
@@ -182,40 +177,39 @@ def local_clickhouse(command: str, folder: Path, *options: str) -> None:
 
 
 def side_by_side(demo: Demo) -> int:
-    """Both destinations by month; how many months differ by more than a millionth."""
-    by_parquet = {row[0]: row[1:] for row in rows_of(demo, BY_MONTH)}
+    """Both destinations by provider and month; how many differ by more than a millionth."""
+    by_parquet = {row[:2]: row[2:] for row in rows_of(demo, BY_MONTH.sql)}
     with ClickHouseManager(ClickHouseConfig.from_env(os.environ)) as manager:
-        by_server = {row[0]: row[1:] for row in manager.execute(BY_MONTH)}
+        by_server = {row[:2]: row[2:] for row in manager.execute(BY_MONTH.sql)}
     rows, differing = [], 0
-    for month in sorted(by_parquet.keys() | by_server.keys()):
-        one, other = by_parquet.get(month, (0.0,) * 5), by_server.get(month, (0.0,) * 5)
+    for key in sorted(by_parquet.keys() | by_server.keys()):
+        one, other = by_parquet.get(key, (0.0,) * 5), by_server.get(key, (0.0,) * 5)
         agrees = all(abs(a - b) < 1e-6 for a, b in zip(one, other, strict=True))
         differing += not agrees
-        rows.append((month, one[0], other[0], one[1], other[1], one[4], other[4], agrees))
-    names = ("billed: parquet", "ClickHouse", "effective: parquet", "ClickHouse", "lines: parquet",
-             "ClickHouse")  # fmt: skip
-    out.print(table("Both destinations", ("month", *names, "agree"), rows, names))
+        rows.append((*_named(key), one[0], other[0], one[4], other[4], agrees))
+    names = ("billed: parquet", "ClickHouse", "lines: parquet", "ClickHouse")
+    columns = ("provider", "month", *names, "agree")
+    out.print(table("Both destinations", columns, rows, names))
     return differing
 
 
-class DeliveredNow(FolderTarget):
-    """The sandbox's deliveries are dated; the demo's arrive as it runs, so that they are fresh."""
-
-    def put(self, key: str, body: bytes, modified: datetime | None = None) -> None:
-        """Write the object, modified now."""
-        super().put(key, body)
-
-
-def commands(*wanted: list[str]) -> int:
-    """Run commands of `python -m pipelines`; how many failed."""
+def commands(*wanted: list[str], log: Path | None = None) -> int:
+    """Run commands of `python -m pipelines`; how many failed. `log` takes the line of each
+    partition, where there are too many to read."""
     failed = 0
     for arguments in wanted:
         out.print(f"[bold]$ python -m pipelines {' '.join(arguments)}[/]")
-        sys.argv[1:] = arguments
-        try:
-            runpy.run_module("pipelines", run_name="__main__")
-        except SystemExit as end:
-            failed += end.code != 0
+        with ExitStack() as stack:
+            if log:
+                lines = stack.enter_context(log.open("a", encoding="utf-8"))
+                stack.enter_context(redirect_stderr(lines))
+            sys.argv[1:] = arguments
+            try:
+                runpy.run_module("pipelines", run_name="__main__")
+            except SystemExit as end:
+                failed += end.code != 0
+        if failed and log:
+            out.print(log.read_text(encoding="utf-8"), markup=False)
     return failed
 
 
@@ -224,27 +218,18 @@ def heading(text: str) -> None:
     out.print(f"\n[bold cyan]{text}[/]")
 
 
-def by_month(demo: Demo) -> None:
-    """Cost by month as published now."""
-    columns = ("month", "billed USD", "effective", "list", "credits", "cost lines")
-    show(demo, BY_MONTH, "Cost by month", columns, columns[1:])
-
-
-def tables(demo: Demo) -> None:
-    """What a reader asks first."""
-    by_month(demo)
-    money = ["billed USD", "effective", "list"]
-    show(demo, BY_SERVICE, "Cost by month and service", ["month", "service", *money], money)
-    title = "Cost by tag, newest month"
-    show(demo, BY_TAG, title, ["environment", "team", *money[:2]], money)
-    numbers = ["cost lines", *money[:2], "difference"]
-    title = "What the restatement changed"
-    show(demo, RESTATED, title, ["month", "published (UTC)", *numbers], numbers)
-
-
-def show(demo: Demo, sql: str, title: str, columns: Sequence[str], right: Sequence[str]) -> None:
+def show(demo: Demo, shown: Shown) -> None:
     """Print a query over the published files as a table."""
-    out.print(table(title, columns, rows_of(demo, sql), right))
+    rows = [_named(row) for row in rows_of(demo, shown.sql)]
+    out.print(table(shown.title, shown.columns, rows, shown.right))
+
+
+def _named(row: Sequence[Any]) -> tuple[Any, ...]:
+    """A row with 202610 as 2026-10."""
+    return tuple(
+        f"{value // 100}-{value % 100:02d}" if index == 1 and isinstance(value, int) else value
+        for index, value in enumerate(row)
+    )
 
 
 def rows_of(demo: Demo, sql: str) -> list[tuple[Any, ...]]:
@@ -261,7 +246,7 @@ def where_the_files_lie(demo: Demo) -> None:
     """The published folders and what they hold."""
     heading("Where the files lie")
     rows = []
-    for name in ("aws_costs/cur", "normalized_aws", "marts/costs", "deliveries"):
+    for name in FOLDERS:
         folder = demo.data / name
         files = list(folder.rglob("*.parquet"))
         shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder

@@ -52,12 +52,15 @@ NEW_DAY = date(2026, 11, 1)
 _CORRECTED_DAY = date(2026, 9, 20)
 
 
-def tables(*, restated: bool = False, shrunk_day: date | None = None) -> dict[str, pa.Table]:
+def tables(
+    *, restated: bool = False, shrunk_day: date | None = None, since: date = date.min
+) -> dict[str, pa.Table]:
     """Every table by its full name, `_PARTITIONTIME` included; rows by export.
 
     `shrunk_day` is an export day of which every second row is gone, as a source must notice.
+    `since` is the day on which the export was set up: there is nothing before.
     """
-    rows = _arrived(restated=restated)
+    rows = [row for row in _arrived(restated=restated) if row["export_time"].date() >= since]
     if shrunk_day:
         rows = [
             row
@@ -68,10 +71,14 @@ def tables(*, restated: bool = False, shrunk_day: date | None = None) -> dict[st
 
 
 def load_into(
-    server: BigQueryServer, *, restated: bool = False, shrunk_day: date | None = None
+    server: BigQueryServer,
+    *,
+    restated: bool = False,
+    shrunk_day: date | None = None,
+    since: date = date.min,
 ) -> None:
     """Create or replace every table."""
-    for name, table in tables(restated=restated, shrunk_day=shrunk_day).items():
+    for name, table in tables(restated=restated, shrunk_day=shrunk_day, since=since).items():
         server.load(name, table)
 
 

@@ -171,6 +171,23 @@ def test_a_source_that_is_not_configured_is_left_out_unless_it_is_named(
     assert commands("load", "gcp").status == 2
 
 
+# Checks.
+
+
+def test_a_check_can_be_left_out_and_an_unknown_one_is_named(
+    bucket: FolderBucket, commands: Commands
+) -> None:
+    deliver(bucket, "2026-10", [1.0], at=NOW - timedelta(days=5))
+    commands.well("load", "normalize")
+    ran = commands("check")
+    assert (ran.status, ran.out.splitlines()[-1].endswith(", 1 failed: freshness")) == (1, True)
+    ran = commands("check", "--without", "freshness")
+    assert (ran.status, ran.out.endswith(" checks, 0 failed\n")) == (0, True)
+    ran = commands("check", "--without", "taste")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: No check taste. There are: aws_conservation, ")
+
+
 # Status.
 
 

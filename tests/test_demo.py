@@ -20,7 +20,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import sandbox_aws
+from scripts import sandbox_aws, sandbox_gcp
+from scripts.demo import FOLDERS
+from scripts.demo_world import GCP_SINCE
 from tests.conftest import ROOT
 from tests.oracle_aws import normalize_rows
 
@@ -149,15 +151,49 @@ def money(amount: Decimal) -> str:
     return f"{amount:,.2f}"
 
 
+@cache
+def gcp(restated: bool = True) -> list[dict[str, Any]]:
+    """Google's rows, one export per account: amounts in USD by each row's own rate."""
+    tables = sandbox_gcp.tables(restated=restated, since=GCP_SINCE)
+    names = (sandbox_gcp.DETAILED_USD, sandbox_gcp.STANDARD_CHF)
+    found = []
+    for row in (row for name in names for row in tables[name].to_pylist()):
+        rate = Decimal(str(row["currency_conversion_rate"]))
+        cost = Decimal(str(row["cost"]))
+        credited = sum((Decimal(str(each["amount"])) for each in row["credits"] or ()), Decimal(0))
+        at_list = row["cost_at_list"]
+        month = row["invoice"]["month"]
+        found.append(
+            {
+                "month": f"{month[:4]}-{month[4:]}",
+                "service_name": row["service"]["description"],
+                "billed_cost": (cost + credited) / rate,
+                "effective_cost": (cost + credited) / rate,
+                "list_cost": (cost if at_list is None else Decimal(str(at_list))) / rate,
+                "x_credit_amount": credited / rate,
+            }
+        )
+    return found
+
+
+def gcp_of(period: str, restated: bool = True) -> list[dict[str, Any]]:
+    return [row for row in gcp(restated) if row["month"] == period]
+
+
+GCP_PERIODS = ("2026-10",)
+
+
 def by_month(restated: bool) -> Rows:
+    bills = [("AWS", period, month(period, restated)) for period in sandbox_aws.PERIODS]
+    bills += [("Google Cloud", period, gcp_of(period, restated)) for period in GCP_PERIODS]
     return [
         [
+            provider,
             period,
-            *(money(total(month(period, restated), column)) for column in MONEY),
-            money(total(month(period, restated), "x_credit_amount")),
-            f"{len(month(period, restated)):,}",
+            *(money(total(lines, column)) for column in (*MONEY, "x_credit_amount")),
+            f"{len(lines):,}",
         ]
-        for period in sandbox_aws.PERIODS
+        for provider, period, lines in bills
     ]
 
 
@@ -170,27 +206,15 @@ def grouped(
     return found
 
 
-def by_service(period: str) -> Rows:
+def by_service(provider: str, lines: Sequence[dict[str, Any]]) -> Rows:
     """The five dearest, and all others."""
-    services = grouped(month(period), "service_name")
+    services = grouped(lines, "service_name")
     ranked = sorted(services, key=lambda name: -total(services[name], "billed_cost"))
     shown = [(name[0], services[name]) for name in ranked[:5]]
     others = [line for name in ranked[5:] for line in services[name]]
     return [
-        [period, name, *(money(total(lines, column)) for column in MONEY)]
+        [provider, name, *(money(total(lines, column)) for column in MONEY)]
         for name, lines in [*shown, ("all others", others)]
-    ]
-
-
-def by_tag() -> Rows:
-    tags = grouped(month(sandbox_aws.PERIODS[-1]), "tag_environment", "tag_team")
-    ranked = sorted(tags, key=lambda pair: -total(tags[pair], "effective_cost"))
-    return [
-        [
-            *(value or "(untagged)" for value in pair),
-            *(money(total(tags[pair], column)) for column in MONEY[:2]),
-        ]
-        for pair in ranked
     ]
 
 
@@ -207,7 +231,9 @@ def test_the_second_run_says_the_same_but_for_times(demo: Demo) -> None:
 
 def test_nothing_is_printed_as_an_error(demo: Demo) -> None:
     lines = [
-        line for line in demo.second.err.splitlines() if not re.match(r"aws 2026-\d\d: ", line)
+        line
+        for line in demo.second.err.splitlines()
+        if not re.match(r"(aws 2026-\d\d|gcp 2026-\d\d-\d\d): ", line)
     ]
     assert [line for line in lines if not line.startswith("created ")] == []
 
@@ -217,24 +243,28 @@ def test_cost_by_month_is_right_before_and_after_the_restatement(demo: Demo) -> 
 
 
 def test_cost_by_service_is_right_and_adds_up_to_the_month(demo: Demo) -> None:
-    expected = [row for period in sandbox_aws.PERIODS for row in by_service(period)]
-    assert demo.second.tables("Cost by month and service") == [expected]
+    newest = sandbox_aws.PERIODS[-1]
+    expected = by_service("AWS", month(newest)) + by_service("Google Cloud", gcp_of(newest))
+    assert demo.second.tables("Cost by service, newest month") == [expected]
 
 
 def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:
     (found,) = demo.second.tables("Cost by tag, newest month")
-    assert found == by_tag()
-    newest = month(sandbox_aws.PERIODS[-1])
-    shown = sum(Decimal(row[2].replace(",", "")) for row in found)
-    assert abs(shown - total(newest, "billed_cost")) < Decimal("0.05")
+    newest = sandbox_aws.PERIODS[-1]
+    whole = [*month(newest), *gcp_of(newest)]
+    for index, column in ((2, "billed_cost"), (3, "effective_cost")):
+        shown = sum(Decimal(row[index].replace(",", "")) for row in found)
+        assert abs(shown - total(whole, column)) < Decimal("0.1")
+    assert (len(found), found[-1][0]) == (9, "all others")
 
 
 def test_the_restatements_effect_is_right(demo: Demo) -> None:
     (found,) = demo.second.tables("What the restatement changed")
     old, new = (month(sandbox_aws.RESTATED_PERIOD, restated) for restated in (False, True))
     change = total(new, "billed_cost") - total(old, "billed_cost")
-    assert [[name, *rest] for name, _, *rest in found] == [
+    assert [[word, name, *rest] for word, name, _, *rest in found] == [
         [
+            "aws",
             sandbox_aws.RESTATED_PERIOD,
             f"{len(lines):,}",
             *(money(total(lines, column)) for column in MONEY[:2]),
@@ -242,29 +272,25 @@ def test_the_restatements_effect_is_right(demo: Demo) -> None:
         ]
         for lines, difference in ((old, ""), (new, money(change)))
     ]
-    assert all(_TIME.fullmatch(row[1]) for row in found)
+    assert all(_TIME.fullmatch(row[2]) for row in found)
 
 
 def test_both_destinations_have_the_months_right_and_agree(demo: Demo) -> None:
     expected = []
-    for period in sandbox_aws.PERIODS:
-        lines = month(period)
-        billed, effective = (money(total(lines, column)) for column in MONEY[:2])
-        count = f"{len(lines):,}"
-        expected.append([period, billed, billed, effective, effective, count, count, "yes"])
+    for provider, period, billed, _, _, _, count in by_month(restated=True):
+        expected.append([provider, period, billed, billed, count, count, "yes"])
     assert demo.second.tables("Both destinations") == [expected]
 
 
 def test_the_files_lie_where_it_says(demo: Demo) -> None:
     (found,) = demo.second.tables("Where the files lie")
     data = demo.folder / "data"
-    names = ("aws_costs/cur", "normalized_aws", "marts/costs", "deliveries")
     expected: list[tuple[str, str, int]] = []
-    for name in names:
+    for name in FOLDERS:
         sizes = [path.stat().st_size for path in (data / name).rglob("*.parquet")]
         expected.append((str(data / name), str(len(sizes)), sum(sizes)))
     assert [(folder, count) for folder, count, _ in found] == [row[:2] for row in expected]
-    assert [row[1] for row in expected] == ["8", "4", "4", "4"]
+    assert all(int(count) > 0 for _, count, _ in expected)
     for (_, _, shown), (_, _, size) in zip(found, expected, strict=True):
         number, unit = shown.split(" ")
         scale = {"kB": 1_000, "MB": 1_000_000}[unit]

@@ -1,0 +1,85 @@
+"""What `make demo` shows: queries over published tables, the same on DuckDB and on ClickHouse.
+
+Money is in USD, by the rate that each row carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MONTH = "extract(year from billing_period_start) * 100 + extract(month from billing_period_start)"
+BILLED, EFFECTIVE = "sum(x_billed_cost_usd)", "sum(x_effective_cost_usd)"
+LIST, CREDITS = (f"sum({c} / x_currency_rate_usd)" for c in ("list_cost", "x_credit_amount"))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table: its title, its query, its columns, and those of them that are numbers."""
+
+    title: str
+    sql: str
+    columns: Sequence[str]
+    right: Sequence[str]
+
+
+BY_MONTH = Shown(
+    "Cost by month",
+    f"""
+select provider_name, {MONTH} as month, {BILLED}, {EFFECTIVE}, {LIST}, {CREDITS}, count(*)
+from costs group by provider_name, month order by provider_name, month
+""",
+    ("provider", "month", "billed USD", "effective", "list", "credits", "cost lines"),
+    ("billed USD", "effective", "list", "credits", "cost lines"),
+)
+BY_SERVICE = Shown(
+    "Cost by service, newest month",
+    f"""
+with cost as (
+    select provider_name, service_name, {BILLED} as billed, {EFFECTIVE} as effective,
+        {LIST} as list
+    from costs where {MONTH} = (select max({MONTH}) from costs)
+    group by provider_name, service_name
+),
+ranked as (
+    select *, row_number() over (partition by provider_name order by billed desc) as place
+    from cost
+)
+select provider_name, case when place <= 5 then service_name else 'all others' end as service,
+    sum(billed), sum(effective), sum(list)
+from ranked group by provider_name, service order by provider_name, min(place)
+""",
+    ("provider", "service", "billed USD", "effective", "list"),
+    ("billed USD", "effective", "list"),
+)
+BY_TAG = Shown(
+    "Cost by tag, newest month",
+    f"""
+with cost as (
+    select coalesce(tag_environment, '(untagged)') as environment,
+        coalesce(tag_team, '(untagged)') as team, {BILLED} as billed, {EFFECTIVE} as effective
+    from costs where {MONTH} = (select max({MONTH}) from costs)
+    group by environment, team
+),
+ranked as (select *, row_number() over (order by effective desc) as place from cost)
+select case when place <= 8 then environment else 'all others' end as environment,
+    case when place <= 8 then team else '' end as team, sum(billed), sum(effective)
+from ranked group by 1, 2 order by min(place)
+""",
+    ("environment", "team", "billed USD", "effective"),
+    ("billed USD", "effective"),
+)
+RESTATED = Shown(
+    "What the restatement changed",
+    """
+select word, partition, strftime(published_at, '%H:%M:%S'), rows, billed, effective,
+    billed - lag(billed) over (partition by word, partition order by published_at)
+from deliveries
+where billed is not null and (word, partition) in (
+    select (word, partition) from deliveries group by all having count(*) > 1
+)
+order by word, partition, published_at
+""",
+    ("source", "partition", "published (UTC)", "cost lines", "billed", "effective", "difference"),
+    ("cost lines", "billed", "effective", "difference"),
+)
