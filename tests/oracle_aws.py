@@ -109,6 +109,7 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
         "x_source": "aws",
         "x_line_item_type": kind,
         "x_credit_amount": net if kind in ("Credit", "Refund") else Decimal(0),
+        "x_credits": [],
         "x_currency_rate_usd": Decimal(1) if currency == "USD" else None,
         "x_billed_cost_usd": net if currency == "USD" else None,
         "x_effective_cost_usd": effective if currency == "USD" else None,

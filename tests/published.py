@@ -15,14 +15,18 @@ import pyarrow.parquet as pq
 _OF_A_RUN = ["x_dlt_load_id"]
 
 
-def published(data: Path) -> dict[str, Any]:
+#: Where each source's raw partitions lie.
+RAW = {"aws": "aws_costs/cur/billing_period=*", "gcp": "gcp_costs/billing_export/export_date=*"}
+
+
+def published(data: Path, word: str = "aws") -> dict[str, Any]:
     """Raw, normalised, mart and history by partition: equal when two states are the same."""
     return {
         "raw": {
             folder.name: (_delivery(folder)["fingerprint"], _rows(sorted(folder.glob("*.parquet"))))
-            for folder in sorted(data.glob("aws_costs/cur/billing_period=*"))
+            for folder in sorted(data.glob(RAW[word]))
         },
-        "normalised": _tables(data, "normalized_aws/*/data.parquet"),
+        "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
         "costs": _tables(data, "marts/costs/*.parquet"),
         "history": {
             path.name: [

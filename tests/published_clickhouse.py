@@ -39,7 +39,9 @@ def query(config: ClickHouseConfig, sql: str) -> list[tuple[Any, ...]]:
         return manager.execute(sql)
 
 
-def published(config: ClickHouseConfig) -> dict[str, Any]:
+def published(
+    config: ClickHouseConfig, raw: str = RAW, normalised: str = NORMALISED
+) -> dict[str, Any]:
     """Raw, normalised, history and what the provider has: equal when two states are the same."""
     with ClickHouseManager(config) as manager:
 
@@ -52,8 +54,8 @@ def published(config: ClickHouseConfig) -> dict[str, Any]:
             )
 
         return {
-            "raw": rows(RAW, "x_dlt_load_id"),
-            "normalised": rows(NORMALISED, "x_dlt_load_id"),
+            "raw": rows(raw, "x_dlt_load_id"),
+            "normalised": rows(normalised, "x_dlt_load_id"),
             "costs": rows("costs", "x_dlt_load_id"),
             "history": rows("deliveries", "published_at"),
             "provider": rows("provider_partitions", "seen_at"),

@@ -211,6 +211,7 @@ ON_DEMAND_COST = {
     "x_partition": "2026-10",
     "x_line_item_type": "Usage",
     "x_credit_amount": 0.0,
+    "x_credits": [],
     "x_currency_rate_usd": 1.0,
     "x_billed_cost_usd": 0.09,
     "x_effective_cost_usd": 0.09,

@@ -133,8 +133,8 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
     ),
     "another comment of a column": (
         ["alter table deliveries comment column billed 'What we paid.'"],
-        [["deliveries.billed: comment", "Sum of billed_cost in billing_currency.",
-          "What we paid."]],
+        [["deliveries.billed: comment",
+          "Sum of billed_cost; NULL when it is of several currencies.", "What we paid."]],
     ),
     "another comment of a table": (
         ["alter table deliveries modify comment 'Mine.'"],
@@ -191,11 +191,8 @@ def test_a_changed_view_shows_where_it_begins_to_differ(world: World) -> None:
         "create or replace view costs as select * from normalized_aws where billed_cost > 0",
     )
     (costs, rule) = world.validate()
-    assert costs == [
-        "costs: select",
-        "SELECT * FROM normalized_aws",
-        "SELECT * FROM normalized_aws WHERE billed_cost > 0",
-    ]
+    assert costs[0] == "costs: select"
+    assert ["WHERE billed_cost > 0" in each for each in costs[1:]] == [False, True]
     assert rule[0] == "normalize_aws: select"
     assert ["'SpotUsage'" in rule[1], "'Spot'" in rule[2]] == [True, True]
     assert max(len(rule[1]), len(rule[2])) <= 130
@@ -210,8 +207,14 @@ def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World
     assert [row for row in found if "select" not in row[0]] == [
         ["costs.tag_application: type", "(missing)", text],
         ["costs.tag_owner: type", text, "(missing)"],
-        ["normalized_aws.tag_application: type", "(missing)", text],
-        ["normalized_aws.tag_owner: type", text, "(missing)"],
+        *(
+            row
+            for table in ("normalized_aws", "normalized_gcp")
+            for row in (
+                [f"{table}.tag_application: type", "(missing)", text],
+                [f"{table}.tag_owner: type", text, "(missing)"],
+            )
+        ),
     ]
     assert world.commands("migrate").status == 0
     assert world.validate() == []

@@ -79,6 +79,7 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "x_source": "aws",
         "x_line_item_type": "Usage",
         "x_credit_amount": 0.0,
+        "x_credits": [],
         **CARRIED,
     }
     assert normalized(table([bare])) == [dict.fromkeys(ON_DEMAND_COST) | filled]
@@ -123,6 +124,7 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
         "list_cost": -30.0,
         "contracted_cost": -30.0,
         "x_credit_amount": -30.0,
+        "x_credits": [],
         "x_billed_cost_usd": -30.0,
         "x_effective_cost_usd": -30.0,
     }

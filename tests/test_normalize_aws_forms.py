@@ -101,6 +101,7 @@ def test_a_focus_export_of_the_required_columns_is_null_elsewhere() -> None:
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_credit_amount": 0.0,
+        "x_credits": [],
         **CARRIED,
     }
 

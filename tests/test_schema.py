@@ -29,8 +29,8 @@ SHAPE = """
     commitment_discount_id commitment_discount_type commitment_discount_category
     commitment_discount_status
     tags {tags}
-    x_usage_date x_source x_partition x_line_item_type x_credit_amount x_currency_rate_usd
-    x_billed_cost_usd x_effective_cost_usd x_fingerprint x_dlt_load_id
+    x_usage_date x_source x_partition x_line_item_type x_credit_amount x_credits
+    x_currency_rate_usd x_billed_cost_usd x_effective_cost_usd x_fingerprint x_dlt_load_id
 """
 
 

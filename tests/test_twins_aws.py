@@ -637,6 +637,7 @@ TYPES = {
     ("timestamp", True): ("Nullable(DateTime64(6, 'UTC'))",),
     ("date", True): ("Nullable(Date32)",),
     ("map", False): ("Map(LowCardinality(String), String)",),
+    ("amounts", False): ("Map(LowCardinality(String), Float64)",),
 }
 
 
@@ -660,6 +661,7 @@ KIND_WORDS = {
     "timestamp": "time",
     "date": "time",
     "map": "map of text",
+    "amounts": "map of number",
 }
 
 

@@ -1,6 +1,7 @@
 """One raw delivery through both twins, pandas and ClickHouse, and where their rows differ.
 
-Rows are told apart by the price's id: it is written over, so that each row has one of its own.
+Rows are told apart by one column (`Subject.key`): it is written over, so that each row has a value
+of its own.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,22 +25,57 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.normalize import aws
-from pipelines.normalize.batches import RawFile, normalize_files
+from pipelines.normalize import aws, gcp
+from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
 from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.partitions import Delivery
 
-PLACE = Place("aws", "aws_costs", "cur", "billing_period")
-PARTITION = "2026-10"
 FINGERPRINT = "f00d"
 LOAD_ID = "1790000000.5"
-KEY = "sku_price_id"
-_RAW_KEYS = {"CUR": "pricing_rate_code", "FOCUS": KEY}
 #: Text as text, however the table stores it.
 _ARROW = {
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 0,
 }
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One source's twins: its place and pandas module, a partition, and what tells rows apart."""
+
+    place: Place
+    normalizer: Normalizer
+    partition: str
+    key: str
+    """A normalised column."""
+    raw_key: Callable[[Sequence[str]], str]
+    """The raw column that becomes it, by a file's columns."""
+    form: Callable[[Sequence[str]], str]
+
+
+def _form_of_aws(names: Sequence[str]) -> str:
+    return contract.form_of(names, "the test's file")
+
+
+AWS = Subject(
+    place=Place("aws", "aws_costs", "cur", "billing_period"),
+    normalizer=aws,
+    partition="2026-10",
+    key="sku_price_id",
+    raw_key=lambda names: {"CUR": "pricing_rate_code", "FOCUS": "sku_price_id"}[
+        _form_of_aws(names)
+    ],
+    form=_form_of_aws,
+)
+GCP = Subject(
+    place=Place("gcp", "gcp_costs", "billing_export", "export_date"),
+    normalizer=gcp,
+    partition="2026-10-31",
+    key="resource_id",
+    raw_key=lambda names: "resource_global_name",
+    form=lambda names: "detailed" if "resource_name" in names else "standard",
+)
+PLACE, PARTITION, KEY = AWS.place, AWS.partition, AWS.key
 
 Difference = tuple[str | None, str, object, object]
 """The row's key, the column, what pandas has there, what ClickHouse has."""
@@ -53,6 +89,7 @@ class Twins:
     folder: Path
     tag_columns: Sequence[str]
     warehouse: Warehouse
+    subject: Subject = AWS
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -62,7 +99,7 @@ class Twins:
 
     def differences(self, *raw: pa.Table, **options: Any) -> list[Difference]:
         """Every value in which the twins disagree on a delivery of these raw files."""
-        return differences(*self.both(*raw, **options))
+        return differences(*self.both(*raw, **options), key=self.subject.key)
 
     def both(self, *raw: pa.Table, **options: Any) -> tuple[pa.Table, pa.Table]:
         """What pandas and what ClickHouse make of a delivery; `options` are the writer's.
@@ -75,7 +112,7 @@ class Twins:
 
     def keyed(self, raw: pa.Table) -> pa.Table:
         """Raw rows with keys that no other row has."""
-        column = _RAW_KEYS[_form(raw.schema.names)]
+        column = self.subject.raw_key(raw.schema.names)
         keys = pa.array([f"{next(self._numbers):05d}" for _ in range(raw.num_rows)], pa.string())
         others = [other for other in raw.schema.names if other != column]
         return raw.select(others).append_column(column, keys)
@@ -90,21 +127,23 @@ class Twins:
         """Through the normaliser of the filesystem destination, as its readers see it."""
         target = self.folder / "normalized.parquet"
         files = [RawFile(name, self.folder / name) for name in names]
-        context = Context(PARTITION, FINGERPRINT, LOAD_ID, tuple(self.tag_columns))
-        normalize_files(files, target, aws, context)
+        context = Context(self.subject.partition, FINGERPRINT, LOAD_ID, tuple(self.tag_columns))
+        normalize_files(files, target, self.subject.normalizer, context)
         found = pq.ParquetFile(target).read().replace_schema_metadata()
         assert found.schema == self.schema
         return found
 
     def clickhouse(self, names: Sequence[str]) -> pa.Table:
         """Published as a load does it, as readers of the server see it."""
-        self.warehouse.publish(PLACE, self.folder, _delivery(self.folder, names))
+        delivery = _delivery(self.subject, self.folder, names)
+        self.warehouse.publish(self.subject.place, self.folder, delivery)
         return self.read()
 
-    def read(self, partition: str = PARTITION) -> pa.Table:
+    def read(self, partition: str = "") -> pa.Table:
         """What the server has of a partition, in the cost shape."""
         names = ", ".join(self.schema.names)
-        sql = f"select {names} from {PLACE.normalized_table} where x_partition = '{partition}'"
+        table, wanted = self.subject.place.normalized_table, partition or self.subject.partition
+        sql = f"select {names} from {table} where x_partition = '{wanted}'"
         with connect(self.config) as client:
             found = client.query_arrow(sql, settings=_ARROW)
         assert [*map(_type_name, found.schema)] == [*map(_type_name, self.schema)]
@@ -113,36 +152,37 @@ class Twins:
 
 @contextmanager
 def on_a_database(
-    server: ClickHouseConfig, folder: Path, tag_columns: Sequence[str]
+    server: ClickHouseConfig, folder: Path, tag_columns: Sequence[str], subject: Subject = AWS
 ) -> Iterator[Twins]:
     """Twins on a database of their own, which is migrated for these tag columns."""
     config = server.with_database(f"twins_{secrets.token_hex(6)}")
     migrate(config, tag_columns)
     with Warehouse(config) as warehouse:
-        yield Twins(config, folder, tag_columns, warehouse)
+        yield Twins(config, folder, tag_columns, warehouse, subject)
     with ClickHouseManager(server) as manager:
         manager.execute(f"drop database {config.database} sync")
 
 
-def differences(left: pa.Table, right: pa.Table) -> list[Difference]:
+def differences(left: pa.Table, right: pa.Table, key: str = KEY) -> list[Difference]:
     """Every value of two tables that differs; of a row that one of them lacks, the key."""
-    mine, theirs = _by_key(left), _by_key(right)
+    mine, theirs = _by_key(left, key), _by_key(right, key)
     lacking = [
-        (key, KEY, key if key in mine else None, key if key in theirs else None)
-        for key in mine.keys() ^ theirs.keys()
+        (own, key, own if own in mine else None, own if own in theirs else None)
+        for own in mine.keys() ^ theirs.keys()
     ]
     return lacking + [
-        (key, column, row[column], theirs[key][column])
-        for key, row in mine.items()
-        if key in theirs
+        (own, column, row[column], theirs[own][column])
+        for own, row in mine.items()
+        if own in theirs
         for column in left.schema.names
-        if not _is_same(row[column], theirs[key][column])
+        if not _is_same(row[column], theirs[own][column])
     ]
 
 
-def _by_key(table: pa.Table) -> dict[str | None, dict[str, Any]]:
-    rows = {row[KEY]: row | {"tags": sorted(row["tags"])} for row in table.to_pylist()}
-    assert len(rows) == table.num_rows, f"{KEY} is not unique"
+def _by_key(table: pa.Table, key: str) -> dict[str | None, dict[str, Any]]:
+    maps = [field.name for field in table.schema if pa.types.is_map(field.type)]
+    rows = {row[key]: row | {name: sorted(row[name]) for name in maps} for row in table.to_pylist()}
+    assert len(rows) == table.num_rows, f"{key} is not unique"
     return rows
 
 
@@ -150,6 +190,10 @@ def _is_same(one: object, other: object) -> bool:
     """Equal in type and value; amounts within 1e-9, or 1e-9 of their size."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+    if isinstance(one, list) and isinstance(other, list):  # a map's entries
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
     return type(one) is type(other) and one == other
 
 
@@ -160,26 +204,22 @@ def _type_name(column: pa.Field) -> str:
     return f"{column.name}: {word}"
 
 
-def _form(names: Sequence[str]) -> str:
-    return contract.form_of(names, "the test's file")
-
-
-def _delivery(folder: Path, names: Sequence[str]) -> Delivery:
+def _delivery(subject: Subject, folder: Path, names: Sequence[str]) -> Delivery:
     """What a load says of landed files."""
     files = [pq.read_metadata(folder / name) for name in names]
     sizes = [(folder / name).stat().st_size for name in names]
     columns = [name for file in files for name in file.schema.to_arrow_schema().names]
     moment = datetime(2026, 11, 3, 4, 5, tzinfo=UTC)
     return Delivery(
-        word=PLACE.word,
-        partition=PARTITION,
+        word=subject.place.word,
+        partition=subject.partition,
         fingerprint=FINGERPRINT,
         rows=sum(file.num_rows for file in files),
         bytes=sum(sizes),
         delivered_at=moment,
         loaded_at=moment,
         load_id=LOAD_ID,
-        form=_form(columns),
+        form=subject.form(columns),
         files=tuple(
             {"name": name, "rows": file.num_rows, "bytes": size, "source": name, "etag": ""}
             for name, file, size in zip(names, files, sizes, strict=True)

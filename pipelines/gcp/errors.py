@@ -24,13 +24,20 @@ def explained(where: str) -> Iterator[None]:
     try:
         yield
     except exceptions.RetryError as error:
-        raise _of(error.cause or error, where, "went on failing") from error
+        raise _of(_last(error), where, "went on failing") from error
     except (
         exceptions.GoogleAPIError,
         google.auth.exceptions.GoogleAuthError,
         OSError,  # requests' errors are OSErrors
     ) as error:
         raise _of(error, where) from error
+
+
+def _last(error: BaseException) -> BaseException:
+    """What failed at the last try; one retry stands around another."""
+    while isinstance(error, exceptions.RetryError) and error.cause:
+        error = error.cause
+    return error
 
 
 def reason(error: BaseException) -> str:

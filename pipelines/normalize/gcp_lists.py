@@ -71,7 +71,7 @@ class Tags:
 
     def map(self) -> pa.MapArray:
         """The map `tags`, dictionary-encoded."""
-        kept = [list({key: value for key, _, value in reversed(e)}.items()) for e in self.entries]
+        kept = [list(_firsts(each).items()) for each in self.entries]
         ends = np.cumsum([0, *map(len, kept)], dtype=np.int32)
         keys = pa.array([key for pairs in kept for key, _ in pairs], pa.string())
         values = pa.array([value for pairs in kept for _, value in pairs], pa.string())
@@ -150,6 +150,13 @@ def _by_type(given: Sequence[dict[str, Any]]) -> dict[str, float]:
 def _entries(pairs: Sequence[dict[str, Any]], prefix: str) -> list[tuple[str, str, str]]:
     found = [(pair.get("key") or "", pair.get("value") or "") for pair in pairs]
     return [(prefix + key, tag_key(key), value) for key, value in found]
+
+
+def _firsts(entries: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, _, value in entries:
+        found.setdefault(key, value)
+    return found
 
 
 def _found(entries: Sequence[tuple[str, str, str]], key: str) -> str | None:

@@ -1,5 +1,6 @@
 -- one row per GCP export day that has fewer rows than it had: Google adds rows and takes none away
--- The export was recreated, or its table replaced. `load gcp --force` of the day accepts it.
+-- The export was recreated, or its table replaced. `load gcp --force` of the day accepts it, with
+-- `normalize gcp --force` on the filesystem.
 with numbered as (
     select
         "partition",

@@ -1,0 +1,153 @@
+"""kill -9 of a load and a normalise of GCP days, on both destinations, and readers meanwhile.
+
+The framework's own kill tests take every step of AWS months; here are the steps that are GCP's:
+landing, publishing and dropping days.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from scripts.bigquery_server import BigQueryServer
+from tests.clickhouse_proxy import Victim
+from tests.days import billed, environ, put
+from tests.kill_harness import Harness
+from tests.published import copy_state, leftovers, published
+from tests.test_kill_clickhouse import World as Warehouse
+from tests.test_kill_clickhouse import kill_points
+
+OLD = {"2026-10-28": [1.0], "2026-10-29": [2.0, 4.0], "2026-10-30": [8.0]}
+#: A day is emptied, one has fewer rows, one is new.
+NEW = {"2026-10-29": [16.0], "2026-10-30": [8.0], "2026-10-31": [32.0, 64.0]}
+#: Every so many-th step is a kill point; 1 takes long.
+STRIDE = int(os.environ.get("KILL_STRIDE", "6"))
+
+
+class World:
+    """A BigQuery server, a destination in a folder and a working directory, put back at will."""
+
+    def __init__(self, server: BigQueryServer, folder: Path) -> None:
+        self.server = server
+        self.live, self.start = folder / "live", folder / "start"
+        self.data, self.dlt = self.live / "data", self.live / "dlt"
+        self.live.mkdir(parents=True)
+        variables = environ(server) | {
+            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
+            "DLT_DATA_DIR": str(self.dlt),
+        }
+        self.harness = Harness(os.environ | variables, self.live)
+
+    def run(self, *commands: str) -> None:
+        """Undisturbed."""
+        for command in commands:
+            assert self.harness.run(command, "gcp").status == 0
+
+
+@pytest.fixture
+def world(bigquery_server: BigQueryServer, tmp_path: Path) -> Iterator[World]:
+    """Three published days, which have changed since."""
+    put(bigquery_server, OLD)
+    made = World(bigquery_server, tmp_path / "world")
+    made.run("load", "normalize")
+    put(bigquery_server, NEW)
+    copy_state(made.live, made.start)
+    yield made
+    made.harness.close()
+
+
+def whole(seen: dict[str, list[float]], step: str) -> None:
+    """Every day that a reader finds is the old one or the new one, and none has gone."""
+    assert set(OLD) <= set(seen), step
+    for day, costs in seen.items():
+        assert costs in (OLD.get(day), NEW.get(day, [])), (step, day)
+
+
+def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) -> None:
+    steps = {}
+    for command in ("load", "normalize"):
+        steps[command] = world.harness.run(command, "gcp").steps
+    undisturbed = published(world.data, "gcp")
+    assert billed(world.data) == NEW | {"2026-10-28": []}
+    for command, taken in steps.items():
+        ours = [n for n, step in enumerate(taken, 1) if "/data/" in step][::STRIDE]
+        dlts = [n for n, step in enumerate(taken, 1) if "/data/" not in step][:: 12 * STRIDE]
+        assert len(ours) >= 4, command
+        for count, number in enumerate(sorted({*ours, *dlts})):
+            copy_state(world.start, world.live)
+            if command == "normalize":
+                world.run("load")
+            killed = world.harness.run(command, "gcp", kill_at=number)
+            assert killed.status is None, taken[number - 1]
+            whole(billed(world.data), taken[number - 1])
+            if count % 2:
+                shutil.rmtree(world.dlt)
+            world.run("load", "normalize")
+            assert published(world.data, "gcp") == undisturbed, taken[number - 1]
+            assert leftovers(world.data) == []
+
+
+# On ClickHouse.
+
+
+class GcpWarehouse(Warehouse):
+    """The world of AWS's kill tests with days of GCP."""
+
+    def __init__(self, server: BigQueryServer, folder: Path, config: ClickHouseConfig) -> None:
+        super().__init__(folder, config)
+        self.harness.close()
+        self.environ = self.environ | environ(server)
+        self.harness = Harness(self.environ, self.dlt)
+
+    def load(self, kill_at: int = 0, kill_at_file: int = 0):  # type: ignore[no-untyped-def]  # as there
+        victim = Victim()
+        self.proxy.watch(kill_at, victim.kill)
+        return self.harness.run("load", "gcp", kill_at=kill_at_file, on_start=victim.is_)
+
+
+@pytest.fixture
+def warehouse(
+    bigquery_server: BigQueryServer, clickhouse_server: ClickHouseConfig, tmp_path: Path
+) -> Iterator[GcpWarehouse]:
+    made = GcpWarehouse(bigquery_server, tmp_path / "world", clickhouse_server)
+    yield made
+    made.close()
+
+
+def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
+    warehouse: GcpWarehouse, bigquery_server: BigQueryServer
+) -> None:
+    from tests import published_clickhouse as there
+
+    gcp = ("gcp_costs__billing_export", "normalized_gcp")
+    put(bigquery_server, OLD)
+    assert warehouse.load().status == 0
+    put(bigquery_server, NEW)
+    warehouse.keep()
+    before = there.totals(warehouse.database)
+    files = warehouse.load().steps
+    statements = warehouse.proxy.steps
+    after, undisturbed = (
+        there.totals(warehouse.database),
+        there.published(warehouse.database, *gcp),
+    )
+    assert before == {day: sum(costs) for day, costs in OLD.items()}
+    assert after == {day: sum(costs) for day, costs in NEW.items()}
+    points = kill_points(statements, files)[:: max(1, STRIDE // 3)]
+    assert len(points) > 8
+    for count, (number, file, step) in enumerate(points):
+        warehouse.back()
+        assert warehouse.load(number, file).status is None, step
+        seen = there.totals(warehouse.database)
+        for day in before.keys() | after.keys():
+            assert seen.get(day) in (before.get(day), after.get(day)), (step, day)
+        if count % 2:
+            shutil.rmtree(warehouse.dlt)
+        assert warehouse.load().status == 0, step
+        assert there.published(warehouse.database, *gcp) == undisturbed, step
+        assert there.leftovers(warehouse.database) == []
