@@ -16,7 +16,7 @@ _SUBJECT = "source stripe"
 def examine() -> Iterator[Finding]:
     """In the order in which a run needs it; one request per account, no key is shown."""
     settings = stripe_pipeline.configuration()
-    names = ", ".join(sorted(settings.keys()))
+    names = ", ".join(sorted(settings.key_by_account()))
     key = "accounts" if settings.accounts else "stripe_secret_key"
     yield Finding(True, _SUBJECT, f"keys of {names} {origin(key)}")
     again = f"the last {settings.lookback_days} days are read again"

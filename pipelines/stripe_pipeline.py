@@ -48,9 +48,7 @@ _PATH = "/v1/balance_transactions"
 class StripeLedger:
     """The balance transactions of the configured accounts."""
 
-    def __init__(
-        self, settings: StripeSettings, clock: Callable[[], datetime] = now
-    ) -> None:
+    def __init__(self, settings: StripeSettings, clock: Callable[[], datetime] = now) -> None:
         self.apis = settings.apis()
         self._lookback, self._workers, self._clock = (
             settings.lookback_days,

@@ -23,25 +23,27 @@ from typing import Any
 PATH = "/stats/eurofxref/eurofxref-hist.zip"
 #: Units for one euro around which the rates go; RUB has had none since 2022.
 BASES = {"USD": 1.085, "JPY": 162.3, "CHF": 0.941, "GBP": 0.845, "ISK": 149.7, "SEK": 11.32}
+#: The ECB has none of these: for a demonstration in which no rate is missing.
+MORE = {"KWD": 0.333, "UGX": 4_010.0}
 FIRST = date(2025, 1, 1)
 
 
-def rates(day: date) -> Mapping[str, str]:
+def rates(day: date, bases: Mapping[str, float] = BASES) -> Mapping[str, str]:
     """The rates of a business day, with five significant digits."""
     turn = day.toordinal() / 40
     return {
         name: f"{base * (1 + 0.03 * math.sin(turn + place)):.5g}"
-        for place, (name, base) in enumerate(BASES.items())
+        for place, (name, base) in enumerate(bases.items())
     }
 
 
-def archive(until: date, first: date = FIRST) -> bytes:
+def archive(until: date, first: date = FIRST, bases: Mapping[str, float] = BASES) -> bytes:
     """The ZIP with every business day of a range, both inclusive."""
-    lines = [f"Date,{','.join(BASES)},RUB,"]
+    lines = [f"Date,{','.join(bases)},RUB,"]
     day = until
     while day >= first:
         if day.weekday() < 5:
-            lines.append(f"{day},{','.join(rates(day).values())},N/A,")
+            lines.append(f"{day},{','.join(rates(day, bases).values())},N/A,")
         day -= timedelta(days=1)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
@@ -113,7 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    with FxServer(archive(datetime.now(UTC).date()), options.port) as server:
+    content = archive(datetime.now(UTC).date(), bases=BASES | MORE)
+    with FxServer(content, options.port) as server:
         for name, value in server.environ.items():
             print(f"export {name}={value}")
         with suppress(KeyboardInterrupt):

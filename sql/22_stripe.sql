@@ -1,5 +1,5 @@
 -- Stripe: the ledger as Stripe gives it, and normalised. Twin: pipelines/normalize/stripe.py
--- Money is an integer of the currency's minor unit; its exponent is in lookups/stripe_currencies.csv
+-- Money is an integer of the currency's minor unit: lookups/stripe_currencies.csv has exponents
 
 -- one row per balance transaction; only the fields of the allow-list, no personal data
 create table if not exists stripe__balance_transactions (

@@ -21,9 +21,7 @@ STRIPE: tuple[Column, ...] = (
         False,
         "revenue, contra, dispute, fee, tax, movement; unclassified when its category is unknown.",
     ),
-    Column(
-        "reporting_category", "text", True, "Stripe's; made of type where Stripe gives none."
-    ),
+    Column("reporting_category", "text", True, "Stripe's; made of type where Stripe gives none."),
     Column("type", "text", True, "Stripe's kind of transaction."),
     # money, in currency
     Column("currency", "text", False, "Settlement currency, ISO 4217."),

@@ -56,7 +56,9 @@ class Api:
         """
         after: str | None = None
         while True:
-            page = self.get(path, limit=PAGE, **filters, **({"starting_after": after} if after else {}))
+            page = self.get(
+                path, limit=PAGE, **filters, **({"starting_after": after} if after else {})
+            )
             data, more = page.get("data"), page.get("has_more")
             if not isinstance(data, list) or not isinstance(more, bool):
                 raise self._not_stripe(path, "no list with `data` and `has_more`")

@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 """Raw rows: Stripe's own values, amounts in minor units, times in seconds since 1970 (UTC)."""
 
 _NEEDED = {"id": str, "created": int, "currency": str, "amount": int, "fee": int, "net": int}
-_OPTIONAL = {
+_OPTIONAL: dict[str, type | tuple[type, ...]] = {
     "type": str,
     "reporting_category": str,
     "balance_type": str,
@@ -49,7 +49,7 @@ _OPTIONAL = {
 
 def kept(found: Mapping[str, Any], account: str) -> Row:
     """The raw row of one balance transaction. Raises PartitionError for another shape."""
-    row = {"account": account, "source": _id(found.get("source"))}
+    row: Row = {"account": account, "source": _id(found.get("source"))}
     for name, kind in _NEEDED.items():
         value = found.get(name)
         if type(value) is not kind:  # True is no amount

@@ -23,7 +23,7 @@ class StripeSettings(BaseConfiguration):
     workers: int = 4
     api_base: str | None = None
 
-    def keys(self) -> dict[str, str]:
+    def key_by_account(self) -> dict[str, str]:
         """Key by account name. Raises ConfigurationError when there is none."""
         found = {name: key.strip() for name, key in (self.accounts or {}).items()}
         if self.stripe_secret_key:
@@ -47,7 +47,9 @@ class StripeSettings(BaseConfiguration):
 
     def apis(self) -> list[Api]:
         """A client per account."""
-        return [Api(name, key, self.api_base) for name, key in sorted(self.keys().items())]
+        return [
+            Api(name, key, self.api_base) for name, key in sorted(self.key_by_account().items())
+        ]
 
 
 def configuration() -> StripeSettings:

@@ -114,15 +114,24 @@ span as (
 
 digits as (
     select 0 as n
-    union all select 1 as n
-    union all select 2 as n
-    union all select 3 as n
-    union all select 4 as n
-    union all select 5 as n
-    union all select 6 as n
-    union all select 7 as n
-    union all select 8 as n
-    union all select 9 as n
+    union all
+    select 1 as n
+    union all
+    select 2 as n
+    union all
+    select 3 as n
+    union all
+    select 4 as n
+    union all
+    select 5 as n
+    union all
+    select 6 as n
+    union all
+    select 7 as n
+    union all
+    select 8 as n
+    union all
+    select 9 as n
 ),
 
 -- 10,000 days from the first on, up to the last
