@@ -13,7 +13,8 @@ load_and_normalize = status=0; \
 	exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse normalize \
+.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse \
+	run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse normalize \
 	aws-normalize run-gcp run-gcp-clickhouse gcp-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
 	test lint format bench lock clean
 
@@ -46,6 +47,18 @@ run-gcp: $(installed) ## Load GCP to local parquet and normalise what changed
 
 run-gcp-clickhouse: $(installed) ## Load GCP into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load gcp $(ARGS)
+
+run-stripe: $(installed) ## Load Stripe's ledger to local parquet and normalise what changed
+	@$(call load_and_normalize,stripe)
+
+run-stripe-clickhouse: $(installed) ## Load Stripe's ledger into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load stripe $(ARGS)
+
+run-fx: $(installed) ## Load the ECB's exchange rates to local parquet and normalise what changed
+	@$(call load_and_normalize,fx)
+
+run-fx-clickhouse: $(installed) ## Load the ECB's exchange rates into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load fx $(ARGS)
 
 normalize: $(installed) ## Normalise local parquet of every source, where it changed
 	$(pipelines) normalize $(ARGS)

@@ -94,6 +94,12 @@ SOURCES: Mapping[str, Word] = {
         published=_noted,
         needs=("datasets", "tables"),
     ),
+    "stripe": _word(
+        "stripe_pipeline",
+        Place("stripe", "stripe", "balance_transactions", "created_month"),
+        needs=("stripe_secret_key", "accounts"),
+    ),
+    "fx": _word("fx_pipeline", Place("fx", "fx", "ecb_rates", "rate_year"), needs=("url",)),
 }
 
 

@@ -23,6 +23,22 @@ select
     x_fingerprint as fingerprint,
     toInt64(count()) as "rows"
 from normalized_gcp
+group by x_source, x_partition, x_fingerprint
+union all
+select
+    x_source as word,
+    x_partition as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from normalized_stripe
+group by x_source, x_partition, x_fingerprint
+union all
+select
+    x_source as word,
+    x_partition as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from normalized_fx
 group by x_source, x_partition, x_fingerprint;
 
 -- one row per loaded raw partition; one that the provider emptied has no rows left in raw
@@ -47,6 +63,26 @@ with loaded as (
         max(x_dlt_load_id) as load_id
     from gcp_costs__billing_export
     group by export_date, x_fingerprint
+    union all
+    select
+        'stripe' as word,
+        created_month as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__balance_transactions
+    group by created_month, x_fingerprint
+    union all
+    select
+        'fx' as word,
+        rate_year as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from fx__ecb_rates
+    group by rate_year, x_fingerprint
 ),
 
 emptied as (

@@ -183,7 +183,7 @@ def missing_parts(word: str, root: Path) -> list[str]:
         f"tests/data/{word}/": [f"scripts/sandbox_{word}.py"],
     }
     if (root / "sql/00_database.sql").is_file():
-        parts[f"sql/2?_{word}.sql"] = []
+        parts[f"sql/2?_{word}.sql"] = [f"sql/1?_{word}_*.sql"]
     missing = [
         name
         for name, others in parts.items()

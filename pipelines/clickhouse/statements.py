@@ -5,6 +5,8 @@
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
+    {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
+    {fx_rates}                   the rows of sql/fx_rates.csv as a select, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py).
@@ -16,9 +18,13 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+import dlt
+
 from pipelines.normalize.schema import tag_column_name, tag_key
+from pipelines.partitions import ConfigurationError
 
 ROOT = Path(__file__).parent.parent
 SQL = ROOT.parent / "sql"
@@ -80,8 +86,56 @@ def mart_selects(folder: Path = SQL) -> list[Mart]:
         text = path.read_text(encoding="utf-8")
         word = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
         name = path.stem.partition("_")[2]
-        found.append(Mart(path.name, name, word[1] if word else "", text.strip().rstrip(";")))
+        select = _mart_text(text.strip().rstrip(";"), folder)
+        found.append(Mart(path.name, name, word[1] if word else "", select))
     return found
+
+
+def reporting_currency() -> str:
+    """`[normalize] reporting_currency`: what revenue and margin are in. Raises ConfigurationError."""
+    found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
+    if not re.fullmatch("[A-Z]{3}", found):
+        raise ConfigurationError(
+            f"normalize.reporting_currency is {found!r}. Set it to a code of ISO 4217, as USD."
+        )
+    return found
+
+
+def _mart_text(text: str, folder: Path) -> str:
+    """A mart's select with its placeholders filled in; what is portable has no database."""
+    if "{reporting_currency}" in text:
+        text = text.replace("{reporting_currency}", reporting_currency())
+    if "{fx_rates}" in text:
+        text = text.replace("{fx_rates}", _hand_kept(folder / "fx_rates.csv"))
+    return "\n".join(_with_arguments(line, folder) for line in text.splitlines())
+
+
+def _hand_kept(path: Path) -> str:
+    """The rows of fx_rates.csv as one select. Raises ConfigurationError for a row that is none."""
+    row = "select cast('{0}' as date) as rate_date, '{1}' as currency, "
+    row += "cast('{2}' as decimal(38, 9)) as units_per_eur"
+    selects = [row.format("1970-01-01", "EUR", "1") + " where 1 = 0"]
+    with path.open(encoding="utf-8", newline="") as lines:
+        for number, cells in enumerate(csv.reader(lines)):
+            if number and cells:
+                selects.append(row.format(*_checked(cells, f"{path.name}, line {number + 1}")))
+    return "\n    union all\n    ".join(selects)
+
+
+def _checked(cells: Sequence[str], where: str) -> list[str]:
+    found = [cell.strip() for cell in cells]
+    shapes = (r"\d{4}-\d\d-\d\d", "[A-Z]{3}", r"\d{1,20}(\.\d{1,9})?")
+    is_row = len(found) == 3 and all(map(re.fullmatch, shapes, found)) and float(found[2]) > 0
+    try:
+        if is_row:
+            date.fromisoformat(found[0])
+            return found
+    except ValueError:
+        pass
+    raise ConfigurationError(
+        f"{where}: {','.join(cells)!r} is no rate. Write the day, the currency and its units for "
+        "one euro, as 2026-10-01,KWD,0.331."
+    )
 
 
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:

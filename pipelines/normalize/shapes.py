@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
+from pipelines.normalize.schema_revenue import FX, FX_RATES, MARGIN_DAILY, REVENUE, STRIPE
 
 COST_WORDS = ("aws", "gcp")
 """The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""
@@ -39,5 +40,9 @@ def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
     return {**normalized, **mart_columns(tag_columns), "deliveries": DELIVERIES}
 
 
-_OTHERS: dict[str, tuple[Column, ...]] = {}
-_MARTS: dict[str, tuple[Column, ...]] = {}
+_OTHERS: dict[str, tuple[Column, ...]] = {"stripe": STRIPE, "fx": FX}
+_MARTS: dict[str, tuple[Column, ...]] = {
+    "fx_rates": FX_RATES,
+    "revenue": REVENUE,
+    "margin_daily": MARGIN_DAILY,
+}

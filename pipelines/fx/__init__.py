@@ -1,0 +1,1 @@
+"""What the fx source is made of: getting the ECB's file, and reading it."""

@@ -1,0 +1,184 @@
+"""Stripe's ledger: one row per balance transaction of every account, by creation month (UTC).
+
+Stripe objects carry no `updated`: status and available_on of a transaction change after it was
+created, so the months of the last `lookback_days` are read again in every run, and published again
+only when their content changed. Older months are final; they are read once, or with --from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from pipelines.landing import delivered, write_rows
+from pipelines.partitions import (
+    ALL,
+    Partition,
+    PartitionError,
+    Selection,
+    Unchanged,
+    UserError,
+    carried,
+    now,
+)
+from pipelines.stripe import months
+from pipelines.stripe.api import Api
+from pipelines.stripe.fields import SCHEMA, Row, kept, table
+from pipelines.stripe.settings import StripeSettings, configuration
+
+__all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "source"]
+
+log = logging.getLogger(__name__)
+
+CHECKED = SCHEMA
+_PATH = "/v1/balance_transactions"
+
+
+class StripeLedger:
+    """The balance transactions of the configured accounts."""
+
+    def __init__(self, settings: StripeSettings, clock: Callable[[], datetime] = now) -> None:
+        self.apis = settings.apis()
+        self._lookback, self._workers, self._clock = (
+            settings.lookback_days,
+            settings.workers,
+            clock,
+        )
+        self.published: Mapping[str, str] = {}
+        self.force = False
+
+    def partitions(
+        self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Partition]:
+        """Every month that has to be read, oldest first: young, not published or asked for.
+
+        Where an account begins is asked of Stripe, in one request when nothing is older than what
+        is published, else in about ten. Raises UserError when Stripe cannot be asked.
+        """
+        self.published, self.force = published, selection.force
+        today = self._clock()
+        last, young = months.month_of(today), months.oldest_read_again(today, self._lookback)
+        firsts = [months.first_month(_has_before(api), last, published) for api in self.apis]
+        first = min((found for found in firsts if found), default=None)
+        if first is None:
+            return []
+        asked = selection.first is not None or selection.force
+        return [
+            Partition(month, "", today, files=1, bytes=0)
+            for month in months.between(first, last)
+            if month in selection and (asked or month >= young or month not in published)
+        ]
+
+    def read(self, month: str, advance: Callable[[int], None] = lambda rows: None) -> list[Row]:
+        """The rows of a month, each once, ordered by account, time and id.
+
+        A row that Stripe gives twice (a page's boundary, a change between two pages) counts once,
+        as it was read last. Raises PartitionError for a row of another month.
+        """
+        start, end = months.start_of(month), months.start_of(months.after(month))
+        tasks = [(api, *part) for api in self.apis for part in _parts(start, end, self._workers)]
+
+        def page_through(task: tuple[Api, int, int]) -> dict[tuple[str, str], Row]:
+            return _rows(*task, advance)
+
+        with ThreadPoolExecutor(self._workers, "stripe") as threads:
+            found: dict[tuple[str, str], Row] = {}
+            for part in threads.map(page_through, tasks):
+                found |= part
+        return sorted(found.values(), key=lambda r: (r["account"], r["created"], r["id"]))
+
+
+def connect() -> StripeLedger:
+    """The configured accounts."""
+    return StripeLedger(configuration())
+
+
+@dlt.source(name="stripe", max_table_nesting=0)
+def source(
+    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> DltResource:
+    """Land one creation month in `folder` and carry its delivery to the destination."""
+    return deliveries(ledger, partition, folder, advance)
+
+
+@dlt.resource(
+    name="balance_transactions_deliveries",
+    write_disposition="append",
+    columns={"recipe": {"data_type": "json"}},
+)
+def deliveries(
+    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """One row: what was landed. Raises Unchanged when it is what is published."""
+    read_at = now()
+    try:
+        rows = ledger.read(partition.key, advance)
+    except PartitionError as error:
+        raise PartitionError(_with_month(error, partition.key)) from error
+    mark = fingerprint(rows)
+    if ledger.published.get(partition.key) == mark and not ledger.force:
+        raise Unchanged(partition.key)
+    path = folder / "rows.parquet"
+    write_rows(path, SCHEMA, _tables(rows))
+    delivery = delivered(
+        "stripe", partition.key, mark, [path], delivered_at=read_at, form="balance transactions"
+    )
+    yield carried(delivery, folder)
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """32 hex digits over the content of sorted rows: equal rows, equal fingerprint."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps([row[name] for name in SCHEMA.names]).encode() + b"\n")
+    return digest.hexdigest()[:32]
+
+
+def _rows(
+    api: Api, start: int, end: int, advance: Callable[[int], None]
+) -> dict[tuple[str, str], Row]:
+    """The rows of an account in [start, end), by account and id."""
+    found = {}
+    for each in api.rows(_PATH, created={"gte": start, "lt": end}):
+        row = kept(each, api.account)
+        if not start <= row["created"] < end:
+            raise PartitionError(
+                f"stripe {api.account}: {row['id']} was created outside of what was asked for. The "
+                "published month stays; see whether a proxy answers in Stripe's place."
+            )
+        found[api.account, row["id"]] = row
+        advance(1)
+    return found
+
+
+def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
+    """[start, end) in so many parts of whole seconds: they are paged through side by side."""
+    cuts = [start + (end - start) * n // count for n in range(count + 1)]
+    return [(one, other) for one, other in zip(cuts, cuts[1:], strict=False) if one < other]
+
+
+def _has_before(api: Api) -> Callable[[int], bool]:
+    def has_before(instant: int) -> bool:
+        return bool(api.get(_PATH, limit=1, created={"lt": instant}).get("data"))
+
+    return has_before
+
+
+def _tables(rows: list[Row]) -> Iterator[pa.Table]:
+    for start in range(0, len(rows), 50_000):
+        yield table(rows[start : start + 50_000])
+
+
+def _with_month(error: UserError, month: str) -> str:
+    return f"stripe {month}: {error}"

@@ -1,0 +1,198 @@
+-- one row per day between the first and the last activity: revenue, cost and what is left
+-- Days without revenue or cost are rows of zeros. Of a day of which any part has no rate, or no
+-- cost, that figure is NULL and not a sum that is too small. Revenue is never unioned into cost.
+with lines as (
+    select
+        -- when
+        coalesce(
+            x_usage_date,
+            cast(
+                coalesce(billing_period_start, cast('1970-01-01 00:00:00' as timestamp)) as date
+            )
+        ) as day,
+        x_source,
+        -- money in the reporting currency as it is, else in USD by the row's own rate to it
+        '{reporting_currency}' as reporting_currency,
+        case
+            when billing_currency = '{reporting_currency}' then billing_currency
+            when x_currency_rate_usd is not null then 'USD'
+            else coalesce(billing_currency, '')
+        end as currency,
+        case
+            when billing_currency = '{reporting_currency}' then billed_cost
+            when x_currency_rate_usd is not null then x_billed_cost_usd
+            else billed_cost
+        end as billed,
+        case
+            when billing_currency = '{reporting_currency}' then effective_cost
+            when x_currency_rate_usd is not null then x_effective_cost_usd
+            else effective_cost
+        end as effective
+    from costs
+),
+
+summed as (
+    select
+        day,
+        x_source,
+        reporting_currency,
+        currency,
+        case when count(*) = count(billed) then sum(billed) end as billed,
+        case when count(*) = count(effective) then sum(effective) end as effective
+    from lines
+    where day > cast('1971-01-01' as date)
+    group by day, x_source, reporting_currency, currency
+),
+
+-- both legs of the cross rate, as in revenue
+own as (
+    select
+        summed.*,
+        rates.units_per_eur as own_units,
+        rates.rate_date as own_date
+    from summed
+    asof left join fx_rates as rates
+        on summed.currency = rates.currency and summed.day >= rates.rate_date
+),
+
+crossed as (
+    select
+        own.*,
+        rates.units_per_eur as their_units,
+        rates.rate_date as their_date
+    from own
+    asof left join fx_rates as rates
+        on own.reporting_currency = rates.currency and own.day >= rates.rate_date
+),
+
+cost as (
+    select
+        day,
+        x_source,
+        billed,
+        effective,
+        case
+            when currency = reporting_currency then 1.0
+            when own_units > 0 and their_units > 0
+                and own_date >= day - 7 and their_date >= day - 7
+                then cast(own_units as double) / nullif(cast(their_units as double), 0)
+        end as rate
+    from crossed
+),
+
+-- one row per figure and part of it; NULL where it is not known
+figures as (
+    select
+        activity_date as day,
+        class as figure,
+        gross_reporting * cast(1 as double) as amount
+    from revenue
+    where class in ('revenue', 'contra', 'dispute', 'tax')
+    union all
+    -- what Stripe keeps of a transaction, and transactions that are a fee
+    select activity_date as day, 'fee' as figure, fee_reporting * cast(1 as double) as amount
+    from revenue
+    where class <> 'unclassified'
+    union all
+    select activity_date as day, 'fee' as figure, gross_reporting * cast(-1 as double) as amount
+    from revenue
+    where class = 'fee'
+    union all
+    select day, 'billed' as figure, billed / rate as amount from cost
+    union all
+    select day, 'effective' as figure, effective / rate as amount from cost
+    union all
+    select day, concat('billed_', x_source) as figure, billed / rate as amount from cost
+    union all
+    select day, concat('effective_', x_source) as figure, effective / rate as amount from cost
+),
+
+span as (
+    select min(day) as first_day, max(day) as last_day
+    from figures
+),
+
+digits as (
+    select 0 as n
+    union all
+    select 1 as n
+    union all
+    select 2 as n
+    union all
+    select 3 as n
+    union all
+    select 4 as n
+    union all
+    select 5 as n
+    union all
+    select 6 as n
+    union all
+    select 7 as n
+    union all
+    select 8 as n
+    union all
+    select 9 as n
+),
+
+-- 10,000 days from the first on, up to the last
+days as (
+    select span.first_day + cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as integer) as day
+    from span
+    cross join digits as a
+    cross join digits as b
+    cross join digits as c
+    cross join digits as d
+    where span.first_day + cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as integer) <= span.last_day
+),
+
+every_day as (
+    select day, figure, amount from figures
+    union all
+    select day, 'day' as figure, cast(0 as double) as amount from days
+),
+
+by_day as (
+    select
+        day,
+        {whole:revenue} as revenue_gross,
+        {whole:contra} as revenue_contra,
+        {whole:dispute} as disputes,
+        {whole:fee} as fees,
+        -{whole:tax} as taxes,
+        {whole:billed} as cost_billed,
+        {whole:effective} as cost_effective,
+        {whole:billed_aws} as cost_billed_aws,
+        {whole:effective_aws} as cost_effective_aws,
+        {whole:billed_gcp} as cost_billed_gcp,
+        {whole:effective_gcp} as cost_effective_gcp
+    from every_day
+    group by day
+),
+
+netted as (
+    select
+        *,
+        revenue_gross + revenue_contra + disputes - fees - taxes as revenue_net
+    from by_day
+)
+
+select
+    day as "date",
+    '{reporting_currency}' as reporting_currency,
+    revenue_gross,
+    revenue_contra,
+    disputes,
+    fees,
+    taxes + 0.0 as taxes,
+    revenue_net,
+    cost_billed,
+    cost_effective,
+    cost_billed_aws,
+    cost_effective_aws,
+    cost_billed_gcp,
+    cost_effective_gcp,
+    -- commitments spread over their use: a purchase does not make a day's margin
+    revenue_net - cost_effective as margin,
+    (revenue_net - cost_effective) / nullif(revenue_gross, 0) as margin_ratio,
+    cost_effective / nullif(revenue_gross, 0) as cost_per_revenue
+from netted
