@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipelines.normalize.overview_shapes import OVERVIEW_MARTS
 from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
 
 COST_WORDS = ("aws",)
@@ -40,4 +41,4 @@ def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
 
 
 _OTHERS: dict[str, tuple[Column, ...]] = {}
-_MARTS: dict[str, tuple[Column, ...]] = {}
+_MARTS: dict[str, tuple[Column, ...]] = {**OVERVIEW_MARTS}
