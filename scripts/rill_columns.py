@@ -20,16 +20,11 @@ from pipelines.normalize.shapes import published_tables  # noqa: E402
 
 EMPTY = ROOT / "viz_rill" / "empty"
 TAGS = ("Environment", "Team", "Application")
-#: The published tables that are not marts.
-PLACES = {
-    "deliveries": "deliveries/columns.parquet",
-    "normalized_deribit": "normalized_deribit/none/columns.parquet",
-}
 
 
 def path_of(table: str) -> str:
     """Where a table's empty file lies below the folder."""
-    return PLACES.get(table, f"marts/{table}/columns.parquet")
+    return f"{'' if table == 'deliveries' else 'marts/'}{table}/columns.parquet"
 
 
 def write(folder: Path = EMPTY) -> list[Path]:
@@ -37,7 +32,7 @@ def write(folder: Path = EMPTY) -> list[Path]:
     columns."""
     written = []
     for table, columns in published_tables(TAGS).items():
-        if table.startswith("normalized_") and table not in PLACES:
+        if table.startswith("normalized_"):  # the marts have their rows
             continue
         path = folder / path_of(table)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.destinations.warehouse import connect
 from scripts.rill_columns import path_of
 
-FILLED = ("revenue", "margin_daily", "normalized_deribit", "trades_daily")
+FILLED = ("revenue", "margin_daily", "trades", "trades_daily")
 _WORDS = {
     "class": ["revenue_gross", "revenue_contra", "dispute", "processing_fee", "unclassified"],
     "level": ["instrument", "expiry"],

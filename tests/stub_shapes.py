@@ -24,14 +24,14 @@ _STUBS: dict[str, str] = {
         cost_billed:number cost_effective:number cost_billed_aws:number cost_effective_aws:number
         cost_billed_gcp:number cost_effective_gcp:number margin:number margin_ratio:number
         cost_per_revenue:number""",
-    "normalized_deribit": """trade_id:text trade_seq:integer instrument_name:text kind:text
+    "trades": """trade_id:text trade_seq:integer instrument_name:text kind:text
         currency:text base_currency:text quote_currency:text traded_at:timestamp trade_date:date
         direction:text price:number price_usd:number amount:number notional_usd:number
         mark_price:number index_price:number iv:number liquidation:text underlying:text
-        expiry:date strike:number option_type:text moneyness:number x_source:text
+        expiry:timestamp strike:number option_type:text moneyness:number x_source:text
         x_partition:text x_fingerprint:text x_dlt_load_id:text""",
     "trades_daily": """trade_date:date currency:text level:text instrument_name:text
-        underlying:text expiry:date kind:text open:number high:number low:number close:number
+        underlying:text expiry:timestamp kind:text open:number high:number low:number close:number
         vwap:number volume:number notional_usd:number trades:integer call_volume:number
         put_volume:number put_call_ratio:number iv_vwap:number x_partition:text""",
 }
