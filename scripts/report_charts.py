@@ -81,7 +81,10 @@ def _commitments(figures: Figures) -> go.Figure | None:
     labels = [f"{month:%b %Y}" for month in months]
     made = _figure()
     for number, (name, part, rest) in enumerate(
-        (("Coverage", "covered_list", "on_demand_list"), ("Utilisation", "used_cost", "unused_cost"))
+        (
+            ("Coverage", "covered_list", "on_demand_list"),
+            ("Utilisation", "used_cost", "unused_cost"),
+        )
     ):
         values = [
             share(total(of[m], part), (total(of[m], part) or 0) + (total(of[m], rest) or 0))

@@ -163,7 +163,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-
 _MONTH = """month as_of billed previous_billed effective previous_effective run_rate_billed
     projected_billed budget untagged_effective usage_effective credits""".split()
 _COMMITMENTS = """

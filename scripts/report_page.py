@@ -146,9 +146,7 @@ def _tiles(figures: Figures) -> str:
             bad=(found["budget_share"] or 0) > 1,
         ),
         _tile("Run rate a day", "run_rate", found, money, "billed, what comes again every day"),
-        _tile(
-            "Untagged", "untagged_share", found, percent, f"{money(found['untagged'])} of usage"
-        ),
+        _tile("Untagged", "untagged_share", found, percent, f"{money(found['untagged'])} of usage"),
         _tile("Credits and refunds", "credits", found, money, "within billed"),
         _tile("Commitment coverage", "coverage", found, percent, "of usage they could cover"),
         _tile(
@@ -235,9 +233,7 @@ def _tables(figures: Figures, made_at: datetime) -> str:
     return f'<div class="grid">{"".join(made)}</div>'
 
 
-def _table(
-    name: str, title: str, columns: Sequence[str], rows: Sequence[Row], nothing: str
-) -> str:
+def _table(name: str, title: str, columns: Sequence[str], rows: Sequence[Row], nothing: str) -> str:
     if not rows:
         return f'<section class="{name}"><h2>{title}</h2><p class="empty">{nothing}</p></section>'
     heads = "".join(

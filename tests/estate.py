@@ -51,17 +51,19 @@ class Estate:
 def estate(
     tmp_path_factory: pytest.TempPathFactory, clickhouse_server: ClickHouseConfig
 ) -> Iterator[Estate]:
-    """Both destinations, as two loads left them."""
+    """Both destinations with 2026-09 and 2026-10, as two loads left them."""
     folder = tmp_path_factory.mktemp("estate")
     config = clickhouse_server.with_database(f"estate_{secrets.token_hex(6)}")
     made = Estate(folder, config)
     (folder / "project" / ".dlt").mkdir(parents=True)
     (folder / "budgets.csv").write_text(BUDGETS, encoding="utf-8")
     sandbox_aws.build(folder / "bucket")
+    load = "load --from 2026-09 --destination"
+    commands = (f"{load} filesystem", "normalize", f"{load} clickhouse")
     with configured(made.environ):
-        run("load --destination filesystem", "normalize", "load --destination clickhouse")
+        run(*commands)
         sandbox_aws.build(folder / "bucket", restated=True)
-        run("load --destination filesystem", "normalize", "load --destination clickhouse")
+        run(*commands)
     yield made
     with ClickHouseManager(clickhouse_server) as manager:
         manager.execute(f"drop database {config.database} sync")

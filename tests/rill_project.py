@@ -111,7 +111,7 @@ def measures(view: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def dimensions(view: Mapping[str, Any]) -> dict[str, str]:
     """Dimension and the SQL that gives it; the time series is one."""
-    found = {d["name"]: d.get("expression") or f'"{d["column"]}"' for d in view["dimensions"]}
+    found = {d["name"]: d.get("expression") or f'"{d.get("column")}"' for d in view["dimensions"]}
     if view.get("timeseries"):
         found[view["timeseries"]] = f'"{view["timeseries"]}"'
     return found
@@ -197,7 +197,11 @@ def _of_view(
     if model not in project.of("model"):
         yield f"unknown model {model}"
         return
-    columns = set(tables[table_of(project, model)].names)
+    table = table_of(project, model)
+    if table not in tables:
+        yield f"the table {table} is not published"
+        return
+    columns = set(tables[table].names)
     if view.get("version") != 1:
         yield "without version: 1 it makes an explore of its own"
     series, grain = view.get("timeseries"), view.get("smallest_time_grain")
@@ -333,7 +337,5 @@ def _of_fields(
         if isinstance(value, dict):
             names = [value.get("field", ""), *value.get("fields", [])]
             wanted.append((axis, [n for n in names if n != "rill_measures"], choice))
-        elif axis != "color" and "y" in COMPONENTS.get("line_chart", set()) and value is not None:
-            wanted.append((axis, [str(value)], {}))
     for what, names, choice in wanted:
         yield from (f"unknown {what} {name}" for name in names if name not in choice)
