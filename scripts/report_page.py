@@ -78,13 +78,14 @@ def page(figures: Figures, *, source: str, made_at: datetime) -> str:
 <style>{STYLE.read_text(encoding="utf-8")}</style>
 <script>{plotly.offline.get_plotlyjs()}</script>
 </head><body><main>
-<header><h1>{title}</h1><p>{as_of} · {escape(source)} · made {made_at:%Y-%m-%d %H:%M} UTC</p></header>
+<header><h1>{title}</h1>
+<p>{as_of} · {escape(source)} · made {made_at:%Y-%m-%d %H:%M} UTC</p></header>
 {_warning(figures)}
 {_tiles(figures)}
 {_charts(figures)}
 {_tables(figures, made_at)}
-<footer>Billed is what invoices say, credits taken off. Effective spreads commitments over their use.
-The projection adds the daily run rate for the days that are left; what is charged once is not
+<footer>Billed is what invoices say, credits taken off. Effective spreads commitments over their
+use. The projection adds the daily run rate for the days that are left; what is charged once is not
 repeated. Every figure is a row, a sum or a ratio of the published marts.</footer>
 </main></body></html>
 """

@@ -1,7 +1,8 @@
 """The Rill project as Rill reads it: files, templates, and the rules that a file can break.
 
-What Rill accepts is written down here from its parser (runtime/parser of version 0.88): strict keys,
-one table reference where a relative path is to be rewritten, templates that give values alone.
+What Rill accepts is written down here from its parser (runtime/parser of version 0.88): strict
+keys, one table reference where a relative path is to be rewritten, templates that give values
+alone.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def dimensions(view: Mapping[str, Any]) -> dict[str, str]:
 def problems(project: Project, tables: Mapping[str, pa.Schema]) -> list[str]:
     """What breaks a rule, as "file: what"; nothing of a good project."""
     found = [f"rill.yaml: unknown key {k}" for k in sorted(project.rill.keys() - KEYS["rill.yaml"])]
-    found += _environments(project)
+    found += [*_environments(project), *_defaults(project)]
     for name, document in project.files.items():
         if name != "rill.yaml":
             found += [f"{name}: {what}" for what in _of_file(project, name, document, tables)]
@@ -145,6 +146,9 @@ def _environments(project: Project) -> Iterator[str]:
         for key, value in resolved.items():
             if _SECRET.search(key) and not re.fullmatch(r"\{\{ \.env\.\w+ \}\}", str(value)):
                 yield f"connectors/{name}.yaml: {key} is written down"
+
+
+def _defaults(project: Project) -> Iterator[str]:
     for key, value in project.rill.get("env", {}).items():
         if not isinstance(value, str):
             yield f"rill.yaml: env {key} is no text"
@@ -335,7 +339,7 @@ def _of_fields(
     for axis, choice in (("x", known), ("y", numbers), ("color", known)):
         value = body.get(axis)
         if isinstance(value, dict):
-            names = [value.get("field", ""), *value.get("fields", [])]
-            wanted.append((axis, [n for n in names if n != "rill_measures"], choice))
+            fields = [value.get("field", ""), *value.get("fields", [])]
+            wanted.append((axis, [n for n in fields if n != "rill_measures"], choice))
     for what, names, choice in wanted:
         yield from (f"unknown {what} {name}" for name in names if name not in choice)

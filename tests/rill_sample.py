@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -47,7 +48,7 @@ def _value(field: pa.Field, random: Random) -> Any:
     if words := _WORDS.get(field.name):
         return random.choice(words)
     day = date(2026, 9, 20) + timedelta(days=random.randrange(25))
-    return {
+    made: Mapping[str, Callable[[], Any]] = {
         "string": lambda: f"{field.name} {random.randrange(4)}",
         "int64": lambda: random.randrange(50),
         "double": lambda: random.randrange(-400, 4000) / 8,
@@ -57,7 +58,8 @@ def _value(field: pa.Field, random: Random) -> Any:
         "timestamp[us, tz=UTC]": lambda: datetime(
             day.year, day.month, day.day, random.randrange(24), random.randrange(60), tzinfo=UTC
         ),
-    }[str(field.type)]()
+    }
+    return made[str(field.type)]()
 
 
 def as_parquet(table: str, data: pa.Table, folder: Path) -> None:

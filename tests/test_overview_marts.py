@@ -74,20 +74,20 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 duck.execute(f"create view {mart.name} as {mart.select}")
             yield Marts(lambda sql: duck.execute(sql).fetchall(), lines)
         return
-    config = estate.clickhouse.with_database(f"cut_{secrets.token_hex(6)}")
+    scratch = estate.clickhouse.with_database(f"cut_{secrets.token_hex(6)}")
     with ClickHouseManager(estate.clickhouse) as manager:
-        manager.execute(f"create database {config.database}")
-        with ClickHouseManager(config) as cut:
+        manager.execute(f"create database {scratch.database}")
+        with ClickHouseManager(scratch) as server:
             whole = estate.clickhouse.database
-            cut.execute(
+            server.execute(
                 "create table costs engine = Memory as "
                 f"select * from {whole}.costs where x_usage_date <= '{LAST}'"
             )
-            cut.execute(f"create view deliveries as select * from {whole}.deliveries")
+            server.execute(f"create view deliveries as select * from {whole}.deliveries")
             for mart in ours:
-                cut.execute(f"create view {mart.name} as {mart.select}")
-            yield Marts(cut.execute, lines)
-        manager.execute(f"drop database {config.database} sync")
+                server.execute(f"create view {mart.name} as {mart.select}")
+            yield Marts(server.execute, lines)
+        manager.execute(f"drop database {scratch.database} sync")
 
 
 def of_month(lines: list[Row], month: int, last: int = 31) -> list[Row]:
@@ -324,12 +324,12 @@ def test_a_csv_becomes_a_select_on_both_engines(
     text = "day:date,name:text,amount:number\n2026-01,it's,1.50\n2026-02-03,,-2e3\n"
     select = f"select * from {rows_of('budgets', written(tmp_path, text))} as t order by day"
     expected = [(date(2026, 1, 1), "it's", 1.5), (date(2026, 2, 3), "", -2000.0)]
-    assert duckdb.sql(select).fetchall() == expected
+    assert duckdb.execute(select).fetchall() == expected
     with ClickHouseManager(estate.clickhouse) as manager:
         assert manager.execute(select) == expected
         empty = rows_of("budgets", written(tmp_path, "day:date,name:text,amount:number\n"))
         assert manager.execute(f"select * from {empty} as t") == []
-    assert duckdb.sql(f"select * from {empty} as t").fetchall() == []
+    assert duckdb.execute(f"select * from {empty} as t").fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ def written(
     estate: Estate,  # noqa: F811
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, Path]]:
+) -> tuple[str, Path]:
     """The report of a destination, written by the command."""
     out = tmp_path_factory.mktemp("report") / "page.html"
     with configured(estate.environ):
         assert report.main(["--destination", request.param, "--out", str(out)]) == 0
-    yield request.param, out
+    return request.param, out
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def test_its_headlines_are_those_of_the_marts(
         ),
         "utilisation": (used / (used + unused), f"{100 * used / (used + unused):.1f} %"),
     }
-    shown = {name: (float(v), t) for name, v, t in seen.figures if "." not in name}
+    shown: object = {n: (float(v), t) for n, v, t in seen.figures if "." not in n}
     assert shown == {
         name: (pytest.approx(value, rel=1e-9), text) for name, (value, text) in expected.items()
     }
@@ -110,8 +109,8 @@ def test_its_tables_are_the_rows_of_the_marts(
             f"where is_newest = 1 and kind = '{kind}' "
             "order by abs(change_effective) desc, id limit 8",
         )
-        shown = [[row[0], *map(float, row[1:])] for row in cells(seen, table, 4)]
-        assert shown == [[name, *map(pytest.approx, numbers)] for name, *numbers in expected]
+        read: object = [[row[0], *map(float, row[1:])] for row in cells(seen, table, 4)]
+        assert read == [[name, *map(pytest.approx, numbers)] for name, *numbers in expected]
     (restated,) = rows(
         estate,
         written[0],

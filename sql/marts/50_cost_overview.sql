@@ -66,6 +66,9 @@ calendar as (
         is_newest,
         days_in_month,
         case when is_newest = 1 then newest_day else days_in_month end as days_elapsed,
+        -- with the same days; a month that is over is compared with the whole month before
+        case when is_newest = 1 and newest_day < days_in_month then newest_day else 31 end
+            as days_compared,
         case when is_newest = 1 then newest_date else last_date end as as_of
     from (
         select
@@ -121,6 +124,7 @@ months as (
         calendar.as_of as as_of,
         calendar.is_newest as is_newest,
         calendar.days_elapsed as days_elapsed,
+        calendar.days_compared as days_compared,
         calendar.days_in_month as days_in_month,
         sum(case when facts.is_before = 0 then facts.billed end) as billed,
         sum(case when facts.is_before = 0 then facts.effective end) as effective,
@@ -132,11 +136,18 @@ months as (
         sum(facts.untagged_effective) as untagged_effective,
         sum(facts.line_items) as line_items,
         sum(facts.line_items_without_usd) as line_items_without_usd,
-        -- the same days; a month that is over is compared with the whole month before
-        sum(case when facts.is_before = 1 and (facts.day <= calendar.days_elapsed or calendar.days_elapsed = calendar.days_in_month)
-            then facts.billed end) as previous_billed,
-        sum(case when facts.is_before = 1 and (facts.day <= calendar.days_elapsed or calendar.days_elapsed = calendar.days_in_month)
-            then facts.effective end) as previous_effective,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.billed
+            end
+        ) as previous_billed,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.effective
+            end
+        ) as previous_effective,
         sum(case when facts.is_before = 1 then facts.billed end) as previous_month_billed,
         sum(case when facts.is_before = 1 then facts.effective end) as previous_month_effective
     from calendar
@@ -146,15 +157,16 @@ months as (
         calendar.as_of,
         calendar.is_newest,
         calendar.days_elapsed,
+        calendar.days_compared,
         calendar.days_in_month
 ),
 
 budgets as (
     select
         1 as one,
-        from_month,
-        amount_usd
-    from {values:budgets} as configured
+        rows_of.from_month as from_month,
+        rows_of.amount_usd as amount_usd
+    from {values:budgets} as rows_of
 )
 
 select

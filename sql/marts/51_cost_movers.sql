@@ -1,5 +1,5 @@
--- one row per month, provider and service, and one per account: what moved, in USD, against the
--- same days of the month before; a month that is over is compared with the whole month before
+-- one row per month, provider and service, and one per account: what moved, in USD
+-- Against the same days of the month before; a month that is over, against the whole month before.
 with days as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -80,11 +80,27 @@ compared as (
         max(facts.name) as name,
         sum(case when facts.is_before = 0 then facts.billed else 0 end) as billed,
         sum(case when facts.is_before = 0 then facts.effective else 0 end) as effective,
-        sum(case when facts.is_before = 1 and (facts.day <= calendar.days_elapsed or calendar.days_elapsed = calendar.days_in_month)
-            then facts.billed else 0 end) as previous_billed,
-        sum(case when facts.is_before = 1 and (facts.day <= calendar.days_elapsed or calendar.days_elapsed = calendar.days_in_month)
-            then facts.effective else 0 end) as previous_effective
-    from (select month, is_newest, days_elapsed, days_in_month from cost_overview) as calendar
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.billed
+                else 0
+            end
+        ) as previous_billed,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.effective
+                else 0
+            end
+        ) as previous_effective
+    from (
+        select
+            month,
+            is_newest,
+            case when days_elapsed < days_in_month then days_elapsed else 31 end as days_compared
+        from cost_overview
+    ) as calendar
     inner join facts on calendar.month = facts.month
     group by
         calendar.month, calendar.is_newest, facts.kind, facts.provider_name, facts.id
