@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 
-from scripts.report_figures import Figures, Row, by_service, seven_days, share, total
+from scripts.report_figures import DAYS, Figures, Row, by_service, seven_days, share, total
 
 COLORS = ("#1f5fa8", "#0f8a6d", "#d9822b", "#8a4fae", "#c23b4b", "#3aa0c9", "#8b98a5")
 INK, GREY, LINE = "#1b2733", "#66758a", "#e3e8ee"
@@ -29,12 +29,15 @@ def charts(figures: Figures) -> dict[str, tuple[str, go.Figure]]:
 def _days(figures: Figures) -> go.Figure | None:
     if not figures.days:
         return None
+    last = figures.days[-1]["day"]
+    first = max(figures.days[0]["day"], last - timedelta(days=DAYS - 1))
+    shown = [row for row in figures.days if row["day"] >= first]
     made = _figure(barmode="relative")
-    for number, (name, of_day) in enumerate(by_service(figures.days).items()):
+    for number, (name, of_day) in enumerate(by_service(shown).items()):
         made.add_bar(
             x=_texts(of_day), y=list(of_day.values()), name=name, marker_color=_color(number)
         )
-    mean = seven_days(figures.days)
+    mean = {day: mean for day, mean in seven_days(figures.days).items() if day >= first}
     made.add_scatter(
         x=_texts(mean),
         y=list(mean.values()),

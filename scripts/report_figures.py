@@ -63,7 +63,7 @@ def read(connection: Connection, tag_columns: Sequence[str]) -> Figures:
     if found.as_of:
         found.services = rows("cost_movers", _MOVERS.format(kind="service"))
         found.accounts = rows("cost_movers", _MOVERS.format(kind="account"))
-        first = found.as_of - timedelta(days=DAYS - 1)
+        first = found.as_of - timedelta(days=DAYS + 5)  # six more, for the first day's average
         found.days = rows("costs", _DAYS.format(first=first.isoformat()))
     return found
 

@@ -238,7 +238,9 @@ def _table(name: str, title: str, columns: Sequence[str], rows: Sequence[Row], n
     if not rows:
         return f'<section class="{name}"><h2>{title}</h2><p class="empty">{nothing}</p></section>'
     heads = "".join(
-        f"<th>{HEADS.get(column, column.replace('_', ' ').capitalize())}</th>" for column in columns
+        f'<th class="{_kind("", rows[0][column])}">'
+        f"{HEADS.get(column, column.replace('_', ' ').capitalize())}</th>"
+        for column in columns
     )
     lines = "".join(f"<tr>{_cells(name, columns, row)}</tr>" for row in rows)
     return (

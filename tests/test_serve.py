@@ -1,4 +1,7 @@
-"""`make serve`: what Rill is called with. A program `rill` stands on PATH and notes its arguments."""
+"""`make serve`: what Rill is called with.
+
+A program `rill` stands on PATH and notes its arguments.
+"""
 
 from __future__ import annotations
 
