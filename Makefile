@@ -13,10 +13,10 @@ load_and_normalize = status=0; \
 	exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse \
-	run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse normalize \
-	aws-normalize run-gcp run-gcp-clickhouse gcp-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
-	test lint format bench lock clean
+.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
+	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse normalize \
+	aws-normalize gcp-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
+	serve serve-clickhouse report test lint format bench lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
@@ -86,6 +86,15 @@ status: $(installed) ## Show partitions, rows, cost and age of every source
 
 doctor: $(installed) ## Check configuration and connections, and name each fix
 	$(pipelines) doctor $(ARGS)
+
+serve: $(installed) ## Show the dashboards from local parquet, in Rill
+	@$(python) scripts/serve.py --environment dev $(ARGS)
+
+serve-clickhouse: $(installed) ## Show the dashboards from ClickHouse, in Rill
+	@$(python) scripts/serve.py --environment prod $(ARGS)
+
+report: $(installed) ## Write the overview as one HTML page: .report/report.html
+	@$(python) scripts/report.py $(ARGS)
 
 test: $(installed) ## Run the tests
 	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.catalogue import DuckConnection, local_connection, urls
-from pipelines.clickhouse.statements import Mart, mart_selects
+from pipelines.clickhouse.statements import SQL, Mart, mart_selects
 from pipelines.destinations.store import Store
 from pipelines.lock import held
 from pipelines.normalize.marts import LINKED
@@ -45,13 +45,13 @@ def compute(store: Store) -> list[str]:
 
 
 def _whole_marts(store: Store) -> Iterator[str]:
-    wanted = [mart for mart in mart_selects() if not mart.word]
+    wanted = [mart for mart in mart_selects(SQL, tag_columns()) if not mart.word]
     digests = _digests(store, wanted)
     stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != digests[m.name]]
     if not stale:
         return
     connection = local_connection(store, marts=False)
-    for mart in mart_selects():  # one may read the others
+    for mart in mart_selects(SQL, tag_columns()):  # one may read the others
         connection.duck.execute(f"create view {mart.name} as {mart.select}")
     for mart in stale:
         _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
@@ -59,7 +59,7 @@ def _whole_marts(store: Store) -> Iterator[str]:
 
 
 def _marts_by_partition(store: Store) -> Iterator[str]:
-    for mart in (mart for mart in mart_selects() if mart.word):
+    for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.word):
         place = SOURCES[mart.word].place
         for partition, footer in store.footers(place).items():
             target = store.mart(mart.name, mart.word, partition)

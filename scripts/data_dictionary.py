@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines.normalize.schema import (  # noqa: E402 (after the path is set)
+from pipelines.clickhouse.statements import mart_selects  # noqa: E402 (after the path is set)
+from pipelines.normalize.overview_shapes import OVERVIEW_MARTS  # noqa: E402
+from pipelines.normalize.schema import (  # noqa: E402
     COSTS,
     DELIVERIES,
     Column,
@@ -56,7 +58,14 @@ def page() -> str:
     found = HEAD + _table(COSTS)
     for name, what, columns in REVENUE_TABLES:
         found += f"\n## {name}\n\n{what}\n\n" + _table(columns)
-    return found + HISTORY + _table(DELIVERIES)
+    return found + HISTORY + _table(DELIVERIES) + "".join(_overview())
+
+
+def _overview() -> Iterator[str]:
+    """The marts of the overview; what a row is stands in the first line of each select."""
+    first = {mart.name: mart.select.splitlines()[0].removeprefix("-- ") for mart in mart_selects()}
+    for name, columns in OVERVIEW_MARTS.items():
+        yield f"\n## {name}\n\n{first[name][0].upper()}{first[name][1:]}.\n\n{_table(columns)}"
 
 
 def _table(columns: Sequence[Column]) -> str:

@@ -9,7 +9,9 @@
     {fx_rates}                   the rows of sql/fx_rates.csv as a select, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
-portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py).
+portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py). In them
+
+    {values:budgets}             the rows of sql/budgets.csv as a select (clickhouse/values.py)
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import dlt
 
+from pipelines.clickhouse.values import rows_of
 from pipelines.normalize.schema import tag_column_name, tag_key
 from pipelines.partitions import ConfigurationError
 
@@ -61,7 +64,7 @@ def statements(
             if not found:
                 raise ValueError(f"{path.name}: no create statement in: {raw.strip()[:80]}")
             yield Statement(path.name, found["kind"].lower(), found["name"], text)
-    for mart in mart_selects(folder):
+    for mart in mart_selects(folder, tag_columns):
         text = f"create or replace view {mart.name} as\n{mart.select}"
         yield Statement(f"marts/{mart.file}", "view", mart.name, text)
 
@@ -79,11 +82,11 @@ class Mart:
     select: str
 
 
-def mart_selects(folder: Path = SQL) -> list[Mart]:
+def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Mart]:
     """Every select of sql/marts, by file name: 10_revenue.sql is the mart revenue."""
     found = []
     for path in sorted((folder / "marts").glob("[0-9]*.sql")):
-        text = path.read_text(encoding="utf-8")
+        text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
         word = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
         name = path.stem.partition("_")[2]
         select = _mart_text(text.strip().rstrip(";"), folder)
@@ -166,6 +169,8 @@ def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
 
 
 def _filled(name: str, argument: str, folder: Path) -> str:
+    if name == "values":
+        return rows_of(argument, folder)
     macro = folder / "macros" / f"{name}.sql"
     if macro.exists():
         body = "\n".join(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipelines.normalize.overview_shapes import OVERVIEW_MARTS
 from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
 from pipelines.normalize.schema_revenue import FX, FX_RATES, MARGIN_DAILY, REVENUE, STRIPE
 
@@ -45,4 +46,5 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "revenue": REVENUE,
     "margin_daily": MARGIN_DAILY,
+    **OVERVIEW_MARTS,
 }

@@ -1,0 +1,206 @@
+-- one row per month of use (UTC), in USD: how it stands on its newest day, and where it will end
+-- The newest month ends, so far, on the newest day of use in the data; the others on their last.
+with lines as (
+    select
+        cast(date_trunc('month', x_usage_date) as date) as month,
+        cast(x_usage_date as date) as usage_date,
+        extract(day from x_usage_date) as day,
+        x_billed_cost_usd as billed,
+        x_effective_cost_usd as effective,
+        list_cost / x_currency_rate_usd as list,
+        x_credit_amount / x_currency_rate_usd as credits,
+        case when charge_category = 'Usage' then 1 else 0 end as is_usage,
+        -- comes again every day: what is charged once, or for more than a day, does not
+        case
+            when
+                charge_category in ('Usage', 'Purchase')
+                and coalesce(charge_frequency, '') <> 'One-Time'
+                and not coalesce(charge_period_end > charge_period_start + interval 1 day, false)
+                then 1
+            else 0
+        end as is_steady,
+        case
+            when
+                coalesce(
+                    {tag_column},
+                    null
+                ) is null
+                then 1
+            else 0
+        end as is_untagged,
+        case
+            when
+                (billed_cost is not null and x_billed_cost_usd is null)
+                or (effective_cost is not null and x_effective_cost_usd is null)
+                then 1
+            else 0
+        end as is_without_usd
+    from costs
+    where x_usage_date is not null
+),
+
+days as (
+    select
+        month,
+        day,
+        max(lines.usage_date) as usage_date,
+        sum(lines.billed) as billed,
+        sum(lines.effective) as effective,
+        sum(lines.list) as list,
+        sum(lines.credits) as credits,
+        sum(case when lines.is_steady = 1 then lines.billed else 0 end) as steady_billed,
+        sum(case when lines.is_steady = 1 then lines.effective else 0 end) as steady_effective,
+        sum(case when lines.is_usage = 1 then lines.effective else 0 end) as usage_effective,
+        sum(case when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective else 0 end)
+            as untagged_effective,
+        count(*) as line_items,
+        sum(lines.is_without_usd) as line_items_without_usd
+    from lines
+    group by month, day
+),
+
+-- the days of a month that have passed, in the data
+calendar as (
+    select
+        month,
+        is_newest,
+        days_in_month,
+        case when is_newest = 1 then newest_day else days_in_month end as days_elapsed,
+        -- with the same days; a month that is over is compared with the whole month before
+        case when is_newest = 1 and newest_day < days_in_month then newest_day else 31 end
+            as days_compared,
+        case when is_newest = 1 then newest_date else last_date end as as_of
+    from (
+        select
+            month,
+            max(day) as newest_day,
+            max(usage_date) as newest_date,
+            cast(month + interval 1 month - interval 1 day as date) as last_date,
+            case when month = max(month) over () then 1 else 0 end as is_newest,
+            extract(day from month + interval 1 month - interval 1 day) as days_in_month
+        from days
+        group by month
+    ) as months
+),
+
+-- every day counts in its own month, and as one of the month before in the next
+facts as (
+    select
+        month,
+        0 as is_before,
+        day,
+        billed,
+        effective,
+        list,
+        credits,
+        steady_billed,
+        steady_effective,
+        usage_effective,
+        untagged_effective,
+        line_items,
+        line_items_without_usd
+    from days
+    union all
+    select
+        cast(month + interval 1 month as date) as month,
+        1 as is_before,
+        day,
+        billed,
+        effective,
+        null as list,
+        null as credits,
+        null as steady_billed,
+        null as steady_effective,
+        null as usage_effective,
+        null as untagged_effective,
+        null as line_items,
+        null as line_items_without_usd
+    from days
+),
+
+months as (
+    select
+        calendar.month as month,
+        calendar.as_of as as_of,
+        calendar.is_newest as is_newest,
+        calendar.days_elapsed as days_elapsed,
+        calendar.days_compared as days_compared,
+        calendar.days_in_month as days_in_month,
+        sum(case when facts.is_before = 0 then facts.billed end) as billed,
+        sum(case when facts.is_before = 0 then facts.effective end) as effective,
+        sum(facts.list) as list,
+        sum(facts.credits) as credits,
+        sum(facts.steady_billed) as steady_billed,
+        sum(facts.steady_effective) as steady_effective,
+        sum(facts.usage_effective) as usage_effective,
+        sum(facts.untagged_effective) as untagged_effective,
+        sum(facts.line_items) as line_items,
+        sum(facts.line_items_without_usd) as line_items_without_usd,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.billed
+            end
+        ) as previous_billed,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.effective
+            end
+        ) as previous_effective,
+        sum(case when facts.is_before = 1 then facts.billed end) as previous_month_billed,
+        sum(case when facts.is_before = 1 then facts.effective end) as previous_month_effective
+    from calendar
+    inner join facts on calendar.month = facts.month
+    group by
+        calendar.month,
+        calendar.as_of,
+        calendar.is_newest,
+        calendar.days_elapsed,
+        calendar.days_compared,
+        calendar.days_in_month
+),
+
+budgets as (
+    select
+        1 as one,
+        rows_of.from_month as from_month,
+        rows_of.amount_usd as amount_usd
+    from {values:budgets} as rows_of
+)
+
+select
+    months.month as month,
+    months.as_of as as_of,
+    months.is_newest as is_newest,
+    months.days_elapsed as days_elapsed,
+    months.days_in_month as days_in_month,
+    -- to date
+    months.billed as billed,
+    months.effective as effective,
+    months.list as list,
+    months.credits as credits,
+    months.usage_effective as usage_effective,
+    months.untagged_effective as untagged_effective,
+    -- before
+    months.previous_billed as previous_billed,
+    months.previous_effective as previous_effective,
+    months.previous_month_billed as previous_month_billed,
+    months.previous_month_effective as previous_month_effective,
+    -- to come
+    months.steady_billed / months.days_elapsed as run_rate_billed,
+    months.steady_effective / months.days_elapsed as run_rate_effective,
+    months.billed
+    + months.steady_billed / months.days_elapsed * (months.days_in_month - months.days_elapsed)
+        as projected_billed,
+    months.effective
+    + months.steady_effective / months.days_elapsed * (months.days_in_month - months.days_elapsed)
+        as projected_effective,
+    nullif(budgets.amount_usd, 0) as budget,
+    -- how much of it is known
+    months.line_items as line_items,
+    months.line_items_without_usd as line_items_without_usd
+from (select 1 as one, months.* from months) as months
+asof left join budgets
+    on months.one = budgets.one and months.month >= budgets.from_month
+order by month

@@ -1,0 +1,44 @@
+-- one row per source: the newest of what it delivered, of what was published, and of its days
+-- Days: of use in costs; sources without cost lines show the newest partition alone.
+with published as (
+    select
+        word,
+        count(distinct "partition") as partitions,
+        max("partition") as newest_partition,
+        max(delivered_at) as newest_delivery,
+        max(published_at) as newest_publishing
+    from deliveries
+    group by word
+),
+
+facts as (
+    select
+        word,
+        partitions,
+        newest_partition,
+        newest_delivery,
+        newest_publishing,
+        null as newest_day
+    from published
+    union all
+    select
+        x_source as word,
+        null as partitions,
+        null as newest_partition,
+        null as newest_delivery,
+        null as newest_publishing,
+        max(x_usage_date) as newest_day
+    from costs
+    group by x_source
+)
+
+select
+    word as source,
+    max(facts.partitions) as partitions,
+    max(facts.newest_partition) as newest_partition,
+    max(facts.newest_delivery) as newest_delivery,
+    max(facts.newest_publishing) as newest_publishing,
+    max(facts.newest_day) as newest_day
+from facts
+group by word
+order by source
