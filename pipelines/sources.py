@@ -41,7 +41,8 @@ Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
 class Word:
     """One source: where its tables lie, how to see what it has, how to land a partition.
 
-    `more` are further raw tables of the same source, loaded after it.
+    `more` are further raw tables of the same source, loaded after it. `looked_up`: rows of any
+    month read it, as those of exchange rates, so `prune` leaves it.
     """
 
     place: Place
@@ -51,6 +52,7 @@ class Word:
     published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
     listed: bool = True  # whether `connect` lists the provider, and not our own files
     more: tuple[Word, ...] = ()
+    looked_up: bool = False
 
 
 def _word(module: str, place: Place, *more: Word) -> Word:
