@@ -174,6 +174,12 @@ def _prune(options: argparse.Namespace) -> int:
     return status
 
 
+def _anonymize(options: argparse.Namespace) -> int:
+    from pipelines import commands_anonymize
+
+    return commands_anonymize.run(options, _destination_of(options))
+
+
 def _check(options: argparse.Namespace) -> int:
     from pipelines import checks, commands_clickhouse
 
@@ -261,6 +267,11 @@ COMMANDS: Commands = {
         _prune,
         "Remove partitions older than so many months; says what goes unless --yes.",
         (flags.words, flags.keeping, flags.destination),
+    ),
+    "anonymize": (
+        _anonymize,
+        "Copy the published tables for the public: pseudonyms, scaled amounts.",
+        (flags.copying, flags.destination),
     ),
     "doctor": (
         _doctor,

@@ -14,6 +14,7 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.commands_retention import first_kept
 from pipelines.partitions import ConfigurationError
 from tests import test_kill_clickhouse, test_kill_filesystem
+from tests.clickhouse_proxy import Victim
 from tests.commands import Commands
 from tests.conftest import FolderBucket, S3Bucket
 from tests.months import deliver
@@ -229,7 +230,7 @@ def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
         assert len(points) >= 5
         for number in points:
             world.back()
-            victim = test_kill_clickhouse.Victim()
+            victim = Victim()
             world.proxy.watch(number, victim.kill)
             assert world.harness.run(*PRUNE, on_start=victim.is_).status is None
             noted = query(world.database, "select count() from retention")[0][0]
