@@ -59,7 +59,8 @@ class ClickHouseConnection:
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Column names and rows."""
         try:
-            result = self._client.query(sql)
+            # provider_partitions keeps replaced rows until they are merged
+            result = self._client.query(sql, settings={"final": 1})
         except ConnectError as error:
             raise ClickHouseError(explain(error, self._config)) from error
         return result.column_names, result.result_rows

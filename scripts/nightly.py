@@ -1,5 +1,6 @@
 """The steps of a nightly run: each tells how it ended, so that none hides or stops another.
 
+    python scripts/nightly.py run      # every step: for cron and containers
     python scripts/nightly.py migrate | load WORD | ingest | check | summary | verdict
 
 A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
@@ -78,6 +79,17 @@ class Night:
             print(f"{word}: not asked for")
             return 0
         return self.run(word, ["load", word, *self.options()])
+
+    def night(self) -> int:
+        """Every step, as the workflow has them; the status is the verdict's."""
+        for path in self.logs.glob("*.json"):
+            path.unlink()
+        if self.run("migrate", ["migrate"]) == 0:
+            for word in self.words:
+                self.load(word)
+            self.run("check", ["check"])
+        print("\n".join(self.summary()))
+        return self.verdict()
 
     def ingest(self) -> int:
         """Normalise here, then load what came of it."""
@@ -171,7 +183,7 @@ def _run(command: Sequence[str], log: Any) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One step; its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("step", choices="migrate load ingest check summary verdict".split())
+    parser.add_argument("step", choices="run migrate load ingest check summary verdict".split())
     parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="WORD")
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
@@ -179,10 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     night = Night(os.environ)
     if options.step == "load":
         return night.load(options.word)
-    if options.step == "ingest":
-        return night.ingest()
-    if options.step == "verdict":
-        return night.verdict()
+    whole = {"run": night.night, "ingest": night.ingest, "verdict": night.verdict}
+    if options.step in whole:
+        return whole[options.step]()
     if options.step == "summary":
         print("\n".join(night.summary()))
         return 0

@@ -7,20 +7,26 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.sources import SOURCES
 from scripts import cur_delivery, sandbox_aws
 from tests.clickhouse_server import Authority, Server
-from tests.conftest import S3Bucket
+from tests.conftest import FolderBucket, S3Bucket
+from tests.published_clickhouse import environ
 from tests.workflow_steps import ROOT, Job, workflow
 
 ETL = workflow("etl-pipeline.yml")
@@ -231,6 +237,38 @@ def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Ni
     }
     assert job.outputs() == {"failed": "migrate aws check"}
     assert "wrong-password" not in "".join(job.ran.values()) + job.summary()
+
+
+def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: Path
+) -> None:
+    variables = os.environ | environ(clickhouse, aws_bucket.root) | {"ETL_LOGS": str(tmp_path)}
+    command = [sys.executable, "scripts/nightly.py", "run"]
+
+    def run() -> tuple[int, str, list[str]]:
+        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+        lines = ran.stdout.splitlines()
+        return ran.returncode, lines[-1], [line for line in lines if line.startswith("| aws")]
+
+    def deliver(period: str, rows: list[dict[str, Any]]) -> None:
+        at = datetime.now(UTC)
+        cur_delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
+
+    rows = sandbox_aws.line_items("2026-09")[::50]
+    deliver("2026-09", rows)
+    status, last, (row,) = run()
+    assert (status, last) == (0, "All is well.")
+    assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
+    # two nights later: one month was delivered again, another is new
+    deliver("2026-09", rows[1:])
+    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50])
+    with leased(clickhouse, "aws"):
+        status, last, (row,) = run()
+    assert (status, last) == (1, "Failed: aws")
+    assert "aws is locked by" in (tmp_path / "aws.log").read_text()
+    status, last, (row,) = run()
+    assert (status, last) == (0, "All is well.")
+    assert row.startswith("| aws | 2 loaded, 0 unchanged, 0 failed | 2 | ")
 
 
 # Who is told.
