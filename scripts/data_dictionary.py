@@ -1,45 +1,50 @@
-"""Write docs/columns.md: every published column, from the one schema."""
+"""Write docs/columns.md: every published table and column, from the one schema and sql/."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines.normalize.schema import (  # noqa: E402 (after the path is set)
-    COSTS,
-    DELIVERIES,
-    Column,
-)
+from pipelines.clickhouse.statements import statements  # noqa: E402 (after the path is set)
+from pipelines.normalize.schema import Column  # noqa: E402
+from pipelines.normalize.shapes import published_tables  # noqa: E402
 
 PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns
 
 Made by `scripts/data_dictionary.py` from `pipelines/normalize/schema.py`, which the parquet files,
 the ClickHouse tables and this page are tested against. Names are those of FOCUS 1.2 in snake_case;
-`x_` marks our own. Times are UTC.
-
-## costs, normalized_aws
-
-One row per cost line. The configured tag keys (`[normalize] tag_columns`) add one text column
-`tag_<name>` each, right after `tags`.
-
+`x_` marks our own. Times are UTC. Tables in the cost shape have one text column `tag_<name>` more
+for each configured tag key (`[normalize] tag_columns`), right after `tags`.
 """
-HISTORY = """
-## deliveries
-
-One row per publishing of a partition: the history of restatements.
-
-"""
+_ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)
 
 
 def page() -> str:
     """The whole page."""
-    return HEAD + _table(COSTS) + HISTORY + _table(DELIVERIES)
+    meanings = dict(_meanings())
+    tables = published_tables(())
+    parts = []
+    for columns in dict.fromkeys(tuple(columns) for columns in tables.values()):
+        names = sorted(name for name, shape in tables.items() if tuple(shape) == columns)
+        said = [f"- `{name}`: {meanings.get(name, '')}".rstrip(": ") for name in names]
+        lead = "\n".join(said) + "\n" if len(names) > 1 else f"{meanings.get(names[0], '')}\n"
+        parts.append(f"\n## {', '.join(names)}\n\n{lead}\n{_table(columns)}")
+    return HEAD + "".join(parts)
+
+
+def _meanings() -> Iterator[tuple[str, str]]:
+    """What a row is, by table: the comment that each statement of sql/ begins with."""
+    for statement in statements("dlt", ()):
+        if found := _ROW.search(statement.text):
+            text = " ".join(found[1].replace("\n-- ", " ").split())
+            yield statement.name, text[0].upper() + text[1:].rstrip(".;") + "."
 
 
 def _table(columns: Sequence[Column]) -> str:

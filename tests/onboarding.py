@@ -59,11 +59,7 @@ class Reader:
         """One line; its output. The shell's exported variables are there for the next one."""
         kept = self.project.parent / "environment"
         # `make clickhouse-up` takes ports that are free, so that tests may run side by side
-        ports = (
-            {"ARGS": "--port 0 --http-port 0"}
-            if "clickhouse-up" in line or ("local.sh" in line)
-            else {}
-        )
+        ports = {"ARGS": "--port 0 --http-port 0"} if line == "make clickhouse-up" else {}
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c",
              f"{line}\nenv -0 > '{kept}'"],
