@@ -15,8 +15,9 @@ load_and_normalize = status=0; \
 .DEFAULT_GOAL := help
 .PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
 	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse normalize \
-	aws-normalize gcp-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
-	serve serve-clickhouse report test lint format bench lock clean
+	aws-normalize gcp-normalize init-clickhouse clickhouse-up clickhouse-down prune check status \
+	doctor serve serve-clickhouse report test test-clickhouse lint format bench lock clean \
+	e2e-validate measure-volume
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
@@ -78,6 +79,9 @@ clickhouse-up: $(installed) ## Start a local ClickHouse server
 clickhouse-down: $(installed) ## Stop the local ClickHouse server
 	$(python) scripts/local_clickhouse.py down
 
+prune: $(installed) ## Say what is older than 13 months; ARGS=--yes removes it
+	$(pipelines) prune --keep 13 months $(ARGS)
+
 check: $(installed) ## Run sql/checks and print the rows that offend
 	$(pipelines) check $(ARGS)
 
@@ -99,9 +103,21 @@ report: $(installed) ## Write the overview as one HTML page: .report/report.html
 test: $(installed) ## Run the tests
 	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint: $(installed) ## Check style, types and SQL
+test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)
+	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS) \
+		$(wildcard tests/test_*clickhouse*.py tests/test_twins_*.py) \
+		tests/test_compare.py tests/test_ingest.py tests/test_lease.py tests/test_migrate.py
+
+e2e-validate: $(installed) ## Load, check and compare against a real server, step by step
+	$(python) scripts/e2e_validate.py $(ARGS)
+
+measure-volume: $(installed) ## Measure what a load takes at production's volume
+	$(python) scripts/measure_volume.py $(ARGS)
+
+lint: $(installed) ## Check style, types, SQL and workflows
 	$(python) -m ruff check . && $(python) -m ruff format --check .
 	$(python) -m mypy && $(python) -m sqlfluff lint --disable-progress-bar sql
+	sh scripts/lint_workflows.sh
 
 format: $(installed) ## Rewrite Python files in the project's style
 	$(python) -m ruff check --fix . ; $(python) -m ruff format .

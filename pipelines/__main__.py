@@ -63,13 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    words = (sources.SOURCES[word] for word in sources.in_use(options.words))
-    entries = [each for word in words for each in (word, *word.more)]
+    entries = _entries(sources.in_use(options.words))
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:
         return _show_plans(entries, destination, selection)
     return _load_entries(entries, destination, selection, "loaded", options.debug)
+
+
+def _entries(words: Sequence[str]) -> list[sources.Word]:
+    """Every raw table of the words."""
+    chosen = (sources.SOURCES[word] for word in words)
+    return [each for word in chosen for each in (word, *word.more)]
 
 
 def _load_entries(
@@ -154,11 +159,31 @@ def _normalize(options: argparse.Namespace) -> int:
         say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
     if not options.dry_run:
-        from pipelines import marts  # DuckDB, for what is computed
-
-        for name in marts.compute(store):
-            say(f"mart {name}: computed")
+        _compute_marts(store)
     return 1 if failed else 0
+
+
+def _compute_marts(store: Store) -> None:
+    from pipelines import marts  # DuckDB, for what is computed
+
+    for name in marts.compute(store):
+        say(f"mart {name}: computed")
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from pipelines import commands_retention
+
+    destination = _destination_of(options, migrated=options.yes)
+    status = commands_retention.run(options, _entries(sources.words(options.words)), destination)
+    if options.yes and isinstance(destination, Store):
+        _compute_marts(destination)
+    return status
+
+
+def _anonymize(options: argparse.Namespace) -> int:
+    from pipelines import commands_anonymize
+
+    return commands_anonymize.run(options, _destination_of(options))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -252,6 +277,16 @@ COMMANDS: Commands = {
         (flags.destination, flags.without),
     ),
     "status": (_status, "What is published, and how old it is.", (flags.words, flags.destination)),
+    "prune": (
+        _prune,
+        "Remove partitions older than so many months; says what goes unless --yes.",
+        (flags.words, flags.keeping, flags.destination),
+    ),
+    "anonymize": (
+        _anonymize,
+        "Copy the published tables for the public: pseudonyms, scaled amounts.",
+        (flags.copying, flags.destination),
+    ),
     "doctor": (
         _doctor,
         "Configuration and connections, with fixes.",

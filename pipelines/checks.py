@@ -70,7 +70,7 @@ class ClickHouseConnection:
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Column names and rows."""
         try:
-            # of provider_partitions, whose older rows go when the server merges, the newest count
+            # provider_partitions keeps replaced rows until they are merged
             result = self._client.query(sql, settings={"final": 1})
         except ConnectError as error:
             raise ClickHouseError(explain(error, self._config)) from error

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.destinations import filesystem
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
+from pipelines.destinations.retention import Retention
 from pipelines.destinations.store import Store
 from pipelines.partitions import (
     Changed,
@@ -55,6 +56,9 @@ class Destination(Protocol):
 
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, for the checks."""
+
+    def retention(self, place: Place) -> Retention:
+        """What is kept of a raw table."""
 
     def recover(self, place: Place) -> None:
         """Make good what a killed run left undone, and remove what it left behind."""
@@ -92,6 +96,7 @@ def plan(
     entry: Word, destination: Destination, selection: Selection, provider: Provider
 ) -> list[Planned]:
     """What a load would do; one listing of the provider, nothing is changed."""
+    selection = _retained(entry, destination, selection)
     published = entry.published(destination, entry.place)
 
     def reason(partition: Partition) -> str:
@@ -117,6 +122,7 @@ def load(
     """
     with destination.locked(entry.place.word):
         destination.recover(entry.place)
+        selection = _retained(entry, destination, selection)
         provider = entry.connect()
         outcome = Outcome(plan(entry, destination, selection, provider))
         if entry.listed:
@@ -127,6 +133,13 @@ def load(
             if planned.to_load:
                 run.load_or_report(planned.partition, outcome)
     return outcome
+
+
+def _retained(entry: Word, destination: Destination, selection: Selection) -> Selection:
+    """Without --from a load begins where `prune` ended: what it removed is not new."""
+    if selection.first is not None:
+        return selection
+    return replace(selection, first=destination.retention(entry.place).horizon().first)
 
 
 class _Run:

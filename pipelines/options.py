@@ -41,6 +41,31 @@ def selecting(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="say what would be done")
 
 
+def keeping(command: argparse.ArgumentParser) -> None:
+    """How many months stay."""
+    command.add_argument(
+        "--keep",
+        nargs="+",
+        required=True,
+        metavar="MONTHS",
+        help="13 or 13 months: this month and the 12 before it",
+    )
+    command.add_argument("--yes", action="store_true", help="do it; without, only say what goes")
+
+
+def copying(command: argparse.ArgumentParser) -> None:
+    """Where an anonymised copy goes."""
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="DIR|DATABASE",
+        help="a folder (filesystem) or another database (clickhouse); never the source",
+    )
+    command.add_argument(
+        "--shift-years", type=int, default=0, metavar="YEARS", help="a multiple of 4, also negative"
+    )
+
+
 def comparing(command: argparse.ArgumentParser) -> None:
     """Compare instead of migrating."""
     either = command.add_mutually_exclusive_group()

@@ -52,6 +52,7 @@ class Word:
 
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
     section of the configuration; it is in use when one of them is set, or when it needs none.
+    `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
     """
 
     place: Place
@@ -62,6 +63,7 @@ class Word:
     listed: bool = True  # whether `connect` lists the provider, and not our own files
     more: tuple[Word, ...] = ()
     needs: tuple[str, ...] = ()
+    looked_up: bool = False
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -122,8 +124,9 @@ def in_use(names: Iterable[str]) -> list[str]:
 
 def is_configured(word: str) -> bool:
     """Whether any key that the source needs is set."""
-    needs = SOURCES[word].needs
-    return not needs or any(dlt.config.get(f"sources.{word}.{key}") for key in needs)
+    needs = [f"sources.{word}.{key}" for key in SOURCES[word].needs]
+    places: tuple[Any, ...] = (dlt.config, dlt.secrets)
+    return not needs or any(place.get(key) for place in places for key in needs)
 
 
 def how_to_configure(word: str) -> str:

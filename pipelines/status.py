@@ -12,7 +12,7 @@ from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
 from pipelines.load import size
-from pipelines.partitions import Delivery
+from pipelines.partitions import Delivery, Selection
 from pipelines.report import age
 
 COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
@@ -106,10 +106,13 @@ order by loaded.partition
 
 def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
     current, ingested = warehouse.published(place), warehouse.ingested(place)
+    kept = Selection(warehouse.retention(place).horizon().first)
     found = []
     for row in warehouse.manager.execute(_PARTITIONS, {"word": place.word}):
         *values, restated, mark, offered, is_ingested = row
         partition, count, billed, effective, currency, files, size_, delivered, loaded = values
+        if is_ingested and partition not in ingested and partition not in kept:
+            continue  # pruned: only the history knows it
         if offered not in ("", mark):
             state = "a newer delivery is waiting"
         elif is_ingested:  # there is no raw here to be current with

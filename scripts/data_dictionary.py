@@ -1,7 +1,8 @@
-"""Write docs/columns.md: every published column, from the one schema."""
+"""Write docs/columns.md: every published table and column, from the one schema and sql/."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,62 +11,40 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines.clickhouse.statements import mart_selects  # noqa: E402 (after the path is set)
-from pipelines.normalize.overview_shapes import OVERVIEW_MARTS  # noqa: E402
-from pipelines.normalize.schema import (  # noqa: E402
-    COSTS,
-    DELIVERIES,
-    Column,
-)
-from pipelines.normalize.schema_revenue import (  # noqa: E402 (the same)
-    FX,
-    FX_RATES,
-    MARGIN_DAILY,
-    REVENUE,
-    STRIPE,
-)
+from pipelines.clickhouse.statements import statements  # noqa: E402 (after the path is set)
+from pipelines.normalize.schema import Column  # noqa: E402
+from pipelines.normalize.shapes import published_tables  # noqa: E402
 
 PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns
 
-Made by `scripts/data_dictionary.py` from `pipelines/normalize/schema.py` and its neighbour
-`schema_revenue.py`, which the parquet files, the ClickHouse tables and this page are tested against.
-Names of cost are those of FOCUS 1.2 in snake_case; `x_` marks our own. Times are UTC.
-
-## costs, normalized_aws, normalized_gcp
-
-One row per cost line. The configured tag keys (`[normalize] tag_columns`) add one text column
-`tag_<name>` each, right after `tags`.
-
+Made by `scripts/data_dictionary.py` from `pipelines/normalize/schema.py`, which the parquet files,
+the ClickHouse tables and this page are tested against. Names are those of FOCUS 1.2 in snake_case;
+`x_` marks our own. Times are UTC. Tables in the cost shape have one text column `tag_<name>` more
+for each configured tag key (`[normalize] tag_columns`), right after `tags`.
 """
-HISTORY = """
-## deliveries
-
-One row per publishing of a partition: the history of restatements.
-
-"""
-REVENUE_TABLES: Sequence[tuple[str, str, Sequence[Column]]] = (
-    ("normalized_stripe", "One row per balance transaction of Stripe.", STRIPE),
-    ("revenue", "The same with its amounts in the reporting currency.", REVENUE),
-    ("margin_daily", "One row per day from the first activity to the last.", MARGIN_DAILY),
-    ("normalized_fx", "One row per business day and currency, by the ECB.", FX),
-    ("fx_rates", "One row per day and currency: the rates that count.", FX_RATES),
-)
+_ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)
 
 
 def page() -> str:
     """The whole page."""
-    found = HEAD + _table(COSTS)
-    for name, what, columns in REVENUE_TABLES:
-        found += f"\n## {name}\n\n{what}\n\n" + _table(columns)
-    return found + HISTORY + _table(DELIVERIES) + "".join(_overview())
+    meanings = dict(_meanings())
+    tables = published_tables(())
+    parts = []
+    for columns in dict.fromkeys(tuple(columns) for columns in tables.values()):
+        names = sorted(name for name, shape in tables.items() if tuple(shape) == columns)
+        said = [f"- `{name}`: {meanings.get(name, '')}".rstrip(": ") for name in names]
+        lead = "\n".join(said) + "\n" if len(names) > 1 else f"{meanings.get(names[0], '')}\n"
+        parts.append(f"\n## {', '.join(names)}\n\n{lead}\n{_table(columns)}")
+    return HEAD + "".join(parts)
 
 
-def _overview() -> Iterator[str]:
-    """The marts of the overview; what a row is stands in the first line of each select."""
-    first = {mart.name: mart.select.splitlines()[0].removeprefix("-- ") for mart in mart_selects()}
-    for name, columns in OVERVIEW_MARTS.items():
-        yield f"\n## {name}\n\n{first[name][0].upper()}{first[name][1:]}.\n\n{_table(columns)}"
+def _meanings() -> Iterator[tuple[str, str]]:
+    """What a row is, by table: the comment that each statement of sql/ begins with."""
+    for statement in statements("dlt", ()):
+        if found := _ROW.search(statement.text):
+            text = " ".join(found[1].replace("\n-- ", " ").split())
+            yield statement.name, text[0].upper() + text[1:].rstrip(".;") + "."
 
 
 def _table(columns: Sequence[Column]) -> str:

@@ -34,3 +34,14 @@ create table if not exists provider_partitions (
 engine = ReplacingMergeTree(seen_at)
 order by (word, "partition")
 comment 'What the providers have, for the checks.';
+
+-- one row per source whose old partitions were pruned
+create table if not exists retention (
+    word LowCardinality(String) comment 'The source''s word.',
+    first_kept String comment 'The first partition that is kept, such as 2025-11.',
+    removing Array(String) comment 'Partitions that are being removed; none when it is done.',
+    pruned_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was decided.'
+)
+engine = ReplacingMergeTree(pruned_at)
+order by word
+comment 'What is kept of every source: a load begins there.';

@@ -41,7 +41,7 @@ ARROWS: list[tuple[str, list[str]]] = [
     (r"pipelines\.load", [r"pipelines\.sources", DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
     (r"pipelines\.(console|options)", [PARTITIONS, r"pipelines\.report"]),
     (r"pipelines\.(catalogue|checks|commands_\w+|doctor(_\w+)?)", [r"pipelines\..+"]),
-    (r"pipelines\.(findings|marts|report|status)", [r"pipelines\..+"]),
+    (r"pipelines\.(anonymize(_\w+)?|findings|marts|report|status)", [r"pipelines\..+"]),
     (r"pipelines\.normalize\.run", [NORMALIZE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
     (NORMALIZE, [NORMALIZE]),
     (DESTINATIONS, [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA, r"pipelines\.lock"]),

@@ -18,10 +18,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from pipelines.__main__ import parser
+from pipelines.clickhouse.origins import SETTINGS
+from pipelines.clickhouse.statements import statements
+from pipelines.normalize.shapes import published_tables
+from scripts import command_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIRED = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"]
-DOCUMENTS = sorted(ROOT.glob("*.md"))
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("skills/**/*.md")],
+)
 
 # Put together from halves: this file is checked as well.
 HOSTS = [
@@ -182,7 +188,8 @@ def broken_links(text: str, document: Path) -> list[str]:
         if not file.exists() or (anchor and anchor not in anchors(content)):
             found.append(link)
     paths = re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|sql|sh|csv))`", text)
-    return found + [path for path in paths if not (document.parent / path).exists()]
+    places = (document.parent, ROOT)
+    return found + [p for p in paths if not any((place / p).exists() for place in places)]
 
 
 def foreign_names(text: str) -> list[str]:
@@ -198,27 +205,119 @@ def test_the_readme_fits_150_lines() -> None:
     assert len(read("README.md").splitlines()) <= 150
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_name_only_targets_that_make_has(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert unknown_targets(text, targets(read("Makefile"))) == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_name_only_commands_and_options_that_exist(document: Path) -> None:
     assert unknown_commands(document.read_text(encoding="utf-8"), parser()) == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_and_paths_in_documents_lead_somewhere(document: Path) -> None:
     assert broken_links(document.read_text(encoding="utf-8"), document) == []
 
 
-def test_every_command_is_documented() -> None:
-    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
-    documented = {words[3] for words in commands(text) if words[1:3] == ["-m", "pipelines"]}
-    documented |= {words[1] for words in commands(text) if words[0] == "make" and words[1:]}
-    assert sorted(set(subcommands(parser())) - documented - {"load"}) == []
+def everything() -> str:
+    """Every document, one after the other."""
+    return "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+
+
+def undocumented_commands(text: str, main: argparse.ArgumentParser) -> list[str]:
+    """Every command, and every option of one, that no line of the table of commands names."""
+    lines = {
+        match[1]: match[0]
+        for match in re.finditer(r"^\| `python -m pipelines (\w+)` \|.*$", text, re.MULTILINE)
+    }
+    found = []
+    for name, command in subcommands(main).items():
+        if name not in lines:
+            found.append(name)
+            continue
+        said = set(re.findall(r"--[\w-]+", lines[name])) | {"--help", "--debug"}
+        options = {o for o in command._option_string_actions if o.startswith("--")}
+        found += [f"{name} {option}" for option in sorted(options ^ said)]
+    return found
+
+
+def undocumented_targets(text: str, known: Iterable[str]) -> list[str]:
+    """Every target that no document names as `make x`."""
+    named = {word for words in commands(text) if words[0] == "make" for word in words[1:]}
+    return sorted(set(known) - named)
+
+
+def variables_in_use() -> set[str]:
+    """The environment variables that the project's own code reads by name."""
+    found: set[str] = set()
+    reading = re.compile(r"environ(?:\.get\(|\[)\s*f?\"([A-Z][A-Z0-9_]+)[\"{]")
+    for path, text in texts():
+        if path.startswith(("pipelines/", "scripts/", "tests/clickhouse_fixtures")):
+            found.update(reading.findall(text))
+    found.update(setting.variable for setting in SETTINGS.values())
+    found.update(re.findall(r"^(ETL_\w+) ", read("scripts/nightly.py"), re.MULTILINE))
+    others = {"TZ", "GITHUB_OUTPUT"}  # the system's, and GitHub's
+    return {name for name in found - others if not name.endswith("_")}
+
+
+def undocumented_variables(text: str, used: Iterable[str]) -> list[str]:
+    """Every variable that neither a document nor a template of the configuration names."""
+    return sorted(name for name in used if not re.search(rf"\b{name}\b", text))
+
+
+def variables_that_are_gone(text: str, source: str) -> list[str]:
+    """Every `VARIABLE` of a document that stands nowhere in the project's code or templates."""
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_+[A-Z0-9]+)+)(?:=[^`]*)?`", text))
+    known = set(re.findall(r"\b[A-Z][A-Z0-9]*(?:_+[A-Z0-9]+)+\b", source))
+    stems = {name.rsplit("_", 1)[0] for name in named}
+    shown = {n for n in named if "__" in n and n.split("__")[0] in {"DESTINATION", "SOURCES"}}
+    return sorted(named - known - stems - shown)
+
+
+def tables_in_sql() -> set[str]:
+    """Every table and view that readers may meet in ClickHouse, by the statements of sql/."""
+    return {s.name for s in statements("dlt", ()) if s.kind in ("table", "view")}
+
+
+def undocumented_tables(text: str, known: Iterable[str]) -> list[str]:
+    """Every table that no document names as code or in a heading."""
+    named = set(re.findall(r"`(\w+)`", text))
+    for heading in re.findall(r"^## (.+)$", text, re.MULTILINE):
+        named.update(re.split(r",\s*", heading))
+    return sorted(set(known) - named)
+
+
+def test_every_command_and_option_is_documented() -> None:
+    assert undocumented_commands(read("docs/commands.md"), parser()) == []
+
+
+def test_every_target_is_documented() -> None:
+    assert undocumented_targets(everything(), targets(read("Makefile"))) == []
+    assert read("docs/commands.md") == command_reference.page()
+
+
+def test_every_variable_is_documented_and_none_that_is_gone() -> None:
+    templates = "".join(
+        read(name) for name in (".env.cloud", ".dlt/config.toml", ".dlt/secrets.toml.example")
+    )
+    used = variables_in_use()
+    assert {"DLT_DESTINATION", "ETL_WORDS", "CLICKHOUSE_HOST"} <= used
+    assert undocumented_variables(everything() + templates, used) == []
+    code = "\n".join(text for path, text in texts() if not path.endswith(".md"))
+    assert variables_that_are_gone(everything(), code) == []
+
+
+def test_every_table_is_documented_and_none_that_is_gone() -> None:
+    published = set(published_tables(()))
+    assert published <= tables_in_sql()
+    assert undocumented_tables(everything(), published | tables_in_sql()) == []
+    headings = re.findall(r"^## (.+)$", read("docs/columns.md"), re.MULTILINE)
+    assert {name for heading in headings for name in heading.split(", ")} == published
+    listed = read("CLICKHOUSE_SETUP.md").partition("| in database `dlt` |")[2].partition("\n\n")[0]
+    first = [line.split("|")[1] for line in listed.splitlines()[2:]]
+    assert set(re.findall(r"`(\w+)`", "".join(first))) - tables_in_sql() == set()
 
 
 def test_messages_and_comments_name_only_targets_that_make_has() -> None:
@@ -301,6 +400,27 @@ def test_commands_are_read_from_blocks_and_from_sentences() -> None:
 
 def test_a_target_that_make_does_not_have_is_named() -> None:
     assert unknown_targets(BLOCK, ["demo", "lint"]) == ["bnech", "tset"]
+
+
+def test_a_command_or_option_that_is_not_documented_is_named() -> None:
+    table = "| `python -m pipelines check` | runs | `--destination`, `--gone` |"
+    found = undocumented_commands(table, parser())
+    assert found.count("check --gone") == 1
+    assert {"load", "prune"} <= set(found)
+    assert "check" not in found
+
+
+def test_a_target_that_is_not_documented_is_named() -> None:
+    assert undocumented_targets(BLOCK, ["demo", "lint", "hidden"]) == ["hidden"]
+
+
+def test_a_variable_that_is_not_documented_or_gone_is_named() -> None:
+    assert undocumented_variables("`A_B`", ["A_B", "A_C"]) == ["A_C"]
+    assert variables_that_are_gone("`A_B=1` and `OLD_NAME`", 'x = environ["A_B"]') == ["OLD_NAME"]
+
+
+def test_a_table_that_is_not_documented_is_named() -> None:
+    assert undocumented_tables("## a, b\n`c`", ["a", "b", "c", "d"]) == ["d"]
 
 
 def test_targets_are_read_with_their_comments() -> None:

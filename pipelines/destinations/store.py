@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
 from pipelines.destinations import workdir
+from pipelines.destinations.footers import footer_of, same_footer
 from pipelines.destinations.layout import MANIFEST, Layout, Place
+from pipelines.destinations.retention import StoreRetention, commit_first, finish, remove_local
 from pipelines.destinations.swap import link_file, swap_folder, sync
 from pipelines.lock import held
 from pipelines.normalize.schema import deliveries_schema
@@ -41,8 +43,6 @@ class Store(Layout):
         super().__init__(root)
         self.fs = fs
         self.scratch = scratch
-
-    # what is published
 
     def deliveries(
         self, place: Place, on_damage: Callable[[PartitionError], None] | None = None
@@ -118,7 +118,7 @@ class Store(Layout):
             partition = PurePosixPath(path).parent.name.partition("=")[2]
             try:
                 with self.open(path) as file:
-                    found[partition] = _footer(pq.ParquetFile(file))
+                    found[partition] = footer_of(pq.ParquetFile(file))
             except pa.ArrowInvalid as error:
                 log.warning("%s cannot be read: %s", path, error)
                 found[partition] = {}
@@ -154,8 +154,13 @@ class Store(Layout):
         return folder / f"{uuid4().hex}.partial"
 
     def recover(self, place: Place) -> None:
-        """Remove what a killed run of this word left behind."""
+        """Remove what a killed run of this word left behind, and finish its pruning."""
         workdir.remove(self.scratch, place.word)
+        finish(self.retention(place))
+
+    def retention(self, place: Place) -> StoreRetention:
+        """What is kept of a raw table."""
+        return StoreRetention(self, place)
 
     def add_to_history(self, row: Mapping[str, Any]) -> None:
         """Append one row to a partition's history."""
@@ -179,6 +184,10 @@ class Store(Layout):
 
     def is_same(self, published: str, target: str) -> bool:
         """Whether `target` is the published file under its second name."""
+        raise NotImplementedError
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """Remove a partition's folder, gone for readers in one step. Repeatable."""
         raise NotImplementedError
 
     # bytes
@@ -232,7 +241,11 @@ class LocalStore(Store):
         first, second = Path(published), Path(target)
         if not second.exists():
             return False
-        return first.samefile(second) or _same_footer(first, second)
+        return first.samefile(second) or same_footer(first, second)
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """One rename, then at leisure."""
+        remove_local(Path(folder), self.scratch / word)
 
 
 class ObjectStore(Store):
@@ -266,9 +279,15 @@ class ObjectStore(Store):
         """Equal footers: fingerprint and time of publishing are in them."""
         try:
             with self.open(published) as one, self.open(target) as two:
-                return _footer(pq.ParquetFile(one)) == _footer(pq.ParquetFile(two))
+                return footer_of(pq.ParquetFile(one)) == footer_of(pq.ParquetFile(two))
         except FileNotFoundError:
             return False
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """The commit first."""
+        self.fs.invalidate_cache()
+        for path in commit_first(self.fs.find(folder)):
+            self.fs.rm_file(path)
 
     def glob(self, pattern: str) -> list[str]:
         """As the store has it now, not as it was listed before."""
@@ -278,14 +297,3 @@ class ObjectStore(Store):
 
 def _manifest(delivery: Delivery) -> str:
     return json.dumps(delivery.to_json(), indent=1) + "\n"
-
-
-def _footer(file: pq.ParquetFile) -> dict[str, str]:
-    found = file.metadata.metadata or {}
-    return {key.decode(): value.decode() for key, value in found.items()}
-
-
-def _same_footer(first: Path, second: Path) -> bool:
-    with first.open("rb") as one, second.open("rb") as two:
-        footers = [_footer(pq.ParquetFile(io)) for io in (one, two)]
-    return footers[0] == footers[1] and first.stat().st_size == second.stat().st_size

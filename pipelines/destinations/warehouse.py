@@ -29,6 +29,8 @@ from pipelines.destinations.parquet_columns import (
     new_columns,
     wider_columns,
 )
+from pipelines.destinations.retention import finish
+from pipelines.destinations.retention_clickhouse import WarehouseRetention
 from pipelines.destinations.staging import Staging, connect, drop, left_behind
 from pipelines.lock import held
 from pipelines.partitions import Delivery, Partition, PartitionError
@@ -103,9 +105,14 @@ class Warehouse:
         return explain(error, self.config)
 
     def recover(self, place: Place) -> None:
-        """Note what killed runs published, and drop what they left behind."""
+        """Note what killed runs published, drop what they left behind, finish their pruning."""
         self._complete_history(place)
         workdir.remove(self._scratch, place.word)
+        finish(self.retention(place))
+
+    def retention(self, place: Place) -> WarehouseRetention:
+        """What is kept of a raw table, and how the rest is removed."""
+        return WarehouseRetention(self.manager, place)
 
     def _complete_history(self, place: Place) -> None:
         left = left_behind(self.manager, place)

@@ -1,0 +1,17 @@
+# The nightly run in a container: docs/operations.md. No credential is part of the image.
+#   docker build --tag cloud-cost-etl .
+#   docker run --rm --env-file .env --volume cloud-cost-etl:/var/lib/etl cloud-cost-etl
+FROM python:3.13-slim
+
+ENV PYTHONUNBUFFERED=1 DLT_DESTINATION=clickhouse DLT_DATA_DIR=/var/lib/etl ETL_LOGS=/var/lib/etl/logs
+WORKDIR /app
+
+# the lock first: a change of the code does not install everything again
+COPY requirements.lock ./
+COPY scripts/install.sh scripts/
+RUN sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && chown etl /var/lib/etl
+COPY . .
+
+USER etl
+ENTRYPOINT [".venv/bin/python", "scripts/nightly.py"]
+CMD ["run"]

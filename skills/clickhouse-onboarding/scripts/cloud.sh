@@ -1,0 +1,7 @@
+#!/usr/bin/env sh
+# The way to ClickHouse Cloud, step by step, then its tables. The variables come from the shell.
+set -eu
+cd "$(dirname "$0")/../../.."
+
+.venv/bin/python scripts/test_connection_cloud.py
+CLICKHOUSE_MODE=cloud make init-clickhouse
