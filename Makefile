@@ -13,7 +13,7 @@ load_and_normalize = status=0; \
 	exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse normalize \
+.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-deribit run-deribit-clickhouse normalize \
 	aws-normalize init-clickhouse clickhouse-up clickhouse-down check status doctor \
 	test lint format bench lock clean
 
@@ -40,6 +40,12 @@ run-aws: $(installed) ## Load AWS to local parquet and normalise what changed
 
 run-aws-clickhouse: $(installed) ## Load AWS into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
+
+run-deribit: $(installed) ## Load Deribit to local parquet and normalise what changed
+	@$(call load_and_normalize,deribit)
+
+run-deribit-clickhouse: $(installed) ## Load Deribit into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load deribit $(ARGS)
 
 normalize: $(installed) ## Normalise local parquet of every source, where it changed
 	$(pipelines) normalize $(ARGS)

@@ -172,9 +172,8 @@ class _Run:
                 partition = self._again(key)
                 continue
             seconds = time.monotonic() - started
-            line = (
-                f"{self.word} {key}: {self.rows:,} rows, {size(partition.bytes)}, {seconds:.1f} s"
-            )
+            landed = size(partition.bytes or self.landed.bytes)
+            line = f"{self.word} {key}: {self.rows:,} rows, {landed}, {seconds:.1f} s"
             self.progress.done(self.word, key, line)
             return
         raise PartitionError(

@@ -64,7 +64,9 @@ def destination(command: argparse.ArgumentParser) -> None:
 def selected(options: argparse.Namespace) -> Selection:
     """The selection that options mean. Raises ConfigurationError for what is no partition."""
     for value in (options.first, options.last):
-        if value is not None and not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2})?)?", value):
+        if value is not None and not re.fullmatch(
+            r"\d{4}(-(0[1-9]|1[0-2])(-\d{2}(\.\w+)?)?)?", value
+        ):
             raise ConfigurationError(
                 f"{value!r} is no partition. Write a month as 2026-01, a day as 2026-01-31."
             )

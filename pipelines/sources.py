@@ -68,6 +68,18 @@ def _word(module: str, place: Place, *more: Word) -> Word:
 
 SOURCES: Mapping[str, Word] = {
     "aws": _word("aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period")),
+    "deribit": _word(
+        "deribit_pipeline",
+        Place("deribit", "deribit", "trades", "trade_date"),
+        *(
+            _word(f"deribit.{table}", Place(f"deribit_{table}", "deribit", table, column, True))
+            for table, column in (
+                ("instruments", "listing"),
+                ("volatility_index", "month"),
+                ("funding_rates", "month"),
+            )
+        ),
+    ),
 }
 
 

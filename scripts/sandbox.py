@@ -13,9 +13,9 @@ from pathlib import Path
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import sandbox_aws, sandbox_gcp
+from scripts import sandbox_aws, sandbox_deribit, sandbox_gcp
 
-SOURCES = {"aws": sandbox_aws, "gcp": sandbox_gcp}
+SOURCES = {"aws": sandbox_aws, "gcp": sandbox_gcp, "deribit": sandbox_deribit}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
