@@ -113,7 +113,8 @@ def _show_plans(
     entries: Sequence[sources.Word], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
-        planned = loading.plan(entry, destination, selection, entry.connect())
+        provider = entry.connect()
+        planned = loading.plan(entry, destination, selection, provider)
         rows = [
             (
                 p.partition.key,
@@ -130,6 +131,8 @@ def _show_plans(
                 f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
             )
         )
+        if isinstance(provider, sources.Estimating):
+            say(provider.estimate([p.partition for p in planned if p.to_load]))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from pipelines.deribit.client import Host
 from pipelines.deribit.market import RECENT, Market, Span, milliseconds
 from pipelines.deribit.settings import configuration
 from pipelines.findings import Finding, origin, warning
@@ -32,7 +33,7 @@ def examine() -> Iterator[Finding]:
         fix = "Set sources.deribit.test_network = false for older days."
         yield warning(subject, "test network: the last 24 hours only", fix)
         return
-    yield _history(market, settings.currencies[0])
+    yield _history(market, market.history, settings.currencies[0])
 
 
 def _clock(market: Market) -> Finding:
@@ -55,12 +56,11 @@ def _newest(market: Market, currency: str) -> Finding:
     return Finding(True, "source deribit", f"{currency}: newest trade {age(moment)}")
 
 
-def _history(market: Market, currency: str) -> Finding:
-    assert market.history is not None
+def _history(market: Market, history: Host, currency: str) -> Finding:
     end = market.now() - 3 * _QUIET
     span = Span(milliseconds(end - _QUIET), milliseconds(end))
-    found = market.window(market.history, currency, "any", span, "desc")
-    where = f"{market.history.url} reachable"
+    found = market.window(history, currency, "any", span, "desc")
+    where = f"{history.url} reachable"
     if not found.trades.num_rows:
         fix = "Past days come from it: set SOURCES__DERIBIT__HISTORY_URL to a host that has them."
         return Finding(False, "source deribit", f"{where}, but without {currency} trades", fix)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -31,6 +31,14 @@ class Provider(Protocol):
         `published` are the fingerprints that are current at the destination. What `selection`
         leaves out need not be listed.
         """
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A provider that can say what reading partitions would cost, before it is done."""
+
+    def estimate(self, partitions: list[Partition]) -> str:
+        """In words, a line each."""
 
 
 Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]

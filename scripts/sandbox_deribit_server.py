@@ -20,7 +20,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from scripts.sandbox_deribit_tape import DAY, Instrument, Tape
+from scripts.sandbox_deribit_answers import funding, record, volatility
+from scripts.sandbox_deribit_tape import DAY, Tape
 
 FAULTS = ("10028", "429", "503", "malformed", "duplicated", "repeated", "slow")
 Answer = tuple[int, dict[str, str], bytes]
@@ -49,7 +50,7 @@ class Faults:
 
 
 class Sandbox:
-    """The server, running inside a `with`. `now` is its clock in milliseconds; None is the wall's."""
+    """The server, running inside a `with`. `now` is its clock (ms); None is the wall's."""
 
     def __init__(
         self, tape: Tape, now: int | None = None, faults: Faults | None = None, port: int = 0
@@ -128,9 +129,9 @@ class Sandbox:
         if method == "get_instruments":
             return _result(json.dumps(list(self._instruments(asked, history))).encode())
         if method == "get_volatility_index_data":
-            return _result(json.dumps(_volatility(asked)).encode())
+            return _result(json.dumps(volatility(asked)).encode())
         if method == "get_funding_rate_history":
-            return _result(json.dumps(_funding(asked)).encode())
+            return _result(json.dumps(funding(asked)).encode())
         if method.startswith("get_last_trades_by_currency"):
             times, numbers = self.tape.where.get(
                 (asked["currency"], asked.get("kind", "any")), ([], [])
@@ -178,62 +179,7 @@ class Sandbox:
             if asked.get("currency") not in (each.currency, "any"):
                 continue
             if asked.get("kind", each.kind) == each.kind and (each.end <= self.now()) == expired:
-                yield _record(each, thin=history)
-
-
-def _record(each: Instrument, thin: bool) -> dict[str, Any]:
-    """As production words an instrument, or thinner, as history does."""
-    parts = each.name.split("-")
-    is_option = each.kind == "option"
-    strike = float(parts[2].replace("d", ".")) if is_option else None
-    side = {"C": "call", "P": "put"}[parts[3]] if is_option else None
-    common = {
-        "kind": each.kind,
-        "instrument_name": each.name,
-        "creation_timestamp": each.start,
-        "contract_size": 1 if is_option else 10,
-        "tick_size": 0.0005 if is_option else 0.5,
-        "min_trade_amount": 0.1 if is_option else 10,
-        "base_currency": each.base,
-        "quote_currency": each.base if is_option else "USD",
-        "strike": strike,
-        "option_type": side,
-        "settlement_period": "perpetual" if "PERPETUAL" in each.name else "week",
-    }
-    if thin:
-        return common | {"expiry": each.end, "is_active": False}
-    return common | {
-        "expiration_timestamp": each.end,
-        "is_active": True,
-        "settlement_currency": each.currency,
-        "counter_currency": "USD",
-        "instrument_id": sum(each.name.encode()),
-        "maker_commission": 0.0,
-        "taker_commission": 0.0005,
-        "price_index": f"{each.base.lower()}_usd",
-        "state": "open",
-    }
-
-
-def _volatility(asked: dict[str, str]) -> dict[str, Any]:
-    """At most 1000 rows, the newest; `continuation` is the end of the next request."""
-    step = int(asked["resolution"]) * 1000
-    start, end = int(asked["start_timestamp"]), int(asked["end_timestamp"])
-    first = -(-start // step) * step
-    moments = list(range(first, end + 1, step))
-    rows = [
-        [at, 50.0 + at // step % 7, 58.0, 48.0, 51.0 + at // step % 5] for at in moments[-1000:]
-    ]
-    return {"data": rows, "continuation": rows[0][0] - step if len(moments) > 1000 else None}
-
-
-def _funding(asked: dict[str, str]) -> list[dict[str, Any]]:
-    start, end, hour = int(asked["start_timestamp"]), int(asked["end_timestamp"]), 3_600_000
-    return [
-        {"timestamp": at, "index_price": 97_000.0, "prev_index_price": 96_990.0,
-         "interest_8h": (at // hour % 11 - 5) * 1e-5, "interest_1h": (at // hour % 7 - 3) * 1e-6}
-        for at in range(-(-start // hour) * hour, end + 1, hour)
-    ]  # fmt: skip
+                yield record(each, thin=history)
 
 
 def _fault(kind: str, last: Answer | None) -> Answer | None:

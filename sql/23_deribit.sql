@@ -30,7 +30,12 @@ create table if not exists deribit__trades (
     x_missing_before Nullable(Int64) comment 'Numbers right before it that could not be had.',
     x_missing_tries Nullable(Int64) comment 'How often they were asked for.',
     projection deliveries (
-        select trade_date, x_fingerprint, max(x_delivered_at), max(x_dlt_load_id), count()
+        select
+            trade_date,
+            x_fingerprint,
+            max(x_delivered_at) as delivered_at,
+            max(x_dlt_load_id) as load_id,
+            count() as "rows"
         group by trade_date, x_fingerprint
     )
 )
@@ -45,8 +50,9 @@ create table if not exists normalized_deribit (
     trade_id String comment 'Deribit''s id, unique per currency.',
     trade_seq Int64 comment 'Number of the trade within its instrument, from 1.',
     instrument_name LowCardinality(String) comment 'The instrument, as Deribit names it.',
+    -- as Deribit has it, but for perpetual
     kind LowCardinality(String)
-        comment 'option, future, perpetual, spot, future_combo, option_combo; unclassified when the grammar of names does not know it.',
+        comment 'option, future, perpetual, spot or a combo; unclassified for an unknown name.',
     currency LowCardinality(String) comment 'The settlement currency: linear books are under USDC.',
     base_currency LowCardinality(Nullable(String)) comment 'The coin.',
     quote_currency LowCardinality(Nullable(String))
@@ -82,13 +88,18 @@ create table if not exists normalized_deribit (
     is_linear Nullable(Bool) comment 'Quoted and settled in the quote currency of the name.',
     -- ours
     x_missing_before Int64
+       
         comment 'Sequence numbers right before this trade that could not be had; 0 when none lacks.',
     x_source LowCardinality(String) comment 'deribit: the source''s word.',
     x_partition String comment 'The partition, such as 2026-10-31.BTC.',
     x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
     x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
     projection deliveries (
-        select x_source, x_partition, x_fingerprint, count()
+        select
+            x_source,
+            x_partition,
+            x_fingerprint,
+            count() as "rows"
         group by x_source, x_partition, x_fingerprint
     )
 )
@@ -110,7 +121,9 @@ with source as (
         {number:index_price} as index_price,
         {number:iv} as iv,
         -- base, quote, what follows the first dash
-        extractGroups(toString(instrument_name), '^([A-Z0-9]+)(?:_([A-Z0-9]+))?(?:-(.+))?$') as named,
+        extractGroups(
+            toString(instrument_name), '^([A-Z0-9]+)(?:_([A-Z0-9]+))?(?:-(.+))?$'
+        ) as named,
         named[3] as rest,
         extractGroups(
             rest,
@@ -135,8 +148,10 @@ with source as (
             match(
                 rest,
                 concat(
-                    '^FS-(?:(?:[1-9]|[12][0-9]|3[01])(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)',
-                    '_(?:(?:[1-9]|[12][0-9]|3[01])(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)$'
+                    '^FS-(?:(?:[1-9]|[12][0-9]|3[01])',
+                    '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)',
+                    '_(?:(?:[1-9]|[12][0-9]|3[01])',
+                    '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)$'
                 )
             ), 'future_combo',
             startsWith(rest, 'FS-'), 'unclassified',
@@ -230,7 +245,7 @@ create table if not exists deribit__instruments (
     option_type LowCardinality(Nullable(String)) comment 'call or put.',
     strike Nullable(Float64) comment 'Of an option.',
     creation_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
-    expiration_timestamp Nullable(Int64) comment 'Milliseconds since 1970; history calls it expiry.',
+    expiration_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
     contract_size Nullable(Float64) comment 'Of one contract.',
     min_trade_amount Nullable(Float64) comment 'The least amount.',
     tick_size Nullable(Float64) comment 'The least step of the price.',

@@ -65,7 +65,7 @@ class Ahead(Generic[Read]):
         def run() -> None:
             try:
                 future.set_result(self._read(partition, told.add, told.is_stopped))
-            except BaseException as error:  # whoever takes it gets it
+            except BaseException as error:  # noqa: BLE001 (whoever takes it gets it)
                 future.set_exception(error)
 
         threading.Thread(target=run, name=f"ahead {partition.key}", daemon=True).start()

@@ -118,7 +118,7 @@ class Host:
 
     def _wait(self, attempt: int) -> float:
         longest = min(self._backoff * 2.0 ** (attempt - 1), _LONGEST)
-        return longest * random.uniform(0.5, 1.0)
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 (jitter is no secret)
 
     def _session(self) -> requests.Session:
         """A session of this thread's own; no proxy or netrc of the environment is consulted."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,7 @@ from pipelines.deribit.market import Market, Span
 from pipelines.deribit.pages import numbers
 from pipelines.partitions import PartitionError
 
+Numbers = npt.NDArray[np.int64]
 log = logging.getLogger(__name__)
 
 HOLE_TRIES = 3
@@ -67,13 +69,13 @@ class Prover:
         self._back = [*([market.history] if market.history else []), market.production]
         self._backoff, self._rest = backoff, rest
 
-    def prove(self, found: Mapping[str, np.ndarray], threads: int) -> dict[str, Proof]:  # type: ignore[type-arg]
+    def prove(self, found: Mapping[str, Numbers], threads: int) -> dict[str, Proof]:
         """The proof of each instrument, by its sorted numbers."""
         with ThreadPoolExecutor(threads, "prove") as pool:
             proofs = pool.map(lambda item: self._prove(*item), found.items())
             return dict(zip(found, proofs, strict=True))
 
-    def _prove(self, name: str, seqs: np.ndarray) -> Proof:  # type: ignore[type-arg]
+    def _prove(self, name: str, seqs: Numbers) -> Proof:
         proof = Proof()
         if self._rest():
             return proof

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.deribit.client import Host
-from pipelines.deribit.completeness import Hole, Prover
+from pipelines.deribit.completeness import Hole, Numbers, Prover
 from pipelines.deribit.market import Market, Span
 from pipelines.deribit.pages import HELD, TRADE, numbers
 from pipelines.deribit.settings import DeribitSettings
@@ -25,7 +24,6 @@ from pipelines.partitions import PartitionError
 
 log = logging.getLogger(__name__)
 
-Numbers = npt.NDArray[np.int64]
 RAW = pa.schema([*TRADE, ("x_missing_before", pa.int64()), ("x_missing_tries", pa.int64())])
 """What is landed: Deribit's fields, and how many numbers before this one could not be had."""
 _SLICE = 100_000

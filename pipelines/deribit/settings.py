@@ -47,7 +47,8 @@ def configuration() -> DeribitSettings:
     wrong = [kind for kind in found.kinds if kind not in KINDS]
     if wrong or not found.kinds:
         raise ConfigurationError(
-            f"sources.deribit.kinds: {', '.join(wrong) or 'none given'}. Choose of {', '.join(KINDS)}."
+            f"sources.deribit.kinds: {', '.join(wrong) or 'none given'}. "
+            f"Choose of {', '.join(KINDS)}."
         )
     if "any" in found.kinds and len(found.kinds) > 1:
         raise ConfigurationError("sources.deribit.kinds: any contains the others; name it alone.")

@@ -74,7 +74,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "currency": literal(currency, n),
             "base_currency": of.text(lambda each: each.base),
             "quote_currency": of.text(lambda each: each.quote),
-            # when (UTC)
+            # when, in UTC
             "traded_at": traded_at,
             "trade_date": traded_at.cast(pa.date32(), safe=False),
             # how
@@ -137,8 +137,9 @@ class _Instruments:
 
     def where(self, test: Callable[[Instrument], bool]) -> Booleans:
         """Rows whose instrument is such."""
-        found: Booleans = np.array([test(each) for each in self._each], bool)
-        return found[self._codes.to_numpy()]
+        such = np.array([test(each) for each in self._each], bool)
+        found: Booleans = such[self._codes.to_numpy()]
+        return found
 
 
 def _price_usd(of: _Instruments, price: Floats, index: Floats) -> Floats:

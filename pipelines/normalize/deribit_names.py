@@ -1,6 +1,6 @@
-"""Deribit's instrument names by their full grammar. Twin: the regular expressions of sql/23_deribit.sql.
+"""Deribit's instrument names by their full grammar. Twin: sql/23_deribit.sql.
 
-    option        BASE[_QUOTE]-DMMMYY-STRIKE-(C|P)   STRIKE = digits, or digits 'd' digits: 2d35 = 2.35
+    option        BASE[_QUOTE]-DMMMYY-STRIKE-(C|P)   STRIKE: digits, or 2d35 for 2.35
     future        BASE[_QUOTE]-DMMMYY                perpetual BASE[_QUOTE]-PERPETUAL
     spot          BASE_QUOTE
     future combo  BASE[_QUOTE]-FS-LEG_LEG            LEG = DMMMYY or PERP

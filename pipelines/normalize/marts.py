@@ -2,8 +2,8 @@
 
 `costs` is one row per cost line of every cloud: the union of the normalised tables, which have one
 shape. `trades` is Deribit's. Locally they are folders with each word's published files under a
-second name. The marts that
-are computed from others have one definition for both destinations, in sql/marts (marts.py).
+second name. The marts that are computed from others have one definition for both destinations, in
+sql/marts (marts.py).
 """
 
 from __future__ import annotations

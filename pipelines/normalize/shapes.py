@@ -24,8 +24,7 @@ TRADES: tuple[Column, ...] = (
         "kind",
         "text",
         False,
-        "option, future, perpetual, spot, future_combo, option_combo; unclassified when the "
-        "grammar of names does not know it.",
+        "option, future, perpetual, spot or a combo; unclassified for an unknown name.",
     ),
     Column("currency", "text", False, "The settlement currency: linear books are under USDC."),
     Column("base_currency", "text", True, "The coin."),
