@@ -14,10 +14,10 @@ load_and_normalize = status=0; \
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
-	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse normalize \
-	aws-normalize gcp-normalize init-clickhouse clickhouse-up clickhouse-down prune check status \
-	doctor serve serve-clickhouse report test test-clickhouse lint format bench lock clean \
-	e2e-validate measure-volume
+	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse run-deribit \
+	run-deribit-clickhouse normalize aws-normalize gcp-normalize init-clickhouse clickhouse-up \
+	clickhouse-down prune check status doctor serve serve-clickhouse report test test-clickhouse \
+	lint format bench lock clean e2e-validate measure-volume
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,12 @@ run-fx: $(installed) ## Load the ECB's exchange rates to local parquet and norma
 
 run-fx-clickhouse: $(installed) ## Load the ECB's exchange rates into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load fx $(ARGS)
+
+run-deribit: $(installed) ## Load Deribit to local parquet and normalise what changed
+	@$(call load_and_normalize,deribit)
+
+run-deribit-clickhouse: $(installed) ## Load Deribit into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load deribit $(ARGS)
 
 normalize: $(installed) ## Normalise local parquet of every source, where it changed
 	$(pipelines) normalize $(ARGS)

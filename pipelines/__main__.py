@@ -137,7 +137,7 @@ def _show_plans(
             )
         )
         if isinstance(provider, sources.Estimates):
-            say(provider.estimate(p.partition for p in planned if p.to_load))
+            say(provider.estimate([p.partition for p in planned if p.to_load]))
     return 0
 
 

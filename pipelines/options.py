@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from pipelines.partitions import ConfigurationError, Selection
 
+_PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2}(\.\w+)?)?)?")  # 2026-01-31.BTC
 DESTINATIONS = ("filesystem", "clickhouse")
 
 Option = Callable[[argparse.ArgumentParser], None]
@@ -100,7 +101,7 @@ def destination(command: argparse.ArgumentParser) -> None:
 def selected(options: argparse.Namespace) -> Selection:
     """The selection that options mean. Raises ConfigurationError for what is no partition."""
     for value in (options.first, options.last):
-        if value is not None and not re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2})?)?", value):
+        if value is not None and not _PARTITION.fullmatch(value):
             raise ConfigurationError(
                 f"{value!r} is no partition. Write a month as 2026-01, a day as 2026-01-31."
             )

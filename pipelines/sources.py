@@ -101,7 +101,25 @@ SOURCES: Mapping[str, Word] = {
         Place("stripe", "stripe", "balance_transactions", "created_month"),
         needs=("stripe_secret_key", "accounts"),
     ),
-    "fx": _word("fx_pipeline", Place("fx", "fx", "ecb_rates", "rate_year"), needs=("url",)),
+    "fx": _word(
+        "fx_pipeline",
+        Place("fx", "fx", "ecb_rates", "rate_year"),
+        needs=("url",),
+        looked_up=True,
+    ),
+    "deribit": _word(
+        "deribit_pipeline",
+        Place("deribit", "deribit", "trades", "trade_date"),
+        *(
+            _word(f"deribit.{table}", Place(f"deribit_{table}", "deribit", table, column, True))
+            for table, column in (
+                ("instruments", "listing"),
+                ("volatility_index", "month"),
+                ("funding_rates", "month"),
+            )
+        ),
+        needs=("currencies",),
+    ),
 }
 
 

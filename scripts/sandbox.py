@@ -13,13 +13,14 @@ from pathlib import Path
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from scripts import sandbox_aws, sandbox_fx, sandbox_gcp, sandbox_stripe
+from scripts import sandbox_aws, sandbox_deribit, sandbox_fx, sandbox_gcp, sandbox_stripe
 
 SOURCES = {
     "aws": sandbox_aws,
     "gcp": sandbox_gcp,
     "stripe": sandbox_stripe,
     "fx": sandbox_fx,
+    "deribit": sandbox_deribit,
 }
 
 

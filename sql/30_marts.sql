@@ -7,6 +7,10 @@ select * from normalized_aws
 union all
 select * from normalized_gcp;
 
+-- one row per trade on Deribit
+create or replace view trades as
+select * from normalized_deribit;
+
 -- one row per partition and delivery that readers read
 create or replace view published_partitions as
 select
@@ -39,7 +43,39 @@ select
     x_fingerprint as fingerprint,
     toInt64(count()) as "rows"
 from normalized_fx
-group by x_source, x_partition, x_fingerprint;
+group by x_source, x_partition, x_fingerprint
+union all
+select
+    x_source as word,
+    x_partition as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from normalized_deribit
+group by x_source, x_partition, x_fingerprint
+union all
+select
+    'deribit_instruments' as word,
+    "listing" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from deribit__instruments
+group by "listing", x_fingerprint
+union all
+select
+    'deribit_volatility_index' as word,
+    "month" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from deribit__volatility_index
+group by "month", x_fingerprint
+union all
+select
+    'deribit_funding_rates' as word,
+    "month" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from deribit__funding_rates
+group by "month", x_fingerprint;
 
 -- one row per loaded raw partition; one that the provider emptied has no rows left in raw
 create or replace view raw_partitions as
@@ -83,6 +119,46 @@ with loaded as (
         max(x_dlt_load_id) as load_id
     from fx__ecb_rates
     group by rate_year, x_fingerprint
+    union all
+    select
+        'deribit' as word,
+        trade_date as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from deribit__trades
+    group by trade_date, x_fingerprint
+    union all
+    select
+        'deribit_instruments' as word,
+        "listing" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from deribit__instruments
+    group by "listing", x_fingerprint
+    union all
+    select
+        'deribit_volatility_index' as word,
+        "month" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from deribit__volatility_index
+    group by "month", x_fingerprint
+    union all
+    select
+        'deribit_funding_rates' as word,
+        "month" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from deribit__funding_rates
+    group by "month", x_fingerprint
 ),
 
 emptied as (

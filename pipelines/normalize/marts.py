@@ -1,15 +1,16 @@
 """The marts: what readers query. Twin: sql/30_marts.sql.
 
 `costs` is one row per cost line of every cloud: the union of the normalised tables, which have one
-shape. Locally it is a folder with each word's published files under a second name. The marts that
-are computed from others have one definition for both destinations, in sql/marts (marts.py).
+shape. `trades` is Deribit's. Locally they are folders with each word's published files under a
+second name. The marts that are computed from others have one definition for both destinations, in
+sql/marts (marts.py).
 """
 
 from __future__ import annotations
 
 from pipelines.normalize.shapes import COST_WORDS
 
-LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS}
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS, "trades": ("deribit",)}
 
 
 def of(word: str) -> list[str]:

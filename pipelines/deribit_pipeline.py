@@ -1,0 +1,124 @@
+"""Deribit's trades, one row per trade as the exchange gives it out; no key is needed.
+
+A UTC day of one settlement currency is the unit. A closed day is read once; the open one and the
+last hours again. What is landed is complete to the last sequence number, or says what is missing:
+pipelines/deribit/completeness.py. Past days come from the history host, the last hours from
+production, since production answers older questions with nothing and no error.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from pipelines.deribit import calendar
+from pipelines.deribit.ahead import Ahead
+from pipelines.deribit.calendar import Asking
+from pipelines.deribit.days import RAW, Day, Digest, read_day
+from pipelines.deribit.estimate import estimate
+from pipelines.deribit.market import Market, milliseconds
+from pipelines.deribit.settings import DeribitSettings, configuration
+from pipelines.deribit.sweep import day_span
+from pipelines.landing import delivered, write_rows
+from pipelines.partitions import ALL, Partition, Selection, Unchanged, carried
+
+__all__ = ["CHECKED", "Trades", "connect", "source"]
+
+log = logging.getLogger(__name__)
+
+CHECKED = RAW
+FORM = "trades"
+
+
+class Trades:
+    """The configured currencies' trades, as Deribit has them now."""
+
+    def __init__(self, settings: DeribitSettings) -> None:
+        self.settings = settings
+        self.market = Market(settings)
+        self._ahead: Ahead[Day] = Ahead(self._read)
+        self._known: dict[str, dict[str, int]] = {}
+        self._until: dict[str, date] = {}
+
+    def partitions(
+        self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Partition]:
+        """Every selected day until today, oldest first; nothing is asked but the time."""
+        found = calendar.plan(self.settings, self.market.now(), selection, published)
+        self._ahead.plan(calendar.to_read(found, selection))
+        return found
+
+    def estimate(self, partitions: list[Partition]) -> str:
+        """How many calls and how long a load of these would take."""
+        return estimate(self.market, self.settings, partitions)
+
+    def day(self, partition: Partition, advance: Callable[[int], None]) -> Day:
+        """Read one day, or take what was read ahead; the next is then read."""
+        return self._ahead.take(partition, advance)
+
+    def _read(
+        self, partition: Partition, advance: Callable[[int], None], stopped: Callable[[], bool]
+    ) -> Day:
+        asked: Asking = partition.detail
+        known = self._before(asked)
+        now = self.market.now()
+        start = milliseconds(calendar.start_of(asked.day))
+        span = day_span(start, milliseconds(now))
+        day = read_day(
+            self.market, self.settings, asked.currency, span, now, known, advance, stopped
+        )
+        self._known[asked.currency] = {**known, **day.last}
+        self._until[asked.currency] = asked.day
+        return day
+
+    def _before(self, asked: Asking) -> dict[str, int]:
+        """The last numbers of the days before, when this very run read them without a gap."""
+        until = self._until.pop(asked.currency, None)
+        known = self._known.pop(asked.currency, {})
+        return known if until == asked.day - calendar.ONE else {}
+
+
+def connect() -> Trades:
+    """The configured market. Raises PartitionError when Deribit is not reached."""
+    return Trades(configuration())
+
+
+@dlt.source(name="deribit", max_table_nesting=0)
+def source(
+    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> DltResource:
+    """Land one day of one currency in `folder` and carry it to the destination."""
+    return deliveries(trades, partition, folder, advance)
+
+
+@dlt.resource(name="trades_deliveries", write_disposition="append")
+def deliveries(
+    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """One row. Raises Unchanged when the day is as it is published."""
+    asked: Asking = partition.detail
+    day = trades.day(partition, advance)
+    path, digest = folder / "trades.parquet", Digest()
+    slices: Iterator[pa.Table] = map(digest.of, day.slices())
+    write_rows(path, RAW, slices)
+    mark = calendar.state(day.read_at, asked.day, bool(day.holes), trades.settings)
+    fingerprint = f"{mark}-{digest.text()}"
+    if fingerprint == asked.published:
+        raise Unchanged
+    delivery = delivered(
+        "deribit",
+        partition.key,
+        fingerprint,
+        [path],
+        delivered_at=calendar.delivered_at(day.read_at, asked.day),
+        form=FORM,
+    )
+    yield carried(delivery, folder)

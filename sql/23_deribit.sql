@@ -1,0 +1,300 @@
+-- Deribit: raw trades as delivered, and what is published. Twin: pipelines/normalize/deribit.py
+-- Names of instruments are parsed as pipelines/normalize/deribit_names.py does.
+-- A (day, currency) is one partition, and the projection tells what is published without a scan.
+
+-- one row per trade, as Deribit gives it out
+create table if not exists deribit__trades (
+    trade_date String comment 'The partition: UTC day and currency, such as 2026-10-31.BTC.',
+    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the day, or when it was read.',
+    x_form LowCardinality(String) default 'trades' comment 'The kind of delivery.',
+    trade_id String comment 'Unique per currency.',
+    trade_seq Int64 comment 'Number within the instrument, from 1.',
+    instrument_name LowCardinality(String) comment 'The instrument.',
+    timestamp Int64 comment 'Milliseconds since 1970.',
+    direction LowCardinality(String) comment 'buy or sell, of the taker.',
+    tick_direction Nullable(Int64) comment '0 plus, 1 zero-plus, 2 minus, 3 zero-minus.',
+    price Nullable(Float64) comment 'As quoted.',
+    amount Nullable(Float64) comment 'USD or coins.',
+    contracts Nullable(Float64) comment 'Absent in early history.',
+    mark_price Nullable(Float64) comment 'The mark price; null in early history.',
+    index_price Nullable(Float64) comment 'The index price.',
+    iv Nullable(Float64) comment 'Of options, percent.',
+    liquidation LowCardinality(Nullable(String)) comment 'M, T or MT.',
+    block_trade_id Nullable(String) comment 'The block trade.',
+    block_trade_leg_count Nullable(Int64) comment 'Its legs.',
+    combo_id LowCardinality(Nullable(String)) comment 'The combo.',
+    combo_trade_id Nullable(String) comment 'The trade of the combo.',
+    block_rfq_id Nullable(Int64) comment 'The request for quotes.',
+    x_missing_before Nullable(Int64) comment 'Numbers right before it that could not be had.',
+    x_missing_tries Nullable(Int64) comment 'How often they were asked for.',
+    projection deliveries (
+        select
+            trade_date,
+            x_fingerprint,
+            max(x_delivered_at) as delivered_at,
+            max(x_dlt_load_id) as load_id,
+            count() as "rows"
+        group by trade_date, x_fingerprint
+    )
+)
+engine = MergeTree
+partition by trade_date
+order by (instrument_name, trade_seq)
+comment 'Raw Deribit trades.';
+
+-- one row per trade
+create table if not exists normalized_deribit (
+    -- what
+    trade_id String comment 'Deribit''s id, unique per currency.',
+    trade_seq Int64 comment 'Number of the trade within its instrument, from 1.',
+    instrument_name LowCardinality(String) comment 'The instrument, as Deribit names it.',
+    -- as Deribit has it, but for perpetual
+    kind LowCardinality(String)
+        comment 'option, future, perpetual, spot or a combo; unclassified for an unknown name.',
+    currency LowCardinality(String) comment 'The settlement currency: linear books are under USDC.',
+    base_currency LowCardinality(Nullable(String)) comment 'The coin.',
+    quote_currency LowCardinality(Nullable(String))
+        comment 'What the price is in: of inverse options the coin.',
+    -- when (UTC)
+    traded_at DateTime64(6, 'UTC') comment 'The instant, to the millisecond.',
+    trade_date Date32 comment 'UTC date of traded_at.',
+    -- how
+    direction LowCardinality(String) comment 'buy or sell, of the taker.',
+    tick_direction Nullable(Int64) comment '0 plus, 1 zero-plus, 2 minus, 3 zero-minus.',
+    price Nullable(Float64) comment 'In quote_currency.',
+    price_usd Nullable(Float64) comment 'In USD, by the index price where it is in the coin.',
+    amount Nullable(Float64) comment 'USD of inverse futures and perpetuals, else coins.',
+    contracts Nullable(Float64) comment 'Number of contracts; older trades have none.',
+    notional_usd Nullable(Float64) comment 'Value of the underlying in USD.',
+    mark_price Nullable(Float64) comment 'The mark price at that moment, as price.',
+    index_price Nullable(Float64) comment 'The index price at that moment.',
+    iv Nullable(Float64) comment 'Implied volatility of an option, in percent.',
+    liquidation LowCardinality(Nullable(String))
+        comment 'M maker, T taker, MT both were liquidated.',
+    -- blocks and combos
+    block_trade_id Nullable(String) comment 'The block trade that it is part of.',
+    block_trade_leg_count Nullable(Int64) comment 'Legs of that block trade.',
+    combo_id Nullable(String) comment 'The combo that it is a leg of.',
+    combo_trade_id Nullable(String) comment 'The combo''s trade.',
+    block_rfq_id Nullable(Int64) comment 'The block request for quotes.',
+    -- the instrument, by its name
+    underlying LowCardinality(Nullable(String)) comment 'The book: BTC, BTC_USDC, …',
+    expiry Nullable(DateTime64(6, 'UTC')) comment '08:00 UTC of the day on which it expires.',
+    strike Nullable(Float64) comment 'Of an option.',
+    option_type LowCardinality(Nullable(String)) comment 'call or put.',
+    moneyness Nullable(Float64) comment 'index_price / strike: above 1 a call is in the money.',
+    is_linear Nullable(Bool) comment 'Quoted and settled in the quote currency of the name.',
+    -- ours
+    x_missing_before Int64
+       
+        comment 'Sequence numbers right before this trade that could not be had; 0 when none lacks.',
+    x_source LowCardinality(String) comment 'deribit: the source''s word.',
+    x_partition String comment 'The partition, such as 2026-10-31.BTC.',
+    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    projection deliveries (
+        select
+            x_source,
+            x_partition,
+            x_fingerprint,
+            count() as "rows"
+        group by x_source, x_partition, x_fingerprint
+    )
+)
+engine = MergeTree
+partition by x_partition
+order by (instrument_name, trade_seq)
+comment 'Deribit trades, normalised.';
+
+-- one row per trade, in the shape of `trades`
+create materialized view if not exists normalize_deribit to normalized_deribit as
+with source as (
+    select
+        * except (trade_date, price, amount, contracts, mark_price, index_price, iv),
+        trade_date as day_and_currency,
+        {number:price} as price,
+        {number:amount} as amount,
+        {number:contracts} as contracts,
+        {number:mark_price} as mark_price,
+        {number:index_price} as index_price,
+        {number:iv} as iv,
+        -- base, quote, what follows the first dash
+        extractGroups(
+            toString(instrument_name), '^([A-Z0-9]+)(?:_([A-Z0-9]+))?(?:-(.+))?$'
+        ) as named,
+        named[3] as rest,
+        extractGroups(
+            rest,
+            concat(
+                '^([1-9]|[12][0-9]|3[01])(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)',
+                '([0-9][0-9])(?:-([0-9]+(?:d[0-9]+)?)-([CP]))?$'
+            )
+        ) as dated,
+        toInt32OrZero(dated[1]) as expiry_day,
+        intDiv(position('JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC', dated[2]) + 2, 3) as expiry_month,
+        makeDate32(2000 + toInt32OrZero(dated[3]), expiry_month, expiry_day) as expiry_date,
+        toDayOfMonth(expiry_date) = expiry_day as is_day,
+        multiIf(
+            empty(named), 'unclassified',
+            rest = '' and endsWith(instrument_name, '-'), 'unclassified',
+            rest = '' and named[2] != '', 'spot',
+            rest = '', 'unclassified',
+            rest = 'PERPETUAL', 'perpetual',
+            notEmpty(dated) and not is_day, 'unclassified',
+            notEmpty(dated) and dated[4] = '', 'future',
+            notEmpty(dated), 'option',
+            match(
+                rest,
+                concat(
+                    '^FS-(?:(?:[1-9]|[12][0-9]|3[01])',
+                    '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)',
+                    '_(?:(?:[1-9]|[12][0-9]|3[01])',
+                    '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)$'
+                )
+            ), 'future_combo',
+            startsWith(rest, 'FS-'), 'unclassified',
+            match(rest, '^[A-Z]{2,6}-.+$'), 'option_combo',
+            'unclassified'
+        ) as book,
+        book != 'unclassified' as is_known,
+        book in ('option', 'option_combo') as is_optional,
+        named[2] != '' as has_quote,
+        multiIf(
+            not is_known, null, has_quote, named[2], is_optional, named[1], 'USD'
+        ) as quote,
+        ifNull(quote in ('USD', 'USDC', 'USDT'), false) as is_in_usd,
+        if(book = 'option', toFloat64OrNull(replaceOne(dated[4], 'd', '.')), null) as strike_price
+    from deribit__trades
+)
+
+select
+    -- what
+    trade_id,
+    trade_seq,
+    instrument_name,
+    book as kind,
+    splitByChar('.', day_and_currency)[2] as currency,
+    if(is_known, named[1], null) as base_currency,
+    quote as quote_currency,
+    -- when (UTC)
+    fromUnixTimestamp64Milli(timestamp, 'UTC') as traded_at,
+    toDate32(fromUnixTimestamp64Milli(timestamp, 'UTC'), 'UTC') as trade_date,
+    -- how
+    direction,
+    tick_direction,
+    price,
+    multiIf(is_in_usd, price, quote = named[1], price * index_price, null) as price_usd,
+    amount,
+    contracts,
+    multiIf(
+        not is_known, null,
+        not has_quote and quote = 'USD', amount,
+        not has_quote, amount * index_price,
+        not is_in_usd, null,
+        book in ('perpetual', 'future', 'spot'), amount * price,
+        amount * index_price
+    ) as notional_usd,
+    mark_price,
+    index_price,
+    iv,
+    nullIf(liquidation, '') as liquidation,
+    -- blocks and combos
+    nullIf(block_trade_id, '') as block_trade_id,
+    block_trade_leg_count,
+    nullIf(combo_id, '') as combo_id,
+    nullIf(combo_trade_id, '') as combo_trade_id,
+    block_rfq_id,
+    -- the instrument
+    if(is_known, splitByChar('-', toString(instrument_name))[1], null) as underlying,
+    if(
+        book in ('option', 'future'),
+        addHours(toDateTime64(expiry_date, 6, 'UTC'), 8),
+        null
+    ) as expiry,
+    strike_price as strike,
+    multiIf(
+        book != 'option', null, dated[5] = 'C', 'call', 'put'
+    ) as option_type,
+    if(strike_price > 0, index_price / strike_price, null) as moneyness,
+    if(is_known, has_quote, null) as is_linear,
+    -- ours
+    ifNull(x_missing_before, 0) as x_missing_before,
+    'deribit' as x_source,
+    day_and_currency as x_partition,
+    x_fingerprint,
+    x_dlt_load_id
+from source;
+
+-- one row per instrument, as Deribit lists it
+create table if not exists deribit__instruments (
+    listing String comment 'The partition: active or expired, and the currency: active.BTC.',
+    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was listed.',
+    x_form LowCardinality(String) default 'instruments' comment 'The kind of delivery.',
+    instrument_name String comment 'The instrument.',
+    kind LowCardinality(Nullable(String)) comment 'future, option, spot, …',
+    instrument_type LowCardinality(Nullable(String)) comment 'reversed or linear.',
+    base_currency LowCardinality(Nullable(String)) comment 'The coin.',
+    quote_currency LowCardinality(Nullable(String)) comment 'What the price is in.',
+    counter_currency LowCardinality(Nullable(String)) comment 'The other side.',
+    settlement_currency LowCardinality(Nullable(String)) comment 'What it is settled in.',
+    settlement_period LowCardinality(Nullable(String)) comment 'day, week, month, perpetual.',
+    option_type LowCardinality(Nullable(String)) comment 'call or put.',
+    strike Nullable(Float64) comment 'Of an option.',
+    creation_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
+    expiration_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
+    contract_size Nullable(Float64) comment 'Of one contract.',
+    min_trade_amount Nullable(Float64) comment 'The least amount.',
+    tick_size Nullable(Float64) comment 'The least step of the price.',
+    maker_commission Nullable(Float64) comment 'Share.',
+    taker_commission Nullable(Float64) comment 'Share.',
+    price_index LowCardinality(Nullable(String)) comment 'The index, such as btc_usd.',
+    instrument_id Nullable(Int64) comment 'The number of it.',
+    state LowCardinality(Nullable(String)) comment 'open, closed, …',
+    is_active Nullable(Bool) comment 'Whether it can be traded.'
+)
+engine = MergeTree
+partition by listing
+order by instrument_name
+comment 'Instruments of Deribit.';
+
+-- one row per moment of the volatility index DVOL
+create table if not exists deribit__volatility_index (
+    "month" String comment 'The partition: month and currency, such as 2026-10.BTC.',
+    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the month, or when it was read.',
+    x_form LowCardinality(String) default 'volatility_index' comment 'The kind of delivery.',
+    currency LowCardinality(String) comment 'BTC or ETH.',
+    measured_at DateTime64(6, 'UTC') comment 'The start of the hour.',
+    open Nullable(Float64) comment 'First value.',
+    high Nullable(Float64) comment 'Highest.',
+    low Nullable(Float64) comment 'Lowest.',
+    close Nullable(Float64) comment 'Last.'
+)
+engine = MergeTree
+partition by "month"
+order by (currency, measured_at)
+comment 'The volatility index DVOL, by the hour.';
+
+-- one row per perpetual and hour
+create table if not exists deribit__funding_rates (
+    "month" String comment 'The partition: month and instrument, such as 2026-10.BTC-PERPETUAL.',
+    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the month, or when it was read.',
+    x_form LowCardinality(String) default 'funding_rates' comment 'The kind of delivery.',
+    instrument_name LowCardinality(String) comment 'The perpetual.',
+    measured_at DateTime64(6, 'UTC') comment 'The end of the hour.',
+    index_price Nullable(Float64) comment 'The index price then.',
+    prev_index_price Nullable(Float64) comment 'The index price an hour before.',
+    interest_8h Nullable(Float64) comment 'Funding of eight hours, a share.',
+    interest_1h Nullable(Float64) comment 'Funding of one hour, a share.'
+)
+engine = MergeTree
+partition by "month"
+order by (instrument_name, measured_at)
+comment 'Funding of perpetuals, by the hour.';

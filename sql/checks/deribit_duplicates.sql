@@ -1,0 +1,11 @@
+-- one row per Deribit trade id, or number of an instrument, that is published more than once
+select
+    currency,
+    instrument_name,
+    trade_id,
+    trade_seq,
+    count(*) as times
+from trades
+group by currency, instrument_name, trade_id, trade_seq
+having count(*) > 1
+order by currency, instrument_name, trade_seq
