@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.gcp import days as planning
 from pipelines.gcp.exports import Export, chosen, named
 from pipelines.partitions import ConfigurationError, Selection
 from tests.commands import Commands
+from tests.conftest import FolderBucket
 from tests.days import (
     OTHER,
     OTHER_TABLE,
@@ -24,6 +26,7 @@ from tests.days import (
     rows,
     table_of,
 )
+from tests.months import deliver
 from tests.raw_gcp import LINE, TABLE, credit, labels
 
 if TYPE_CHECKING:
@@ -39,7 +42,11 @@ def server(bigquery_server: BigQueryServer, commands: Commands) -> Iterator[BigQ
     put(bigquery_server, DAYS)
     commands.set(environ(bigquery_server))
     yield bigquery_server
-    assert bigquery_server.service_account()["private_key"] not in "".join(commands.printed)
+    # a line out of the middle of the key, in whatever was printed or left on disk
+    secret = bigquery_server.service_account()["private_key"].splitlines()[5]
+    assert secret not in "".join(commands.printed)
+    files = [path for path in commands.data.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if secret.encode() in path.read_bytes()] == []
 
 
 def load(commands: Commands, *options: str) -> str:
@@ -101,6 +108,20 @@ def test_two_billing_accounts_are_one_day_of_two_files(
     assert billed(commands.data)["2026-10-30"] == [8.0, 8.0, 100.0]
     status = commands("status", "gcp").out
     assert "2026-10-30" in status
+
+
+def test_costs_has_both_clouds(
+    server: BigQueryServer, commands: Commands, aws_bucket: FolderBucket
+) -> None:
+    commands.read_from(aws_bucket.url)
+    deliver(aws_bucket.root, "2026-10", [100.0])
+    commands.well("load", "normalize")
+    names = sorted(path.name for path in commands.data.glob("marts/costs/*"))
+    assert names == ["aws-2026-10.parquet", *(f"gcp-{day}.parquet" for day in DAYS)]
+    shapes = {
+        str(pq.read_schema(path).remove_metadata()) for path in commands.data.glob("marts/costs/*")
+    }
+    assert len(shapes) == 1
 
 
 # One export per billing account.

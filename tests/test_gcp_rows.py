@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
         ("day", pa.date32()),
     ]
 )
-PAGE = [
+PAGE: list[dict[str, Any]] = [
     {
         "f": [
             {"v": v}
