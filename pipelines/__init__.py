@@ -9,6 +9,9 @@ load.py         plan, run, publish: compares fingerprints, lands each changed pa
 sources.py      the registry: every source by its word, imported when it is asked for
 aws_pipeline.py the aws source: one listing is the plan, a billing period is the unit; aws/ is what
                 it is made of: the bucket, the exports in it, landing a file, untouched if it can be
+stripe_pipeline.py
+                Stripe's ledger by creation month; stripe/ has client, calendar and allow-list
+fx_pipeline.py  the ECB's exchange rates by year; fx/ reads its file
 landing.py      what sources without files of their own share: rows as parquet
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse

@@ -27,8 +27,8 @@ PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns
 
 Made by `scripts/data_dictionary.py` from `pipelines/normalize/schema.py` and its neighbour
-`schema_revenue.py`, which the parquet files, the ClickHouse tables and this page are tested against.
-Names of cost are those of FOCUS 1.2 in snake_case; `x_` marks our own. Times are UTC.
+`schema_revenue.py`, which the parquet files, the ClickHouse tables and this page are tested
+against. Names of cost are those of FOCUS 1.2 in snake_case; `x_` marks our own. Times are UTC.
 
 ## costs, normalized_aws, normalized_gcp
 
