@@ -12,6 +12,9 @@ aws_pipeline.py the aws source: one listing is the plan, a billing period is the
 google_bq_incremental_pipeline.py
                 the gcp source: one aggregate query per table is the plan, an export day is the
                 unit; gcp/ is what it is made of: exports, days, columns, pages of rows, limits
+stripe_pipeline.py
+                Stripe's ledger by creation month; stripe/ has client, calendar and allow-list
+fx_pipeline.py  the ECB's exchange rates by year; fx/ reads its file
 landing.py      what sources without files of their own share: rows as parquet
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse

@@ -8,6 +8,7 @@ only when their content changed. Older months are final; they are read once, or 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -165,7 +166,7 @@ def _rows(
 def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
     """[start, end) in so many parts of whole seconds: they are paged through side by side."""
     cuts = [start + (end - start) * n // count for n in range(count + 1)]
-    return [(one, other) for one, other in zip(cuts, cuts[1:], strict=False) if one < other]
+    return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
 
 
 def _has_before(api: Api) -> Callable[[int], bool]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from scripts.sandbox_stripe_ledger import transactions
@@ -123,7 +123,7 @@ class StripeServer:
         found = self.objects.get(key, {}).get(path) or Objects([])
         return found.page(path, dict(parse_qsl(address.query)))
 
-    def __enter__(self) -> StripeServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -105,7 +105,8 @@ def test_conversion_goes_through_the_euro_at_the_rate_of_the_day(commands: Comma
     ((gross, fee, net, rate, source, age),) = mart(
         commands,
         "revenue",
-        "gross_reporting, fee_reporting, net_reporting, rate, rate_source, activity_date - rate_date",
+        "gross_reporting, fee_reporting, net_reporting, rate, rate_source, "
+        "activity_date - rate_date",
     )
     assert rate == pytest.approx(
         float(jpy / usd) if isinstance(jpy, Decimal) else float(jpy[0] / usd[0])

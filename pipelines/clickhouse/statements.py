@@ -95,7 +95,7 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
 
 
 def reporting_currency() -> str:
-    """`[normalize] reporting_currency`: what revenue and margin are in. Raises ConfigurationError."""
+    """`[normalize] reporting_currency`, which revenue is in. Raises ConfigurationError."""
     found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
     if not re.fullmatch("[A-Z]{3}", found):
         raise ConfigurationError(

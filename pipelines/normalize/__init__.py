@@ -4,6 +4,7 @@ schema.py     the one machine-readable description of the published tables
 aws.py        AWS cost lines, CUR 2.0 and legacy CUR; its twin is sql/20_aws.sql
 aws_money.py  the four costs of a CUR line, by its type
 aws_focus.py  the same from AWS's own FOCUS export
+stripe.py     Stripe's ledger; fx.py: exchange rates; schema_revenue.py: their tables and marts
 columns.py    typed access to raw columns and the dictionary idioms that make pandas fast
 tags.py       tag maps: prefixes, double keys, configured tag columns
 reading.py    raw parquet files as batches of rows

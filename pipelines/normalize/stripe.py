@@ -61,7 +61,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "transaction_id": raw.text("id"),
             "source_id": raw.text("source"),
             "account": raw.text("account"),
-            # when (UTC)
+            # when, in UTC
             "created_at": created,
             "activity_date": created.cast(pa.date32(), safe=False),
             "available_date": available.cast(pa.date32(), safe=False),

@@ -78,6 +78,6 @@ def _wrong(found: Mapping[str, Any], name: str, value: object) -> PartitionError
     what = "is missing" if value is None else f"is {type(value).__name__}"
     which = found.get("id") if isinstance(found.get("id"), str) else "without an id"
     return PartitionError(
-        f"balance transaction {which}: {name} {what}, which Stripe's API never sends. The published "
-        "month stays; see whether a proxy answers in Stripe's place, then run again."
+        f"balance transaction {which}: {name} {what}, which Stripe's API never sends. The "
+        "published month stays; see whether a proxy answers in Stripe's place, then run again."
     )

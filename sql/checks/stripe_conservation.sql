@@ -3,7 +3,7 @@
 with raw as (
     select
         created_month,
-        upper(currency) as currency,
+        upper(currency) as code,
         count(*) as raw_rows,
         sum(net) as raw_minor
     from stripe__balance_transactions
@@ -21,7 +21,13 @@ published as (
 ),
 
 compared as (
-    select created_month, currency, raw_rows, raw_minor, 0 as published_rows, 0 as published_net
+    select
+        created_month,
+        code as currency,
+        raw_rows,
+        raw_minor,
+        0 as published_rows,
+        0 as published_net
     from raw
     union all
     select created_month, currency, 0 as raw_rows, 0 as raw_minor, published_rows, published_net
