@@ -75,7 +75,7 @@ report: $(installed) ## Write the overview as one HTML page: .report/report.html
 	@$(python) scripts/report.py $(ARGS)
 
 test: $(installed) ## Run the tests
-	$(python) -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(installed) ## Check style, types and SQL
 	$(python) -m ruff check . && $(python) -m ruff format --check .

@@ -41,6 +41,15 @@ _bucket_numbers = itertools.count(1)
 loopback.install()
 
 
+#: Files that take minutes come first, so that no worker is left with one of them at the end.
+_LONG = ("test_kill_", "test_migrate", "test_twins_", "test_ingest")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; within a file nothing moves."""
+    items.sort(key=lambda item: not item.path.name.startswith(_LONG))
+
+
 def _is_foreign(name: str) -> bool:
     return name.upper().startswith(tuple(_FOREIGN)) or name.lower() in _PROXIES
 

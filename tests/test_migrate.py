@@ -44,6 +44,7 @@ CREATED = [
     "created materialized view normalize_aws",
     "created materialized view normalize_aws_focus",
     "created view costs",
+    "created view published_partitions",
     "created view raw_partitions",
 ]
 REBUILT = "rebuilt normalized_aws from raw, by the columns and rules that hold now"
@@ -142,7 +143,8 @@ def test_an_empty_server_gets_everything_and_a_second_time_nothing_is_told(
     before = schema(clickhouse)
     assert sorted(before) == [
         "aws_costs__cur", "costs", "deliveries", "normalize_aws",
-        "normalize_aws_focus", "normalized_aws", "provider_partitions", "raw_partitions",
+        "normalize_aws_focus", "normalized_aws", "provider_partitions", "published_partitions",
+        "raw_partitions",
     ]  # fmt: skip
     assert told(clickhouse) == []
     assert schema(clickhouse) == before

@@ -39,6 +39,11 @@ _INSERT = {
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
     "max_insert_threads": 1,
 }
+# What is merged here is read once and moved away: the published table merges what it gets.
+_UNMERGED = (
+    "settings max_bytes_to_merge_at_max_space_in_pool = 1, "
+    "max_bytes_to_merge_at_min_space_in_pool = 1"
+)
 
 
 @contextmanager
@@ -93,8 +98,10 @@ class Staging:
 
     def fill_raw(self, files: Files, defaults: Mapping[str, str]) -> None:
         """A table like raw with the files in it; `defaults` are expressions by column."""
-        comment = f" comment {quoted(self._note.text)}" if self._place.raw_only else ""
-        self._manager.execute(f"create table {self.raw} as {self._place.raw_table}{comment}")
+        comment = f"comment {quoted(self._note.text)}" if self._place.raw_only else ""
+        self._manager.execute(
+            f"create table {self.raw} as {self._place.raw_table} {_UNMERGED} {comment}"
+        )
         self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
         self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")
@@ -123,7 +130,9 @@ class Staging:
 
     def _create_normalised(self) -> None:
         like, comment = self._place.normalized_table, quoted(self._note.text)
-        self._manager.execute(f"create table {self.normalised} as {like} comment {comment}")
+        self._manager.execute(
+            f"create table {self.normalised} as {like} {_UNMERGED} comment {comment}"
+        )
         self._made.add(self.normalised)
 
     def _insert(self, table: str, files: Files) -> None:
