@@ -103,7 +103,7 @@ serve: $(installed) ## Show the dashboards from local parquet, in Rill
 serve-clickhouse: $(installed) ## Show the dashboards from ClickHouse, in Rill
 	@$(python) scripts/serve.py --environment prod $(ARGS)
 
-report: $(installed) ## Write the overview as one HTML page: .report/report.html
+report: $(installed) ## Write the overview as one HTML page: viz_rill/report.html
 	@$(python) scripts/report.py $(ARGS)
 
 test: $(installed) ## Run the tests

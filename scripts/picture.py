@@ -1,6 +1,6 @@
 """docs/report.png: the report of the configured destination, as a browser shows it.
 
-    python scripts/picture.py [--page .report/report.html] [--out docs/report.png]
+    python scripts/picture.py [--page viz_rill/report.html] [--out docs/report.png]
 
 Needs Chromium on PATH (Debian: apt-get install chromium). The picture is kept below 300 kB.
 """
@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 1200, 1560
 def main(arguments: Sequence[str] | None = None) -> int:
     """0; 1 when there is no page, no browser, or the picture is too large."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--page", type=Path, default=ROOT / ".report" / "report.html")
+    parser.add_argument("--page", type=Path, default=ROOT / "viz_rill" / "report.html")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "report.png")
     parser.add_argument("--height", type=int, default=HEIGHT, help=f"default: {HEIGHT}")
     options = parser.parse_args(arguments)

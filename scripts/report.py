@@ -1,6 +1,6 @@
 """`make report`: one HTML page with the figures and charts of the overview, for a mail or a build.
 
-    python scripts/report.py [--out .report/report.html] [--destination filesystem|clickhouse]
+    python scripts/report.py [--out viz_rill/report.html] [--destination filesystem|clickhouse]
 
 It reads the marts, on parquet or in ClickHouse, and needs nothing else: no Rill, no network.
 """
@@ -30,7 +30,7 @@ DESTINATIONS = ("filesystem", "clickhouse")
 def main(arguments: Sequence[str] | None = None) -> int:
     """0; 1 when the figures cannot be read, 2 when the configuration is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / ".report" / "report.html")
+    parser.add_argument("--out", type=Path, default=ROOT / "viz_rill" / "report.html")
     parser.add_argument("--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION")
     options = parser.parse_args(arguments)
     destination = options.destination or os.environ.get("DLT_DESTINATION") or "filesystem"
