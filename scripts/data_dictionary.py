@@ -15,6 +15,7 @@ from pipelines.normalize.schema import (  # noqa: E402 (after the path is set)
     DELIVERIES,
     Column,
 )
+from pipelines.normalize.shapes import mart_columns  # noqa: E402 (the same)
 
 PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns
@@ -35,11 +36,18 @@ HISTORY = """
 One row per publishing of a partition: the history of restatements.
 
 """
+DERIBIT = {
+    "trades": "trades, normalized_deribit",
+    "trades_daily": "trades_daily",
+    "known_holes": "known_holes",
+}
 
 
 def page() -> str:
     """The whole page."""
-    return HEAD + _table(COSTS) + HISTORY + _table(DELIVERIES)
+    marts = mart_columns(())
+    others = (f"\n## {title}\n\n{_table(marts[name])}" for name, title in DERIBIT.items())
+    return HEAD + _table(COSTS) + HISTORY + _table(DELIVERIES) + "".join(others)
 
 
 def _table(columns: Sequence[Column]) -> str:
