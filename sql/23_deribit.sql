@@ -87,9 +87,7 @@ create table if not exists normalized_deribit (
     moneyness Nullable(Float64) comment 'index_price / strike: above 1 a call is in the money.',
     is_linear Nullable(Bool) comment 'Quoted and settled in the quote currency of the name.',
     -- ours
-    x_missing_before Int64
-       
-        comment 'Sequence numbers right before this trade that could not be had; 0 when none lacks.',
+    x_missing_before Int64 comment 'Numbers right before this trade that could not be had.',
     x_source LowCardinality(String) comment 'deribit: the source''s word.',
     x_partition String comment 'The partition, such as 2026-10-31.BTC.',
     x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',

@@ -216,10 +216,12 @@ class Warehouse:
 
     def _fingerprints(self, table: str, column: str) -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""
-        sql = (
-            f"select {column}, if(min(x_fingerprint) = max(x_fingerprint), min(x_fingerprint), '')"
-        )
-        return {row[0]: row[1] for row in self.manager.execute(f"{sql} from {table} group by 1")}
+        # grouped by both, so that a projection can answer without reading every row
+        sql = f"select {column}, x_fingerprint from {table} group by 1, 2"
+        found: dict[str, str] = {}
+        for partition, mark in self.manager.execute(sql):
+            found[partition] = "" if partition in found else mark
+        return found
 
     def _columns(self, table: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self.manager.execute(f"describe table {table}")}

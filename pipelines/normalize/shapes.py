@@ -64,7 +64,7 @@ TRADES: tuple[Column, ...] = (
         "x_missing_before",
         "integer",
         False,
-        "Sequence numbers right before this trade that could not be had; 0 when none lacks.",
+        "Numbers right before this trade that could not be had.",
     ),
     Column("x_source", "text", False, "deribit: the source's word."),
     Column("x_partition", "text", False, "The partition, such as 2026-10-31.BTC."),
