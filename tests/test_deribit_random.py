@@ -77,8 +77,14 @@ def as_collectors_page(sandbox: Sandbox, count: int) -> Iterator[dict[str, Any]]
     end = at(FIRST, 24) - 1
     url = f"{sandbox.url}/history/api/v2/public/get_last_trades_by_currency_and_time"
     while True:
-        asked: dict[str, str | int] = {"currency": "BTC", "kind": "any", "start_timestamp": at(FIRST),
-                 "end_timestamp": end, "count": count, "sorting": "desc"}  # fmt: skip
+        asked: dict[str, str | int] = {
+            "currency": "BTC",
+            "kind": "any",
+            "start_timestamp": at(FIRST),
+            "end_timestamp": end,
+            "count": count,
+            "sorting": "desc",
+        }
         result = requests.get(url, params=asked, timeout=10).json()["result"]
         yield from result["trades"]
         if not result["has_more"]:
