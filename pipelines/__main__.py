@@ -108,7 +108,8 @@ def _ingest(options: argparse.Namespace) -> int:
 
     store = filesystem.configured_store()
     warehouse = commands_clickhouse.warehouse(os.environ, migrated=not options.dry_run)
-    entries = [sources.ingestion(word, store) for word in sources.words(options.words)]
+    every = [sources.ingestion(word, store) for word in sources.words(options.words)]
+    entries = [each for each in every if options.words or store.footers(each.place)]
     if options.dry_run:
         return _show_plans(entries, warehouse, selected(options))
     return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
