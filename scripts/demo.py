@@ -1,4 +1,4 @@
-"""`make demo`: made-up bills of AWS and Google through the real pipeline, some of them restated.
+"""`make demo`: a made-up company's bills, revenue and trades through the real pipeline.
 
 Everything is computed: sandboxes stand for the providers (demo_world.py), the commands load and
 normalise what they have, and the tables (demo_tables.py) are queries over what was published.
@@ -36,7 +36,15 @@ from pipelines.clickhouse.manager import ClickHouseManager  # noqa: E402
 from pipelines.load import size  # noqa: E402
 from pipelines.report import table  # noqa: E402
 from scripts import sandbox_aws  # noqa: E402
-from scripts.demo_tables import BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, Shown  # noqa: E402
+from scripts.demo_tables import (  # noqa: E402
+    BY_MONTH,
+    BY_SERVICE,
+    BY_TAG,
+    MARGIN,
+    RESTATED,
+    TRADES,
+    Shown,
+)
 from scripts.demo_world import World  # noqa: E402
 
 #: What the demo makes in its folder, and removes when it runs again.
@@ -49,8 +57,8 @@ FOLDERS = (
     "marts/costs",
     "deliveries",
 )
-#: Made-up bills end in the past.
-CHECK = ["check", "--without", "freshness"]
+#: What is made up ends in the past.
+CHECK = ["check", "--without", "freshness", "--without", "stripe_pending"]
 CONFIGURED = (
     "SOURCES__",
     "DESTINATION__",
@@ -133,13 +141,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def filesystem(demo: Demo, world: World) -> int:
     """Load, restate and load again, to parquet; how many commands failed."""
-    heading("AWS delivers four months (CUR 2.0), Google exports to BigQuery; load and normalise")
+    heading(
+        "AWS delivers four months, Google exports to BigQuery, Stripe earns; load and normalise"
+    )
     failed = commands(["load"], ["normalize"], log=demo.log)
     show(demo, BY_MONTH)
     heading(f"AWS restates {sandbox_aws.RESTATED_PERIOD}, Google corrects; the same commands again")
     world.restate()
     failed += commands(["load"], ["normalize"])
-    for shown in (BY_MONTH, BY_SERVICE, BY_TAG, RESTATED):
+    for shown in (BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, MARGIN, TRADES):
         show(demo, shown)
     heading("A third run, with nothing changed; then the checks")
     failed += commands(["load"], ["normalize"], CHECK)
@@ -177,20 +187,36 @@ def local_clickhouse(command: str, folder: Path, *options: str) -> None:
 
 
 def side_by_side(demo: Demo) -> int:
-    """Both destinations by provider and month; how many differ by more than a millionth."""
-    by_parquet = {row[:2]: row[2:] for row in rows_of(demo, BY_MONTH.sql)}
+    """Both destinations by provider and month, and by month; how many rows differ by more than a
+    millionth."""
     with ClickHouseManager(ClickHouseConfig.from_env(os.environ)) as manager:
-        by_server = {row[:2]: row[2:] for row in manager.execute(BY_MONTH.sql)}
+        return compare(demo, manager, BY_MONTH, "Both destinations: cost", (0, 4)) + compare(
+            demo, manager, MARGIN, "Both destinations: margin", (0, 5)
+        )
+
+
+def compare(
+    demo: Demo, manager: ClickHouseManager, shown: Shown, title: str, at: tuple[int, int]
+) -> int:
+    """One query on both destinations; two of its figures are shown, all are compared."""
+    keys = shown.keys
+    by_parquet = {row[:keys]: row[keys:] for row in rows_of(demo, shown.sql)}
+    by_server = {row[:keys]: row[keys:] for row in manager.execute(shown.sql)}
     rows, differing = [], 0
     for key in sorted(by_parquet.keys() | by_server.keys()):
-        one, other = by_parquet.get(key, (0.0,) * 5), by_server.get(key, (0.0,) * 5)
-        agrees = all(abs(a - b) < 1e-6 for a, b in zip(one, other, strict=True))
+        one, other = by_parquet.get(key, ()), by_server.get(key, ())
+        agrees = len(one) == len(other) and all(map(_is_near, one, other))
         differing += not agrees
-        rows.append((*_named(key), one[0], other[0], one[4], other[4], agrees))
-    names = ("billed: parquet", "ClickHouse", "lines: parquet", "ClickHouse")
-    columns = ("provider", "month", *names, "agree")
-    out.print(table("Both destinations", columns, rows, names))
+        pairs = [side[n] if n < len(side) else None for n in at for side in (one, other)]
+        rows.append((*shown.named(key), *pairs, agrees))
+    figures = [shown.columns[keys + n] for n in at]
+    names = [f"{figure}: {where}" for figure in figures for where in ("parquet", "ClickHouse")]
+    out.print(table(title, (*shown.columns[:keys], *names, "agree"), rows, names))
     return differing
+
+
+def _is_near(one: Any, other: Any) -> bool:
+    return abs(float(one) - float(other)) < 1e-6
 
 
 def commands(*wanted: list[str], log: Path | None = None) -> int:
@@ -220,25 +246,17 @@ def heading(text: str) -> None:
 
 def show(demo: Demo, shown: Shown) -> None:
     """Print a query over the published files as a table."""
-    rows = [_named(row) for row in rows_of(demo, shown.sql)]
+    rows = [shown.named(row) for row in rows_of(demo, shown.sql)]
     out.print(table(shown.title, shown.columns, rows, shown.right))
-
-
-def _named(row: Sequence[Any]) -> tuple[Any, ...]:
-    """A row with 202610 as 2026-10."""
-    return tuple(
-        f"{value // 100}-{value % 100:02d}" if index == 1 and isinstance(value, int) else value
-        for index, value in enumerate(row)
-    )
 
 
 def rows_of(demo: Demo, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a query over the published files."""
     with duckdb.connect(":memory:") as duck:
         duck.execute("set timezone = 'UTC'")
-        for name, folder in {"costs": "marts/costs", "deliveries": "deliveries"}.items():
-            pattern = f"{escape(str(demo.data / folder))}/*.parquet".replace("'", "''")
-            duck.execute(f"create view {name} as from read_parquet('{pattern}')")
+        for folder in [demo.data / "deliveries", *(demo.data / "marts").iterdir()]:
+            pattern = f"{escape(str(folder))}/*.parquet".replace("'", "''")
+            duck.execute(f"create view {folder.name} as from read_parquet('{pattern}')")
         return duck.execute(sql).fetchall()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MONTH = "extract(year from billing_period_start) * 100 + extract(month from billing_period_start)"
 BILLED, EFFECTIVE = "sum(x_billed_cost_usd)", "sum(x_effective_cost_usd)"
@@ -15,12 +16,19 @@ LIST, CREDITS = (f"sum({c} / x_currency_rate_usd)" for c in ("list_cost", "x_cre
 
 @dataclass(frozen=True)
 class Shown:
-    """A table: its title, its query, its columns, and those of them that are numbers."""
+    """A table: its title, its query, its columns, those of them that are numbers, and how many
+    columns name a row. A month among these is a number such as 202610."""
 
     title: str
     sql: str
     columns: Sequence[str]
     right: Sequence[str]
+    keys: int = 2
+
+    def named(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """A row with its month as 2026-10."""
+        keys = (f"{k // 100}-{k % 100:02d}" if isinstance(k, int) else k for k in row[: self.keys])
+        return (*keys, *row[self.keys :])
 
 
 BY_MONTH = Shown(
@@ -83,3 +91,25 @@ order by word, partition, published_at
     ("source", "partition", "published (UTC)", "cost lines", "billed", "effective", "difference"),
     ("cost lines", "billed", "effective", "difference"),
 )
+MARGIN = Shown(
+    "Margin by month, USD",
+    """
+select extract(year from "date") * 100 + extract(month from "date") as month,
+    sum(revenue_gross), sum(revenue_contra) + sum(disputes), sum(fees), sum(revenue_net),
+    sum(cost_effective), sum(margin), sum(margin) / nullif(sum(revenue_gross), 0)
+from margin_daily group by month having sum(revenue_gross) > 0 order by month
+""",
+    ("month", "gross revenue", "refunds, disputes", "fees", "net", "cost", "margin", "ratio"),
+    ("gross revenue", "refunds, disputes", "fees", "net", "cost", "margin", "ratio"),
+    keys=1,
+)
+TRADES = Shown(
+    "Trading by day and expiry, the largest",
+    """
+select trade_date, underlying, kind, expiry, trades, volume, notional_usd, put_call_ratio, iv_vwap
+from trades_daily where level = 'expiry' order by notional_usd desc limit 5
+""",
+    ("day", "underlying", "kind", "expiry (UTC)", "trades", "volume", "notional USD", "put/call",
+     "IV %"),
+    ("trades", "volume", "notional USD", "put/call", "IV %"),
+)  # fmt: skip

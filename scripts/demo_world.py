@@ -1,14 +1,15 @@
 """The made-up world of `make demo`: what each provider has, and the servers that speak for it.
 
-AWS delivers into a folder; BigQuery is a server on loopback that runs the SQL it is sent. The
-sandbox's bills are dated; AWS's files arrive as the demo runs, so that they are fresh.
+AWS delivers into a folder; BigQuery (which runs the SQL that it is sent), Stripe, the ECB and
+Deribit are servers on loopback. All are of the year 2026, whatever the date; AWS's files arrive as
+the demo runs.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,9 +17,17 @@ from typing import Self
 from scripts import sandbox_aws, sandbox_gcp
 from scripts.bigquery_server import BigQueryServer
 from scripts.delivery_targets import FolderTarget
+from scripts.sandbox_deribit_server import Sandbox
+from scripts.sandbox_deribit_tape import Shape, make
+from scripts.sandbox_fx import BASES, MORE, FxServer, archive
+from scripts.sandbox_stripe import serve_ledger
 
 GCP_SINCE = date(2026, 10, 16)
 """Google exports from the day on which the export was set up: here the 16th of October."""
+END = datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
+"""Until then Stripe's ledger goes, and the ECB's rates."""
+TRADING_DAYS = (date(2026, 10, 30), date(2026, 10, 31))
+TRADES = Shape(trades_per_day=1_500, run=1_100, holes=0)
 
 
 class World:
@@ -31,11 +40,23 @@ class World:
 
     def __enter__(self) -> Self:
         self._bigquery = self._servers.enter_context(BigQueryServer(sandbox_gcp.PROJECT))
+        stripe = self._servers.enter_context(serve_ledger(END))
+        rates = archive(END.date(), date(END.year, 1, 1), BASES | MORE)
+        fx = self._servers.enter_context(FxServer(rates))
+        tape = make(("BTC",), TRADING_DAYS[0], len(TRADING_DAYS), TRADES)
+        at = datetime(2026, 11, 2, tzinfo=UTC)  # both days are over
+        deribit = self._servers.enter_context(Sandbox(tape, round(at.timestamp() * 1000)))
         self.environ = {
             "SOURCES__AWS__BUCKET_URL": self._bucket.as_uri(),
             **self._bigquery.environ,
             "SOURCES__GCP__CREDENTIALS": json.dumps(self._bigquery.service_account()),
             "SOURCES__GCP__DATASETS": json.dumps([f"{sandbox_gcp.PROJECT}.{sandbox_gcp.DATASET}"]),
+            **stripe.environ,
+            **fx.environ,
+            "SOURCES__FX__FIRST_YEAR": str(END.year),
+            **deribit.environ,
+            "SOURCES__DERIBIT__CURRENCIES": '["BTC"]',
+            "SOURCES__DERIBIT__FIRST_DAY": TRADING_DAYS[0].isoformat(),
         }
         self._deliver(restated=False)
         return self
