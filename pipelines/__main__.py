@@ -14,9 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
-from dlt.common.configuration.exceptions import (
-    ConfigurationException,
-)
+from dlt.common.configuration.exceptions import ConfigurationException
 
 from pipelines import load as loading
 from pipelines import options as flags
@@ -110,6 +108,8 @@ def _ingest(options: argparse.Namespace) -> int:
     warehouse = commands_clickhouse.warehouse(os.environ, migrated=not options.dry_run)
     every = [sources.ingestion(word, store) for word in sources.words(options.words)]
     entries = [each for each in every if options.words or store.footers(each.place)]
+    if not entries:
+        say("nothing is normalised yet")
     if options.dry_run:
         return _show_plans(entries, warehouse, selected(options))
     return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
