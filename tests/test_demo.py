@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,11 @@ import pytest
 
 from scripts import sandbox_aws, sandbox_gcp
 from scripts.demo import FOLDERS
-from scripts.demo_world import GCP_SINCE
+from scripts.demo_world import END, GCP_SINCE, TRADES, TRADING_DAYS
+from scripts.sandbox_deribit_tape import make as make_tape
+from scripts.sandbox_fx import BASES, MORE, rates
+from scripts.sandbox_stripe import first_day
+from scripts.sandbox_stripe_ledger import transactions
 from tests.conftest import ROOT
 from tests.oracle_aws import normalize_rows
 
@@ -167,6 +172,7 @@ def gcp(restated: bool = True) -> list[dict[str, Any]]:
             {
                 "month": f"{month[:4]}-{month[4:]}",
                 "service_name": row["service"]["description"],
+                "used": f"{row['usage_start_time']:%Y-%m}",
                 "billed_cost": (cost + credited) / rate,
                 "effective_cost": (cost + credited) / rate,
                 "list_cost": (cost if at_list is None else Decimal(str(at_list))) / rate,
@@ -206,6 +212,37 @@ def grouped(
     return found
 
 
+def revenue() -> dict[str, dict[str, Decimal]]:
+    """By month, in USD: charges; refunds and disputes; fees; tax. Minor units, and the rate of the
+    last business day, both by hand."""
+    exponents = {"JPY": 0, "KWD": 3}
+    found: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in transactions(first_day(END, 4), END):
+        currency, day = row["currency"].upper(), datetime.fromtimestamp(row["created"], UTC).date()
+        unit = Decimal(10) ** exponents.get(currency, 2)
+        priced = rates(day - timedelta(days=max(0, day.weekday() - 4)), BASES | MORE)
+        usd = 1 if currency == "USD" else Decimal(priced["USD"]) / Decimal(priced[currency])
+        month, kind = found[f"{day:%Y-%m}"], row["reporting_category"]
+        amount = row["amount"] / unit * usd
+        month["gross"] += amount if kind == "charge" else 0
+        month["contra"] += amount if kind.startswith(("refund", "dispute")) else 0
+        month["fees"] += row["fee"] / unit * usd - (amount if kind == "fee" else 0)
+        month["tax"] += amount if kind == "tax" else 0
+    return found
+
+
+def margins() -> list[tuple[str, list[Decimal]]]:
+    """Per month the figures of the table, but for the ratio."""
+    made = []
+    for period in sandbox_aws.PERIODS:
+        of = revenue()[period]
+        used = [row for row in gcp() if row["used"] == period]
+        cost = total(month(period), "effective_cost") + total(used, "effective_cost")
+        net = of["gross"] + of["contra"] - of["fees"] + of["tax"]
+        made.append((period, [of["gross"], of["contra"], of["fees"], net, cost, net - cost]))
+    return made
+
+
 def by_service(provider: str, lines: Sequence[dict[str, Any]]) -> Rows:
     """The five dearest, and all others."""
     services = grouped(lines, "service_name")
@@ -233,7 +270,7 @@ def test_nothing_is_printed_as_an_error(demo: Demo) -> None:
     lines = [
         line
         for line in demo.second.err.splitlines()
-        if not re.match(r"(aws 2026-\d\d|gcp 2026-\d\d-\d\d): ", line)
+        if not re.match(r"(aws|gcp|stripe|fx|deribit\w*|mart) \S+( \S+)?: ", line)
     ]
     assert [line for line in lines if not line.startswith("created ")] == []
 
@@ -279,7 +316,31 @@ def test_both_destinations_have_the_months_right_and_agree(demo: Demo) -> None:
     expected = []
     for provider, period, billed, _, _, _, count in by_month(restated=True):
         expected.append([provider, period, billed, billed, count, count, "yes"])
-    assert demo.second.tables("Both destinations") == [expected]
+    assert demo.second.tables("Both destinations: cost") == [expected]
+
+
+def test_margin_is_right_and_both_destinations_agree(demo: Demo) -> None:
+    (found,) = demo.second.tables("Margin by month, USD")
+    for row, (period, wanted) in zip(found, margins(), strict=True):
+        shown = [Decimal(cell.replace(",", "")) for cell in row[1:]]
+        assert row[0] == period
+        for cell, figure in zip(shown, [*wanted, wanted[-1] / wanted[0]], strict=True):
+            assert abs(cell - figure) <= Decimal("0.0151"), (period, cell, figure)
+    (both,) = demo.second.tables("Both destinations: margin")
+    assert [(row[0], row[1], row[2], row[-1]) for row in both] == [
+        (row[0], row[1], row[1], "yes") for row in found
+    ]
+
+
+def test_trades_are_all_of_the_tape(demo: Demo) -> None:
+    tape = make_tape(("BTC",), TRADING_DAYS[0], len(TRADING_DAYS), TRADES)
+    paths = sorted((demo.folder / "data" / "marts" / "trades").glob("*.parquet"))
+    ids = [
+        i for path in paths for i in pq.ParquetFile(path).read(["trade_id"])["trade_id"].to_pylist()
+    ]
+    wanted = [trade["trade_id"] for day in TRADING_DAYS for trade in tape.trades("BTC", day)]
+    assert sorted(ids) == sorted(map(str, wanted))
+    assert len(ids) > 2_000
 
 
 def test_the_files_lie_where_it_says(demo: Demo) -> None:
