@@ -167,8 +167,7 @@ def _normalize(options: argparse.Namespace) -> int:
 def _compute_marts(store: Store) -> None:
     from pipelines import marts  # DuckDB, for what is computed
 
-    for name in marts.compute(store):
-        say(f"mart {name}: computed")
+    marts.compute(store)  # it logs what it did
 
 
 def _prune(options: argparse.Namespace) -> int:
