@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    entries = _entries(sources.in_use(options.words))
+    entries = _entries(sources.to_load(options.words))
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:

@@ -36,6 +36,8 @@ def examine(
         yield from _guarded("destination", _destination)
     words = list(words)
     wanted = sources.in_use(words if words != list(sources.SOURCES) else ())
+    if not wanted:
+        yield from _guarded("sources", _no_source)
     for word in (word for word in words if word not in wanted):
         how = sources.how_to_configure(word)
         yield skipped(f"source {word}", f"not in use; {how} configures it")
@@ -52,6 +54,12 @@ def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterato
         wrong = isinstance(error, ConfigurationError | ConfigurationException)
         kind = Kind.CONFIGURATION if wrong else Kind.PLAIN
         yield Finding(False, subject, what.rstrip("."), fix, kind)
+
+
+def _no_source() -> list[Finding]:
+    """Raises ConfigurationError, which says what to set."""
+    sources.to_load(())
+    return []
 
 
 def _python() -> Finding:

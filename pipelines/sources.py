@@ -134,10 +134,17 @@ def words(names: Iterable[str]) -> list[str]:
 
 
 def in_use(names: Iterable[str]) -> list[str]:
-    """The given words, or all that are configured; all of them when none is, to say what to set."""
-    wanted = words(names)
-    found = [word for word in wanted if is_configured(word)]
-    return wanted if list(names) or not found else found
+    """The given words, or all that are configured."""
+    given = list(names)
+    return [word for word in words(given) if given or is_configured(word)]
+
+
+def to_load(names: Iterable[str]) -> list[str]:
+    """The same. Raises ConfigurationError when there is none."""
+    if found := in_use(names):
+        return found
+    ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
+    raise ConfigurationError(f"No source is configured. Set {ways}. See .dlt/config.toml.")
 
 
 def is_configured(word: str) -> bool:

@@ -46,8 +46,11 @@ def test_a_wrong_scheme_says_which_urls_there_are(commands: Commands) -> None:
 
 
 def test_a_missing_url_says_where_it_may_be_set(commands: Commands) -> None:
-    ran = commands("load")
+    ran = commands("load", "aws")
     assert_clear(ran, "Missing configuration: bucket_url. Set ", "SOURCES__AWS__BUCKET_URL")
+    assert ran.status == 2
+    ran = commands("load")
+    assert_clear(ran, "No source is configured. Set SOURCES__AWS__BUCKET_URL for aws; ")
     assert ran.status == 2
 
 

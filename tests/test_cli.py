@@ -300,6 +300,15 @@ def test_doctor_of_an_empty_project_names_what_to_set(commands: Commands) -> Non
     ]
 
 
+def test_doctor_of_no_source_at_all_says_what_to_set(commands: Commands) -> None:
+    ran = commands("doctor")
+    assert ran.status == 2
+    assert (
+        "BAD  sources: No source is configured\n     fix: Set SOURCES__AWS__BUCKET_URL" in ran.out
+    )
+    assert "skip source gcp: not in use; SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES" in ran.out
+
+
 def test_doctor_names_a_stale_export(bucket: FolderBucket, commands: Commands) -> None:
     deliver(bucket, "2026-10", [1.0], at=NOW - timedelta(days=5))
     assert doctor(commands)[1][-2:] == [
