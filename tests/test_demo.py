@@ -220,7 +220,8 @@ def revenue() -> dict[str, dict[str, Decimal]]:
     for row in transactions(first_day(END, 4), END):
         currency, day = row["currency"].upper(), datetime.fromtimestamp(row["created"], UTC).date()
         unit = Decimal(10) ** exponents.get(currency, 2)
-        priced = rates(day - timedelta(days=max(0, day.weekday() - 4)), BASES | MORE)
+        business_day = day - timedelta(days=max(0, day.weekday() - 4))
+        priced = {"EUR": "1", **rates(business_day, BASES | MORE)}
         usd = 1 if currency == "USD" else Decimal(priced["USD"]) / Decimal(priced[currency])
         month, kind = found[f"{day:%Y-%m}"], row["reporting_category"]
         amount = row["amount"] / unit * usd
