@@ -178,7 +178,7 @@ select 'AWS' as provider_name, billing_period as x_partition from aws_costs__cur
 OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "a-table-is-missing": (
         lambda sql: sql.edit(BASE, r"-- one row per partition that.*", ""),
-        ["created table provider_partitions"],
+        ["created table provider_partitions", "created table retention"],
     ),
     "a-column-of-raw-is-missing": (
         lambda sql: sql.edit(AWS, r"    pricing_rate_code [^\n]*\n", "").edit(
