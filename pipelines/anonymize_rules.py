@@ -61,7 +61,20 @@ RULES: Mapping[str, Rule] = dict(
         *_rules("keep", "source kind is_current is_newest delivery days_elapsed days_in_month"),
         *_rules("keep", "line_items line_items_change line_items_without_usd partitions"),
         *_rules("keep", "commitment_type"),
+        # rates, and what anybody can read of a public market
+        *_rules("keep", "currency reporting_currency units_per_eur rate rate_source"),
+        *_rules("keep", "status class reporting_category type margin_ratio cost_per_revenue"),
+        *_rules("keep", "trade_id trade_seq instrument_name base_currency quote_currency"),
+        *_rules("keep", "direction tick_direction price price_usd amount contracts notional_usd"),
+        *_rules("keep", "mark_price index_price iv liquidation block_trade_id"),
+        *_rules("keep", "block_trade_leg_count combo_id combo_trade_id block_rfq_id underlying"),
+        *_rules("keep", "strike option_type moneyness is_linear x_missing_before level open high"),
+        *_rules("keep", "low close vwap volume trades call_volume put_volume put_call_ratio"),
+        *_rules("keep", "iv_vwap first_seq last_seq missing"),
         # who and what
+        *_rules("pseudonym", "transaction_id", "transaction"),
+        *_rules("pseudonym", "source_id", "payment"),
+        *_rules("pseudonym", "account", "stripe-account"),
         *_rules("pseudonym", "billing_account_id sub_account_id", "account"),
         *_rules("pseudonym", "billing_account_name sub_account_name", "account-name"),
         *_rules("pseudonym", "publisher_name invoice_issuer_name", "company"),
@@ -82,6 +95,10 @@ RULES: Mapping[str, Rule] = dict(
         *_rules("scale", "projected_billed projected_effective change_billed change_effective"),
         *_rules("scale", "used_cost unused_cost covered_list on_demand_list billed_change"),
         *_rules("scale", "effective_change month_billed month_effective"),
+        *_rules("scale", "gross fee net gross_reporting fee_reporting net_reporting fees taxes"),
+        *_rules("scale", "revenue_gross revenue_contra revenue_net disputes margin"),
+        *_rules("scale", "cost_billed cost_effective cost_billed_aws cost_effective_aws"),
+        *_rules("scale", "cost_billed_gcp cost_effective_gcp"),
         # beside public prices a quantity would tell the factor
         *_rules("withhold", "consumed_quantity pricing_quantity"),
         # when
@@ -89,6 +106,8 @@ RULES: Mapping[str, Rule] = dict(
         *_rules("shift", "charge_period_end x_usage_date x_partition partition delivered_at"),
         *_rules("shift", "published_at month as_of source_partition newest_partition"),
         *_rules("shift", "newest_delivery newest_publishing newest_day"),
+        *_rules("shift", "created_at activity_date available_date rate_date date traded_at"),
+        *_rules("shift", "trade_date expiry before_trade_at"),
         # where a name means something else
         ("cost_movers.id", Rule("pseudonym", "account", unless=("kind", "service"))),
         ("cost_movers.name", Rule("pseudonym", "account-name", unless=("kind", "service"))),
