@@ -99,7 +99,10 @@ class World:
         """What is at the source, byte for byte or row for row."""
         if self.kind == "clickhouse":
             tables = [name for (name,) in query(self.database, "show tables")]
-            return {name: query(self.database, f"select * from `{name}`") for name in tables}
+            return {  # a view gives its rows in any order
+                name: sorted(query(self.database, f"select * from `{name}`"), key=repr)
+                for name in tables
+            }
         files = [path for path in self.commands.data.rglob("*") if path.is_file()]
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
@@ -131,6 +134,8 @@ def sensitive(world: World) -> set[str]:
         rules = rules_of(table, columns)
         for row in world.rows(table, of_copy=False):
             for name, rule in rules.items():
+                if rule.unless and row[rule.unless[0]] == rule.unless[1]:
+                    continue  # a service's name is public, where an account's is not
                 if rule.action == "pseudonym" and row[name]:
                     found.add(row[name])
                 elif rule.action == "tags":
@@ -148,9 +153,11 @@ def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(world:
     assert world.state() == before
     factor = float(Secrets(KEY).factor)
     long = re.compile("|".join(re.escape(value) for value in hidden if len(value) > 7))
+    filled: list[str] = []
     for table, columns in published_tables(TAGS).items():
         old, new = (world.rows(table, of_copy=side) for side in (False, True))
-        assert len(new) == len(old) > 0
+        assert len(new) == len(old)
+        filled += [table] if new else []
         texts = {text for row in new for value in row.values() for text in _texts(value)}
         assert texts & hidden == set(), table
         assert [text for text in texts if long.search(text)] == []
@@ -171,6 +178,10 @@ def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(world:
                 assert sorted(_counted(new, column.name).values()) == sorted(
                     _counted(old, column.name).values()
                 ), column.name
+    assert filled == [
+        "normalized_aws", "costs", "margin_daily", "cost_overview", "cost_movers", "commitments",
+        "restatements", "freshness", "deliveries",
+    ]  # fmt: skip
     if world.kind == "filesystem":  # nor in names, footers and whatever else the files hold
         for path in Path(world.to).rglob("*"):
             assert not long.search(path.name)
