@@ -41,6 +41,7 @@ STATEMENTS = [s for s in statements("dlt", TAGS) if s.kind != "database"]
 CREATED = [f"created {s.kind} {s.name}" for s in STATEMENTS if s.kind == "table"]
 CREATED += [f"created {s.kind} {s.name}" for s in STATEMENTS if s.kind != "table"]
 REBUILT = "rebuilt normalized_aws from raw, by the columns and rules that hold now"
+REBUILT_GCP = REBUILT.replace("aws", "gcp")  # in the same shape
 #: Two months of CUR and one of FOCUS; no column that one of the older versions lacks.
 DATA = [
     f"alter table {RAW} add column my_text Nullable(String)",
@@ -171,6 +172,7 @@ def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
 # Over older versions.
 
 AWS, BASE, MARTS = "20_aws.sql", "00_database.sql", "30_marts.sql"
+GCP = "21_gcp.sql"
 EXTRA_VIEW = """
 create materialized view if not exists normalize_aws_twice to normalized_aws as
 select 'AWS' as provider_name, billing_period as x_partition from aws_costs__cur;
@@ -236,12 +238,14 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "a-column-of-the-cost-shape-is-missing": (
         lambda sql: sql.edit(AWS, r"    charge_class [^\n]* comment [^\n]*\n", "").edit(
             AWS, r"    cast\(null as Nullable\(String\)\) as charge_class,\n", ""
-        ).edit(AWS, r"    nullIf\(charge_class, ''\) as charge_class,\n", ""),
-        [REBUILT],
+        ).edit(AWS, r"    nullIf\(charge_class, ''\) as charge_class,\n", "")
+        .edit(GCP, r"    charge_class [^\n]* comment [^\n]*\n", "")
+        .edit(GCP, r"    if\(\n        nullIf\(adjustment_info_id, ''\).*?as charge_class,\n", ""),
+        [REBUILT, REBUILT_GCP],
     ),
     "a-mart-is-another": (
-        lambda sql: sql.edit(MARTS, r"select \* from normalized_aws",
-                             "select x_partition, billed_cost from normalized_aws"),
+        lambda sql: sql.edit(MARTS, r"select \* from normalized_deribit",
+                             "select x_partition, price from normalized_deribit"),
         [],
     ),
 }  # fmt: skip
@@ -267,7 +271,7 @@ def test_other_tag_columns_rebuild_the_table_in_their_order(
     clickhouse: ClickHouseConfig, wanted: Callable[..., tuple[Any, Any]], tags: tuple[str, ...]
 ) -> None:
     filled(clickhouse)
-    assert told(clickhouse, tags) == [REBUILT]
+    assert told(clickhouse, tags) == [REBUILT, REBUILT_GCP]
     assert (schema(clickhouse), published(clickhouse)) == wanted(tags)
     if "Owner" in tags:
         owners = "select x_partition, tag_owner from costs where tag_owner is not null order by 1"
@@ -293,7 +297,7 @@ def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
     assert totals(clickhouse) == NOW | {"2026-07": 7.0, "2026-01": 100.0}
     assert told(clickhouse) == [REBUILT]
     assert totals(clickhouse) == NOW | {"2026-01": 100.0}
-    assert told(clickhouse, ["Owner", "Team"]) == [REBUILT]
+    assert told(clickhouse, ["Owner", "Team"]) == [REBUILT, REBUILT_GCP]
     assert query(clickhouse, "select tag_team from costs where x_partition = '2026-01'") == [
         ("core",)
     ]

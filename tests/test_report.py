@@ -89,8 +89,14 @@ def test_its_headlines_are_those_of_the_marts(
             f"{100 * covered / (covered + on_demand):.1f} %",
         ),
         "utilisation": (used / (used + unused), f"{100 * used / (used + unused):.1f} %"),
+        # nothing was earned: the margin is the cost, and there are no shares of net revenue
+        "revenue_net": (0.0, "0"),
+        "fees": (0.0, "0"),
+        "margin": (-effective, f"−{effective:,.0f}"),
     }
-    shown: object = {n: (float(v), t) for n, v, t in seen.figures if "." not in n}
+    without = [(n, t) for n, v, t in seen.figures if "." not in n and not v]
+    assert without == [("cost_per_revenue", "–")]
+    shown: object = {n: (float(v), t) for n, v, t in seen.figures if "." not in n and v}
     assert shown == {
         name: (pytest.approx(value, rel=1e-9), text) for name, (value, text) in expected.items()
     }
