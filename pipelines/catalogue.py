@@ -6,7 +6,7 @@ over the tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from glob import escape
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines.normalize.marts import LINKED
 from pipelines.normalize.run import tag_columns
 from pipelines.normalize.schema import arrow_of, deliveries_schema
 from pipelines.normalize.shapes import arrow_shape, mart_columns
+from pipelines.partitions import Delivery
 from pipelines.sources import SOURCES, Word, tables
 
 _RAW_PARTITIONS = pa.schema(
@@ -78,40 +79,52 @@ class DuckConnection:
         self.duck.execute(sql)
 
 
-def local_connection(store: Store, *, marts: bool = True) -> DuckConnection:
-    """Every published table of the filesystem destination, as it is now.
-
-    Without `marts` those that are computed are left out, for whoever computes them.
-    """
-    connection = DuckConnection()
-    if not isinstance(store, LocalStore):
-        connection.duck.register_filesystem(store.fs)
-    keys = tag_columns()
+def local_connection(store: Store) -> DuckConnection:
+    """Every published table of the filesystem destination, as it is now."""
+    connection = published_connection(store)
     raw, provider = [], []
     for entry in tables():
-        raw += _raw_view(connection, store, entry)
+        deliveries = store.deliveries(entry.place)
+        _raw_view(connection, store, entry, deliveries)
+        raw += _raw_partitions(entry.place, deliveries)
         provider += [
             {"word": entry.place.word}
             | row
             | {"delivered_at": datetime.fromisoformat(row["delivered_at"])}
             for row in store.provider(entry.place)
         ]
-    for word, entry in SOURCES.items():
-        pattern = store.normalized(entry.place, "*")
-        shape = arrow_shape(word, keys)
-        connection.view(f"normalized_{word}", urls(store, store.glob(pattern)), shape)
     _published_partitions(connection)
-    for name, columns in mart_columns(keys).items():
-        if marts or name in LINKED:
-            files = _mart_files(store, name)
-            connection.view(name, urls(store, files), arrow_of(columns))
-    history = [p for e in tables() for p in store.glob(store.history(e.place.word, "*"))]
-    connection.view("deliveries", urls(store, history), deliveries_schema())
+    _mart_views(connection, store, [name for name in mart_columns(()) if name not in LINKED])
     connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
     )
     return connection
+
+
+def published_connection(store: Store) -> DuckConnection:
+    """What the computed marts are made from: normalised tables, the marts linked to them, history.
+
+    Raw is left out: its columns are known to each source's module, with a client library that
+    takes a third of a second to import.
+    """
+    connection = DuckConnection()
+    if not isinstance(store, LocalStore):
+        connection.duck.register_filesystem(store.fs)
+    for word, entry in SOURCES.items():
+        pattern = store.normalized(entry.place, "*")
+        shape = arrow_shape(word, tag_columns())
+        connection.view(f"normalized_{word}", urls(store, store.glob(pattern)), shape)
+    _mart_views(connection, store, LINKED)
+    history = [p for e in tables() for p in store.glob(store.history(e.place.word, "*"))]
+    connection.view("deliveries", urls(store, history), deliveries_schema())
+    return connection
+
+
+def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    columns = mart_columns(tag_columns())
+    for name in names:
+        connection.view(name, urls(store, _mart_files(store, name)), arrow_of(columns[name]))
 
 
 def _mart_files(store: Store, name: str) -> list[str]:
@@ -133,11 +146,12 @@ def _published_partitions(connection: DuckConnection) -> None:
     connection.duck.execute(f"create view published_partitions as {sql}")
 
 
-def _raw_view(connection: DuckConnection, store: Store, entry: Word) -> list[dict[str, Any]]:
+def _raw_view(
+    connection: DuckConnection, store: Store, entry: Word, deliveries: Mapping[str, Delivery]
+) -> None:
     """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""
     place: Place = entry.place
     name = place.raw_table
-    deliveries = store.deliveries(place)
     partitions = [
         {"x_file": path, place.column: delivery.partition, "x_fingerprint": delivery.fingerprint}
         for delivery in deliveries.values()
@@ -151,6 +165,9 @@ def _raw_view(connection: DuckConnection, store: Store, entry: Word) -> list[dic
     connection.duck.execute(
         f"create view {name} as select * from _{name}_rows join _{name}_partitions using (x_file)"
     )
+
+
+def _raw_partitions(place: Place, deliveries: Mapping[str, Delivery]) -> list[dict[str, Any]]:
     return [
         {
             "word": place.word,

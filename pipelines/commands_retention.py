@@ -41,10 +41,10 @@ def run(
     first = first_kept(options.keep, now())
     for entry in entries:
         word, retention = entry.place.word, destination.retention(entry.place)
-        is_asked = bool(options.words or retention.partitions())
+        if not options.words and not retention.partitions():
+            continue  # a source that is not used
         if entry.looked_up:
-            if is_asked:
-                say(f"{word}: all is kept, since rows of any month look it up")
+            say(f"{word}: all is kept, since rows of any month look it up")
             continue
         if not options.yes:
             going = doomed(retention, first)
@@ -52,17 +52,14 @@ def run(
             if going:
                 rows = [(key,) for key in going]
                 out.print(report.table(f"{word}: nothing is changed", ("would remove",), rows))
-            if is_asked:
-                say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
+            say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
             continue
         with destination.locked(word):
             destination.recover(entry.place)
             gone = prune(retention, first)
             for key in gone:
                 log.info("%s %s: removed", word, key)
-            kept = len(retention.partitions())
-            if is_asked:
-                say(f"{word}: {len(gone)} removed, {kept} kept, from {first} on")
+            say(f"{word}: {len(gone)} removed, {len(retention.partitions())} kept, from {first} on")
     if not options.yes:
         say("Nothing was changed. --yes removes them; the history in deliveries stays.")
     return 0

@@ -18,8 +18,9 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.catalogue import DuckConnection, local_connection, urls
+from pipelines.catalogue import DuckConnection, published_connection, urls
 from pipelines.clickhouse.statements import SQL, Mart, mart_selects
+from pipelines.destinations import workdir
 from pipelines.destinations.store import Store
 from pipelines.lock import held
 from pipelines.normalize.marts import LINKED
@@ -41,6 +42,7 @@ def compute(store: Store) -> list[str]:
     with ExitStack() as locks:
         for path in store.lock_files(_WORD):
             locks.enter_context(held(path, f"{_WORD} ({path})"))
+        workdir.remove(store.scratch, _WORD)  # what a killed run left
         return [*_whole_marts(store), *_marts_by_partition(store)]
 
 
@@ -50,7 +52,7 @@ def _whole_marts(store: Store) -> Iterator[str]:
     stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != digests[m.name]]
     if not stale:
         return
-    connection = local_connection(store, marts=False)
+    connection = published_connection(store)
     for mart in mart_selects(SQL, tag_columns()):  # one may read the others
         connection.duck.execute(f"create view {mart.name} as {mart.select}")
     for mart in stale:

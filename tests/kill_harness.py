@@ -75,8 +75,12 @@ class Harness:
 
 def _serve(watched: str) -> None:
     from pipelines import __main__ as ours
-    from pipelines import commands_clickhouse  # noqa: F401 (imported late by the command itself)
+    from pipelines import commands_clickhouse, marts  # noqa: F401 (the command itself imports late)
     from pipelines.destinations import clickhouse  # noqa: F401 (the same)
+    from pipelines.sources import tables
+
+    for entry in tables():
+        entry.checked()  # imports its module and its client library
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -104,7 +104,8 @@ def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> 
 def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> None:
     ran = loaded(*PRUNE)
     assert (ran.status, ran.out) == (0, f"aws: 2 removed, 2 kept, from {MONTHS[2]} on\n")
-    assert ran.err == f"aws {MONTHS[0]}: removed\naws {MONTHS[1]}: removed\n"
+    removed = [f"aws {month}: removed" for month in MONTHS[:2]]
+    assert [line for line in ran.err.splitlines() if not line.startswith("mart ")] == removed
     kept = {MONTHS[2]: ["2", "3.50", "current"], MONTHS[3]: ["2", "4.50", "current"]}
     assert billed(loaded) == kept
     for options in ([], ["--force"], ["--to", MONTHS[3]]):

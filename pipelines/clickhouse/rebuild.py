@@ -68,6 +68,8 @@ class Rebuild:
 
     def changed(self, stored: Mapping[str, Rule]) -> set[str]:
         """The tables that other rules feed than `stored`."""
+        if not stored:  # an empty database; or its views are all gone, and they are made after it
+            return set(self.tables) & {rule.target for rule in self.rules}
         wanted = {(rule.name, rule.target, self._as_stored(rule.select)) for rule in self.rules}
         have = {(rule.name, rule.target, rule.select) for rule in stored.values()}
         return {target for _, target, _ in wanted ^ have if target in self.tables}

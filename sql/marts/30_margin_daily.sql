@@ -80,31 +80,56 @@ cost as (
     from crossed
 ),
 
--- one row per figure and part of it; NULL where it is not known
-figures as (
+-- which figures a row of the ledger, and a sum of cost, are part of: each is read once
+sides as (
+    select 'gross' as side
+    union all
+    select 'fee' as side
+),
+
+earned as (
     select
         activity_date as day,
-        class as figure,
-        gross_reporting * cast(1 as double) as amount
+        case
+            when side = 'fee' or class = 'fee' then 'fee'
+            else class
+        end as figure,
+        -- what Stripe keeps of a transaction, and transactions that are a fee
+        case
+            when side = 'fee' then fee_reporting * cast(1 as double)
+            when class = 'fee' then gross_reporting * cast(-1 as double)
+            else gross_reporting * cast(1 as double)
+        end as amount
     from revenue
-    where class in ('revenue', 'contra', 'dispute', 'tax')
+    cross join sides
+    where (side = 'fee' and class <> 'unclassified')
+        or (side = 'gross' and class in ('revenue', 'contra', 'dispute', 'tax', 'fee'))
+),
+
+parts as (
+    select 'billed' as part, '' as joint
     union all
-    -- what Stripe keeps of a transaction, and transactions that are a fee
-    select activity_date as day, 'fee' as figure, fee_reporting * cast(1 as double) as amount
-    from revenue
-    where class <> 'unclassified'
+    select 'billed' as part, '_' as joint
     union all
-    select activity_date as day, 'fee' as figure, gross_reporting * cast(-1 as double) as amount
-    from revenue
-    where class = 'fee'
+    select 'effective' as part, '' as joint
     union all
-    select day, 'billed' as figure, billed / rate as amount from cost
+    select 'effective' as part, '_' as joint
+),
+
+spent as (
+    select
+        day,
+        concat(part, joint, case when joint = '_' then x_source else '' end) as figure,
+        (case when part = 'billed' then billed else effective end) / rate as amount
+    from cost
+    cross join parts
+),
+
+-- one row per figure and part of it; NULL where it is not known
+figures as (
+    select day, figure, amount from earned
     union all
-    select day, 'effective' as figure, effective / rate as amount from cost
-    union all
-    select day, concat('billed_', x_source) as figure, billed / rate as amount from cost
-    union all
-    select day, concat('effective_', x_source) as figure, effective / rate as amount from cost
+    select day, figure, amount from spent
 ),
 
 span as (
