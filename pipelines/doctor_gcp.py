@@ -24,6 +24,8 @@ def examine() -> Iterator[Finding]:
     chain = settings.credentials.has_default_credentials()
     set_at = [origin(name) for name in ("private_key", "credentials")]
     whose = "(application default)" if chain else min(set_at, key=lambda o: o == BY_DEFAULT)
+    if settings.workload_identity_provider:
+        whose = f"of the job's own identity {origin('workload_identity_provider')}"
     yield Finding(True, _SUBJECT, f"credentials {whose}")
     exports = gcp.GcpExports(settings)
     limit = settings.maximum_bytes

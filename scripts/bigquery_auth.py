@@ -1,18 +1,21 @@
-"""Google's OAuth token endpoint for a service account, on loopback.
+"""Google's OAuth token endpoint on loopback: for a service account, and for a GitHub job.
 
 The account's key is made here and its JSON has Google's form, so that google.oauth2 signs a real
-JWT with it, which is verified before a token is given.
+JWT with it, which is verified before a token is given. A job's identity token, which GitHub's
+endpoint gives to whoever has the job's request token, is exchanged as Google's Security Token
+Service does it: signature, issuer and audience have to be right.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from google.auth import jwt
+from google.auth import crypt, jwt
 
 from scripts.bigquery_errors import ApiError
 
@@ -20,6 +23,11 @@ EMAIL = "billing-reader@example-billing.iam.gserviceaccount.com"
 #: What the client signs for, wherever its token_uri points.
 AUDIENCE = "https://oauth2.googleapis.com/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+#: A workload identity provider that trusts GitHub, and what lets a job ask GitHub for its token.
+PROVIDER = "projects/1/locations/global/workloadIdentityPools/github/providers/nightly"
+ISSUER = "https://token.actions.githubusercontent.com"
+JOB_TOKEN = "sandbox-request-token-of-a-job"  # noqa: S105 (of a server on loopback)
 _FORMAT = serialization.PrivateFormat.PKCS8
 
 
@@ -60,22 +68,51 @@ class Tokens:
 
     def issue(self, form: dict[str, str]) -> dict[str, Any]:
         """A new access token for a signed assertion. Raises TokenError."""
-        if form.get("grant_type") != GRANT:
-            raise TokenError("unsupported_grant_type", "Only the JWT bearer grant is known here.")
+        known = {GRANT: self._account, EXCHANGE: self._federated}
+        grant = known.get(form.get("grant_type", ""))
+        if grant is None:
+            raise TokenError("unsupported_grant_type", "This grant is not known here.")
+        grant(form)
+        if "https://www.googleapis.com/auth/" not in form.get("scope", ""):
+            raise TokenError("invalid_scope", "Empty or missing scope not allowed.")
+        token = f"ya29.sandbox-{next(self._numbers)}"
+        self._valid.add(token)
+        # google-auth asks for nothing but these; of the exchange Google's answer names the kind too
+        return {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}
+
+    def identity(self, audience: str, authorization: str | None) -> dict[str, str]:
+        """GitHub's answer to a job that asks for its identity token."""
+        if authorization != f"bearer {JOB_TOKEN}":
+            raise ApiError("authError", "The job's request token is not this.")
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": audience, "iat": now, "exp": now + 300,
+                  "sub": "repo:acme/costs:ref:refs/heads/main"}  # fmt: skip
+        key = self.service_account()
+        signer = crypt.RSASigner.from_service_account_info(key)
+        return {"value": jwt.encode(signer, claims).decode()}
+
+    def _account(self, form: dict[str, str]) -> None:
+        claims = self._claims(form.get("assertion", ""), AUDIENCE)
+        if claims.get("iss") != EMAIL:
+            raise TokenError("invalid_grant", "Invalid grant: account not found")
+        form["scope"] = str(claims.get("scope", ""))
+
+    def _federated(self, form: dict[str, str]) -> None:
+        audience = f"//iam.googleapis.com/{PROVIDER}"
+        if form.get("audience") != audience:
+            raise TokenError("invalid_target", "The target service indicated by the audience …")
+        claims = self._claims(form.get("subject_token", ""), audience)
+        if claims.get("iss") != ISSUER:
+            raise TokenError("invalid_grant", "The issuer in ID Token does not match the expected.")
+
+    def _claims(self, token: str, audience: str) -> dict[str, Any]:
         public = self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         try:
-            claims = jwt.decode(form.get("assertion", ""), certs=public, audience=AUDIENCE)
+            return dict(jwt.decode(token, certs=public, audience=audience))
         except ValueError as error:  # google-auth's errors are ValueErrors too
             raise TokenError("invalid_grant", f"Invalid JWT: {error}") from error
-        if claims.get("iss") != EMAIL:
-            raise TokenError("invalid_grant", "Invalid grant: account not found")
-        if "https://www.googleapis.com/auth/" not in str(claims.get("scope", "")):
-            raise TokenError("invalid_scope", "Empty or missing scope not allowed.")
-        token = f"ya29.sandbox-{next(self._numbers)}"
-        self._valid.add(token)
-        return {"access_token": token, "expires_in": 3599, "token_type": "Bearer"}
 
     def expire(self) -> None:
         """End every token that was given."""

@@ -32,6 +32,7 @@ _ROUTES = [
     ("GET", _TABLE, "tables.get"),
     ("GET", rf"{_TABLE}/data", "tabledata.list"),
     ("POST", "/token", "token"),
+    ("GET", "/identity", "identity"),
 ]
 
 #: Answers a request. Raises ApiError or TokenError.

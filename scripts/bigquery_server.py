@@ -41,7 +41,7 @@ from typing import Self
 import pyarrow as pa
 
 from scripts.bigquery_api import Api, Request
-from scripts.bigquery_auth import Tokens
+from scripts.bigquery_auth import JOB_TOKEN, Tokens
 from scripts.bigquery_errors import ApiError
 from scripts.bigquery_faults import Fault, Faults
 from scripts.bigquery_http import Server
@@ -190,6 +190,13 @@ class BigQueryServer:
         """A key file in Google's form whose token_uri is this server."""
         return self._tokens.service_account()
 
+    def job_environ(self) -> dict[str, str]:
+        """Variables that GitHub gives to a job with `id-token: write`."""
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": f"{self.url}/identity?api-version=2.0",
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": JOB_TOKEN,
+        }
+
     def expire_tokens(self) -> None:
         """Refuse every token that was given so far, as Google does after an hour."""
         self._tokens.expire()
@@ -197,6 +204,9 @@ class BigQueryServer:
     def _answer(self, request: Request, authorization: str | None) -> bytes:
         if request.kind == "token":
             return json.dumps(self._tokens.issue(request.body)).encode()
+        if request.kind == "identity":  # of GitHub, and here by the way
+            audience = request.parameters.get("audience", "")
+            return json.dumps(self._tokens.identity(audience, authorization)).encode()
         self._tokens.check(authorization, anonymous=self.anonymous)
         return self._api.answer(request)
 

@@ -6,11 +6,13 @@
 A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
 them and of what is published; `verdict` names what failed and ends with 1 if anything did.
 
-ETL_WORDS     sources to load, separated by spaces. Default: all.
+ETL_WORDS     sources to load, separated by spaces. Default: those that are configured.
 ETL_FROM      the first partition, as 2026-01. Default: what changed.
 ETL_TO        the last one. Default: what changed.
 ETL_FORCE     true: also what has not changed. Default: false.
 ETL_LOGS      where logs and results go. Default: logs.
+AWS_ROLE_ARN  in a job of GitHub's with `id-token: write`: the role that AWS is read by, when there
+              is no AWS_ACCESS_KEY_ID. Default: none.
 """
 
 from __future__ import annotations
@@ -30,9 +32,10 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines.partitions import UserError  # noqa: E402 (after the path is set)
+from pipelines import github_identity  # noqa: E402 (after the path is set)
+from pipelines.partitions import ConfigurationError, UserError  # noqa: E402
 from pipelines.report import money  # noqa: E402
-from pipelines.sources import SOURCES, words  # noqa: E402
+from pipelines.sources import SOURCES, is_configured, words  # noqa: E402
 
 _ENDED = re.compile(r"^(\w+): (\d+) loaded, (\d+) unchanged, (\d+) failed$", re.MULTILINE)
 
@@ -43,7 +46,14 @@ class Night:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.logs = Path(environ.get("ETL_LOGS") or "logs")
-        self.words = words(environ.get("ETL_WORDS", "").split())
+        self.asked = words(environ["ETL_WORDS"].split()) if environ.get("ETL_WORDS") else None
+
+    @property
+    def words(self) -> list[str]:
+        """The sources of this run, in order: asked for, configured here, or loaded by a step."""
+        if self.asked is not None:
+            return self.asked
+        return [word for word in SOURCES if is_configured(word) or self.result(word)]
 
     def options(self) -> list[str]:
         """`--from`, `--to` and `--force` as they are asked for."""
@@ -62,7 +72,8 @@ class Night:
         started, status = time.monotonic(), 0
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:
             for command in commands:
-                status = max(status, _run([sys.executable, "-m", "pipelines", *command], log))
+                called = [sys.executable, "-m", "pipelines", *command]
+                status = max(status, _run(called, log, self.environ))
                 if status > 1:  # 1: some partitions failed and are named, the rest goes on
                     break
         self.note(step, status, time.monotonic() - started)
@@ -74,9 +85,10 @@ class Night:
         (self.logs / f"{step}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
     def load(self, word: str) -> int:
-        """One source, if it is asked for."""
+        """One source, if it is asked for, or else configured."""
         if word not in self.words:
-            print(f"{word}: not asked for")
+            why = "configured" if self.asked is None else "asked for"
+            print(f"{word}: not {why}")
             return 0
         return self.run(word, ["load", word, *self.options()])
 
@@ -116,7 +128,8 @@ class Night:
     def failed(self) -> list[str]:
         """Every step that failed or did not come to its turn, by name."""
         extra = ["ingest"] if self.result("ingest") else []
-        steps = ["migrate", *self.words, *extra, "check"]
+        loads = self.words or ["load"]  # a run that loads nothing has failed
+        steps = ["migrate", *loads, *extra, "check"]
         results = {step: self.result(step) for step in steps}
         return [step for step, found in results.items() if found is None or found["status"]]
 
@@ -170,14 +183,52 @@ def _published(word: str, environ: Mapping[str, str]) -> tuple[str, str, str, st
     return f"{len(rows)}", f"{sum(row.rows for row in rows):,}", sums, newest
 
 
-def _run(command: Sequence[str], log: Any) -> int:
+def _run(command: Sequence[str], log: Any, environ: Mapping[str, str]) -> int:
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        env=dict(environ),
     ) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             log.write(line)
     return process.returncode
+
+
+def with_role(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with an hour's keys of AWS_ROLE_ARN where that is how AWS is to be read.
+
+    They live in these variables alone. Raises ConfigurationError.
+    """
+    role = environ.get("AWS_ROLE_ARN")
+    if not role or environ.get("AWS_ACCESS_KEY_ID"):
+        return dict(environ)
+    import boto3  # imported only here: it takes half a second
+    from botocore import UNSIGNED
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    region = environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    client = boto3.client("sts", region_name=region, config=Config(signature_version=UNSIGNED))
+    try:
+        keys = client.assume_role_with_web_identity(
+            RoleArn=role,
+            RoleSessionName="nightly",
+            WebIdentityToken=github_identity.token("sts.amazonaws.com", environ),
+        )["Credentials"]
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigurationError(
+            f"AWS_ROLE_ARN: {role} cannot be assumed: {error}. Its trust policy has to name "
+            "GitHub's provider and this repository (docs/operations.md)."
+        ) from None
+    return dict(environ) | {
+        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": keys["SessionToken"],
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -188,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
         parser.error("`load` takes a WORD, the other steps take none")
-    night = Night(os.environ)
+    reads_aws = options.step in ("run", "ingest") or options.word == "aws"
+    night = Night(with_role(os.environ) if reads_aws else os.environ)
     if options.step == "load":
         return night.load(options.word)
     whole = {"run": night.night, "ingest": night.ingest, "verdict": night.verdict}

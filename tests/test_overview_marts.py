@@ -29,6 +29,7 @@ from tests.rill_project import Project
 from tests.rill_sql import queries
 
 OURS = ("cost_overview", "cost_movers", "commitments", "restatements", "freshness")
+OTHERS = {"revenue": "activity_date", "normalized_fx": "rate_date", "trades": "trade_date"}
 LAST = date(2026, 10, 12)  # the newest day of use, in the middle of a month
 VIEWS = Project.read().of("metrics_view")
 Row = dict[str, Any]
@@ -70,6 +71,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 cut = f"where x_usage_date <= '{LAST}'" if name == "costs" else ""
                 source = f"read_parquet('{estate.data}/{folder}/*.parquet')"
                 duck.execute(f"create view {name} as from {source} {cut}")
+            for name, day in OTHERS.items():  # of sources that are not loaded here
+                duck.execute(f"create table {name} ({day} date)")
             for mart in ours:
                 duck.execute(f"create view {mart.name} as {mart.select}")
             yield Marts(lambda sql: duck.execute(sql).fetchall(), lines)
@@ -83,7 +86,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 "create table costs engine = Memory as "
                 f"select * from {whole}.costs where x_usage_date <= '{LAST}'"
             )
-            server.execute(f"create view deliveries as select * from {whole}.deliveries")
+            for name in ("deliveries", *OTHERS):
+                server.execute(f"create view {name} as select * from {whole}.{name}")
             for mart in ours:
                 server.execute(f"create view {mart.name} as {mart.select}")
             yield Marts(server.execute, lines)
@@ -294,6 +298,8 @@ def test_marts_over_nothing_have_no_rows() -> None:
     connection = DuckConnection()
     connection.view("costs", [], arrow_schema(TAGS))
     connection.view("deliveries", [], deliveries_schema())
+    for name, day in OTHERS.items():
+        connection.duck.execute(f"create table {name} ({day} date)")
     for mart in mart_selects(SQL, TAGS):
         if mart.name in OURS:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")

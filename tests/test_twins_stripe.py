@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,7 @@ def test_both_destinations_have_the_same_marts_and_no_check_fails(
             name: mart(commands, name, _plain(name), f"order by {key}")
             for name, key in MARTS.items()
         }
+        fresh = mart(commands, "freshness", "source, newest_day", "order by 1")
         commands.set(environ(clickhouse, tmp_path))
         commands.well("migrate")
         assert commands("load", "stripe", "fx").status == 0
@@ -175,6 +176,11 @@ def test_both_destinations_have_the_same_marts_and_no_check_fails(
             for name, key in MARTS.items()
         }
         found = {"local": local, "there": there}
+    assert fresh == query(clickhouse, "select source, newest_day from freshness order by 1")
+    newest = max(row["created"] for row in made)
+    (last_rate,) = query(clickhouse, "select max(rate_date) from fx_rates")[0]
+    assert fresh == [("fx", last_rate), ("stripe", datetime.fromtimestamp(newest, UTC).date())]
+    assert TODAY - timedelta(days=3) < last_rate <= TODAY
     for name in MARTS:
         assert len(found["local"][name]) == len(found["there"][name]) > 0
         for one, other in zip(found["local"][name], found["there"][name], strict=True):

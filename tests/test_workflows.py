@@ -10,8 +10,9 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.sources import SOURCES
 from scripts import cur_delivery, sandbox_aws
+from scripts.bigquery_server import BigQueryServer
+from scripts.sandbox_fx import FxServer, archive
 from tests.clickhouse_server import Authority, Server
 from tests.conftest import FolderBucket, S3Bucket
 from tests.published_clickhouse import environ
@@ -54,7 +57,9 @@ def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> No
     assert file["permissions"] == {}
     for job in file["jobs"].values():
         assert job["timeout-minutes"] <= 120
-        assert job["permissions"] in ({"contents": "read"}, {"issues": "write"})
+        assert job["permissions"] in (
+            {"contents": "read"}, {"issues": "write"}, {"contents": "read", "id-token": "write"}
+        )  # fmt: skip
         for step in job["steps"]:
             if "uses" in step:
                 assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
@@ -76,6 +81,23 @@ def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
             assert bool(used) == bool(allowed), step
             assert all(re.match(rf"secrets\.({allowed})_", name) for name in used), step
     assert "secrets." not in json.dumps(CI)
+
+
+def test_every_variable_of_a_source_is_one_that_the_source_reads() -> None:
+    known = set(re.findall(r"SOURCES__\w+", (ROOT / ".dlt" / "config.toml").read_text()))
+    sections = tomllib.loads((ROOT / ".dlt" / "secrets.toml.example").read_text())["sources"]
+    for word, section in sections.items():
+        for key, value in section.items():
+            names = (
+                [key, *(f"{key}__{inner}" for inner in value)] if isinstance(value, dict) else [key]
+            )
+            known |= {f"SOURCES__{word}__{name}".upper() for name in names}
+    given = set(re.findall(r"SOURCES__\w+", json.dumps(ETL)))
+    assert given - known == set()
+    for word, source in SOURCES.items():  # each step gives what puts its source to use
+        (step,) = [s for s in ETL["jobs"]["etl"]["steps"] if s.get("id") == word]
+        needs = {f"SOURCES__{word}__{key}".upper() for key in source.needs}
+        assert needs & step["env"].keys(), word
 
 
 def test_a_run_waits_for_the_one_at_work() -> None:
@@ -107,6 +129,7 @@ class Night:
     ca: Path
     folder: Path
     runs: int = 0
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, **changes: str) -> Job:
         """The job `etl`, with other inputs, variables or secrets: inputs_words="aws"."""
@@ -135,6 +158,7 @@ class Night:
             "CLICKHOUSE_DATABASE": "nightly",
             "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.folder / "data"),
             "ETL_LOGS": str(self.folder / f"logs-{self.runs}"),
+            **self.environ,
         }  # fmt: skip
         folder = self.folder / f"job-{self.runs}"
         job = Job(ETL["jobs"]["etl"], values, environ, folder, skipped=_left_out)
@@ -194,6 +218,26 @@ def test_the_steps_load_check_and_summarise(night: Night) -> None:
     assert newest == sandbox_aws.PERIODS[-1]
     assert float(seconds) > 0
     assert re.search(r"^Checks: \d+ checks, 0 failed$", job.summary(), re.MULTILINE)
+
+
+def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys(
+    night: Night, bigquery_server: BigQueryServer
+) -> None:
+    keys = {"secrets_AWS_ACCESS_KEY_ID": "", "secrets_AWS_SECRET_ACCESS_KEY": ""}
+    role = {"vars_AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/reads-billing"}
+    night.environ = bigquery_server.job_environ()
+    with FxServer(archive(datetime.now(UTC).date())) as rates:
+        job = night.run(vars_ETL_WORDS="", vars_FX_URL=rates.url, **keys, **role)
+    assert job.failed is False, job.ran
+    assert job.ran["Load stripe"] == "stripe: not configured\n"
+    assert re.findall(r"^\| (\w+) \| (\d+) loaded", job.summary(), re.MULTILINE) == [
+        ("aws", "2"), ("fx", "2")
+    ]  # fmt: skip
+    assert [period for period, _ in night.costs()] == list(sandbox_aws.PERIODS[-2:])
+    night.environ = {}
+    job = night.run(**keys, **role)
+    assert job.outputs() == {"failed": "aws"}
+    assert "Give the job `permissions: id-token: write`" in job.ran["Load aws"]
 
 
 def test_inputs_choose_what_is_loaded(night: Night) -> None:

@@ -50,7 +50,8 @@ def reason(error: BaseException) -> str:
 def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
     text = _told(error)
     kind = reason(error)
-    if isinstance(error, google.auth.exceptions.RefreshError):
+    refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
+    if isinstance(error, refused):
         return ConfigurationError(f"{where}: Google refuses the credentials ({text}). {KEY_FIX}.")
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
         return ConfigurationError(f"{where}: no credentials for Google Cloud. {KEY_FIX}.")
@@ -90,7 +91,8 @@ def _told(error: BaseException) -> str:
     errors: Any = getattr(error, "errors", None) or []
     if errors and isinstance(errors[0], dict) and errors[0].get("message"):
         return str(errors[0]["message"])
-    if isinstance(error, google.auth.exceptions.RefreshError):
+    refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
+    if isinstance(error, refused):
         return str(error.args[0]) if error.args else "no reason given"
     text = getattr(error, "message", "") or str(error) or type(error).__name__
     return f"{type(error).__name__}: {str(text)[:300]}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
+from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from google.cloud import bigquery
 
+from pipelines.gcp.identity import federated
 from pipelines.partitions import ConfigurationError
 
 
@@ -23,6 +25,10 @@ class GcpPlaces(BaseConfiguration):
     """The project that runs the queries and pays for them; else that of the credentials."""
     location: str | None = None
     """Where the datasets lie; else BigQuery finds out."""
+    workload_identity_provider: str | None = None
+    """projects/…/providers/…: a job of GitHub reads by its own identity, without a key."""
+    sts_url: str = "https://sts.googleapis.com/v1/token"
+    """Where Google exchanges that identity for a token of its own."""
     lookback_days: int = 3
     """So many days before the newest published one are looked at again."""
     maximum_bytes: int = 1024**4
@@ -59,8 +65,14 @@ def configuration() -> GcpSettings:
 
     Credentials come last: where none are set, Google's libraries ask the machine's metadata server.
     """
-    resolve_configuration(GcpPlaces(), sections=("sources", "gcp"))
-    return resolve_configuration(GcpSettings(), sections=("sources", "gcp"))
+    places = resolve_configuration(GcpPlaces(), sections=("sources", "gcp"))
+    if not places.workload_identity_provider:
+        return resolve_configuration(GcpSettings(), sections=("sources", "gcp"))
+    credentials = GcpDefaultCredentials()
+    credentials.parse_native_representation(
+        federated(places.workload_identity_provider, places.sts_url)
+    )
+    return GcpSettings(**dict(places), credentials=credentials)  # type: ignore[arg-type]  # its base
 
 
 def open_client(settings: GcpSettings) -> bigquery.Client:

@@ -89,7 +89,7 @@ FRESHNESS: tuple[Column, ...] = (
     Column("newest_partition", "text", True, "The last of them."),
     Column("newest_delivery", "timestamp", True, "When the provider last wrote something."),
     Column("newest_publishing", "timestamp", True, "When readers last saw something new."),
-    Column("newest_day", "date", True, "The newest day of use."),
+    Column("newest_day", "date", True, "The newest day: of use, of activity, of rates, of trades."),
 )
 
 OVERVIEW_MARTS: dict[str, tuple[Column, ...]] = {
