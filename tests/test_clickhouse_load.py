@@ -518,6 +518,8 @@ def test_private_tables_of_killed_jobs_are_dropped_by_the_next_run(world: World)
     world.well()
     for name in ("_stage_aws__0123_raw", "_stage_aws__0123_norm", "_stage_gcp__0123_raw"):
         world.query(f"create table {name} (x UInt8) engine = Memory comment '[not one of ours'")
+    tables = "to _stage_aws__0123_norm as select x from _stage_aws__0123_raw"
+    world.query(f"create materialized view _stage_aws__0123_view0 {tables}")
     world.load()
     assert leftovers(world.database) == ["_stage_gcp__0123_raw"]
 
@@ -536,6 +538,20 @@ def test_a_database_without_its_views_publishes_nothing_and_says_so(world: World
     assert world.commands("migrate").status == 0
     assert world.well() == ONE.format(0)
     assert totals(world.database) == {"2026-10": 2.0}
+
+
+def test_a_column_of_the_view_that_its_table_lacks_is_named_and_nothing_is_published(
+    world: World,
+) -> None:
+    world.deliver("2026-10", [1.0])
+    world.well()
+    world.query("alter table normalized_aws drop column charge_description")
+    world.deliver("2026-10", [2.0])
+    ran = world.load()
+    assert ran.status == 1
+    assert "normalized_aws has no charge_description, which its view makes. Run: make" in ran.err
+    assert world.query("select sum(billed_cost) from normalized_aws") == [(1.0,)]
+    assert leftovers(world.database) == []
 
 
 def test_costs_are_read_by_another_user_from_another_database(

@@ -165,7 +165,7 @@ OLD, NEW = {"2026-08": 8.0, "2026-09": 9.9}, {"2026-08": 8.0, "2026-09": 5.0}
 STATEMENTS = {
     "staging": "create table _stage_",
     "insert": "INSERT INTO .*_raw. FORMAT Parquet",
-    "normalise": "insert into _stage_.*_norm ",
+    "view": "create materialized view _stage_",
     "publish-raw": "alter table aws_costs__cur replace",
     "publish-normalised": "alter table normalized_aws replace",
     "history": "insert into deliveries",
@@ -248,3 +248,27 @@ def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(
         assert [len(state[part]) for part in ("raw", "history", "provider")] == [3, 2, 1]
         assert commands("load").out == "aws: 0 loaded, 1 unchanged, 0 failed\n"
         assert published(clickhouse) == state
+
+
+def test_rows_that_a_staged_file_brought_without_being_normalised_are_not_published(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    def drop_views() -> None:
+        with ClickHouseManager(clickhouse) as manager:
+            for name in leftovers(clickhouse):
+                if "_view" in name:
+                    manager.execute(f"drop view {name} sync")
+
+    with Proxy(clickhouse) as proxy:
+        commands.set(environ(proxy.config, aws_bucket.root))
+        deliver(aws_bucket.root, "2026-09", [9.0, 0.9])
+        assert commands("load").status == 0
+        deliver(aws_bucket.root, "2026-09", [1.0, 2.0, 4.0], files=2)
+        proxy.watch(STATEMENTS["insert"], drop_views, "before")
+        ran = commands("load")
+        assert (ran.status, ran.out) == (1, "aws: 0 loaded, 0 unchanged, 1 failed\n"), ran
+        assert "normalised rows were staged, the files make 3. Run again." in ran.err
+        assert totals(clickhouse) == {"2026-09": 9.9}
+        assert leftovers(clickhouse) == []
+        assert commands("load").status == 0
+        assert totals(clickhouse) == {"2026-09": 7.0}

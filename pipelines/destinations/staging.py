@@ -38,6 +38,7 @@ _INSERT = {
     "input_format_skip_unknown_fields": 0,
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
     "max_insert_threads": 1,
+    "materialized_views_ignore_errors": 0,  # a profile may say 1: rows would be lost in silence
 }
 # What is merged here is read once and moved away: the published table merges what it gets.
 _UNMERGED = (
@@ -62,7 +63,10 @@ def connect(config: ClickHouseConfig) -> Iterator[Client]:
 
 
 class Staging:
-    """The private tables of one publishing, dropped at its end: `raw` and `normalised`."""
+    """The private tables of one publishing, dropped at its end: `raw` and `normalised`.
+
+    Private views fill `normalised` with every block that is inserted into `raw`.
+    """
 
     def __init__(
         self, config: ClickHouseConfig, manager: ClickHouseManager, place: Place, note: Note
@@ -70,6 +74,7 @@ class Staging:
         self._config, self._manager, self._place, self._note = config, manager, place, note
         token = f"{_prefix(place)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
+        self._view = f"{token}_view"  # a number follows
         self._made: set[str] = set()
 
     def __enter__(self) -> Staging:
@@ -86,7 +91,7 @@ class Staging:
             return
         try:
             there = left_behind(self._manager, self._place)
-            drop(self._manager, self.raw, self.normalised)
+            drop(self._manager, *sorted({self.raw, self.normalised} | self._made))
         except ClickHouseError as reason:
             log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
             return
@@ -96,8 +101,13 @@ class Staging:
                 "one was not heard of for long, and dropped its private tables. Run again."
             ) from error
 
-    def fill_raw(self, files: Files, defaults: Mapping[str, str]) -> None:
-        """A table like raw with the files in it; `defaults` are expressions by column."""
+    def fill(self, files: Files, defaults: Mapping[str, str], views: list[str]) -> None:
+        """The tables, from the files; `defaults` of raw are expressions by column.
+
+        The selects of `views` normalise a block while the next one is read and other files are
+        inserted. Nothing is read back for it, and no core waits for the last file. A raw-only table
+        has none.
+        """
         comment = f"comment {quoted(self._note.text)}" if self._place.raw_only else ""
         self._manager.execute(
             f"create table {self.raw} as {self._place.raw_table} {_UNMERGED} {comment}"
@@ -105,20 +115,21 @@ class Staging:
         self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
         self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")
+        selects = [self._of_staged(view) for view in views]
+        if selects:
+            self._create_normalised()
+        for number, select in enumerate(selects):
+            self._create_view(f"{self._view}{number}", select)
         self._insert(self.raw, files)
         self._check(self.raw, self._place.column, files)
+        if selects:
+            self._check_normalised(selects)
 
     def fill_normalised(self, files: Files) -> None:
         """A table like the normalised one with files that are normalised already."""
         self._create_normalised()
         self._insert(self.normalised, files)
         self._check(self.normalised, "x_partition", files)
-
-    def normalise(self, views: list[str]) -> None:
-        """The same, made of the staged raw rows by the views' own selects."""
-        self._create_normalised()
-        for view in views:
-            self._run(view)
 
     def publish(self, table: str, staged: str) -> None:
         """One step for readers; from an empty table the partition is dropped on purpose."""
@@ -134,6 +145,18 @@ class Staging:
             f"create table {self.normalised} as {like} {_UNMERGED} comment {comment}"
         )
         self._made.add(self.normalised)
+
+    def _create_view(self, name: str, select: str) -> None:
+        """By column name, as the view itself; one that the table lacks would be left out unsaid."""
+        described = (f"describe ({select})", f"describe table {self.normalised}")
+        given, taken = ({row[0] for row in self._manager.execute(sql)} for sql in described)
+        if other := given - taken:
+            raise PartitionError(
+                f"{self._place.normalized_table} has no {', '.join(sorted(other))}, which its view "
+                "makes. Run: make init-clickhouse"
+            )
+        self._manager.execute(f"create materialized view {name} to {self.normalised} as {select}")
+        self._made.add(name)
 
     def _insert(self, table: str, files: Files) -> None:
         def insert(path: Path) -> None:
@@ -155,8 +178,20 @@ class Staging:
                 f"of another partition; the files have {files.rows:,}. Run again."
             )
 
-    def _run(self, view: str) -> None:
-        """The view's own select over the staging table, by column name as the view itself does."""
+    def _check_normalised(self, selects: list[str]) -> None:
+        """What the views make of all staged rows is there, though they saw it block by block."""
+        made = " + ".join(f"(select count() from ({select}))" for select in selects)
+        sql = f"select (select count() from {self.normalised}), {made}"
+        count, wanted = self._manager.execute(sql)[0]
+        if count != wanted:
+            note = self._note
+            raise PartitionError(
+                f"{note.word} {note.partition}: {count:,} normalised rows were staged, the files "
+                f"make {wanted:,}. Run again."
+            )
+
+    def _of_staged(self, view: str) -> str:
+        """The view's own select, of the staged raw rows."""
         source = re.compile(
             rf"(`?{re.escape(self._config.database)}`?\.)`?{self._place.raw_table}\b`?"
         )
@@ -166,14 +201,18 @@ class Staging:
                 f"{self._place.raw_table} does not stand once in its view. "
                 "Run: make init-clickhouse"
             )
-        columns = ", ".join(f"`{row[0]}`" for row in self._manager.execute(f"describe ({select})"))
-        self._manager.execute(f"insert into {self.normalised} ({columns}) {select}")
+        return select
 
 
 def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:
-    """The private tables of a word that are there, with the notes that they carry."""
+    """The private tables of a word that are there, with the notes that they carry.
+
+    A view comes after its tables: while these are dropped under a run that still inserts, it fails
+    instead of going on without being normalised.
+    """
     sql = "select name, comment from system.tables where database = currentDatabase()"
-    rows = manager.execute(f"{sql} and startsWith(name, %(prefix)s)", {"prefix": _prefix(place)})
+    sql = f"{sql} and startsWith(name, %(prefix)s) order by name"
+    rows = manager.execute(sql, {"prefix": _prefix(place)})
     return {name: Note.read(comment) for name, comment in rows}
 
 

@@ -1,9 +1,9 @@
 """How a partition is published whole on ClickHouse, and what is published there.
 
-One repeatable job per partition on private staging tables: insert the files, count the rows,
-normalise with the materialized view's own select, then `replace partition` for raw and for
-normalised. The fingerprint is a column, so it is published with the data in the same statement; a
-partition is current only when raw and normalised say the same.
+One repeatable job per partition on private staging tables: insert the files, normalising each
+block on its way with the materialized view's own select, count the rows of both tables, then
+`replace partition` for raw and for normalised. The fingerprint is a column, so it is published with
+the data in the same statement; a partition is current only when raw and normalised say the same.
 """
 
 from __future__ import annotations
@@ -145,9 +145,8 @@ class Warehouse:
         self._add_columns(place, files, where)
         note = Note.of(place, delivery)
         with self._staging(place, note) as staging:
-            staging.fill_raw(files, _defaults(place, files, delivery))
-            if not place.raw_only:
-                staging.normalise(self._views(place))
+            views = [] if place.raw_only else self._views(place)
+            staging.fill(files, _defaults(place, files, delivery), views)
             staging.publish(place.raw_table, staging.raw)
             if not place.raw_only:
                 staging.publish(place.normalized_table, staging.normalised)
