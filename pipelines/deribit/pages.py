@@ -7,6 +7,7 @@ lock. What it refuses (a `combo_trade_id` that is a number here and text there) 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,14 @@ REQUIRED = ("trade_id", "trade_seq", "instrument_name", "timestamp", "direction"
 REPEATED = ("instrument_name", "direction", "liquidation", "combo_id")
 HELD = pa.schema([f.with_type(WORDS) if f.name in REPEATED else f for f in TRADE])
 """The same in memory: text that repeats is kept once."""
+_KINDS = {
+    "spot": re.compile(r"[^-]+"),
+    "future": re.compile(r"[^-]+-(PERPETUAL|\d{1,2}[A-Z]{3}\d\d)"),
+    "option": re.compile(r"[^-]+-\d{1,2}[A-Z]{3}\d\d-\d+(d\d+)?-[CP]"),
+    "future_combo": re.compile(r"[^-]+-FS-.*"),
+    "option_combo": re.compile(r".*"),
+}
+"""By the instrument's name, the first that fits."""
 _LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
 _FIELDS = [field for field in TRADE if field.name not in _LENIENT]
 _PAGE = pa.schema(
@@ -70,6 +79,7 @@ class Asked:
     first: int | None = None
     last: int | None = None
     begins: bool = False
+    kind: str = "any"
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,11 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     """An integer column without NULLs."""
     found: np.ndarray[Any, np.dtype[np.int64]] = table[name].to_numpy()
     return found
+
+
+def kind_of(instrument: str) -> str:
+    """As `kind` asks for it."""
+    return next(kind for kind, form in _KINDS.items() if form.fullmatch(instrument))
 
 
 def parse(body: bytes, asked: Asked) -> Page:
@@ -169,6 +184,10 @@ def _check(trades: pa.Table, asked: Asked) -> None:
         column = numbers(trades, name)
         if (low is not None and column.min() < low) or (high is not None and column.max() > high):
             raise Malformed(f"trades outside the {name} that was asked for")
+    if asked.kind in _KINDS:
+        for name in trades["instrument_name"].unique().to_pylist():
+            if kind_of(name) != asked.kind:
+                raise Malformed(f"a trade of {name}, which is no {asked.kind}")
     if asked.instrument is not None:
         others = pc.any(pc.not_equal(trades["instrument_name"], asked.instrument)).as_py()
         if others:
