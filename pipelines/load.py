@@ -214,7 +214,8 @@ class _Run:
             resource.add_map(self._complete)
         try:
             self.pipeline.run(source)
-            if self.entry.listed and not partition.fingerprint:  # known now, with its content
+            if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
+                # only its content told what the provider has
                 self.destination.remember_provider(self.entry.place, [self.landed])
         except PipelineStepFailed as error:
             self.pipeline = self.pipeline.drop()
