@@ -7,7 +7,7 @@ an unknown name come from the exchange.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -18,55 +18,23 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.destinations.warehouse import connect
 from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Instrument, Tape
+from scripts.sandbox_deribit_tape import Tape
 from tests.commands import Commands
-from tests.deribit_market import FIRST, NOW, at
+from tests.deribit_market import FIRST, NOW, Writer
 from tests.published_clickhouse import environ
 from tests.test_gcp_checks import offending
 
 DAYS = [FIRST, FIRST + timedelta(days=1)]
 PARTITIONS = [f"{day}.BTC" for day in DAYS]
 CALL, COMBO = "BTC-5DEC26-90000-C", "BTC-CS-5DEC26-90000_95000"
-KINDS = {"BTC-PERPETUAL": "future", CALL: "option", COMBO: "option_combo"}
 Change = Callable[[pa.Table], pa.Table]
 
 
-class Market:
-    """A sandbox whose tape has so many trades of an instrument a day; amounts are 10, 20, …"""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.sandbox = sandbox
-        self.next: dict[str, int] = {}
-
-    def trade(self, day: date, instrument: str, times: int = 1, skip: int = 0) -> None:
-        """`skip` numbers before the first do not exist."""
-        tape = self.sandbox.tape
-        kind = KINDS.get(instrument, "option_combo")
-        of = Instrument(instrument, kind, "BTC", at(FIRST), at(FIRST, 2_000))
-        if of not in tape.instruments:
-            tape.instruments.append(of)
-        for _ in range(times):
-            number = self.next.get(instrument, 0) + 1 + skip
-            skip, self.next[instrument] = 0, number
-            trade = {
-                "trade_seq": number,
-                "trade_id": str(1_000 + len(tape.rows)),
-                "timestamp": at(day, 1) + 1_000 * len(tape.rows),
-                "tick_direction": 0,
-                "price": 0.5 if instrument != "BTC-PERPETUAL" else 97_000.0,
-                "instrument_name": instrument,
-                "index_price": 97_000.0,
-                "direction": "buy",
-                "amount": 10 * number,
-            }
-            tape.add(of, trade)
-
-
 class Loaded:
-    """Either destination, loaded from a market, whose published rows can be changed."""
+    """Either destination, loaded from a sandbox, whose published rows can be changed."""
 
-    def __init__(self, commands: Commands, market: Market, config: ClickHouseConfig | None) -> None:
-        self.commands, self.market, self.config = commands, market, config
+    def __init__(self, commands: Commands, writer: Writer, config: ClickHouseConfig | None) -> None:
+        self.commands, self.writer, self.config = commands, writer, config
 
     def publish(self, *options: str) -> None:
         """Load the two days, and normalise them where a load does not."""
@@ -100,10 +68,10 @@ class Loaded:
 
 
 @pytest.fixture
-def market() -> Iterator[Market]:
+def writer() -> Iterator[Writer]:
     """Two days; each has three trades of a perpetual and two of an option."""
     with Sandbox(Tape(), NOW) as sandbox:
-        made = Market(sandbox)
+        made = Writer(sandbox)
         for day in DAYS:
             made.trade(day, "BTC-PERPETUAL", 3)
             made.trade(day, CALL, 2)
@@ -111,8 +79,8 @@ def market() -> Iterator[Market]:
 
 
 @pytest.fixture(params=["filesystem", "clickhouse"])
-def loaded(request: pytest.FixtureRequest, market: Market, commands: Commands) -> Loaded:
-    commands.set(market.sandbox.environ)
+def loaded(request: pytest.FixtureRequest, writer: Writer, commands: Commands) -> Loaded:
+    commands.set(writer.sandbox.environ)
     commands.set({"SOURCES__DERIBIT__CURRENCIES": '["BTC"]', "SOURCES__DERIBIT__PARALLEL": "1"})
     config: ClickHouseConfig | None = None
     if request.param == "clickhouse":
@@ -120,7 +88,7 @@ def loaded(request: pytest.FixtureRequest, market: Market, commands: Commands) -
         assert config
         commands.set(environ(config, commands.data))
         commands.monkeypatch.delenv("SOURCES__AWS__BUCKET_URL")
-    return Loaded(commands, market, config)
+    return Loaded(commands, writer, config)
 
 
 def where(column: str, value: Any) -> Change:
@@ -144,9 +112,9 @@ def test_good_days_are_silent_and_what_the_exchange_lacks_or_names_anew_is_named
 ) -> None:
     loaded.publish()
     assert loaded.offending() == {}
-    loaded.market.trade(DAYS[1], "BTC-PERPETUAL", skip=2)
-    loaded.market.trade(DAYS[1], "BTC-NEWS", 2)
-    loaded.market.trade(DAYS[1], COMBO)
+    loaded.writer.trade(DAYS[1], "BTC-PERPETUAL", skip=2)
+    loaded.writer.trade(DAYS[1], "BTC-NEWS", 2)
+    loaded.writer.trade(DAYS[1], COMBO)
     loaded.publish("--force")
     assert loaded.offending() == {
         "deribit_known_holes": [
