@@ -113,9 +113,10 @@ class World:
 
 
 def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
-    exchange: Exchange, tmp_path: Path
+    exchange: Exchange, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     world = World(exchange, tmp_path / "world")
+    request.addfinalizer(world.harness.close)
     assert [world.run(command).status for command in ("load", "normalize")] == [0, 0]
     assert world.seen() == exchange.old
     new = exchange.go_on()
@@ -137,7 +138,6 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
             assert [world.run(again).status for again in ("load", "normalize")] == [0, 0]
             assert published(world.data, "deribit") == undisturbed, taken[number - 1]
             assert leftovers(world.data) == []
-    world.harness.close()
 
 
 # On ClickHouse.
@@ -166,10 +166,14 @@ class DeribitWarehouse(Warehouse):
 
 
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
-    exchange: Exchange, clickhouse_server: ClickHouseConfig, tmp_path: Path
+    exchange: Exchange,
+    clickhouse_server: ClickHouseConfig,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     tables = ("deribit__trades", "normalized_deribit")
     world = DeribitWarehouse(exchange, tmp_path / "world", clickhouse_server)
+    request.addfinalizer(world.close)
     assert world.load().status == 0
     assert world.seen() == exchange.old
     new = exchange.go_on()
@@ -180,7 +184,10 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     assert world.seen() == new
     points = kill_points(statements, files)
     assert len(points) > 20
-    for count, (number, file, step) in enumerate(some(points, 6)):
+    # published, but what the exchange has is not noted yet: the next run finds nothing changed
+    noting = [point for point in points if "insert into provider_partitions" in point[2].lower()]
+    assert noting
+    for count, (number, file, step) in enumerate([*some(points, 4), noting[-1]]):
         world.back()
         assert world.load(number, file).status is None, step
         whole(world.seen(), exchange.old, new, step)
@@ -189,4 +196,3 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
         assert world.load().status == 0, step
         assert there.published(world.database, *tables) == undisturbed, step
         assert there.leftovers(world.database) == []
-    world.close()
