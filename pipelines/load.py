@@ -129,9 +129,11 @@ def load(
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.place, listed)
         run = _Run(entry, destination, provider, selection, progress)
-        for planned in outcome.planned:
-            if planned.to_load:
-                run.load_or_report(planned.partition, outcome)
+        wanted = [planned.partition for planned in outcome.planned if planned.to_load]
+        progress.plan(entry.place.word, len(wanted), entry.unit)
+        for partition in wanted:
+            run.load_or_report(partition, outcome)
+            progress.ended()
         run.remember_unchanged()
     return outcome
 

@@ -4,8 +4,8 @@
 
 Sections: load, unique, peer, memory, unchanged; clickhouse, gcp and deribit only when they are
 named. One generated bill of 63 columns serves all but the last two; it is made once and kept in
-.bench/. What is compared runs on the same files and disk, in turns, with the files in the page cache. Limits are
-meant for the full size on a machine that does nothing else.
+.bench/. What is compared runs on the same files and disk, in turns, with the files in the page
+cache. Limits are meant for the full size on a machine that does nothing else.
 """
 
 from __future__ import annotations

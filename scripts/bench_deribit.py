@@ -18,7 +18,7 @@ from scripts.bench_process import ROOT, Ran, Workplace, peak, run
 from scripts.bench_runs import NOTHING, Bench, beyond
 from scripts.bench_server import DATABASE, Server
 
-DAYS = 10
+DAYS = 5
 THREADS = 4
 LOOP = ROOT / "scripts" / "bench_deribit_loop.py"
 

@@ -1,7 +1,8 @@
 """A page of trades as an arrow table, checked against what was asked for.
 
 Arrow's own JSON parser reads a page in a tenth of the time of Python's and without holding its
-lock. What it refuses (a `combo_trade_id` that is a number here and text there) goes row by row.
+lock. `combo_trade_id`, a number here and text there, is made text before; what it refuses goes row
+by row.
 """
 
 from __future__ import annotations
@@ -55,12 +56,13 @@ _KINDS = {
 }
 """By the instrument's name, the first that fits."""
 _LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
-_FIELDS = [field for field in TRADE if field.name not in _LENIENT]
+_COMBO_TRADE = b'"combo_trade_id":'
+_BARE = re.compile(rb"^ *(\d+)")
 _PAGE = pa.schema(
     [
         (
             "result",
-            pa.struct([("trades", pa.list_(pa.struct(_FIELDS))), ("has_more", pa.bool_())]),
+            pa.struct([("trades", pa.list_(pa.struct(TRADE))), ("has_more", pa.bool_())]),
         )
     ]
 )
@@ -119,10 +121,12 @@ def parse(body: bytes, asked: Asked) -> Page:
 
 
 def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
+    start, *others = body.split(_COMBO_TRADE)  # many times faster than one pattern over the page
+    text = _COMBO_TRADE.join([start, *(_BARE.sub(rb'"\1"', part, count=1) for part in others)])
     try:
         document = pj.read_json(
-            io.BytesIO(body),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            io.BytesIO(text),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
             parse_options=pj.ParseOptions(explicit_schema=_PAGE, newlines_in_values=True),
         )
     except (pa.ArrowException, ValueError):
@@ -135,20 +139,7 @@ def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
     if more is None or not lists[0].is_valid:
         return None
     rows = pa.Table.from_struct_array(lists.flatten())
-    columns = []
-    for field in TRADE:
-        if field.name not in rows.column_names:
-            columns.append(pa.nulls(rows.num_rows, field.type))
-            continue
-        column = rows[field.name]
-        if field.name in _LENIENT and not (
-            pa.types.is_integer(column.type)
-            or pa.types.is_string(column.type)
-            or pa.types.is_null(column.type)
-        ):
-            return None
-        columns.append(column.cast(field.type))
-    return pa.table(columns, schema=TRADE), more
+    return rows.select(TRADE.names), more
 
 
 def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
