@@ -129,9 +129,12 @@ def load(
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.place, listed)
         run = _Run(entry, destination, provider, selection, progress)
-        for planned in outcome.planned:
-            if planned.to_load:
-                run.load_or_report(planned.partition, outcome)
+        wanted = [planned.partition for planned in outcome.planned if planned.to_load]
+        progress.plan(entry.place.word, len(wanted), entry.unit)
+        for partition in wanted:
+            run.load_or_report(partition, outcome)
+            progress.ended()
+        run.remember_unchanged()
     return outcome
 
 
@@ -157,6 +160,7 @@ class _Run:
         self.destination, self.provider, self.progress = destination, provider, progress
         self.rows = 0  # of the partition that was carried last
         self.landed: Partition
+        self.unchanged: list[Partition] = []
         # what a killed run left in the working directory is planned anew
         self.pipeline = _pipeline(entry, destination).drop()
 
@@ -166,12 +170,20 @@ class _Run:
             self._load(partition)
             outcome.loaded.append(partition.key)
         except Unchanged:
+            self.unchanged.append(partition)
             log.info("%s %s: read, unchanged", self.word, partition.key)
         except ConfigurationError:
             raise
         except UserError as error:
             outcome.failed[partition.key] = error
             self.progress.failed(self.word, partition.key, error)
+
+    def remember_unchanged(self) -> None:
+        """What was read and is published: a run that was killed may not have noted it."""
+        if self.entry.listed and self.unchanged:
+            found = self.entry.published(self.destination, self.entry.place)
+            read = [replace(each, fingerprint=found[each.key]) for each in self.unchanged]
+            self.destination.remember_provider(self.entry.place, read)
 
     def _load(self, partition: Partition) -> None:
         started = time.monotonic()
@@ -214,7 +226,8 @@ class _Run:
             resource.add_map(self._complete)
         try:
             self.pipeline.run(source)
-            if self.entry.listed and not partition.fingerprint:  # known now, with its content
+            if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
+                # only its content told what the provider has
                 self.destination.remember_provider(self.entry.place, [self.landed])
         except PipelineStepFailed as error:
             self.pipeline = self.pipeline.drop()

@@ -126,6 +126,12 @@ ALL = Selection()
 class Progress:
     """What a long run tells whoever watches; this one keeps silent."""
 
+    def plan(self, word: str, count: int, unit: str) -> None:
+        """So many partitions are to be loaded; `advance` counts in bytes, or in rows of a name."""
+
+    def ended(self) -> None:
+        """One of them is over, whatever became of it."""
+
     def start(self, word: str, partition: str, size: int) -> None:
         """A partition of `size` bytes (or rows) begins."""
 

@@ -53,6 +53,7 @@ class Word:
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
     section of the configuration; it is in use when one of them is set, or when it needs none.
     `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
+    `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
     """
 
     place: Place
@@ -64,6 +65,7 @@ class Word:
     more: tuple[Word, ...] = ()
     needs: tuple[str, ...] = ()
     looked_up: bool = False
+    unit: str = "rows"
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -88,7 +90,10 @@ def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
 
 SOURCES: Mapping[str, Word] = {
     "aws": _word(
-        "aws_pipeline", Place("aws", "aws_costs", "cur", "billing_period"), needs=("bucket_url",)
+        "aws_pipeline",
+        Place("aws", "aws_costs", "cur", "billing_period"),
+        needs=("bucket_url",),
+        unit="bytes",
     ),
     "gcp": _word(
         "google_bq_incremental_pipeline",
@@ -119,6 +124,7 @@ SOURCES: Mapping[str, Word] = {
             )
         ),
         needs=("currencies",),
+        unit="trades",
     ),
 }
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipelines.deribit.days import Day
 from pipelines.deribit.market import Market, Span, milliseconds
+from pipelines.deribit.pages import kind_of
 from pipelines.deribit.settings import DeribitSettings
 from scripts.sandbox_deribit_server import Sandbox
 from scripts.sandbox_deribit_tape import DAY, Instrument, Tape
@@ -111,6 +112,37 @@ def random_tape(chance: random.Random, moments: int, most: int, instruments: int
             )
             numbers[instrument.name] += 1
     return tape
+
+
+class Writer:
+    """Writes trades on a sandbox's tape; amounts are 10 times the number of the trade."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.next: dict[str, int] = {}
+
+    def trade(self, day: date, instrument: str, times: int = 1, skip: int = 0) -> None:
+        """`skip` numbers before the first do not exist."""
+        tape = self.sandbox.tape
+        kind = kind_of(instrument)
+        of = Instrument(instrument, kind, "BTC", at(FIRST), at(FIRST, 2_000))
+        if of not in tape.instruments:
+            tape.instruments.append(of)
+        for _ in range(times):
+            number = self.next.get(instrument, 0) + 1 + skip
+            skip, self.next[instrument] = 0, number
+            trade = {
+                "trade_seq": number,
+                "trade_id": str(1_000 + len(tape.rows)),
+                "timestamp": at(day, 1) + 1_000 * len(tape.rows),
+                "tick_direction": 0,
+                "price": 0.5 if instrument != "BTC-PERPETUAL" else 97_000.0,
+                "instrument_name": instrument,
+                "index_price": 97_000.0,
+                "direction": "buy",
+                "amount": 10 * number,
+            }
+            tape.add(of, trade)
 
 
 def day_of(market: Market, settings: DeribitSettings, day: date, currency: str = "BTC") -> Day:

@@ -16,7 +16,13 @@ _OF_A_RUN = ["x_dlt_load_id"]
 
 
 #: Where each source's raw partitions lie.
-RAW = {"aws": "aws_costs/cur/billing_period=*", "gcp": "gcp_costs/billing_export/export_date=*"}
+RAW = {
+    "aws": "aws_costs/cur/billing_period=*",
+    "gcp": "gcp_costs/billing_export/export_date=*",
+    "deribit": "deribit/trades/trade_date=*",
+}
+#: And its marts.
+MARTS = {"deribit": "marts/*/deribit-*.parquet"}
 
 
 def published(data: Path, word: str = "aws") -> dict[str, Any]:
@@ -27,7 +33,7 @@ def published(data: Path, word: str = "aws") -> dict[str, Any]:
             for folder in sorted(data.glob(RAW[word]))
         },
         "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
-        "costs": _tables(data, "marts/costs/*.parquet"),
+        "marts": _tables(data, MARTS.get(word, "marts/costs/*.parquet")),
         "history": {
             path.name: [
                 {k: v for k, v in row.items() if k not in ("published_at", "bytes")}

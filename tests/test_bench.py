@@ -76,6 +76,22 @@ FIGURES = {
     },
 }
 
+DERIBIT = {
+    "deribit_loop_s": None,
+    "deribit_sandbox_s": None,
+    "deribit_idle_wall_s": None,
+    "deribit_load_wall_s": None,
+    "deribit_again_wall_s": None,
+    "deribit_normalize_wall_s": None,
+    "deribit_clickhouse_wall_s": None,
+    "deribit_ratio": ("at_most", 1.5),
+    "deribit_rate": None,
+    "deribit_clickhouse_rate": None,
+    "deribit_load_peak_mb": ("at_most", 800),
+    "deribit_normalize_peak_mb": ("at_most", 800),
+    "deribit_clickhouse_peak_mb": ("at_most", 800),
+}
+
 
 def limit(figure: dict[str, Any]) -> tuple[str, float] | None:
     for name in ("at_most", "at_least"):
@@ -102,6 +118,15 @@ def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     assert [figure["key"] for figure in figures if not math.isfinite(figure["value"])] == []
     assert document["bill"] == {"rows": 2000, "columns": 63, "files": 4, "rounds": 1}
     assert [path.name for path in home.iterdir()] == ["bills"]
+
+
+def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
+    options = ["--json", "--rows", "2000", "--rounds", "1", "--home", str(tmp_path / "bench")]
+    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "deribit", *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    (section,) = json.loads(ran.stdout)["sections"]
+    assert {figure["key"]: limit(figure) for figure in section["figures"]} == DERIBIT
 
 
 def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.deribit.client import Malformed
 from pipelines.deribit.market import Market, Span
+from pipelines.deribit.pages import Asked, kind_of, parse
 from pipelines.partitions import PartitionError
 from scripts.sandbox_deribit_server import Faults, Sandbox
 from scripts.sandbox_deribit_tape import Shape, Tape, make
@@ -111,6 +113,24 @@ def test_production_is_never_asked_for_what_it_has_forgotten() -> None:
         trap = Span(at(FIRST) - 86_400_000, at(FIRST, 23))
         assert market.window(market.production, "BTC", "any", trap).trades.num_rows == 0
     assert same(day, on_tape(tape, "BTC", FIRST, at(FIRST, 23.5)))
+
+
+def test_a_page_of_another_kind_is_no_answer() -> None:
+    names = {
+        "BTC_USDC": "spot",
+        "BTC-PERPETUAL": "future",
+        "BTC-5DEC26": "future",
+        "XRP_USDC-30JUN25-2d35-C": "option",
+        "BTC-FS-5DEC26_PERP": "future_combo",
+        "BTC-CS-5DEC26-70000_75000": "option_combo",
+    }
+    assert {name: kind_of(name) for name in names} == names
+    trade = random_tape(random.Random(3), moments=1, most=1, instruments=1).rows[0]
+    body = b'{"result":{"trades":[%s],"has_more":false}}' % trade
+    assert parse(body, Asked(kind="future")).trades.num_rows == 1
+    assert parse(body, Asked(kind="any")).trades.num_rows == 1
+    with pytest.raises(Malformed, match="BTC-1DEC26, which is no option"):
+        parse(body, Asked(kind="option"))
 
 
 def test_the_test_network_refuses_days_that_it_cannot_have() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
@@ -44,6 +44,8 @@ HASTY = [kind for kind in FAULTS if kind != "slow"]
     parallel=st.integers(1, 4),
     rate=st.sampled_from((0.0, 0.1, 0.3)),
 )
+@example(seed=2705, page=12, most=29, parallel=1, rate=0.3)  # a page of another kind, twice
+@example(seed=919, page=8, most=24, parallel=2, rate=0.3)  # an empty page of another kind
 def test_what_is_loaded_is_the_tape(
     seed: int, page: int, most: int, parallel: int, rate: float
 ) -> None:

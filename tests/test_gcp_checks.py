@@ -31,7 +31,7 @@ def offending(commands: Commands) -> dict[str, list[list[str]]]:
         elif ": one row per" in text:
             name = text.partition(": ")[0]
             found[name] = []
-    found.pop("freshness")
+    found.pop("freshness", None)
     return found
 
 

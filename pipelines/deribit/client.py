@@ -125,6 +125,7 @@ class Host:
         found: requests.Session | None = getattr(self._threads, "session", None)
         if found is None:
             found = self._threads.session = requests.Session()
+            found.trust_env = False
             found.headers["User-Agent"] = "cloud-cost-etl"
         return found
 

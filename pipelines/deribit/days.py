@@ -81,16 +81,26 @@ class Digest:
             array = pa.concat_arrays(column.chunks) if column.num_chunks else column
             made.update(np.asarray(array.is_null()).tobytes())
             if pa.types.is_string(array.type):
-                made.update(np.asarray(pc.binary_length(array).fill_null(0)).tobytes())
-                made.update(b"".join(pc.cast(array, pa.binary()).drop_null().to_pylist()))
+                made.update(np.asarray(pc.binary_length(array).fill_null(0)))
+                made.update(_text_of(array))
             else:
-                made.update(np.asarray(array.fill_null(0)).tobytes())
+                made.update(np.asarray(array.fill_null(0)))
         return table
 
     def text(self) -> str:
         """Of everything so far. Columns apart, since a day may be cut anywhere."""
         together = hashlib.sha256(b"".join(made.digest() for made in self._columns))
         return together.hexdigest()[:28]
+
+
+def _text_of(array: pa.StringArray) -> memoryview:
+    """The bytes of all its texts, one after the other."""
+    whole = pa.concat_arrays([pc.fill_null(array, "")])
+    _, offsets, data = whole.buffers()
+    if data is None:
+        return memoryview(b"")
+    ends = np.frombuffer(offsets, np.int32)[whole.offset : whole.offset + len(whole) + 1]
+    return memoryview(data)[int(ends[0]) : int(ends[-1])]
 
 
 def read_day(
@@ -135,13 +145,14 @@ def read_day(
         raise PartitionError(f"deribit {currency}: stopped while it was read. Run again.")
     more = [table for proof in proofs.values() for table in proof.trades]
     if more:
-        trades = _unique(_one_table([trades, *more]))
+        trades = _one_table([trades, *more])
         log.info(
             "deribit: %d trades by number that the sweep had not", sum(t.num_rows for t in more)
         )
     holes = [hole for proof in proofs.values() for hole in proof.holes]
     last = {name: proof.last for name, proof in proofs.items()}
-    return Day(trades, _order(trades), holes, last, read_at)
+    trades, order = _ordered(trades)
+    return Day(trades, order, holes, last, read_at)
 
 
 def _cut(span: Span, parts: int) -> list[Span]:
@@ -154,14 +165,27 @@ def _one_table(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
-def _order(trades: pa.Table) -> Numbers:
-    """Rows by instrument, number and id: the same for the same trades."""
+def _ordered(trades: pa.Table) -> tuple[pa.Table, Numbers]:
+    """Each trade id once, and the rows by instrument and number: the same for the same trades.
+
+    A trade comes twice from two answers that overlap, or by number when it was swept after all.
+    """
+    codes, seqs, order = _by_number(trades)
+    ahead, behind = order[1:], order[:-1]
+    if not ((codes[ahead] == codes[behind]) & (seqs[ahead] == seqs[behind])).any():
+        return trades, order
+    trades = _unique(trades)
+    return trades, _by_number(trades)[2]
+
+
+def _by_number(trades: pa.Table) -> tuple[Numbers, Numbers, Numbers]:
+    """Instruments by rank, numbers, and the order by both."""
     codes, names = _codes(trades)
     rank = np.empty(len(names), np.int64)
     rank[np.argsort(np.array(names, object), kind="stable")] = np.arange(len(names))
     seqs = numbers(trades, "trade_seq")
-    order: Numbers = np.lexsort((seqs, rank[codes] if len(names) else codes))
-    return order
+    ranks = rank[codes] if len(names) else codes
+    return ranks, seqs, np.lexsort((seqs, ranks))
 
 
 def _by_instrument(trades: pa.Table) -> dict[str, Numbers]:

@@ -94,7 +94,7 @@ class Market:
             "count": self._page_size,
             "sorting": sorting,
         }
-        asked = Asked(start=span.start, end=span.end, begins=begins)
+        asked = Asked(start=span.start, end=span.end, begins=begins, kind=kind)
         return host.ask(
             "get_last_trades_by_currency_and_time", parameters, lambda body: parse(body, asked)
         )

@@ -1,12 +1,14 @@
 """A page of trades as an arrow table, checked against what was asked for.
 
 Arrow's own JSON parser reads a page in a tenth of the time of Python's and without holding its
-lock. What it refuses (a `combo_trade_id` that is a number here and text there) goes row by row.
+lock. `combo_trade_id`, a number here and text there, is made text before; what it refuses goes row
+by row.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +47,22 @@ REQUIRED = ("trade_id", "trade_seq", "instrument_name", "timestamp", "direction"
 REPEATED = ("instrument_name", "direction", "liquidation", "combo_id")
 HELD = pa.schema([f.with_type(WORDS) if f.name in REPEATED else f for f in TRADE])
 """The same in memory: text that repeats is kept once."""
+_KINDS = {
+    "spot": re.compile(r"[^-]+"),
+    "future": re.compile(r"[^-]+-(PERPETUAL|\d{1,2}[A-Z]{3}\d\d)"),
+    "option": re.compile(r"[^-]+-\d{1,2}[A-Z]{3}\d\d-\d+(d\d+)?-[CP]"),
+    "future_combo": re.compile(r"[^-]+-FS-.*"),
+    "option_combo": re.compile(r".*"),
+}
+"""By the instrument's name, the first that fits."""
 _LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
-_FIELDS = [field for field in TRADE if field.name not in _LENIENT]
+_COMBO_TRADE = b'"combo_trade_id":'
+_BARE = re.compile(rb"^ *(\d+)")
 _PAGE = pa.schema(
     [
         (
             "result",
-            pa.struct([("trades", pa.list_(pa.struct(_FIELDS))), ("has_more", pa.bool_())]),
+            pa.struct([("trades", pa.list_(pa.struct(TRADE))), ("has_more", pa.bool_())]),
         )
     ]
 )
@@ -70,6 +81,7 @@ class Asked:
     first: int | None = None
     last: int | None = None
     begins: bool = False
+    kind: str = "any"
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,11 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     return found
 
 
+def kind_of(instrument: str) -> str:
+    """As `kind` asks for it."""
+    return next(kind for kind, form in _KINDS.items() if form.fullmatch(instrument))
+
+
 def parse(body: bytes, asked: Asked) -> Page:
     """Raises ApiError for an error's envelope, Malformed for anything that is no such page."""
     found = _by_arrow(body) or _by_rows(body)
@@ -104,10 +121,12 @@ def parse(body: bytes, asked: Asked) -> Page:
 
 
 def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
+    start, *others = body.split(_COMBO_TRADE)  # many times faster than one pattern over the page
+    text = _COMBO_TRADE.join([start, *(_BARE.sub(rb'"\1"', part, count=1) for part in others)])
     try:
         document = pj.read_json(
-            io.BytesIO(body),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(body) + 1),
+            io.BytesIO(text),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
             parse_options=pj.ParseOptions(explicit_schema=_PAGE, newlines_in_values=True),
         )
     except (pa.ArrowException, ValueError):
@@ -120,20 +139,7 @@ def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
     if more is None or not lists[0].is_valid:
         return None
     rows = pa.Table.from_struct_array(lists.flatten())
-    columns = []
-    for field in TRADE:
-        if field.name not in rows.column_names:
-            columns.append(pa.nulls(rows.num_rows, field.type))
-            continue
-        column = rows[field.name]
-        if field.name in _LENIENT and not (
-            pa.types.is_integer(column.type)
-            or pa.types.is_string(column.type)
-            or pa.types.is_null(column.type)
-        ):
-            return None
-        columns.append(column.cast(field.type))
-    return pa.table(columns, schema=TRADE), more
+    return rows.select(TRADE.names), more
 
 
 def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
@@ -169,6 +175,10 @@ def _check(trades: pa.Table, asked: Asked) -> None:
         column = numbers(trades, name)
         if (low is not None and column.min() < low) or (high is not None and column.max() > high):
             raise Malformed(f"trades outside the {name} that was asked for")
+    if asked.kind in _KINDS:
+        for name in trades["instrument_name"].unique().to_pylist():
+            if kind_of(name) != asked.kind:
+                raise Malformed(f"a trade of {name}, which is no {asked.kind}")
     if asked.instrument is not None:
         others = pc.any(pc.not_equal(trades["instrument_name"], asked.instrument)).as_py()
         if others:

@@ -18,6 +18,7 @@ from pipelines.deribit.market import Market, Span, milliseconds
 from pipelines.deribit.pages import Page, numbers
 from pipelines.partitions import PartitionError
 
+_EMPTY_TRIES = 4
 _KINDS = ("future", "option", "spot", "future_combo", "option_combo")
 
 
@@ -28,10 +29,8 @@ def sweep(
     start, known = span.start, False
     while start <= span.end and not rest():
         left = Span(start, span.end)
-        page = market.window(host, currency, kind, left, begins=known)
+        page = _page(market, host, currency, kind, left, begins=known)
         if not page.has_more:
-            if not page.trades.num_rows:
-                _confirm_empty(market, host, currency, kind, left)
             yield page.trades
             return
         following = int(page.timestamps()[-1])
@@ -43,19 +42,26 @@ def sweep(
         start, known = start + 1, False
 
 
-def _confirm_empty(market: Market, host: Host, currency: str, kind: str, span: Span) -> None:
-    """Nothing at all is believed only when it is said twice, in two ways."""
-    if market.window(host, currency, kind, span, "desc").trades.num_rows:
-        raise PartitionError(
-            f"{host.url}: no {currency} trades in ascending order, but some in descending order, "
-            f"from {span.start} to {span.end}. Deribit is not consistent now; run again later."
-        )
+def _page(
+    market: Market, host: Host, currency: str, kind: str, span: Span, begins: bool = False
+) -> Page:
+    """The first page. Nothing at all is believed only when it is said twice, in two ways."""
+    for _ in range(_EMPTY_TRIES):
+        page = market.window(host, currency, kind, span, begins=begins)
+        if page.trades.num_rows:
+            return page
+        if not market.window(host, currency, kind, span, "desc").trades.num_rows:
+            return page
+    raise PartitionError(
+        f"{host.url}: no {currency} trades in ascending order, but some in descending order, "
+        f"from {span.start} to {span.end}. Deribit is not consistent now; run again later."
+    )
 
 
 def burst(market: Market, host: Host, currency: str, kind: str, moment: Span) -> Iterator[pa.Table]:
     """All trades of one millisecond that may be more than two pages."""
     for one in _KINDS if kind == "any" else (kind,):
-        up = market.window(host, currency, one, moment)
+        up = _page(market, host, currency, one, moment)
         if not up.has_more:
             yield up.trades
             continue
@@ -72,6 +78,8 @@ def burst(market: Market, host: Host, currency: str, kind: str, moment: Span) ->
 def _of_instrument(market: Market, host: Host, name: str, moment: Span) -> Iterator[pa.Table]:
     """One instrument's trades of a millisecond: by time while they fit, else by number."""
     page = market.moment(host, name, moment)
+    if not page.trades.num_rows:
+        page = market.moment(host, name, moment, "desc")
     if not page.has_more:
         yield page.trades
         return
@@ -94,7 +102,9 @@ def _chunk(market: Market, host: Host, name: str, number: int, step: int) -> pa.
 
 
 def _meet(up: Page, down: Page) -> bool:
-    return bool(set(up.trades["trade_id"].to_pylist()) & set(down.trades["trade_id"].to_pylist()))
+    """Whether two pages from both ends have all between; one page twice has not."""
+    first, last = (set(page.trades["trade_id"].to_pylist()) for page in (up, down))
+    return bool(first & last) and first != last
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:

@@ -87,6 +87,7 @@ class Store(Layout):
                 "delivered_at": p.delivered_at.isoformat(),
             }
             for p in partitions
+            if known.get(p.key, {}).get("fingerprint") != p.fingerprint
         }
         if new != known:
             target = self.target(place.word)

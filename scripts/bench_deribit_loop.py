@@ -1,0 +1,40 @@
+"""Ask a server what is listed in a file, a path a line, and throw the answers away.
+
+    python scripts/bench_deribit_loop.py URL FILE THREADS
+
+Prints how long that took, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The bare loop."""
+    url, file, threads = arguments
+    paths = Path(file).read_text(encoding="utf-8").splitlines()
+    own = threading.local()
+
+    def ask(path: str) -> int:
+        if not hasattr(own, "session"):
+            own.session = requests.Session()
+        return len(own.session.get(url + path, timeout=60).content)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(int(threads)) as pool:
+        size = sum(pool.map(ask, paths))
+    print(json.dumps({"seconds": time.perf_counter() - started, "bytes": size}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
