@@ -54,6 +54,9 @@ class Destination(Protocol):
     def published(self, place: Place) -> Mapping[str, str]:
         """The fingerprint of each partition that is current."""
 
+    def provider(self, place: Place) -> Iterable[Mapping[str, str]]:
+        """What was noted of the provider: partition and fingerprint."""
+
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, for the checks."""
 
@@ -76,6 +79,7 @@ class Planned:
 
     partition: Partition
     reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
+    published: str = ""  # the fingerprint that is current
 
     @property
     def to_load(self) -> bool:
@@ -109,7 +113,7 @@ def plan(
         return "forced" if selection.force else "unchanged"
 
     found = provider.partitions(selection, published)
-    return [Planned(p, reason(p)) for p in found if p.key in selection]
+    return [Planned(p, reason(p), published.get(p.key, "")) for p in found if p.key in selection]
 
 
 def load(
@@ -131,7 +135,8 @@ def load(
         run = _Run(entry, destination, provider, selection, progress)
         for planned in outcome.planned:
             if planned.to_load:
-                run.load_or_report(planned.partition, outcome)
+                run.load_or_report(planned, outcome)
+        run.note_unchanged()
     return outcome
 
 
@@ -157,21 +162,34 @@ class _Run:
         self.destination, self.provider, self.progress = destination, provider, progress
         self.rows = 0  # of the partition that was carried last
         self.landed: Partition
+        self.unchanged: list[Partition] = []  # as only reading could tell
         # what a killed run left in the working directory is planned anew
         self.pipeline = _pipeline(entry, destination).drop()
 
-    def load_or_report(self, partition: Partition, outcome: Outcome) -> None:
+    def load_or_report(self, planned: Planned, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
+        partition = planned.partition
         try:
             self._load(partition)
             outcome.loaded.append(partition.key)
         except Unchanged:
             log.info("%s %s: read, unchanged", self.word, partition.key)
+            self.unchanged.append(replace(partition, fingerprint=planned.published))
         except ConfigurationError:
             raise
         except UserError as error:
             outcome.failed[partition.key] = error
             self.progress.failed(self.word, partition.key, error)
+
+    def note_unchanged(self) -> None:
+        """Make good the note that a run did not come to that was killed after it had published."""
+        if self.unchanged and self.entry.listed:
+            place = self.entry.place
+            noted = {
+                row["partition"]: row["fingerprint"] for row in self.destination.provider(place)
+            }
+            missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
+            self.destination.remember_provider(place, missed)
 
     def _load(self, partition: Partition) -> None:
         started = time.monotonic()

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from pipelines.catalogue import DuckConnection, local_connection, urls
 from pipelines.clickhouse.statements import SQL, Mart, mart_selects
+from pipelines.destinations import workdir
 from pipelines.destinations.store import Store
 from pipelines.lock import held
 from pipelines.normalize.marts import LINKED
@@ -41,6 +42,7 @@ def compute(store: Store) -> list[str]:
     with ExitStack() as locks:
         for path in store.lock_files(_WORD):
             locks.enter_context(held(path, f"{_WORD} ({path})"))
+        workdir.remove(store.scratch, _WORD)  # what a killed run left
         return [*_whole_marts(store), *_marts_by_partition(store)]
 
 
