@@ -54,6 +54,9 @@ class Destination(Protocol):
     def published(self, place: Place) -> Mapping[str, str]:
         """The fingerprint of each partition that is current."""
 
+    def provider(self, place: Place) -> Iterable[Mapping[str, str]]:
+        """What was noted of the provider: partition and fingerprint."""
+
     def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, for the checks."""
 
@@ -76,6 +79,7 @@ class Planned:
 
     partition: Partition
     reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
+    published: str = ""  # the fingerprint that is current
 
     @property
     def to_load(self) -> bool:
@@ -109,7 +113,7 @@ def plan(
         return "forced" if selection.force else "unchanged"
 
     found = provider.partitions(selection, published)
-    return [Planned(p, reason(p)) for p in found if p.key in selection]
+    return [Planned(p, reason(p), published.get(p.key, "")) for p in found if p.key in selection]
 
 
 def load(
@@ -129,12 +133,12 @@ def load(
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.place, listed)
         run = _Run(entry, destination, provider, selection, progress)
-        wanted = [planned.partition for planned in outcome.planned if planned.to_load]
+        wanted = [planned for planned in outcome.planned if planned.to_load]
         progress.plan(entry.place.word, len(wanted), entry.unit)
-        for partition in wanted:
-            run.load_or_report(partition, outcome)
+        for planned in wanted:
+            run.load_or_report(planned, outcome)
             progress.ended()
-        run.remember_unchanged()
+        run.note_unchanged()
     return outcome
 
 
@@ -160,30 +164,33 @@ class _Run:
         self.destination, self.provider, self.progress = destination, provider, progress
         self.rows = 0  # of the partition that was carried last
         self.landed: Partition
-        self.unchanged: list[Partition] = []
+        self.unchanged: list[Partition] = []  # as only reading could tell
         # what a killed run left in the working directory is planned anew
         self.pipeline = _pipeline(entry, destination).drop()
 
-    def load_or_report(self, partition: Partition, outcome: Outcome) -> None:
+    def load_or_report(self, planned: Planned, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
+        partition = planned.partition
         try:
             self._load(partition)
             outcome.loaded.append(partition.key)
         except Unchanged:
-            self.unchanged.append(partition)
             log.info("%s %s: read, unchanged", self.word, partition.key)
+            self.unchanged.append(replace(partition, fingerprint=planned.published))
         except ConfigurationError:
             raise
         except UserError as error:
             outcome.failed[partition.key] = error
             self.progress.failed(self.word, partition.key, error)
 
-    def remember_unchanged(self) -> None:
-        """What was read and is published: a run that was killed may not have noted it."""
-        if self.entry.listed and self.unchanged:
-            found = self.entry.published(self.destination, self.entry.place)
-            read = [replace(each, fingerprint=found[each.key]) for each in self.unchanged]
-            self.destination.remember_provider(self.entry.place, read)
+    def note_unchanged(self) -> None:
+        """Make good the note that a run did not come to that was killed after it had published."""
+        if self.unchanged and self.entry.listed:
+            place = self.entry.place
+            rows = self.destination.provider(place)
+            noted = {row["partition"]: row["fingerprint"] for row in rows}
+            missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
+            self.destination.remember_provider(place, missed)
 
     def _load(self, partition: Partition) -> None:
         started = time.monotonic()

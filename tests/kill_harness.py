@@ -18,10 +18,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 _CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate",
              "os.symlink", "shutil.rmtree", "shutil.move", "shutil.copyfile"}  # fmt: skip
+
+Point = TypeVar("Point")
+
+
+def some(points: list[Point], most: int) -> list[Point]:
+    """At most so many of them, evenly, the first and the last among them; KILL_STRIDE=1: all."""
+    if os.environ.get("KILL_STRIDE") == "1" or len(points) <= most:
+        return points
+    return [points[number * (len(points) - 1) // (most - 1)] for number in range(most)]
 
 
 @dataclass(frozen=True)

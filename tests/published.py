@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,35 @@ _OF_A_RUN = ["x_dlt_load_id"]
 RAW = {
     "aws": "aws_costs/cur/billing_period=*",
     "gcp": "gcp_costs/billing_export/export_date=*",
+    "stripe": "stripe/balance_transactions/created_month=*",
+    "fx": "fx/ecb_rates/rate_year=*",
     "deribit": "deribit/trades/trade_date=*",
 }
-#: And its marts.
-MARTS = {"deribit": "marts/*/deribit-*.parquet"}
+#: Which marts are made of it.
+MARTS = {
+    "stripe": ("marts/revenue/*.parquet", "marts/margin_daily/*.parquet"),
+    "fx": ("marts/fx_rates/*.parquet",),
+    "deribit": ("marts/*/deribit-*.parquet",),
+}
 
 
-def published(data: Path, word: str = "aws") -> dict[str, Any]:
-    """Raw, normalised, mart and history by partition: equal when two states are the same."""
+def published(data: Path, word: str = "aws", without: Sequence[str] = ()) -> dict[str, Any]:
+    """Raw, normalised, marts and history by partition: equal when two states are the same.
+
+    `without` names columns of the history that differ between two runs of this word.
+    """
+    left_out = ("published_at", "bytes", *without)
+    marts = [_tables(data, files) for files in MARTS.get(word, ("marts/costs/*.parquet",))]
     return {
         "raw": {
             folder.name: (_delivery(folder)["fingerprint"], _rows(sorted(folder.glob("*.parquet"))))
             for folder in sorted(data.glob(RAW[word]))
         },
         "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
-        "marts": _tables(data, MARTS.get(word, "marts/costs/*.parquet")),
+        "marts": {path: rows for mart in marts for path, rows in mart.items()},
         "history": {
             path.name: [
-                {k: v for k, v in row.items() if k not in ("published_at", "bytes")}
+                {k: v for k, v in row.items() if k not in left_out}
                 for row in pq.read_table(path).to_pylist()
             ]
             for path in sorted(data.glob("deliveries/*.parquet"))

@@ -40,23 +40,28 @@ def query(config: ClickHouseConfig, sql: str) -> list[tuple[Any, ...]]:
 
 
 def published(
-    config: ClickHouseConfig, raw: str = RAW, normalised: str = NORMALISED
+    config: ClickHouseConfig,
+    raw: str = RAW,
+    normalised: str = NORMALISED,
+    mart: str = "costs",
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Raw, normalised, history and what the provider has: equal when two states are the same."""
+    """Raw, normalised, history and what the provider has: equal when two states are the same.
+
+    `without` names further columns that differ between two runs.
+    """
     with ClickHouseManager(config) as manager:
 
-        def rows(table: str, without: str) -> list[tuple[Any, ...]]:
-            return sorted(
-                manager.execute(f"select * except ({without}) from {table} final")
-                if table == "provider_partitions"
-                else manager.execute(f"select * except ({without}) from {table}"),
-                key=repr,
-            )
+        def rows(table: str, of_a_run: str) -> list[tuple[Any, ...]]:
+            final = " final" if table == "provider_partitions" else ""
+            left_out = ", ".join((of_a_run, *without))
+            found = manager.execute(f"select * except ({left_out}) from {table}{final}")
+            return sorted(found, key=repr)
 
         return {
             "raw": rows(raw, "x_dlt_load_id"),
             "normalised": rows(normalised, "x_dlt_load_id"),
-            "costs": rows("costs", "x_dlt_load_id"),
+            "costs": rows(mart, "x_dlt_load_id"),
             "history": rows("deliveries", "published_at"),
             "provider": rows("provider_partitions", "seen_at"),
             "loaded": rows("raw_partitions", "loaded_at"),

@@ -129,6 +129,26 @@ def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
     assert {figure["key"]: limit(figure) for figure in section["figures"]} == DERIBIT
 
 
+def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
+    options = ["--rows", "30000", "--rounds", "1", "--home", str(tmp_path / "bench")]
+    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "stripe", "--json", *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    (section,) = json.loads(ran.stdout)["sections"]
+    assert {figure["key"]: limit(figure) for figure in section["figures"]} == {
+        "stripe_loop_s": None,
+        "stripe_load_wall_s": None,
+        "stripe_start_up_s": None,
+        "stripe_load_s": None,
+        "stripe_unchanged_s": None,
+        "stripe_loop_rate": None,
+        "stripe_rate": None,
+        "stripe_ratio": ("at_most", 1.3),
+        "stripe_load_peak_mb": ("at_most", 800),
+    }
+    assert [each for each in section["figures"] if not math.isfinite(each["value"])] == []
+
+
 def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         bench.main(["load", "speed"])

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -18,25 +17,16 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from scripts.bigquery_server import BigQueryServer
 from tests.clickhouse_proxy import Victim
 from tests.days import billed, environ, put
-from tests.kill_harness import Harness
+from tests.kill_harness import Harness, some
 from tests.published import copy_state, leftovers, published
 from tests.test_kill_clickhouse import World as Warehouse
 from tests.test_kill_clickhouse import kill_points
-
-Point = TypeVar("Point")
 
 OLD = {"2026-10-28": [1.0], "2026-10-29": [2.0, 4.0], "2026-10-30": [8.0]}
 #: A day is emptied, one has fewer rows, one is new.
 NEW = {"2026-10-29": [16.0], "2026-10-30": [8.0], "2026-10-31": [32.0, 64.0]}
 #: So many kill points of each kind, evenly; KILL_STRIDE=1 takes all of them, which takes long.
 MOST = int(os.environ.get("KILL_MOST", "3"))
-
-
-def some(points: list[Point], most: int = MOST) -> list[Point]:
-    """At most so many, the first and the last among them."""
-    if os.environ.get("KILL_STRIDE") == "1" or len(points) <= most:
-        return points
-    return [points[number * (len(points) - 1) // (most - 1)] for number in range(most)]
 
 
 class World:
@@ -87,7 +77,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) 
     for command, taken in steps.items():
         ours = [n for n, step in enumerate(taken, 1) if "/data/" in step]
         assert len(ours) > 10, command
-        for count, number in enumerate(some(ours)):
+        for count, number in enumerate(some(ours, MOST)):
             copy_state(world.start, world.live)
             if command == "normalize":
                 world.run("load")

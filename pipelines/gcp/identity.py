@@ -17,7 +17,7 @@ _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _SCOPES = ["https://www.googleapis.com/auth/bigquery"]
 
 
-class _GitHub(identity_pool.SubjectTokenSupplier):  # type: ignore[misc]  # without types
+class _GitHub(identity_pool.SubjectTokenSupplier):
     def get_subject_token(self, context: Any, request: Any) -> str:
         return github_identity.token(context.audience, os.environ)
 
