@@ -1,14 +1,14 @@
 """A query's rows as arrow: over the BigQuery Storage API where it can be had, else over REST.
 
 Storage is gRPC and needs the package google-cloud-bigquery-storage and the right
-bigquery.readsessions.create. Without either, pages of JSON are made arrow column by column; the
-client's own conversion looks at every cell in Python and takes four times as long.
+bigquery.readsessions.create. Without either, pages of JSON are made arrow column by column
+(pages.py); the client's own conversion looks at every cell in Python.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from itertools import chain
 from typing import Any
@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 from google.api_core import exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
+
+from pipelines.gcp.pages import Cells
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +61,13 @@ def storage_client(client: bigquery.Client) -> Any:
     return package.BigQueryReadClient(credentials=client._credentials)
 
 
-def of_page(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def of_page(rows: Cells | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows of the REST API, `{"f": [{"v": text}, …]}`, as arrow."""
-    lines = [[cell["v"] for cell in row["f"]] for row in rows]
-    columns = zip(*lines, strict=True) if lines else ([] for _ in schema)
+    columns: Iterable[Any] = ([] for _ in schema)
+    if isinstance(rows, Cells):
+        columns = rows.columns() if len(rows) else columns
+    elif rows:
+        columns = zip(*([cell["v"] for cell in row["f"]] for row in rows), strict=True)
     return pa.Table.from_arrays(
         [_column(texts, field.type) for texts, field in zip(columns, schema, strict=True)],
         schema=schema,
@@ -71,7 +76,7 @@ def of_page(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 def _column(texts: Any, kind: pa.DataType) -> pa.Array:
     """Texts of one column in its type; a time is a whole number of microseconds."""
-    column = pa.array(texts, pa.string())
+    column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
     if kind == pa.string():
         return column
     if pa.types.is_boolean(kind):

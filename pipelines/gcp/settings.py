@@ -8,6 +8,7 @@ from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from google.cloud import bigquery
 
 from pipelines.gcp.identity import federated
+from pipelines.gcp.pages import read_by_arrow
 from pipelines.partitions import ConfigurationError
 
 
@@ -91,4 +92,6 @@ def open_client(settings: GcpSettings) -> bigquery.Client:
             "sources.gcp.project is not set, and the credentials name no project. Set "
             "SOURCES__GCP__PROJECT to the project that runs the queries."
         )
-    return bigquery.Client(project=project, credentials=credentials, location=settings.location)
+    client = bigquery.Client(project=project, credentials=credentials, location=settings.location)
+    client._http.hooks["response"].append(read_by_arrow)
+    return client
