@@ -2,10 +2,10 @@
 
     python scripts/bench.py [SECTION …] [--rows 2000000] [--json] [--strict]
 
-Sections: load, unique, peer, memory, unchanged; clickhouse, gcp, stripe and deribit only when they
-are named. One generated bill of 63 columns serves all but the last two; it is made once and kept in
-.bench/. What is compared runs on the same files and disk, in turns, with the files in the page
-cache. Limits are meant for the full size on a machine that does nothing else.
+Sections: load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp, stripe,
+deribit and partitions. One generated bill of 63 columns serves all but these last four; it is made
+once and kept in .bench/. What is compared runs on the same files and disk, in turns, with the files
+in the page cache. Limits are meant for the full size on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from scripts import bench_clickhouse, bench_deribit, bench_gcp, bench_local, bench_stripe
+from scripts import (
+    bench_clickhouse,
+    bench_deribit,
+    bench_gcp,
+    bench_local,
+    bench_partitions,
+    bench_stripe,
+)
 from scripts.bench_figures import Section, document, machine, table
 from scripts.bench_process import ROOT, BenchError
 from scripts.bench_runs import Bench
@@ -38,9 +45,10 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "gcp": bench_gcp.gcp,
     "stripe": bench_stripe.stripe,
     "deribit": bench_deribit.deribit,
+    "partitions": bench_partitions.partitions,
     "clickhouse": bench_clickhouse.clickhouse,
 }
-ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit"}
+ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions"}
 out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 progress = Console(stderr=True, highlight=False, style="dim")
 

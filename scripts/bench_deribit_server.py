@@ -40,8 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     trades, days = (int(argument) for argument in arguments)
     tape = make(["BTC"], FIRST, days, Shape(trades_per_day=trades // days))
     over = datetime(FIRST.year, FIRST.month, FIRST.day, 4, tzinfo=UTC) + timedelta(days=days)
-    with Recorder(tape, round(over.timestamp() * 1000)) as server:
-        server.asked = []
+    server = Recorder(tape, round(over.timestamp() * 1000))
+    server.asked = []
+    with server:
         last = FIRST + timedelta(days=days - 1)
         told = {"url": server.url, "environ": server.environ, "trades": len(tape.rows)}
         print(json.dumps(told | {"first": str(FIRST), "last": str(last)}), flush=True)

@@ -65,6 +65,11 @@ class Server:
         credentials = {f"CREDENTIALS__{name}": str(value) for name, value in settings.items()}
         return {f"DESTINATION__CLICKHOUSE__{name}": value for name, value in credentials.items()}
 
+    @property
+    def password(self) -> str:
+        """Of its user."""
+        return self._password
+
     def ask(self, statement: str, database: str = DATABASE) -> str:
         """The answer to a statement, as text. Raises BenchError with the server's reason."""
         login = base64.b64encode(f"{self.ready['user']}:{self._password}".encode()).decode()

@@ -1,33 +1,40 @@
-"""One hour of Deribit, of the sandbox or with --real, against what was asked another way.
+"""One hour of Deribit, of the sandbox or with --real, into a local ClickHouse, and what is there.
 
     python scripts/e2e_validate.py [--real] [--currency BTC]
 
-The hour is swept and proven as a load does it, then swept again backwards by instrument, and the
-two are compared trade by trade.
+The hour is swept and proven as a load does it and published. Then it is asked for again, backwards
+by instrument, and both tables are compared with that; the checks of Deribit's trades follow.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipelines import checks
+from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.deribit.days import Day, read_day
 from pipelines.deribit.market import Market, Span, milliseconds
 from pipelines.deribit.settings import DeribitSettings, configuration
+from pipelines.destinations.warehouse import connect
+from scripts import deribit_local
 from scripts.sandbox_deribit import sandbox
 
+HOUR = timedelta(hours=1)
+INFORMS = "deribit_known_holes"  # what the exchange does not have is no fault of ours
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when both are the same."""
+
+def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None = None) -> int:
+    """0 when all is the same; a `server` is used instead of one that is started."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--real", action="store_true", help="ask Deribit itself")
+    parser.add_argument("--real", action="store_true", help="ask the configured hosts")
     parser.add_argument("--currency", default="BTC")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
@@ -40,24 +47,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 requests_per_second=10_000,
                 backoff_seconds=0.005,
             )
-        return _validate(Market(settings), settings, options.currency)
+        config = stack.enter_context(deribit_local.warehouse(server))
+        failed = list(_validate(Market(settings), settings, options.currency, config))
+    for failure in failed:
+        print(f"wrong: {failure}")
+    print("wrong" if failed else "all the same")
+    return int(bool(failed))
 
 
-def _validate(market: Market, settings: DeribitSettings, currency: str) -> int:
-    end = market.now() - timedelta(hours=1)
-    span = Span(milliseconds(end - timedelta(hours=1)), milliseconds(end))
+def _validate(
+    market: Market, settings: DeribitSettings, currency: str, config: ClickHouseConfig
+) -> Iterator[str]:
+    start = (market.now() - 2 * HOUR).replace(minute=0, second=0, microsecond=0)
+    span = Span(milliseconds(start), milliseconds(start + HOUR) - 1)
     day = read_day(market, settings, currency, span, market.now(), {}, lambda rows: None)
-    loaded = set(day.trades["trade_id"].to_pylist())
+    asked = market.calls
+    print(f"{currency} from {start:%Y-%m-%d %H:%M} UTC: {day.rows:,} trades of "
+          f"{len(day.last):,} instruments, {len(day.holes):,} holes, {asked:,} calls")  # fmt: skip
+    size = deribit_local.publish(config, day, currency, start.date())
+    print(f"published: {size:,} bytes of parquet")
     again = _by_instrument(market, day, span)
-    print(f"{currency}: {len(loaded):,} trades in an hour, {len(day.last):,} instruments")
-    print(f"{len(day.holes)} holes, {market.calls:,} calls")
-    print(f"by instrument and time: {len(again):,} trades")
-    if day.rows == len(loaded) and loaded == again:
-        print("the same")
-        return 0
-    print(f"only swept: {sorted(loaded - again)[:5]}")
-    print(f"only by instrument: {sorted(again - loaded)[:5]}")
-    return 1
+    print(f"by instrument and time: {len(again):,} trades, {market.calls - asked:,} calls")
+    yield from _compare(config, again, start)
+
+
+def _compare(config: ClickHouseConfig, again: set[str], start: datetime) -> Iterator[str]:
+    with connect(config) as client:
+        for table in deribit_local.TABLES:
+            ids = [row[0] for row in client.query(f"select trade_id from {table}").result_rows]
+            print(f"{table}: {len(ids):,} rows, {len(set(ids)):,} trades")
+            if len(ids) != len(set(ids)):
+                yield f"{table} has trades twice"
+            if missing := again - set(ids):
+                yield f"{table} lacks {len(missing)} trades: {', '.join(sorted(missing)[:5])}"
+            if others := set(ids) - again:
+                yield f"{table} has {len(others)} others: {', '.join(sorted(others)[:5])}"
+        outside = client.query(
+            "select count() from trades where traded_at < {from:DateTime64(6, 'UTC')} "
+            "or traded_at >= {to:DateTime64(6, 'UTC')}",
+            parameters={"from": start, "to": start + HOUR},
+        ).result_rows[0][0]
+        if outside:
+            yield f"trades has {outside} of another hour"
+        names = [name for name in checks.named() if name.startswith("deribit_")]
+        for result in checks.run(checks.ClickHouseConnection(client, config), names):
+            print(f"{result.name}: {len(result.rows)} rows")
+            if result.rows and result.name != INFORMS:
+                yield f"{result.name}: {result.rows[0]}"
 
 
 def _by_instrument(market: Market, day: Day, span: Span) -> set[str]:

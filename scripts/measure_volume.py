@@ -1,15 +1,15 @@
-"""What one day of Deribit is: trades, calls, seconds, bytes as parquet; projected to a range.
+"""What one day of Deribit is: trades, calls, seconds, bytes; projected to a range of days.
 
     python scripts/measure_volume.py 2026-10-31 --currency BTC --from 2019-01-01
 
-Reads the configured hosts (SOURCES__DERIBIT__*), writes nothing that stays.
+Reads the configured hosts (SOURCES__DERIBIT__*) and publishes into a ClickHouse that it starts for
+itself; nothing of both stays.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -18,16 +18,17 @@ from pathlib import Path
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.deribit.calendar import start_of
-from pipelines.deribit.days import RAW, read_day
+from pipelines.deribit.days import read_day
 from pipelines.deribit.market import Market, milliseconds
 from pipelines.deribit.settings import configuration
 from pipelines.deribit.sweep import day_span
-from pipelines.landing import write_rows
+from scripts import deribit_local
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
+def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None = None) -> int:
+    """Measure and print; a `server` is used instead of one that is started."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("day", type=date.fromisoformat)
     parser.add_argument("--currency", default="BTC")
@@ -38,20 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     span = day_span(milliseconds(start_of(options.day)), milliseconds(market.now()))
     started, before = time.perf_counter(), market.calls
     found = read_day(market, settings, options.currency, span, market.now(), {}, lambda rows: None)
-    seconds, calls = time.perf_counter() - started, market.calls - before
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trades.parquet"
-        rows = write_rows(path, RAW, found.slices())
-        size = path.stat().st_size
+    seconds, calls, rows = time.perf_counter() - started, market.calls - before, found.rows
     print(f"{options.currency} {options.day}: {rows:,} trades, {calls:,} calls, {seconds:.1f} s")
-    print(f"in memory {found.trades.nbytes / 1e6:,.1f} MB, parquet {size / 1e6:,.2f} MB")
-    if options.first and rows:
+    sizes = {"as sent": market.bytes, "in memory": int(found.trades.nbytes)}
+    with deribit_local.warehouse(server) as config:
+        sizes["raw parquet"] = deribit_local.publish(config, found, options.currency, options.day)
+        sizes |= {f"ClickHouse {k}": v for k, v in deribit_local.bytes_of(config).items()}
+    for name, size in sizes.items():
+        print(f"{name}: {size / 1e6:,.2f} MB, {size / max(rows, 1):,.0f} bytes a trade")
+    if options.first:
         days = (options.day - options.first).days + 1
         hours = days * calls / settings.requests_per_second / 3600
-        print(
-            f"{days:,} such days: {days * rows:,} trades, {days * size / 1e9:,.1f} GB of parquet, "
-            f"{days * calls:,} calls, {hours:,.1f} h at {settings.requests_per_second:g} a second"
-        )
+        pace = f"{hours:,.1f} h at {settings.requests_per_second:g} a second"
+        print(f"{days:,} such days: {days * rows:,} trades, {days * calls:,} calls, {pace}")
+        print(", ".join(f"{name} {days * size / 1e9:,.2f} GB" for name, size in sizes.items()))
     return 0
 
 

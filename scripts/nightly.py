@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from pipelines import github_identity  # noqa: E402 (after the path is set)
+from pipelines.gcp import github  # noqa: E402 (after the path is set)
 from pipelines.partitions import ConfigurationError, UserError  # noqa: E402
 from pipelines.report import money  # noqa: E402
 from pipelines.sources import SOURCES, is_configured, words  # noqa: E402
@@ -217,7 +217,11 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
         keys = client.assume_role_with_web_identity(
             RoleArn=role,
             RoleSessionName="nightly",
-            WebIdentityToken=github_identity.token("sts.amazonaws.com", environ),
+            WebIdentityToken=github.token(
+                "sts.amazonaws.com",
+                environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"),
+                environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+            ),
         )["Credentials"]
     except (BotoCoreError, ClientError) as error:
         raise ConfigurationError(

@@ -59,7 +59,7 @@ THIRD_PARTIES: list[tuple[str, set[str]]] = [
     (r"pipelines\.normalize\.run", ARROW | {"dlt", "pandas"}),
     (NORMALIZE, ARROW | {"pandas"}),
     (r"pipelines\.aws(_pipeline|\..+)", ARROW | {"dlt", "boto3", "botocore", "s3transfer"}),
-    (r"pipelines\.(google_bq_incremental_pipeline|gcp\..+)", ARROW | {"dlt", "google"}),
+    (r"pipelines\.(google_bq_incremental_pipeline|gcp\..+)", ARROW | {"dlt", "google", "requests"}),
     (r"pipelines\.stripe(_pipeline|\..+)", ARROW | {"dlt", "stripe"}),
     (r"pipelines\.fx(_pipeline|\..+)", ARROW | {"dlt", "requests"}),
     (r"pipelines\.deribit(_pipeline|\..+)", ARROW | {"dlt", "requests"}),

@@ -123,10 +123,16 @@ def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
 def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
     options = ["--json", "--rows", "2000", "--rounds", "1", "--home", str(tmp_path / "bench")]
     command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "deribit", *options]
+    command.insert(3, "partitions")
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    (section,) = json.loads(ran.stdout)["sections"]
+    section, days = json.loads(ran.stdout)["sections"]
     assert {figure["key"]: limit(figure) for figure in section["figures"]} == DERIBIT
+    assert {figure["key"] for figure in days["figures"]} == {
+        f"partitions_{table}_{key}"
+        for table in ("days", "months")
+        for key in ("fill_s", "replace_s", "published_s", "day_s", "instrument_s", "all_s", "parts")
+    }
 
 
 def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -> None:

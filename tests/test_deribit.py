@@ -13,9 +13,10 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.deribit.client import Malformed
-from pipelines.deribit.market import Market, Span
+from pipelines.deribit.market import Market, Span, milliseconds
 from pipelines.deribit.pages import Asked, kind_of, parse
 from pipelines.partitions import PartitionError
+from scripts.sandbox_deribit_answers import funding, volatility
 from scripts.sandbox_deribit_server import Faults, Sandbox
 from scripts.sandbox_deribit_tape import Shape, Tape, make
 from tests.commands import Commands
@@ -80,6 +81,27 @@ def test_parquet_has_the_tape_and_a_second_run_reads_only_what_may_change(
     assert "deribit_known_holes" in results
     assert "conservation" not in results
     assert "gaps" not in results
+
+
+def test_hourly_tables_have_every_hour_of_the_month_so_far(
+    sandbox: Sandbox, commands: Commands
+) -> None:
+    assert commands("load", "deribit", "--from", "2026-11-22").status == 0
+    start, hour = at(date(2026, 11, 1)), 3_600_000
+    asked = {"start_timestamp": str(start), "end_timestamp": str(NOW - 1), "resolution": "3600"}
+    names = ("open", "high", "low", "close")
+    index = [dict(zip(names, row[1:], strict=True)) for row in volatility(asked)["data"]]
+    rates = [{k: v for k, v in row.items() if k != "timestamp"} for row in funding(asked)]
+    for table, named, name, wanted in (
+        ("volatility_index", "currency", "BTC", index),
+        ("funding_rates", "instrument_name", "BTC-PERPETUAL", rates),
+    ):
+        (path,) = (commands.data / "deribit" / table / f"month=2026-11.{name}").glob("*.parquet")
+        found = pq.ParquetFile(path).read().to_pylist()
+        moments = [milliseconds(row.pop("measured_at")) for row in found]
+        assert moments == list(range(start, NOW, hour))
+        assert found == [{named: name} | values for values in wanted]
+        assert len(found) == 21 * 24 + 20
 
 
 def test_clickhouse_has_the_tape_and_a_day_loaded_again_replaces_itself(

@@ -113,7 +113,7 @@ class World:
 
     def nets(self, pattern: str, worth: float) -> dict[str, float]:
         """Net by month of every file of a pattern."""
-        rows = duckdb.sql(
+        rows = duckdb.execute(
             "select strftime(to_timestamp(created) at time zone 'UTC', '%Y-%m'), "
             f"sum(net) * {worth} from '{self.data}/{pattern}' group by 1"
             if worth != 1
@@ -127,7 +127,7 @@ class World:
         seen_is_whole(self.nets("normalized_stripe/*/*.parquet", 1), step)
         mart = self.nets("marts/revenue/*.parquet", 1)
         assert mart in (total(OLD), total(NEW)), step
-        rates = duckdb.sql(
+        rates = duckdb.execute(
             f"select max(rate_date) from '{self.data}/marts/fx_rates/*.parquet'"
         ).fetchall()
         assert rates in ([(OLD_RATES,)], [(NEW_RATES,)]), step
@@ -200,7 +200,7 @@ class StripeWarehouse(Warehouse):
 
     def newest_rate(self) -> list[tuple[date]]:
         """The last day that has rates."""
-        return there.query(self.database, "select max(rate_date) from fx_rates")  # type: ignore[return-value]  # of dates
+        return there.query(self.database, "select max(rate_date) from fx_rates")
 
 
 @pytest.fixture

@@ -53,6 +53,11 @@ class Market:
         """Requests so far."""
         return self.production.calls + (self.history.calls if self.history else 0)
 
+    @property
+    def bytes(self) -> int:
+        """What came back, as it was sent but unpacked."""
+        return self.production.bytes + (self.history.bytes if self.history else 0)
+
     def parts(self, span: Span) -> Iterator[tuple[Host, Span]]:
         """Which host has which part of a span. Raises PartitionError for what none has."""
         border = milliseconds(self.now() - RECENT)

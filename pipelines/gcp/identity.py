@@ -6,23 +6,28 @@ Rules: cloud.google.com, "Workload identity federation" (direct resource access)
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from google.auth import identity_pool
 
-from pipelines import github_identity
+from pipelines.gcp import github
 
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _SCOPES = ["https://www.googleapis.com/auth/bigquery"]
 
 
-class _GitHub(identity_pool.SubjectTokenSupplier):
+class GitHubJob(identity_pool.SubjectTokenSupplier):
+    """Gives a job's token whenever Google asks for it. `url` and `bearer` come from GitHub."""
+
+    def __init__(self, url: str | None, bearer: str | None) -> None:
+        self._url, self._bearer = url, bearer
+
     def get_subject_token(self, context: Any, request: Any) -> str:
-        return github_identity.token(context.audience, os.environ)
+        """A new one each time. Raises ConfigurationError."""
+        return github.token(context.audience, self._url, self._bearer)
 
 
-def federated(provider: str, token_url: str) -> Any:
+def federated(provider: str, token_url: str, job: GitHubJob) -> Any:
     """Credentials that renew themselves; `provider` is projects/…/providers/…, whole.
 
     They speak as the job's own principal: it is what the roles are granted to.
@@ -31,6 +36,6 @@ def federated(provider: str, token_url: str) -> Any:
         audience=f"//iam.googleapis.com/{provider.strip('/')}",
         subject_token_type=_JWT,
         token_url=token_url,
-        subject_token_supplier=_GitHub(),
+        subject_token_supplier=job,
         scopes=_SCOPES,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
 from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
+from dlt.common.typing import TSecretStrValue
 from google.cloud import bigquery
 
-from pipelines.gcp.identity import federated
+from pipelines.gcp.identity import GitHubJob, federated
 from pipelines.gcp.pages import read_by_arrow
 from pipelines.partitions import ConfigurationError
 
@@ -30,6 +31,10 @@ class GcpPlaces(BaseConfiguration):
     """projects/…/providers/…: a job of GitHub reads by its own identity, without a key."""
     sts_url: str = "https://sts.googleapis.com/v1/token"
     """Where Google exchanges that identity for a token of its own."""
+    actions_id_token_request_url: str | None = None
+    """Where GitHub gives a job its identity; GitHub sets the variable of this name itself."""
+    actions_id_token_request_token: TSecretStrValue | None = None
+    """The job's right to ask there; set by GitHub as well."""
     lookback_days: int = 3
     """So many days before the newest published one are looked at again."""
     maximum_bytes: int = 1024**4
@@ -70,8 +75,9 @@ def configuration() -> GcpSettings:
     if not places.workload_identity_provider:
         return resolve_configuration(GcpSettings(), sections=("sources", "gcp"))
     credentials = GcpDefaultCredentials()
+    job = GitHubJob(places.actions_id_token_request_url, places.actions_id_token_request_token)
     credentials.parse_native_representation(
-        federated(places.workload_identity_provider, places.sts_url)
+        federated(places.workload_identity_provider, places.sts_url, job)
     )
     return GcpSettings(**dict(places), credentials=credentials)  # type: ignore[arg-type]  # its base
 

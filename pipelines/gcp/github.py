@@ -1,33 +1,29 @@
 """The identity that GitHub vouches for in a job with `id-token: write`: roles instead of keys.
 
-Rules: GitHub's "Security hardening your deployments" (OpenID Connect). The token is asked for anew
-each time, lives for minutes, and is written nowhere.
+Rules: GitHub's "OpenID Connect" reference. A token is asked for anew each time, lives for minutes,
+and is written nowhere.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import requests
 
 from pipelines.partitions import ConfigurationError
 
-_URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 
+def token(audience: str, url: str | None, bearer: str | None) -> str:
+    """A signed token for this audience, from the address that GitHub gives to a job with a right.
 
-def token(audience: str, environ: Mapping[str, str]) -> str:
-    """A signed token for this audience. Raises ConfigurationError where GitHub gives none."""
-    if not environ.get(_URL) or not environ.get(_TOKEN):
+    Raises ConfigurationError where it gives none.
+    """
+    if not url or not bearer:
         raise ConfigurationError(
-            "GitHub offers this job no identity token. Give the job `permissions: id-token: write`."
+            "GitHub offers this job no identity token (ACTIONS_ID_TOKEN_REQUEST_URL is not set). "
+            "Give the job `permissions: id-token: write`."
         )
     try:
-        answer = requests.get(
-            environ[_URL],
-            params={"audience": audience},
-            headers={"Authorization": f"bearer {environ[_TOKEN]}"},
-            timeout=30,
-        )
+        headers = {"Authorization": f"bearer {bearer}"}
+        answer = requests.get(url, params={"audience": audience}, headers=headers, timeout=30)
         answer.raise_for_status()
         return str(answer.json()["value"])
     except (requests.RequestException, ValueError, KeyError) as error:
