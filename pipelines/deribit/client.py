@@ -37,6 +37,7 @@ RETRYABLE = frozenset(
     }
 )
 TOO_MANY = frozenset({10028, 10066})
+_PIECE = 1 << 20
 _LONGEST = 60.0  # seconds between two tries
 
 
@@ -76,11 +77,9 @@ class Host:
             reason: Exception
             wait = self._wait(attempt)
             try:
-                answer = self._session().get(
-                    f"{self.url}/public/{method}", params=parameters, timeout=self._timeout
-                )
-                self.bytes += len(answer.content)
-                return self._parsed(answer, parse)
+                answer, body = self._get(method, parameters)
+                self.bytes += len(body)
+                return self._parsed(answer, body, parse)
             except _Again as again:
                 reason, wait = again, max(wait, again.seconds)
                 if again.too_many:
@@ -100,12 +99,20 @@ class Host:
         """`result` of a small answer."""
         return self.ask(method, parameters, lambda body: envelope(body)["result"])
 
-    def _parsed(self, answer: requests.Response, parse: Callable[[bytes], Parsed]) -> Parsed:
+    def _get(self, method: str, parameters: dict[str, Any]) -> tuple[requests.Response, bytes]:
+        """The answer and its body, read at once: `content` takes a page in 24 pieces."""
+        url = f"{self.url}/public/{method}"
+        answer = self._session().get(url, params=parameters, timeout=self._timeout, stream=True)
+        return answer, b"".join(answer.iter_content(_PIECE))
+
+    def _parsed(
+        self, answer: requests.Response, body: bytes, parse: Callable[[bytes], Parsed]
+    ) -> Parsed:
         status = answer.status_code
         try:
             if status == 200:
-                return parse(answer.content)
-            envelope(answer.content)  # an error of Deribit's own says more than the status
+                return parse(body)
+            envelope(body)  # an error of Deribit's own says more than the status
         except ApiError as error:
             if error.code in RETRYABLE:
                 raise _Again(str(error), _after(answer), error.code in TOO_MANY) from error
