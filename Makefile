@@ -114,10 +114,10 @@ test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLI
 		$(wildcard tests/test_*clickhouse*.py tests/test_twins_*.py) \
 		tests/test_compare.py tests/test_ingest.py tests/test_lease.py tests/test_migrate.py
 
-e2e-validate: $(installed) ## Load, check and compare against a real server, step by step
+e2e-validate: $(installed) ## Publish an hour of Deribit into a local ClickHouse and compare it
 	$(python) scripts/e2e_validate.py $(ARGS)
 
-measure-volume: $(installed) ## Measure what a load takes at production's volume
+measure-volume: $(installed) ## Measure the bytes of a day of Deribit and project them (ARGS="2026-10-31")
 	$(python) scripts/measure_volume.py $(ARGS)
 
 lint: $(installed) ## Check style, types, SQL and workflows

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.sandbox_deribit_server import Answer, Sandbox
-from scripts.sandbox_deribit_tape import Shape, make
+from scripts.sandbox_deribit_tape import Shape, Tape, make
 
 FIRST = date(2026, 10, 1)
 
@@ -27,7 +27,9 @@ FIRST = date(2026, 10, 1)
 class Recorder(Sandbox):
     """Remembers what it was asked."""
 
-    asked: list[str]
+    def __init__(self, tape: Tape, now: int) -> None:
+        super().__init__(tape, now)
+        self.asked: list[str] = []
 
     def answer(self, path: str) -> Answer:
         """Status, headers and body of one GET."""
@@ -41,7 +43,6 @@ def main(arguments: Sequence[str]) -> int:
     tape = make(["BTC"], FIRST, days, Shape(trades_per_day=trades // days))
     over = datetime(FIRST.year, FIRST.month, FIRST.day, 4, tzinfo=UTC) + timedelta(days=days)
     server = Recorder(tape, round(over.timestamp() * 1000))
-    server.asked = []
     with server:
         last = FIRST + timedelta(days=days - 1)
         told = {"url": server.url, "environ": server.environ, "trades": len(tape.rows)}
