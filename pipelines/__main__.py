@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    entries = _entries(sources.to_load(options.words))
+    entries = [each for word in sources.to_load(options.words) for each in sources.to_read(word)]
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:

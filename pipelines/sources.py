@@ -54,6 +54,7 @@ class Word:
     section of the configuration; it is in use when one of them is set, or when it needs none.
     `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
     `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
+    `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     """
 
     place: Place
@@ -66,6 +67,7 @@ class Word:
     needs: tuple[str, ...] = ()
     looked_up: bool = False
     unit: str = "rows"
+    chosen_by: str = ""
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -104,6 +106,21 @@ SOURCES: Mapping[str, Word] = {
     "stripe": _word(
         "stripe_pipeline",
         Place("stripe", "stripe", "balance_transactions", "created_month"),
+        *(
+            _word(
+                f"stripe.{module}",
+                Place(f"stripe_{table}", "stripe", table, column, True),
+                chosen_by="sources.stripe.objects",
+                looked_up=column == "listing",
+            )
+            for module, table, column in (
+                ("balance", "balances", "read_date"),
+                ("products", "products", "listing"),
+                ("prices", "prices", "listing"),
+                ("subscriptions", "subscriptions", "listing"),
+                ("invoices", "invoices", "listing"),
+            )
+        ),
         needs=("stripe_secret_key", "accounts"),
     ),
     "fx": _word(
@@ -168,6 +185,24 @@ def how_to_configure(word: str) -> str:
 def tables() -> list[Word]:
     """Every raw table of every source."""
     return [each for word in SOURCES.values() for each in (word, *word.more)]
+
+
+def to_read(word: str) -> list[Word]:
+    """The raw tables of a word that a load reads: its own, and of the others those chosen."""
+    entry = SOURCES[word]
+    return [entry, *(each for each in entry.more if _is_chosen(each))]
+
+
+def _is_chosen(entry: Word) -> bool:
+    if not entry.chosen_by:
+        return True
+    names = dlt.config.get(entry.chosen_by, list) or []
+    known = [each.place.table for each in SOURCES[entry.place.dataset].more]
+    if unknown := [str(name) for name in names if name not in known]:
+        raise ConfigurationError(
+            f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."
+        )
+    return entry.place.table in names
 
 
 def ingestion(word: str, store: Store) -> Word:

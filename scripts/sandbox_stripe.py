@@ -3,7 +3,8 @@
     python scripts/sandbox.py stripe [--port 9060] [--months 4]
 
 GET /v1/balance_transactions, /v1/products, /v1/prices, /v1/subscriptions, /v1/invoices: newest
-first, `limit` (1 to 100, default 10), `starting_after`, `created[gte]` and its like, `has_more`.
+first, `limit` (1 to 100, default 10), `starting_after`, `created[gte]` and its like, `has_more`;
+/v1/balance: what the transactions sum up to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import threading
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +26,7 @@ from urllib.parse import parse_qsl, urlsplit
 from scripts.sandbox_stripe_ledger import transactions
 
 KEY = "rk_test_sandbox0123456789"
-PATHS = ("balance_transactions", "products", "prices", "subscriptions", "invoices")
+PATHS = ("balance_transactions", "products", "prices", "subscriptions", "invoices", "balance")
 
 
 class Objects:
@@ -36,6 +37,10 @@ class Objects:
         self._texts = [json.dumps(each) for each in ordered]
         self._ages = [-each["created"] for each in ordered]  # ascending, for bisect
         self._places = {each["id"]: place for place, each in enumerate(ordered)}
+
+    def all(self) -> Iterator[dict[str, Any]]:
+        """Every object, newest first."""
+        return map(json.loads, self._texts)
 
     def page(self, path: str, query: Mapping[str, str]) -> tuple[int, str]:
         """Status and body of one request."""
@@ -79,13 +84,15 @@ class Fault:
 class StripeServer:
     """A server in a thread of its own; `faults` are given to the next requests, in order.
 
-    `rights` says which lists a key may read; `seen` are the requests that came.
+    `hidden` are ids that lists leave out, though the balance has them. `rights` says which lists a
+    key may read; `seen` are the requests that came.
     """
 
     def __init__(self, port: int = 0, key: str = KEY) -> None:
         self.rights: dict[str, tuple[str, ...]] = {key: PATHS}
         self.objects: dict[str, dict[str, Objects]] = {}
         self.faults: deque[Fault] = deque()
+        self.hidden: set[str] = set()
         self.seen: list[str] = []
         self.versions: set[str] = set()
         self._http = _Server(("127.0.0.1", port), _Handler)
@@ -120,8 +127,25 @@ class StripeServer:
         if path not in self.rights[key]:
             said = f"The provided key '{key[:8]}****{key[-4:]}' does not have the required rights"
             return _error(403, "invalid_request_error", said)
+        if path == "balance":
+            return 200, json.dumps(self._balance(key))
         found = self.objects.get(key, {}).get(path) or Objects([])
+        if self.hidden:
+            found = Objects(row for row in found.all() if row["id"] not in self.hidden)
         return found.page(path, dict(parse_qsl(address.query)))
+
+    def _balance(self, key: str) -> dict[str, Any]:
+        """What the ledger sums up to, as Stripe says it."""
+        ledger = self.objects.get(key, {}).get("balance_transactions") or Objects([])
+        sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+        for row in ledger.all():
+            of = sums[row["status"]]
+            of[row["currency"]] = of.get(row["currency"], 0) + row["net"]
+        currencies = sorted({*sums["available"], *sums["pending"]})
+        return {"object": "balance", "livemode": False} | {
+            kind: [{"amount": of.get(each, 0), "currency": each} for each in currencies]
+            for kind, of in sums.items()
+        }
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -120,3 +120,135 @@ select
     x_fingerprint,
     x_dlt_load_id
 from source;
+
+-- one row per product that is or was sold, as it is now
+create table if not exists stripe__products (
+    listing String comment 'The partition: the account.',
+    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_form LowCardinality(String) comment 'The kind of delivery.',
+    account LowCardinality(Nullable(String)),
+    id Nullable(String),
+    created Nullable(Int64),
+    active Nullable(Bool),
+    name Nullable(String),
+    type LowCardinality(Nullable(String)),
+    default_price Nullable(String),
+    tax_code LowCardinality(Nullable(String)),
+    unit_label LowCardinality(Nullable(String)),
+    updated Nullable(Int64)
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'Products of Stripe.';
+
+-- one row per price of a product, as it is now
+create table if not exists stripe__prices (
+    listing String comment 'The partition: the account.',
+    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_form LowCardinality(String) comment 'The kind of delivery.',
+    account LowCardinality(Nullable(String)),
+    id Nullable(String),
+    created Nullable(Int64),
+    active Nullable(Bool),
+    product Nullable(String),
+    currency LowCardinality(Nullable(String)),
+    unit_amount Nullable(Int64),
+    unit_amount_decimal Nullable(String),
+    type LowCardinality(Nullable(String)),
+    billing_scheme LowCardinality(Nullable(String)),
+    tax_behavior LowCardinality(Nullable(String)),
+    "interval" LowCardinality(Nullable(String)),
+    interval_count Nullable(Int64),
+    usage_type LowCardinality(Nullable(String))
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'Prices of Stripe, in minor units.';
+
+-- one row per subscription, running or ended, as it is now
+create table if not exists stripe__subscriptions (
+    listing String comment 'The partition: the account.',
+    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_form LowCardinality(String) comment 'The kind of delivery.',
+    account LowCardinality(Nullable(String)),
+    id Nullable(String),
+    created Nullable(Int64),
+    status LowCardinality(Nullable(String)),
+    currency LowCardinality(Nullable(String)),
+    collection_method LowCardinality(Nullable(String)),
+    start_date Nullable(Int64),
+    trial_start Nullable(Int64),
+    trial_end Nullable(Int64),
+    billing_cycle_anchor Nullable(Int64),
+    cancel_at_period_end Nullable(Bool),
+    cancel_at Nullable(Int64),
+    canceled_at Nullable(Int64),
+    ended_at Nullable(Int64),
+    latest_invoice Nullable(String),
+    prices Nullable(String),
+    quantities Nullable(String)
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'Subscriptions of Stripe, without customers.';
+
+-- one row per invoice, as it is now
+create table if not exists stripe__invoices (
+    listing String comment 'The partition: the account.',
+    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_form LowCardinality(String) comment 'The kind of delivery.',
+    account LowCardinality(Nullable(String)),
+    id Nullable(String),
+    created Nullable(Int64),
+    status LowCardinality(Nullable(String)),
+    currency LowCardinality(Nullable(String)),
+    billing_reason LowCardinality(Nullable(String)),
+    collection_method LowCardinality(Nullable(String)),
+    subscription Nullable(String),
+    amount_due Nullable(Int64),
+    amount_paid Nullable(Int64),
+    amount_remaining Nullable(Int64),
+    subtotal Nullable(Int64),
+    total Nullable(Int64),
+    attempt_count Nullable(Int64),
+    period_start Nullable(Int64),
+    period_end Nullable(Int64),
+    due_date Nullable(Int64),
+    effective_at Nullable(Int64)
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'Invoices of Stripe, in minor units, without customers.';
+
+-- one row per account and currency: Stripe's own balance at the last look of a day
+create table if not exists stripe__balances (
+    read_date String comment 'The partition: the UTC day.',
+    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
+    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_form LowCardinality(String) comment 'The kind of delivery.',
+    account LowCardinality(Nullable(String)) comment 'By its name in the configuration.',
+    currency LowCardinality(Nullable(String)) comment 'As Stripe writes it: usd.',
+    available Nullable(Int64) comment 'Minor units that can be paid out.',
+    pending Nullable(Int64) comment 'Minor units on their way.',
+    as_of Nullable(DateTime64(6, 'UTC')) comment 'When the newest transaction in it was made.',
+    as_of_second Nullable(Int64) comment 'The same, in seconds since 1970.',
+    as_of_month Nullable(String) comment 'The month of it.',
+    first_month Nullable(String) comment 'The month of the oldest transaction of all accounts.'
+)
+engine = MergeTree
+partition by read_date
+order by ()
+comment 'Balances of Stripe, for the check stripe_balance.';

@@ -38,6 +38,46 @@ from normalized_stripe
 group by x_source, x_partition, x_fingerprint
 union all
 select
+    'stripe_balances' as word,
+    read_date as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from stripe__balances
+group by read_date, x_fingerprint
+union all
+select
+    'stripe_products' as word,
+    "listing" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from stripe__products
+group by "listing", x_fingerprint
+union all
+select
+    'stripe_prices' as word,
+    "listing" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from stripe__prices
+group by "listing", x_fingerprint
+union all
+select
+    'stripe_subscriptions' as word,
+    "listing" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from stripe__subscriptions
+group by "listing", x_fingerprint
+union all
+select
+    'stripe_invoices' as word,
+    "listing" as "partition",
+    x_fingerprint as fingerprint,
+    toInt64(count()) as "rows"
+from stripe__invoices
+group by "listing", x_fingerprint
+union all
+select
     x_source as word,
     x_partition as "partition",
     x_fingerprint as fingerprint,
@@ -109,6 +149,56 @@ with loaded as (
         max(x_dlt_load_id) as load_id
     from stripe__balance_transactions
     group by created_month, x_fingerprint
+    union all
+    select
+        'stripe_balances' as word,
+        read_date as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__balances
+    group by read_date, x_fingerprint
+    union all
+    select
+        'stripe_products' as word,
+        "listing" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__products
+    group by "listing", x_fingerprint
+    union all
+    select
+        'stripe_prices' as word,
+        "listing" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__prices
+    group by "listing", x_fingerprint
+    union all
+    select
+        'stripe_subscriptions' as word,
+        "listing" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__subscriptions
+    group by "listing", x_fingerprint
+    union all
+    select
+        'stripe_invoices' as word,
+        "listing" as "partition",
+        x_fingerprint as fingerprint,
+        toInt64(count()) as "rows",
+        max(x_delivered_at) as delivered_at,
+        max(x_dlt_load_id) as load_id
+    from stripe__invoices
+    group by "listing", x_fingerprint
     union all
     select
         'fx' as word,

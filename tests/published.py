@@ -32,7 +32,7 @@ MARTS = {
 
 
 def published(data: Path, word: str = "aws", without: Sequence[str] = ()) -> dict[str, Any]:
-    """Raw, normalised, marts and history by partition: equal when two states are the same.
+    """Raw, normalised, marts (under `costs`) and history: equal when two states are the same.
 
     `without` names columns of the history that differ between two runs of this word.
     """
@@ -44,7 +44,7 @@ def published(data: Path, word: str = "aws", without: Sequence[str] = ()) -> dic
             for folder in sorted(data.glob(RAW[word]))
         },
         "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
-        "marts": {path: rows for mart in marts for path, rows in mart.items()},
+        "costs": {path: rows for mart in marts for path, rows in mart.items()},
         "history": {
             path.name: [
                 {k: v for k, v in row.items() if k not in left_out}

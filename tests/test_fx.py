@@ -97,12 +97,15 @@ def test_no_network_is_said_in_words(commands: Commands) -> None:
 # sql/fx_rates.csv.
 
 
+HEAD = "rate_date:date,currency:currency,units_per_eur:rate"
+
+
 def marts_with(folder: Path, *lines: str) -> str:
     """The select of fx_rates with these hand-kept rates."""
     (folder / "marts").mkdir(exist_ok=True)
     source = Path(__file__).parents[1] / "sql" / "marts" / "10_fx_rates.sql"
     (folder / "marts" / source.name).write_text(source.read_text())
-    (folder / "fx_rates.csv").write_text("\n".join(["rate_date,currency,units_per_eur", *lines]))
+    (folder / "fx_rates.csv").write_text("\n".join([HEAD, *lines]))
     (mart_,) = mart_selects(folder)
     return mart_.select
 

@@ -341,7 +341,7 @@ def test_a_csv_becomes_a_select_on_both_engines(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n1\n", "'a' names no column. Write name:type, of text, date, number."),
+        ("a\n1\n", "'a' names no column. Write name:type, of text, date, number, currency, rate."),
         ("a:date\nsoon\n", "line 2: 'soon' is no date for a."),
         ("a:number\n1\nnan\n", "line 3: 'nan' is no number for a."),
         ("a:number,b:text\n1\n", "line 2: 1 cells, but the first line names 2."),

@@ -113,12 +113,16 @@ class World:
 
     def nets(self, pattern: str, worth: float) -> dict[str, float]:
         """Net by month of every file of a pattern."""
-        rows = duckdb.execute(
-            "select strftime(to_timestamp(created) at time zone 'UTC', '%Y-%m'), "
-            f"sum(net) * {worth} from '{self.data}/{pattern}' group by 1"
-            if worth != 1
-            else f"select x_partition, sum(net) from '{self.data}/{pattern}' group by 1"
-        ).fetchall()
+        rows = (
+            duckdb.connect()
+            .execute(
+                "select strftime(to_timestamp(created) at time zone 'UTC', '%Y-%m'), "
+                f"sum(net) * {worth} from '{self.data}/{pattern}' group by 1"
+                if worth != 1
+                else f"select x_partition, sum(net) from '{self.data}/{pattern}' group by 1"
+            )
+            .fetchall()
+        )
         return {month: round(float(net), 6) for month, net in rows}
 
     def is_whole(self, step: str) -> None:
@@ -127,9 +131,11 @@ class World:
         seen_is_whole(self.nets("normalized_stripe/*/*.parquet", 1), step)
         mart = self.nets("marts/revenue/*.parquet", 1)
         assert mart in (total(OLD), total(NEW)), step
-        rates = duckdb.execute(
-            f"select max(rate_date) from '{self.data}/marts/fx_rates/*.parquet'"
-        ).fetchall()
+        rates = (
+            duckdb.connect()
+            .execute(f"select max(rate_date) from '{self.data}/marts/fx_rates/*.parquet'")
+            .fetchall()
+        )
         assert rates in ([(OLD_RATES,)], [(NEW_RATES,)]), step
 
 

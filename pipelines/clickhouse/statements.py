@@ -6,12 +6,11 @@
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
-    {fx_rates}                   the rows of sql/fx_rates.csv as a select, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py). In them
 
-    {values:budgets}             the rows of sql/budgets.csv as a select (clickhouse/values.py)
+    {values:fx_rates}            the rows of sql/fx_rates.csv as a select (clickhouse/values.py)
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import dlt
@@ -108,37 +106,7 @@ def _mart_text(text: str, folder: Path) -> str:
     """A mart's select with its placeholders filled in; what is portable has no database."""
     if "{reporting_currency}" in text:
         text = text.replace("{reporting_currency}", reporting_currency())
-    if "{fx_rates}" in text:
-        text = text.replace("{fx_rates}", _hand_kept(folder / "fx_rates.csv"))
     return "\n".join(_with_arguments(line, folder) for line in text.splitlines())
-
-
-def _hand_kept(path: Path) -> str:
-    """The rows of fx_rates.csv as one select. Raises ConfigurationError for a row that is none."""
-    row = "select cast('{0}' as date) as rate_date, '{1}' as currency, "
-    row += "cast('{2}' as decimal(38, 9)) as units_per_eur"
-    selects = [row.format("1970-01-01", "EUR", "1") + " where 1 = 0"]
-    with path.open(encoding="utf-8", newline="") as lines:
-        for number, cells in enumerate(csv.reader(lines)):
-            if number and cells:
-                selects.append(row.format(*_checked(cells, f"{path.name}, line {number + 1}")))
-    return "\n    union all\n    ".join(selects)
-
-
-def _checked(cells: Sequence[str], where: str) -> list[str]:
-    found = [cell.strip() for cell in cells]
-    shapes = (r"\d{4}-\d\d-\d\d", "[A-Z]{3}", r"\d{1,20}(\.\d{1,9})?")
-    is_row = len(found) == 3 and all(map(re.fullmatch, shapes, found)) and float(found[2]) > 0
-    try:
-        if is_row:
-            date.fromisoformat(found[0])
-            return found
-    except ValueError:
-        pass
-    raise ConfigurationError(
-        f"{where}: {','.join(cells)!r} is no rate. Write the day, the currency and its units for "
-        "one euro, as 2026-10-01,KWD,0.331."
-    )
 
 
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:

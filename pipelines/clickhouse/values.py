@@ -3,6 +3,8 @@
     from_month:date,amount_usd:number       the first line: a name and a type per column
     2026-01,90000                           a month means its first day
 
+Types are text, date, number, currency (ISO 4217) and rate (a decimal above zero, exact).
+
 A configured file takes its place: `[normalize] budgets = "my/budgets.csv"` for {values:budgets}.
 """
 
@@ -89,5 +91,30 @@ def _number(text: str) -> str:
     return f"cast({number:f} as double)"
 
 
-_LITERALS: Mapping[str, Callable[[str], str]] = {"text": _text, "date": _date, "number": _number}
-_EMPTY = {"text": "''", "date": "cast('1970-01-01' as date)", "number": "cast(0 as double)"}
+def _currency(text: str) -> str:
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise ValueError(text)
+    return f"'{text}'"
+
+
+def _rate(text: str) -> str:
+    """Exact, above zero."""
+    if not re.fullmatch(r"\d{1,20}(\.\d{1,9})?", text) or not Decimal(text):
+        raise ValueError(text)
+    return f"cast('{text}' as decimal(38, 9))"
+
+
+_LITERALS: Mapping[str, Callable[[str], str]] = {
+    "text": _text,
+    "date": _date,
+    "number": _number,
+    "currency": _currency,
+    "rate": _rate,
+}
+_EMPTY = {
+    "text": "''",
+    "date": "cast('1970-01-01' as date)",
+    "number": "cast(0 as double)",
+    "currency": "''",
+    "rate": "cast('0' as decimal(38, 9))",
+}

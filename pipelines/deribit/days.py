@@ -81,17 +81,10 @@ class Digest:
             array = pa.concat_arrays(column.chunks) if column.num_chunks else column
             made.update(np.asarray(array.is_null()).tobytes())
             if pa.types.is_string(array.type):
-<<<<<<< HEAD
-                made.update(np.asarray(pc.binary_length(array).fill_null(0)).data)
-                made.update(_text_of(array))
-            else:
-                made.update(np.asarray(array.fill_null(0)).data)
-=======
                 made.update(np.asarray(pc.binary_length(array).fill_null(0)).tobytes())
                 made.update(_text_of(array))
             else:
                 made.update(np.asarray(array.fill_null(0)).tobytes())
->>>>>>> h6
         return table
 
     def text(self) -> str:

@@ -146,4 +146,4 @@ def _wait_of(headers: object, attempt: int) -> float:
 
 def _right(path: str) -> str:
     name = path.rpartition("/")[2]
-    return "Balance transactions" if "balance" in name else name.replace("_", " ").capitalize()
+    return "Balance" if name.startswith("balance") else name.capitalize()

@@ -15,12 +15,15 @@ ONE = "main"
 
 @configspec
 class StripeSettings(BaseConfiguration):
-    """One key, or several accounts by name; how many days are read again; how many threads."""
+    """One key, or several accounts by name; how many days are read again; how many threads;
+    which tables besides the ledger.
+    """
 
     stripe_secret_key: TSecretStrValue | None = None
     accounts: dict[str, str] | None = None
     lookback_days: int = 35
     workers: int = 4
+    objects: list[str] | None = None
     api_base: str | None = None
 
     def key_by_account(self) -> dict[str, str]:
@@ -36,7 +39,7 @@ class StripeSettings(BaseConfiguration):
         if not found:
             raise ConfigurationError(
                 "No key of Stripe. Set SOURCES__STRIPE__STRIPE_SECRET_KEY to a restricted key that "
-                "may read balance transactions, or sources.stripe.accounts in .dlt/secrets.toml."
+                "has the right Balance: Read, or sources.stripe.accounts in .dlt/secrets.toml."
             )
         if empty := [name for name, key in found.items() if not key]:
             raise ConfigurationError(

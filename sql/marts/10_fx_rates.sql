@@ -1,7 +1,8 @@
 -- one row per day and currency: the exchange rates that count
 -- Hand-kept ones, of sql/fx_rates.csv, win over the ECB's of the same day.
 with manual as (
-    select kept.rate_date, kept.currency, kept.units_per_eur from ({fx_rates}) as kept
+    select kept.rate_date, kept.currency, kept.units_per_eur
+    from {values:fx_rates} as kept
 ),
 
 -- the euro itself has a rate on every day that has any
