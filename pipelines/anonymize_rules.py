@@ -85,6 +85,7 @@ RULES: Mapping[str, Rule] = dict(
         *_rules("pseudonym", "sku_price_id", "price"),
         *_rules("pseudonym", "commitment_discount_id commitment_id", "commitment"),
         *_rules("pseudonym", "x_fingerprint fingerprint", "delivery"),
+        *_rules("pseudonym", "product", "product"),
         *_rules("tags", "tags"),
         # how much
         *_rules("scale", "billed_cost effective_cost list_cost contracted_cost x_credit_amount"),

@@ -19,7 +19,7 @@ from scripts.rill_columns import path_of
 
 FILLED = ("revenue", "margin_daily", "trades", "trades_daily")
 _WORDS = {
-    "class": ["revenue_gross", "revenue_contra", "dispute", "processing_fee", "unclassified"],
+    "class": ["revenue", "contra", "dispute", "fee", "movement", "unclassified"],
     "level": ["instrument", "expiry"],
     "direction": ["buy", "sell"],
     "kind": ["option", "future"],

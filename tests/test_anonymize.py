@@ -163,8 +163,8 @@ def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(world:
         assert [text for text in texts if long.search(text)] == []
         _holds_the_rules(table, columns, old, new, factor)
     assert filled == [
-        "normalized_aws", "costs", "margin_daily", "cost_overview", "cost_movers", "commitments",
-        "restatements", "freshness", "deliveries",
+        "normalized_aws", "costs", "cost_daily", "margin_daily", "margin_by_product",
+        "cost_overview", "cost_movers", "commitments", "restatements", "freshness", "deliveries",
     ]  # fmt: skip
     if world.kind == "filesystem":  # nor in names, footers and whatever else the files hold
         for path in Path(world.to).rglob("*"):
@@ -240,11 +240,19 @@ def test_credits_shares_and_joins_stay_true(world: World) -> None:
     assert sorted(map(repr, normalised)) == sorted(map(repr, rows))
 
 
+def _as_text(rows: list[dict[str, Any]]) -> list[str]:
+    """In whatever order a server reads and adds up its parts."""
+    return sorted(
+        repr({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()}) for row in rows
+    )
+
+
 def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: World) -> None:
     assert world.copy().status == 0
     first = {table: world.rows(table, of_copy=True) for table in published_tables(TAGS)}
     assert world.copy().status == 0
-    assert {t: world.rows(t, of_copy=True) for t in first} == first
+    for table, rows in first.items():
+        assert _as_text(world.rows(table, of_copy=True)) == _as_text(rows), table
     ran = world.copy("--shift-years", "-4")
     assert ran.status == 0, ran
     moved = world.rows("costs", of_copy=True)

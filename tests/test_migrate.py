@@ -245,7 +245,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     ),
     "a-mart-is-another": (
         lambda sql: sql.edit(MARTS, r"select \* from normalized_deribit",
-                             "select x_partition, price from normalized_deribit"),
+                             "select * except (block_rfq_id) from normalized_deribit"),
         [],
     ),
 }  # fmt: skip

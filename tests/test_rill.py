@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,24 @@ import pyarrow.parquet as parquet
 import pytest
 
 from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.normalize.columns import constants
+from pipelines.normalize.schema import arrow_of
+from pipelines.normalize.shapes import published_tables
 from scripts.rill_columns import path_of
 from tests import rill_sample
 from tests.estate import TAGS, Estate, estate  # noqa: F401 (a fixture)
 from tests.rill_project import ROOT, Project, dimensions, measures, problems, table_of
 from tests.rill_sql import ClickHouseEngine, DuckEngine, differences, make_models, queries
-from tests.stub_shapes import tables
 
 PROJECT = Project.read()
 #: They hold the time of a publishing, which is another one on each destination.
 TIMED = ("deliveries", "restatements", "freshness")
 VIEWS = PROJECT.of("metrics_view")
+
+
+def tables(tag_columns: Sequence[str]) -> dict[str, pa.Schema]:
+    """Every table that a dashboard may read, by its name in ClickHouse."""
+    return {name: arrow_of(columns) for name, columns in published_tables(tag_columns).items()}
 
 
 @dataclass
@@ -120,6 +128,17 @@ def test_every_configured_tag_and_every_part_of_the_cost_explorer_is_a_dimension
     wanted |= {"COALESCE(sub_account_name, sub_account_id)"}
     wanted |= {"COALESCE(resource_name, resource_id)"}
     assert wanted - shown == set()
+
+
+def test_revenue_is_filtered_by_classes_that_the_rules_give() -> None:
+    named = {
+        name
+        for measure in measures(VIEWS["revenue"]).values()
+        for name in re.findall(r"class = '(\w+)'", measure["expression"])
+    }
+    given = set(constants("stripe_categories.csv", "reporting_category", "class").values())
+    assert named == {"revenue", "contra", "dispute", "fee", "unclassified"}
+    assert named - given == {"unclassified"}
 
 
 def test_every_metrics_view_has_an_explore_and_every_subject_a_canvas() -> None:
@@ -387,7 +406,7 @@ DIFFERENT = {
     ),
     "halves are rounded to even by one of them": ("cost_movers", "ROUND(0.5 + 0 * COUNT(*))"),
     "the quotient of decimals keeps nine digits on one": (
-        "margin_daily", "SUM(fees) / NULLIF(SUM(revenue_gross), 0)",
+        "revenue", "SUM(fee_reporting) / NULLIF(SUM(gross_reporting), 0)",
     ),
 }  # fmt: skip
 
@@ -396,7 +415,7 @@ DIFFERENT = {
 def test_a_measure_on_which_the_engines_differ_is_seen(engines: Engines, what: str) -> None:
     model, expression = DIFFERENT[what]
     measure = {"name": "mine", "expression": expression, "format_preset": "humanize"}
-    series = "month" if model == "cost_movers" else "date"
+    series = "month" if model == "cost_movers" else "activity_date"
     view = {"model": model, "dimensions": [], "measures": [measure], "timeseries": series}
     sql = dict(queries(view | {"smallest_time_grain": "day"}))["over time"]
     assert differences(engines.dev.rows(sql), engines.prod.rows(sql), 1) != []

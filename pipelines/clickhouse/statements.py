@@ -11,6 +11,7 @@ So a constant, a configured key or a conversion stands once for both twins. sql/
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py). In them
 
     {values:fx_rates}            the rows of sql/fx_rates.csv as a select (clickhouse/values.py)
+    {product:cost}               a line's product by sql/products.csv (clickhouse/products.py)
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import dlt
 
+from pipelines.clickhouse.products import product_of
 from pipelines.clickhouse.values import rows_of
 from pipelines.normalize.schema import tag_column_name, tag_key
 from pipelines.partitions import ConfigurationError
@@ -139,6 +141,8 @@ def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
 def _filled(name: str, argument: str, folder: Path) -> str:
     if name == "values":
         return rows_of(argument, folder)
+    if name == "product":
+        return product_of(argument, folder)
     macro = folder / "macros" / f"{name}.sql"
     if macro.exists():
         body = "\n".join(

@@ -27,6 +27,20 @@ def rows_of(stem: str, folder: Path) -> str:
 
     Raises ConfigurationError, which names file, line and column, for what cannot be read.
     """
+    path, head, rows = table_of(stem, folder)
+    columns = [_column(path, cell) for cell in head]
+    selects = [_select(path, number, columns, row) for number, row in enumerate(rows, start=2)]
+    if not selects:
+        empty = ", ".join(f"{_EMPTY[kind]} as {name}" for name, kind in columns)
+        return f"(select {empty} where 1 = 0)"
+    return f"({' union all '.join(selects)})"
+
+
+def table_of(stem: str, folder: Path) -> tuple[Path, list[str], list[list[str]]]:
+    """The file that counts, the cells of its first line, and those of the others.
+
+    Raises ConfigurationError.
+    """
     path = _file_of(stem, folder)
     try:
         with path.open(encoding="utf-8", newline="") as lines:
@@ -36,12 +50,7 @@ def rows_of(stem: str, folder: Path) -> str:
             f"{path} cannot be read ({error}). Its first line names the columns, as in "
             "from_month:date,amount_usd:number"
         ) from error
-    columns = [_column(path, cell) for cell in head]
-    selects = [_select(path, number, columns, row) for number, row in enumerate(rows, start=2)]
-    if not selects:
-        empty = ", ".join(f"{_EMPTY[kind]} as {name}" for name, kind in columns)
-        return f"(select {empty} where 1 = 0)"
-    return f"({' union all '.join(selects)})"
+    return path, head, rows
 
 
 def _file_of(stem: str, folder: Path) -> Path:

@@ -90,3 +90,24 @@ MARGIN_DAILY: tuple[Column, ...] = (
     Column("margin_ratio", "number", True, "margin / revenue_gross; NULL without revenue."),
     Column("cost_per_revenue", "number", True, "cost_effective / revenue_gross."),
 )
+
+COST_DAILY: tuple[Column, ...] = (
+    Column("date", "date", False, "Day (UTC) of usage."),
+    Column("source", "text", False, "Of which source: aws, gcp."),
+    Column("product", "text", False, "By sql/products.csv; else unassigned."),
+    Column("reporting_currency", "text", False, "[normalize] reporting_currency."),
+    Column("billed", "number", True, "As invoiced; NULL without a rate."),
+    Column("effective", "number", True, "Commitments spread over their use; NULL without a rate."),
+)
+
+MARGIN_BY_PRODUCT: tuple[Column, ...] = (
+    Column("date", "date", False, "Day (UTC) of activity and of usage."),
+    Column("product", "text", False, "By sql/products.csv; else unassigned."),
+    Column("reporting_currency", "text", False, "What every amount is in."),
+    Column("revenue_gross", "number", True, "Charges and platform earnings."),
+    Column("revenue_net", "number", True, "After refunds, disputes, fees and taxes."),
+    Column("cost_billed", "number", True, "As invoiced, of every provider."),
+    Column("cost_effective", "number", True, "Commitments spread over their use."),
+    Column("margin", "number", True, "revenue_net - cost_effective."),
+    Column("margin_ratio", "number", True, "margin / revenue_gross; NULL without revenue."),
+)

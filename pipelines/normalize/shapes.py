@@ -11,7 +11,15 @@ import pyarrow as pa
 
 from pipelines.normalize.overview_shapes import OVERVIEW_MARTS
 from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
-from pipelines.normalize.schema_revenue import FX, FX_RATES, MARGIN_DAILY, REVENUE, STRIPE
+from pipelines.normalize.schema_revenue import (
+    COST_DAILY,
+    FX,
+    FX_RATES,
+    MARGIN_BY_PRODUCT,
+    MARGIN_DAILY,
+    REVENUE,
+    STRIPE,
+)
 
 COST_WORDS = ("aws", "gcp")
 """The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""
@@ -135,7 +143,9 @@ _OTHERS: dict[str, tuple[Column, ...]] = {"stripe": STRIPE, "fx": FX, "deribit":
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "revenue": REVENUE,
+    "cost_daily": COST_DAILY,
     "margin_daily": MARGIN_DAILY,
+    "margin_by_product": MARGIN_BY_PRODUCT,
     **OVERVIEW_MARTS,
     "trades": TRADES,
     "trades_daily": TRADES_DAILY,

@@ -1,87 +1,8 @@
 -- one row per day between the first and the last activity: revenue, cost and what is left
 -- Days without revenue or cost are rows of zeros. Of a day of which any part has no rate, or no
 -- cost, that figure is NULL and not a sum that is too small. Revenue is never unioned into cost.
-with lines as (
-    select
-        -- when
-        coalesce(
-            x_usage_date,
-            cast(
-                coalesce(billing_period_start, cast('1970-01-01 00:00:00' as timestamp)) as date
-            )
-        ) as day,
-        x_source,
-        -- money in the reporting currency as it is, else in USD by the row's own rate to it
-        '{reporting_currency}' as reporting_currency,
-        case
-            when billing_currency = '{reporting_currency}' then billing_currency
-            when x_currency_rate_usd is not null then 'USD'
-            else coalesce(billing_currency, '')
-        end as currency,
-        case
-            when billing_currency = '{reporting_currency}' then billed_cost
-            when x_currency_rate_usd is not null then x_billed_cost_usd
-            else billed_cost
-        end as billed,
-        case
-            when billing_currency = '{reporting_currency}' then effective_cost
-            when x_currency_rate_usd is not null then x_effective_cost_usd
-            else effective_cost
-        end as effective
-    from costs
-),
-
-summed as (
-    select
-        day,
-        x_source,
-        reporting_currency,
-        currency,
-        case when count(*) = count(billed) then sum(billed) end as billed,
-        case when count(*) = count(effective) then sum(effective) end as effective
-    from lines
-    where day > cast('1971-01-01' as date)
-    group by day, x_source, reporting_currency, currency
-),
-
--- both legs of the cross rate, as in revenue
-own as (
-    select
-        summed.*,
-        rates.units_per_eur as own_units,
-        rates.rate_date as own_date
-    from summed
-    asof left join fx_rates as rates
-        on summed.currency = rates.currency and summed.day >= rates.rate_date
-),
-
-crossed as (
-    select
-        own.*,
-        rates.units_per_eur as their_units,
-        rates.rate_date as their_date
-    from own
-    asof left join fx_rates as rates
-        on own.reporting_currency = rates.currency and own.day >= rates.rate_date
-),
-
-cost as (
-    select
-        day,
-        x_source,
-        billed,
-        effective,
-        case
-            when currency = reporting_currency then 1.0
-            when own_units > 0 and their_units > 0
-                and own_date >= day - 7 and their_date >= day - 7
-                then cast(own_units as double) / nullif(cast(their_units as double), 0)
-        end as rate
-    from crossed
-),
-
 -- which figures a row of the ledger, and a sum of cost, are part of: each is read once
-sides as (
+with sides as (
     select 'gross' as side
     union all
     select 'fee' as side
@@ -118,10 +39,10 @@ parts as (
 
 spent as (
     select
-        day,
-        concat(part, joint, case when joint = '_' then x_source else '' end) as figure,
-        (case when part = 'billed' then billed else effective end) / rate as amount
-    from cost
+        "date" as day,
+        concat(part, joint, case when joint = '_' then source else '' end) as figure,
+        case when part = 'billed' then billed else effective end as amount
+    from cost_daily
     cross join parts
 ),
 
