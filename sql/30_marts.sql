@@ -2,10 +2,11 @@
 -- those that are computed from others stand in marts/, one portable select each
 
 -- one row per cost line of every cloud
+-- every column by its name: while a migration rebuilds one table, the other is as it was
 create or replace view costs as
-select * from normalized_aws
+select {cost_columns} from normalized_aws
 union all
-select * from normalized_gcp;
+select {cost_columns} from normalized_gcp;
 
 -- one row per trade on Deribit
 create or replace view trades as

@@ -267,6 +267,7 @@ def test_without_a_server_two_lines_say_how_to_get_one(
     commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     monkeypatch.chdir(tmp_path)  # no server of make clickhouse-up runs here
+    commands.set({"SOURCES__AWS__BUCKET_URL": tmp_path.as_uri()})
     arguments = ["--destination", "clickhouse"] if by == "option" else []
     if by == "variable":  # as make run-etl-clickhouse does it
         commands.set({"DLT_DESTINATION": "clickhouse"})

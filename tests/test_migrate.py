@@ -22,7 +22,7 @@ from tests.clickhouse_server import Server
 from tests.clickhouse_users import add_users
 from tests.commands import Commands
 from tests.conftest import FolderBucket
-from tests.kill_harness import Harness
+from tests.kill_harness import Harness, some
 from tests.months import deliver
 from tests.published_clickhouse import (
     NORMALISED,
@@ -349,7 +349,7 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     killed: Killed, wanted: Callable[..., tuple[Any, Any]]
 ) -> None:
     assert killed.migrate() == 0
-    points = kill_points(killed.proxy.steps)
+    points = some(kill_points(killed.proxy.steps), 24)
     assert len(points) > 10
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines.clickhouse.config import ClickHouseConfig
@@ -19,6 +20,7 @@ from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.statements import SQL, Statement, quoted, statements
+from pipelines.partitions import Busy
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ Tell = Callable[[str], None]
 
 LEASE = "schema"  # its word: two migrations at once would drop each other's scratch tables
 _VERSION = "_schema_version"
+_LOCK = re.compile(r"_lock_(\w+)__\d+")
 
 
 def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
@@ -82,7 +85,10 @@ class _Migration:
         self._drop_leftovers()
         changed = {name for name, text in self.tables.items() if self._table(name, text)}
         stored = stored_rules(self.manager)
-        for table in sorted(changed | self.rebuild.changed(stored) & self.have):
+        rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
+        if rebuilt:  # readers' views name columns: those of now, which every table has by now
+            self._run_views()
+        for table in rebuilt:
             self.rebuild.run(table, stored)
             self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
         self.rebuild.refresh(stored)
@@ -102,12 +108,20 @@ class _Migration:
         with made_as(self.manager, text, name) as scratch:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
         if any(rule.target == name for rule in self.rules) and want.shape != have.shape:
+            for clause in _lacking(want, have):
+                self.manager.execute(f"alter table {name} {clause}")
             return True
         for change, line in _changes(name, want, have):
             self.manager.execute(f"alter table {name} {change}")
             if line:
                 self.tell(line)
         return False
+
+    def _run_views(self) -> None:
+        """Replace the views that readers read, before tables become others under them."""
+        for statement in self.wanted:
+            if statement.kind == "view":
+                self.manager.execute(statement.text)
 
     def _view(self, statement: Statement) -> None:
         if statement.name not in self.have or statement.kind == "view":
@@ -119,6 +133,19 @@ class _Migration:
         """What a killed migration left; nobody reads these."""
         for name in sorted(n for n in self.have if n.startswith(("_new_", "_probe_"))):
             self.manager.execute(f"drop table if exists `{name}` sync")
+        locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
+        for word in sorted(locks - {LEASE}):
+            with suppress(Busy), leased(self.manager.config, word):
+                pass  # taken over from a run that is no more, and given back
+
+
+def _lacking(want: Definition, have: Definition) -> Iterator[str]:
+    """The columns that a table lacks, as clauses of `alter table`."""
+    before = "first"
+    for name, column in want.columns.items():
+        if name not in have.columns:
+            yield f"add column if not exists {column.text} {before}"
+        before = f"after `{name}`"
 
 
 def _changes(table: str, want: Definition, have: Definition) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
+    {cost_columns}               the names of the cost shape, in its order
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
@@ -26,7 +27,7 @@ import dlt
 
 from pipelines.clickhouse.products import product_of
 from pipelines.clickhouse.values import rows_of
-from pipelines.normalize.schema import tag_column_name, tag_key
+from pipelines.normalize.schema import cost_columns, tag_column_name, tag_key
 from pipelines.partitions import ConfigurationError
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +115,9 @@ def _mart_text(text: str, folder: Path) -> str:
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """One text with its placeholders filled in."""
     lines = []
+    if "{cost_columns}" in text:
+        names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
+        text = text.replace("{cost_columns}", names)
     for line in text.replace("{database}", f"`{database}`").splitlines():
         if "{tag_column}" not in line:
             lines.append(_with_arguments(line, folder))
