@@ -43,7 +43,8 @@ def _meanings() -> Iterator[tuple[str, str]]:
     """What a row is, by table: the comment that each statement of sql/ begins with."""
     for statement in statements("dlt", ()):
         if found := _ROW.search(statement.text):
-            text = " ".join(found[1].replace("\n-- ", " ").split())
+            ended = re.sub(r"(?<![.:,;])\n-- (?=[A-Z])", ". ", found[1])  # a line without its stop
+            text = " ".join(ended.replace("\n-- ", " ").split())
             yield statement.name, text[0].upper() + text[1:].rstrip(".;") + "."
 
 

@@ -2,7 +2,7 @@
 -- those that are computed from others stand in marts/, one portable select each
 
 -- one row per cost line of every cloud
--- every column by its name: while a migration rebuilds one table, the other is as it was
+-- Every column by its name: while a migration rebuilds one table, the other is as it was.
 create or replace view costs as
 select {cost_columns} from normalized_aws
 union all
