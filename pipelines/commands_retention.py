@@ -39,10 +39,10 @@ def run(
 ) -> int:
     """Show what goes, and with --yes remove it."""
     first = first_kept(options.keep, now())
-    for entry in (each for each in entries if not _is_absent(each, destination)):
+    for entry in entries:
         word, retention = entry.place.word, destination.retention(entry.place)
-        if not options.words and not retention.partitions():
-            continue  # a source that is not used
+        if (entry.chosen_by or not options.words) and not retention.partitions():
+            continue  # a source that is not used, or a table that was never chosen
         if entry.looked_up:
             say(f"{word}: all is kept, since rows of any month look it up")
             continue
@@ -63,8 +63,3 @@ def run(
     if not options.yes:
         say("Nothing was changed. --yes removes them; the history in deliveries stays.")
     return 0
-
-
-def _is_absent(entry: Word, destination: Store | Warehouse) -> bool:
-    """A table that was never chosen: nothing is to be said of it."""
-    return bool(entry.chosen_by) and not destination.retention(entry.place).partitions()

@@ -240,7 +240,9 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
             AWS, r"    cast\(null as Nullable\(String\)\) as charge_class,\n", ""
         ).edit(AWS, r"    nullIf\(charge_class, ''\) as charge_class,\n", "")
         .edit(GCP, r"    charge_class [^\n]* comment [^\n]*\n", "")
-        .edit(GCP, r"    if\(\n        nullIf\(adjustment_info_id, ''\).*?as charge_class,\n", ""),
+        .edit(GCP, r"    if\(\n        nullIf\(adjustment_info_id, ''\).*?as charge_class,\n", "")
+        .edit(MARTS, r"\{cost_columns\} from normalized_aws", "* from normalized_aws")
+        .edit(MARTS, r"\{cost_columns\} from normalized_gcp", "* from normalized_gcp"),
         [REBUILT, REBUILT_GCP],
     ),
     "a-mart-is-another": (

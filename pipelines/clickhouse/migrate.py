@@ -107,15 +107,15 @@ class _Migration:
             return False
         with made_as(self.manager, text, name) as scratch:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
-        if any(rule.target == name for rule in self.rules) and want.shape != have.shape:
-            for clause in _lacking(want, have):
-                self.manager.execute(f"alter table {name} {clause}")
-            return True
+        is_made = any(rule.target == name for rule in self.rules)
+        is_rebuilt = is_made and want.shape != have.shape
         for change, line in _changes(name, want, have):
+            if is_rebuilt and not change.startswith("add column"):
+                continue  # the new table has it; what readers' views name has to be here before
             self.manager.execute(f"alter table {name} {change}")
-            if line:
+            if line and not is_rebuilt:
                 self.tell(line)
-        return False
+        return is_rebuilt
 
     def _run_views(self) -> None:
         """Replace the views that readers read, before tables become others under them."""
@@ -137,15 +137,6 @@ class _Migration:
         for word in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, word):
                 pass  # taken over from a run that is no more, and given back
-
-
-def _lacking(want: Definition, have: Definition) -> Iterator[str]:
-    """The columns that a table lacks, as clauses of `alter table`."""
-    before = "first"
-    for name, column in want.columns.items():
-        if name not in have.columns:
-            yield f"add column if not exists {column.text} {before}"
-        before = f"after `{name}`"
 
 
 def _changes(table: str, want: Definition, have: Definition) -> Iterator[tuple[str, str]]:
