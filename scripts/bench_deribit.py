@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
-from scripts.bench_process import ROOT, Ran, Workplace, peak, run
+from scripts.bench_process import ROOT, Ran, Workplace, peak, run, serving
 from scripts.bench_runs import NOTHING, Bench, beyond
 from scripts.bench_server import DATABASE, Server
 
@@ -144,14 +142,5 @@ def _section(rows: int, of: Measured) -> Section:
 
 @contextmanager
 def _exchange(trades: int) -> Iterator[Exchange]:
-    script = "scripts/bench_deribit_server.py"
-    command = [sys.executable, script, str(trades), str(DAYS)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        asking, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        try:
-            yield Exchange(asking, answers, json.loads(answers.readline()))
-        finally:
-            asking.close()
-            process.wait()
+    with serving("scripts/bench_deribit_server.py", trades, DAYS) as streams:
+        yield Exchange(*streams)

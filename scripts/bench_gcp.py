@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
-from scripts.bench_process import ROOT, Ran, median, peak, run
+from scripts.bench_process import Ran, median, peak, run, serving
 from scripts.bench_runs import Bench
 
 TABLE = "example-billing.billing_export.gcp_billing_export_resource_v1_01A2B3_C4D5E6_F70819"
@@ -106,13 +104,5 @@ def _section(
 @contextmanager
 def _sandbox(folder: Path, rows: int) -> Iterator[Sandbox]:
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "scripts/bench_gcp_server.py", str(folder), str(rows)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        asking, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        try:
-            yield Sandbox(asking, answers, json.loads(answers.readline()))
-        finally:
-            asking.close()
-            process.wait()
+    with serving("scripts/bench_gcp_server.py", folder, rows) as streams:
+        yield Sandbox(*streams)

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What would let a developer's own configuration into a measured command.
@@ -121,3 +122,24 @@ def _content(file: IO[str]) -> str:
 
 def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+
+
+@contextmanager
+def serving(*command: object) -> Iterator[tuple[IO[str], IO[str], dict[str, Any]]]:
+    """A sandbox's process while the block runs: where it is asked and answers, its first line.
+
+    It ends when nobody asks any more.
+    """
+    with subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asking, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+        try:
+            yield asking, answers, json.loads(answers.readline())
+        finally:
+            asking.close()
+            process.wait()

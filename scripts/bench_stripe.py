@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import Any
 
 from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
-from scripts.bench_process import ROOT, BenchError, Ran, median, peak, run
+from scripts.bench_process import ROOT, BenchError, Ran, median, peak, run, serving
 from scripts.bench_runs import NOTHING, Bench
 
 PAGE = 100
@@ -79,16 +76,5 @@ def _counted(ran: Ran, rows: int) -> float:
 
 @contextmanager
 def _sandbox(rows: int) -> Iterator[Mapping[str, Any]]:
-    with subprocess.Popen(
-        [sys.executable, _SERVER, str(rows)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        asking, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
-        try:
-            yield json.loads(answers.readline())
-        finally:
-            asking.close()
-            process.wait()
+    with serving(_SERVER, rows) as (_, _, ready):
+        yield ready
