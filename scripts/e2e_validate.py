@@ -18,10 +18,14 @@ from pathlib import Path
 # a script's path starts at its own folder
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import pyarrow as pa
+
 from pipelines import checks
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.deribit.client import Host
 from pipelines.deribit.days import Day, read_day
 from pipelines.deribit.market import Market, Span, milliseconds
+from pipelines.deribit.pages import Page, numbers
 from pipelines.deribit.settings import DeribitSettings, configuration
 from pipelines.destinations.warehouse import connect
 from scripts import deribit_local
@@ -31,8 +35,15 @@ HOUR = timedelta(hours=1)
 INFORMS = "deribit_known_holes"  # what the exchange does not have is no fault of ours
 
 
-def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None = None) -> int:
-    """0 when all is the same; a `server` is used instead of one that is started."""
+def main(
+    arguments: Sequence[str] | None = None,
+    server: ClickHouseConfig | None = None,
+    now: datetime | None = None,
+) -> int:
+    """0 when all is the same; a `server` is used instead of one that is started.
+
+    `now` is the sandbox's clock; None is the wall's.
+    """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--real", action="store_true", help="ask the configured hosts")
     parser.add_argument("--currency", default="BTC")
@@ -40,7 +51,8 @@ def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None
     with ExitStack() as stack:
         settings = configuration()
         if not options.real:
-            served = stack.enter_context(sandbox(trades=5_000, currencies=(options.currency,)))
+            made = sandbox(trades=5_000, currencies=(options.currency,), now=now)
+            served = stack.enter_context(made)
             settings = DeribitSettings(
                 api_url=f"{served.url}/api/v2",
                 history_url=f"{served.url}/history/api/v2",
@@ -103,12 +115,29 @@ def _by_instrument(market: Market, day: Day, span: Span) -> set[str]:
             left = part
             while True:
                 page = market.moment(host, name, left, "desc")
-                found |= set(page.trades["trade_id"].to_pylist())
-                oldest = int(page.timestamps().min()) if page.trades.num_rows else left.start
-                if not page.has_more or oldest >= left.end:
+                found |= _ids(page, left.start)
+                if not page.has_more:
                     break
+                oldest = int(page.timestamps().min())
+                if oldest >= left.end:  # more in one millisecond than a page holds
+                    found |= _by_number(market, host, name, page, oldest)
+                    oldest -= 1
                 left = Span(left.start, oldest)
     return found
+
+
+def _by_number(market: Market, host: Host, name: str, page: Page, moment: int) -> set[str]:
+    """The rest of one millisecond, backwards by sequence number."""
+    found: set[str] = set()
+    while page.trades.num_rows and int(page.timestamps().min()) >= moment:
+        last = int(numbers(page.trades, "trade_seq").min()) - 1
+        page = market.sequence(host, name, None, last, sorting="desc")
+        found |= _ids(page, moment)
+    return found
+
+
+def _ids(page: Page, start: int) -> set[str]:
+    return set(page.trades.filter(pa.array(page.timestamps() >= start))["trade_id"].to_pylist())
 
 
 if __name__ == "__main__":

@@ -15,13 +15,18 @@ def sandbox(
     currencies: tuple[str, ...] = ("BTC", "ETH"),
     faults: float = 0.02,
     port: int = 0,
+    now: datetime | None = None,
 ) -> Sandbox:
-    """The demo's sandbox: the last days until tomorrow, with a run, a hole and some faults."""
-    first = (datetime.now(UTC) - timedelta(days=days - 1)).date()
+    """The demo's sandbox: the last days until tomorrow, with a run, a hole and some faults.
+
+    `now` is its clock, standing; None is the wall's.
+    """
+    first = ((now or datetime.now(UTC)) - timedelta(days=days - 1)).date()
     shape = Shape(trades_per_day=trades, run=2_500, holes=1)
     tape = make(currencies, first, days + 1, shape)
     kinds = [kind for kind in FAULTS if kind != "slow"]
-    return Sandbox(tape, faults=Faults(kinds, faults), port=port)
+    stands = None if now is None else round(now.timestamp() * 1000)
+    return Sandbox(tape, stands, Faults(kinds, faults), port)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -77,7 +77,7 @@ class Tape:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a tape is like. `run` trades share one millisecond in the middle of each day."""
+    """What a tape is like. `run` trades more share one millisecond in the middle of each day."""
 
     trades_per_day: int = 2_000
     run: int = 0
@@ -152,8 +152,8 @@ class _Maker:
             moment = min(moment + chance.randint(0, 2 * step), start + DAY - 1)
             many = chance.randint(2, 40) if chance.random() < shape.bursts else 1
             if run and moment >= start + DAY // 2:
-                many, run = run, 0
-            for _ in range(min(many, left) if many != shape.run else many):
+                many, run, left = run, 0, left + run
+            for _ in range(min(many, left)):
                 instrument = self.pick(moment)
                 if made in holes:
                     lost = self.next[instrument.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,12 +15,22 @@ from tests.deribit_market import FIRST, NOW, Writer, at
 from tests.published_clickhouse import query
 
 
+@pytest.mark.parametrize(
+    ("now", "least"),
+    [
+        ("2026-11-20T01:30", 100),  # an hour of the day before
+        ("2026-11-20T14:10", 2_500),  # 2,500 trades of one millisecond, and a hole
+        ("2026-11-20T23:59", 100),
+    ],
+)
 def test_an_hour_of_the_sandbox_is_published_and_validated(
-    clickhouse: ClickHouseConfig, capsys: pytest.CaptureFixture[str]
+    clickhouse: ClickHouseConfig, capsys: pytest.CaptureFixture[str], now: str, least: int
 ) -> None:
-    assert e2e_validate.main([], clickhouse) == 0
+    clock = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert e2e_validate.main([], clickhouse, clock) == 0
     out = capsys.readouterr().out
     (trades,) = re.findall(r"UTC: ([\d,]+) trades of", out)
+    assert int(trades.replace(",", "")) >= least
     for table in ("deribit__trades", "normalized_deribit"):
         assert f"{table}: {trades} rows, {trades} trades" in out
         assert query(clickhouse, f"select count() from {table}") == [
