@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.published import copy_state
+
 _CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate",
              "os.symlink", "shutil.rmtree", "shutil.move", "shutil.copyfile"}  # fmt: skip
 
@@ -80,6 +82,28 @@ class Harness:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+
+
+class Folder:
+    """A destination in a folder and a working directory, put back at will."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
+        self.live, self.start = folder / "live", folder / "start"
+        self.data, self.dlt = self.live / "data", self.live / "dlt"
+        self.live.mkdir(parents=True)
+        places = {
+            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
+            "DLT_DATA_DIR": str(self.dlt),
+        }
+        self.harness = Harness(os.environ | variables | places, self.live)
+
+    def keep(self) -> None:
+        """What `back` returns to."""
+        copy_state(self.live, self.start)
+
+    def back(self) -> None:
+        """As it was at `keep`."""
+        copy_state(self.start, self.live)
 
 
 def _serve(watched: str) -> None:

@@ -6,7 +6,6 @@ reading, landing and publishing days whose trades came late.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -19,10 +18,9 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from scripts.sandbox_deribit_server import Sandbox
 from scripts.sandbox_deribit_tape import Tape
 from tests import published_clickhouse as there
-from tests.clickhouse_proxy import Victim
 from tests.deribit_market import FIRST, Writer, at
-from tests.kill_harness import Ended, Harness, some
-from tests.published import copy_state, leftovers, published
+from tests.kill_harness import Ended, Folder, some
+from tests.published import leftovers, published
 from tests.test_gcp_kill import MOST
 from tests.test_kill_clickhouse import World as Warehouse
 from tests.test_kill_clickhouse import kill_points
@@ -83,19 +81,12 @@ def exchange() -> Iterator[Exchange]:
         yield Exchange(sandbox)
 
 
-class World:
-    """A destination in a folder and a working directory, put back at will."""
+class World(Folder):
+    """A destination for days of Deribit."""
 
     def __init__(self, exchange: Exchange, folder: Path) -> None:
+        super().__init__(folder, exchange.environ)
         self.exchange = exchange
-        self.live, self.start = folder / "live", folder / "start"
-        self.data, self.dlt = self.live / "data", self.live / "dlt"
-        self.live.mkdir(parents=True)
-        variables = exchange.environ | {
-            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
-            "DLT_DATA_DIR": str(self.dlt),
-        }
-        self.harness = Harness(os.environ | variables, self.live)
 
     def run(self, command: str, kill_at: int = 0) -> Ended:
         """`load` or `normalize`."""
@@ -120,7 +111,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     assert [world.run(command).status for command in ("load", "normalize")] == [0, 0]
     assert world.seen() == exchange.old
     new = exchange.go_on()
-    copy_state(world.live, world.start)
+    world.keep()
     steps = {command: world.run(command).steps for command in ("load", "normalize")}
     undisturbed = published(world.data, "deribit")
     assert world.seen() == new
@@ -128,7 +119,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
         ours = [n for n, step in enumerate(taken, 1) if "/data/" in step]
         assert len(ours) > 10, command
         for count, number in enumerate(some(ours, MOST)):
-            copy_state(world.start, world.live)
+            world.back()
             if command == "normalize":
                 assert world.run("load").status == 0
             assert world.run(command, kill_at=number).status is None, taken[number - 1]
@@ -147,17 +138,11 @@ class DeribitWarehouse(Warehouse):
     """The world of AWS's kill tests with days of Deribit."""
 
     def __init__(self, exchange: Exchange, folder: Path, config: ClickHouseConfig) -> None:
-        super().__init__(folder, config)
+        super().__init__(folder, config, exchange.environ)
         self.exchange = exchange
-        self.harness.close()
-        self.environ = self.environ | exchange.environ
-        self.harness = Harness(self.environ, self.dlt)
 
-    def load(self, kill_at: int = 0, kill_at_file: int = 0) -> Ended:
-        """Killed before its n-th statement or its n-th step in its working directory."""
-        victim = Victim()
-        self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run(*self.exchange.load(), kill_at=kill_at_file, on_start=victim.is_)
+    def command(self) -> tuple[str, ...]:
+        return self.exchange.load()
 
     def seen(self) -> Seen:
         """Published trades by day, as one who reads `trades`."""

@@ -15,10 +15,9 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from scripts.bigquery_server import BigQueryServer
-from tests.clickhouse_proxy import Victim
 from tests.days import billed, environ, put
-from tests.kill_harness import Harness, some
-from tests.published import copy_state, leftovers, published
+from tests.kill_harness import Folder, some
+from tests.published import leftovers, published
 from tests.test_kill_clickhouse import World as Warehouse
 from tests.test_kill_clickhouse import kill_points
 
@@ -29,19 +28,8 @@ NEW = {"2026-10-29": [16.0], "2026-10-30": [8.0], "2026-10-31": [32.0, 64.0]}
 MOST = int(os.environ.get("KILL_MOST", "3"))
 
 
-class World:
-    """A BigQuery server, a destination in a folder and a working directory, put back at will."""
-
-    def __init__(self, server: BigQueryServer, folder: Path) -> None:
-        self.server = server
-        self.live, self.start = folder / "live", folder / "start"
-        self.data, self.dlt = self.live / "data", self.live / "dlt"
-        self.live.mkdir(parents=True)
-        variables = environ(server) | {
-            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
-            "DLT_DATA_DIR": str(self.dlt),
-        }
-        self.harness = Harness(os.environ | variables, self.live)
+class World(Folder):
+    """A destination for days of GCP."""
 
     def run(self, *commands: str) -> None:
         """Undisturbed."""
@@ -53,10 +41,10 @@ class World:
 def world(bigquery_server: BigQueryServer, tmp_path: Path) -> Iterator[World]:
     """Three published days, which have changed since."""
     put(bigquery_server, OLD)
-    made = World(bigquery_server, tmp_path / "world")
+    made = World(tmp_path / "world", environ(bigquery_server))
     made.run("load", "normalize")
     put(bigquery_server, NEW)
-    copy_state(made.live, made.start)
+    made.keep()
     yield made
     made.harness.close()
 
@@ -78,7 +66,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) 
         ours = [n for n, step in enumerate(taken, 1) if "/data/" in step]
         assert len(ours) > 10, command
         for count, number in enumerate(some(ours, MOST)):
-            copy_state(world.start, world.live)
+            world.back()
             if command == "normalize":
                 world.run("load")
             killed = world.harness.run(command, "gcp", kill_at=number)
@@ -97,23 +85,15 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) 
 class GcpWarehouse(Warehouse):
     """The world of AWS's kill tests with days of GCP."""
 
-    def __init__(self, server: BigQueryServer, folder: Path, config: ClickHouseConfig) -> None:
-        super().__init__(folder, config)
-        self.harness.close()
-        self.environ = self.environ | environ(server)
-        self.harness = Harness(self.environ, self.dlt)
-
-    def load(self, kill_at: int = 0, kill_at_file: int = 0):  # type: ignore[no-untyped-def]  # as there
-        victim = Victim()
-        self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run("load", "gcp", kill_at=kill_at_file, on_start=victim.is_)
+    def command(self) -> tuple[str, ...]:
+        return ("load", "gcp")
 
 
 @pytest.fixture
 def warehouse(
     bigquery_server: BigQueryServer, clickhouse_server: ClickHouseConfig, tmp_path: Path
 ) -> Iterator[GcpWarehouse]:
-    made = GcpWarehouse(bigquery_server, tmp_path / "world", clickhouse_server)
+    made = GcpWarehouse(tmp_path / "world", clickhouse_server, environ(bigquery_server))
     yield made
     made.close()
 

@@ -11,8 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -38,14 +39,16 @@ _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
 class World:
     """A bucket, a database and a working directory that can be put back to their start."""
 
-    def __init__(self, folder: Path, config: ClickHouseConfig) -> None:
+    def __init__(
+        self, folder: Path, config: ClickHouseConfig, more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.folder, self.bucket = folder, folder / "bucket"
         self.dlt, self.start = folder / "dlt", folder / "start"
         self.dlt.mkdir(parents=True)
         self.database = config.with_database("killed")
         self.proxy = Proxy(self.database)
         variables = environ(self.proxy.config, self.bucket) | {"DLT_DATA_DIR": str(self.dlt)}
-        self.environ = os.environ | variables
+        self.environ = os.environ | variables | dict(more)
         self.harness = Harness(self.environ, self.dlt)
         # a backup in memory lasts as long as the connection that made it
         self.server = ClickHouseManager(config)
@@ -63,7 +66,11 @@ class World:
         """A load, killed before its n-th statement or its n-th step in its working directory."""
         victim = Victim()
         self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run("load", kill_at=kill_at_file, on_start=victim.is_)
+        return self.harness.run(*self.command(), kill_at=kill_at_file, on_start=victim.is_)
+
+    def command(self) -> tuple[str, ...]:
+        """What `load` runs."""
+        return ("load",)
 
     def keep(self) -> None:
         """What `back` returns to."""

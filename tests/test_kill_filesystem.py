@@ -9,28 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_harness import Harness
+from tests.kill_harness import Folder
 from tests.months import deliver
-from tests.published import copy_state, leftovers, published, totals
+from tests.published import leftovers, published, totals
 
 #: dlt's own bookkeeping takes a hundred steps a run: one in fifteen is a kill point, ours are all.
 #: The working directory is kept and lost in turns; with 1, both at every point, which takes long.
 STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
 
 
-class World:
+class World(Folder):
     """A bucket, a destination and a working directory that can be put back to their start."""
 
     def __init__(self, folder: Path) -> None:
-        self.live, self.start = folder / "live", folder / "start"
-        self.bucket, self.data, self.dlt = folder / "bucket", self.live / "data", self.live / "dlt"
-        environ = os.environ | {
-            "SOURCES__AWS__BUCKET_URL": self.bucket.as_uri(),
-            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
-            "DLT_DATA_DIR": str(self.dlt),
-        }
-        self.live.mkdir(parents=True)
-        self.harness = Harness(environ, self.live)
+        self.bucket = folder / "bucket"
+        super().__init__(folder, {"SOURCES__AWS__BUCKET_URL": self.bucket.as_uri()})
 
     def deliver_and_publish(self) -> None:
         """Two months, loaded and normalised."""
@@ -43,14 +36,6 @@ class World:
         """September has fewer rows in fewer files and other ids; October is new."""
         deliver(self.bucket, "2026-09", [99.0], prefix="restated")
         deliver(self.bucket, "2026-10", [10.0, 1.0], files=2)
-
-    def keep(self) -> None:
-        """What `back` returns to."""
-        copy_state(self.live, self.start)
-
-    def back(self) -> None:
-        """As it was at `keep`."""
-        copy_state(self.start, self.live)
 
     def run(self, *commands: str) -> None:
         """Undisturbed."""

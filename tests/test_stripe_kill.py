@@ -21,10 +21,9 @@ from scripts.sandbox_fx import FxServer, archive
 from scripts.sandbox_stripe import StripeServer
 from scripts.sandbox_stripe_ledger import transaction
 from tests import published_clickhouse as there
-from tests.clickhouse_proxy import Victim
-from tests.kill_harness import Ended, Harness, some
+from tests.kill_harness import Folder, some
 from tests.ledgers import NOW
-from tests.published import copy_state, leftovers, published
+from tests.published import leftovers, published
 from tests.test_kill_clickhouse import World as Warehouse
 from tests.test_kill_clickhouse import kill_points
 
@@ -89,18 +88,8 @@ def seen_is_whole(seen: Mapping[str, float], step: str) -> None:
 # On parquet.
 
 
-class World:
-    """A destination in a folder and a working directory, put back at will."""
-
-    def __init__(self, providers: Providers, folder: Path) -> None:
-        self.live, self.start = folder / "live", folder / "start"
-        self.data, self.dlt = self.live / "data", self.live / "dlt"
-        self.live.mkdir(parents=True)
-        variables = providers.environ | {
-            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
-            "DLT_DATA_DIR": str(self.dlt),
-        }
-        self.harness = Harness(os.environ | variables, self.live)
+class World(Folder):
+    """A destination for months of Stripe and years of rates."""
 
     def run(self, *commands: str) -> None:
         """Undisturbed."""
@@ -143,10 +132,10 @@ class World:
 def world(providers: Providers, tmp_path: Path) -> Iterator[World]:
     """Two published months and years, which have changed since."""
     providers.have(OLD, OLD_RATES)
-    made = World(providers, tmp_path / "world")
+    made = World(tmp_path / "world", providers.environ)
     made.run("load", "normalize")
     providers.have(NEW, NEW_RATES)
-    copy_state(made.live, made.start)
+    made.keep()
     yield made
     made.harness.close()
 
@@ -159,7 +148,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) 
         ours = [number for number, step in enumerate(taken, 1) if "/data/" in step]
         assert len(ours) > 20, command
         for count, number in enumerate(some(ours, MOST)):
-            copy_state(world.start, world.live)
+            world.back()
             if command == "normalize":
                 world.run("load")
             step = taken[number - 1]
@@ -180,16 +169,8 @@ class StripeWarehouse(Warehouse):
 
     word = "stripe"
 
-    def __init__(self, providers: Providers, folder: Path, config: ClickHouseConfig) -> None:
-        super().__init__(folder, config)
-        self.harness.close()
-        self.environ = self.environ | providers.environ
-        self.harness = Harness(self.environ, self.dlt)
-
-    def load(self, kill_at: int = 0, kill_at_file: int = 0) -> Ended:
-        victim = Victim()
-        self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run("load", self.word, kill_at=kill_at_file, on_start=victim.is_)
+    def command(self) -> tuple[str, ...]:
+        return ("load", self.word)
 
     def state(self) -> object:
         """What is published of the word."""
@@ -213,7 +194,7 @@ class StripeWarehouse(Warehouse):
 def warehouse(
     providers: Providers, clickhouse_server: ClickHouseConfig, tmp_path: Path
 ) -> Iterator[StripeWarehouse]:
-    made = StripeWarehouse(providers, tmp_path / "world", clickhouse_server)
+    made = StripeWarehouse(tmp_path / "world", clickhouse_server, providers.environ)
     yield made
     made.close()
 
