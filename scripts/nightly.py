@@ -24,7 +24,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,16 @@ class Night:
     def run(self, step: str, *commands: Sequence[str]) -> int:
         """Commands of ours, one after the other until one fails; their log is printed and kept."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        started, status = time.monotonic(), 0
+        started = time.monotonic()
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:
-            for command in commands:
-                called = [sys.executable, "-m", "pipelines", *command]
-                status = max(status, _run(called, log, self.environ))
-                if status > 1:  # 1: some partitions failed and are named, the rest goes on
-                    break
+            try:
+                reads_aws = step in ("aws", "ingest")
+                environ = with_role(self.environ) if reads_aws else self.environ
+                status = _run_all(commands, log, environ)
+            except UserError as error:
+                status = 2
+                print(f"error: {error}", file=log)
+                print(f"error: {error}", file=sys.stderr)
         self.note(step, status, time.monotonic() - started)
         return status
 
@@ -183,6 +186,15 @@ def _published(word: str, environ: Mapping[str, str]) -> tuple[str, str, str, st
     return f"{len(rows)}", f"{sum(row.rows for row in rows):,}", sums, newest
 
 
+def _run_all(commands: Iterable[Sequence[str]], log: Any, environ: Mapping[str, str]) -> int:
+    status = 0
+    for command in commands:
+        status = max(status, _run([sys.executable, "-m", "pipelines", *command], log, environ))
+        if status > 1:  # 1: some partitions failed and are named, the rest goes on
+            break
+    return status
+
+
 def _run(command: Sequence[str], log: Any, environ: Mapping[str, str]) -> int:
     with subprocess.Popen(
         command,
@@ -204,7 +216,11 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
     They live in these variables alone. Raises ConfigurationError.
     """
     role = environ.get("AWS_ROLE_ARN")
-    if not role or environ.get("AWS_ACCESS_KEY_ID"):
+    others = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    )  # keys; Kubernetes, by AWS's chain
+    if not role or any(environ.get(name) for name in others):
         return dict(environ)
     import boto3  # imported only here: it takes half a second
     from botocore import UNSIGNED
@@ -243,8 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
         parser.error("`load` takes a WORD, the other steps take none")
-    reads_aws = options.step in ("run", "ingest") or options.word == "aws"
-    night = Night(with_role(os.environ) if reads_aws else os.environ)
+    night = Night(os.environ)
     if options.step == "load":
         return night.load(options.word)
     whole = {"run": night.night, "ingest": night.ingest, "verdict": night.verdict}

@@ -26,6 +26,7 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.sources import SOURCES
 from scripts import cur_delivery, sandbox_aws
 from scripts.bigquery_server import BigQueryServer
+from scripts.nightly import with_role
 from scripts.sandbox_fx import FxServer, archive
 from tests.clickhouse_server import Authority, Server
 from tests.conftest import FolderBucket, S3Bucket
@@ -238,6 +239,14 @@ def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys
     job = night.run(**keys, **role)
     assert job.outputs() == {"failed": "aws"}
     assert "Give the job `permissions: id-token: write`" in job.ran["Load aws"]
+    assert "<summary>aws failed</summary>" in job.summary()
+    assert "Give the job `permissions: id-token: write`" in job.summary()
+
+
+@pytest.mark.parametrize("by", ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"])
+def test_where_aws_finds_its_own_way_a_role_is_left_to_it(by: str) -> None:
+    given = {"AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/reads-billing", by: "given"}
+    assert with_role(given) == given
 
 
 def test_inputs_choose_what_is_loaded(night: Night) -> None:
