@@ -28,7 +28,7 @@ install: ## Create or update .venv from requirements.lock (PYTHON=... names an i
 $(installed): requirements.lock scripts/install.sh
 	@sh scripts/install.sh
 
-demo: $(installed) ## Load, restate and report four months of made-up AWS bills
+demo: $(installed) ## Load, restate and report a made-up company's bills, revenue and trades
 	@$(python) scripts/demo.py $(ARGS)
 
 run-etl: $(installed) ## Load every source to local parquet and normalise what changed

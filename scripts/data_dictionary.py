@@ -24,6 +24,8 @@ the ClickHouse tables and this page are tested against. Names are those of FOCUS
 for each configured tag key (`[normalize] tag_columns`), right after `tags`.
 """
 _ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)
+#: How a mart is made, and nothing about its rows (pipelines/clickhouse/statements.py).
+_MADE = re.compile(r"\n-- made per partition of \w+")
 
 
 def page() -> str:
@@ -43,7 +45,8 @@ def _meanings() -> Iterator[tuple[str, str]]:
     """What a row is, by table: the comment that each statement of sql/ begins with."""
     for statement in statements("dlt", ()):
         if found := _ROW.search(statement.text):
-            ended = re.sub(r"(?<![.:,;])\n-- (?=[A-Z])", ". ", found[1])  # a line without its stop
+            told = _MADE.sub("", found[1])
+            ended = re.sub(r"(?<![.:,;])\n-- (?=[A-Z])", ". ", told)  # a line without its stop
             text = " ".join(ended.replace("\n-- ", " ").split())
             yield statement.name, text[0].upper() + text[1:].rstrip(".;") + "."
 
