@@ -42,9 +42,39 @@ def test_every_cell_is_the_text_that_was_sent(rows: list[list[str | None]]) -> N
         assert of_page(cells, schema).equals(wanted)
 
 
+def test_what_a_query_says_of_itself_is_as_the_client_would_read_it() -> None:
+    said: dict[str, Any] = {
+        "kind": "bigquery#queryResponse",
+        "schema": {
+            "fields": [
+                {"name": "a", "type": "STRING", "mode": "NULLABLE"},
+                {"name": "b", "type": "RECORD", "fields": [{"name": "c", "type": "FLOAT"}]},
+            ]
+        },
+        "jobReference": {"projectId": "p", "jobId": "job_1", "location": "US"},
+        "totalRows": "2",
+        "totalBytesProcessed": "10485760",
+        "jobComplete": True,
+        "cacheHit": False,
+        "creationTime": "1790000000000",
+    }
+    page = parsed(body([["1"], [None]], **said))
+    assert page is not None
+    cells = page.pop("rows")
+    assert page == said
+    assert [list(each) for each in (cells[:None], cells[:1], cells[1:], cells[:0])] == [
+        [{"f": [{"v": "1"}]}, {"f": [{"v": None}]}],
+        [{"f": [{"v": "1"}]}],
+        [{"f": [{"v": None}]}],
+        [],
+    ]
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        body([["a"]], schema={"fields": [{"description": "2026-10-01"}]}),  # arrow makes it a time
+        b'{"jobComplete": false}',
         body([[["a list"]]]),
         body([[{"f": [{"v": "a record"}]}]]),
         body([[1.5]]),
@@ -80,7 +110,7 @@ def test_the_client_reads_its_later_pages_by_arrow(
     client._http.hooks["response"].append(read_by_arrow)
     sql = "select n, name from `p.d.t` order by n"
     kinds = [type(page.raw_page["rows"]) for page in client.query_and_wait(sql).pages]
-    assert kinds == [list, Cells, Cells]
+    assert kinds == [Cells, Cells, Cells]
     got = pa.concat_tables(tables(client.query_and_wait(sql), schema))
     assert got.equals(sent)
     assert [tuple(row.values()) for row in client.query_and_wait(sql)] == list(

@@ -1,14 +1,15 @@
 """Pages of BigQuery's REST API, parsed by arrow instead of into a Python object for every cell.
 
-A page is `{"pageToken": …, "rows": [{"f": [{"v": text}, …]}, …]}`. A hook of the client's HTTP
-session lets arrow read the pages after the first; whatever it cannot read is left to the client.
+A page is `{"pageToken": …, "rows": [{"f": [{"v": text}, …]}, …]}`; the first one comes with what a
+query says of itself, such as its schema. A hook of the client's HTTP session lets arrow read them;
+whatever it cannot read is left to the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,13 @@ class Cells:
             cells = self._cells.slice(start, width).to_pylist()
             yield {"f": [{"v": text} for text in cells]}
 
+    def __getitem__(self, rows: slice) -> Cells:
+        """Some of them, as the client asks for the first `max_results`."""
+        numbers, width = range(self._count)[rows], self.width
+        if numbers.step != 1:
+            raise ValueError(f"rows {rows}: one after the other only")
+        return Cells(self._cells.slice(numbers.start * width, len(numbers) * width), len(numbers))
+
     @property
     def width(self) -> int:
         """Cells of a row."""
@@ -59,22 +67,36 @@ def parsed(content: bytes) -> dict[str, Any] | None:
         table = pyarrow.json.read_json(
             pa.BufferReader(content),
             pyarrow.json.ReadOptions(use_threads=False, block_size=len(content) + 1),
-            pyarrow.json.ParseOptions(
-                explicit_schema=_PAGE, unexpected_field_behavior="ignore", newlines_in_values=True
-            ),
+            pyarrow.json.ParseOptions(explicit_schema=_PAGE, newlines_in_values=True),
         )
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != 1:
+    if table.num_rows != 1 or not table["rows"][0].is_valid:
         return None
     rows = table["rows"].combine_chunks().flatten()
     per_row = rows.field("f").value_lengths()
     cells = rows.field("f").flatten()
     if rows.null_count or per_row.null_count or cells.null_count or len(per_row.unique()) > 1:
         return None
-    found = {name: table[name][0].as_py() for name in ("pageToken", "totalRows")}
-    page: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    others = table.drop_columns("rows")
+    if any(map(_is_guess, others.schema.types)):
+        return None
+    page: dict[str, Any] = _said(others.to_pylist()[0])
     return page | {"rows": Cells(cells.field("v"), len(rows))}
+
+
+def _is_guess(kind: pa.DataType) -> bool:
+    """Whether arrow took a text in it for a time."""
+    if pa.types.is_nested(kind):
+        return any(_is_guess(kind.field(number).type) for number in range(kind.num_fields))
+    return bool(pa.types.is_temporal(kind))
+
+
+def _said(value: Any) -> Any:
+    """Without the None that arrow gives to records which lack what others have."""
+    if isinstance(value, dict):
+        return {name: _said(each) for name, each in value.items() if each is not None}
+    return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 class _Page(requests.Response):
@@ -89,9 +111,9 @@ class _Page(requests.Response):
 
 def read_by_arrow(response: requests.Response, **_: Any) -> requests.Response:
     """For `session.hooks["response"]`: the same response, or one that arrow has read."""
-    address = urlsplit(response.url)
-    is_page = address.path.endswith("/data") or "/queries/" in address.path
-    if response.status_code != 200 or not is_page or "pageToken" not in parse_qs(address.query):
+    path = urlsplit(response.url).path
+    is_page = path.endswith(("/data", "/queries")) or "/queries/" in path
+    if response.status_code != 200 or not is_page:
         return response
     page = parsed(response.content)
     if page is None:

@@ -8,10 +8,11 @@ bigquery.readsessions.create. Without either, pages of JSON are made arrow colum
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,8 @@ from google.cloud.bigquery.table import RowIterator
 from pipelines.gcp.pages import Cells
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 _NO_STORAGE = (
     exceptions.Forbidden,
@@ -48,8 +51,17 @@ def tables(
             for batch in read:
                 yield pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
             return
-    for page in rows.pages:
+    for page in ahead(rows.pages):
         yield of_page(page.raw_page.get("rows", []), schema)
+
+
+def ahead(items: Iterator[Item]) -> Generator[Item]:
+    """The same, each fetched while the one before it is worked on."""
+    with ThreadPoolExecutor(1, "page") as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def storage_client(client: bigquery.Client) -> Any:
