@@ -162,10 +162,10 @@ class Night:
         lines = self.log("check").splitlines()
         yield f"Checks: {lines[-1] if lines else 'did not run'}"
         for step in self.failed():
-            errors = [x for x in self.log(step).splitlines() if x and not x.startswith("│")]
+            said = [line for line in self.log(step).splitlines() if line]
             yield ""
             yield f"<details><summary>{step} failed</summary>\n\n```text"
-            yield "\n".join(errors[-20:]).replace("```", "'''") or "it did not run"
+            yield "\n".join(said[-40:]).replace("```", "'''") or "it did not run"
             yield "```\n\n</details>"
 
 

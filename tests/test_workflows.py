@@ -301,20 +301,25 @@ def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
     def run() -> tuple[int, str, list[str]]:
         ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
         lines = ran.stdout.splitlines()
+        (tmp_path / "said").write_text(ran.stdout)
         return ran.returncode, lines[-1], [line for line in lines if line.startswith("| aws")]
 
-    def deliver(period: str, rows: list[dict[str, Any]]) -> None:
-        at = datetime.now(UTC)
+    def deliver(period: str, rows: list[dict[str, Any]], at: datetime) -> None:
         cur_delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
 
-    rows = sandbox_aws.line_items("2026-09")[::50]
-    deliver("2026-09", rows)
+    now, rows = datetime.now(UTC), sandbox_aws.line_items("2026-09")[::50]
+    deliver("2026-09", rows[2:], datetime(2026, 9, 20, 4, 5, tzinfo=UTC))
+    status, last, (row,) = run()
+    assert (status, last) == (1, "Failed: check")
+    _, details = (tmp_path / "said").read_text().split("<summary>check failed</summary>")
+    assert "│ aws  │ 2026-09-20 04:05 │" in details  # what offends, not only its name
+    deliver("2026-09", rows, now)
     status, last, (row,) = run()
     assert (status, last) == (0, "All is well.")
     assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
     # two nights later: one month was delivered again, another is new
-    deliver("2026-09", rows[1:])
-    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50])
+    deliver("2026-09", rows[1:], now)
+    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50], now)
     with leased(clickhouse, "aws"):
         status, last, (row,) = run()
     assert (status, last) == (1, "Failed: aws")
