@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from pipelines.deribit.settings import DeribitSettings
 from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
 from scripts.bench_process import ROOT, Ran, Workplace, peak, run, serving
@@ -18,6 +19,8 @@ from scripts.bench_server import DATABASE, Server
 
 DAYS = 5
 THREADS = 4
+AT_ONCE = 1_000_000.0  # requests a second: no pace at all
+PACE = DeribitSettings().requests_per_second
 LOOP = ROOT / "scripts" / "bench_deribit_loop.py"
 
 
@@ -43,7 +46,7 @@ class Exchange:
             "SOURCES__DERIBIT__CURRENCIES": '["BTC"]',
             "SOURCES__DERIBIT__EXPIRED_INSTRUMENTS": "false",
             "SOURCES__DERIBIT__PARALLEL": str(THREADS),
-            "SOURCES__DERIBIT__REQUESTS_PER_SECOND": "1000000",
+            "SOURCES__DERIBIT__REQUESTS_PER_SECOND": str(AT_ONCE),
         }
 
     @property
@@ -63,6 +66,8 @@ class Measured:
     warehouse_idle: list[Ran] = field(default_factory=list)
     warehouse_loads: list[Ran] = field(default_factory=list)
     loops: list[float] = field(default_factory=list)
+    paced_loads: list[Ran] = field(default_factory=list)
+    paced_loops: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
     requests: int = 0
 
@@ -104,13 +109,28 @@ def _parquet(of: Measured, place: Workplace, exchange: Exchange) -> None:
     of.requests = len(asked)
     of.normalizes.append(place.pipelines("normalize", "deribit"))
     of.again.append(place.pipelines("load", "deribit", *exchange.days))
+    of.loops.append(_loop(place, exchange, asked, AT_ONCE))
+    if not of.paced_loads:  # it waits most of the time: once is enough
+        place.empty()
+        pace = {"SOURCES__DERIBIT__REQUESTS_PER_SECOND": str(PACE)}
+        day = exchange.ready["first"]
+        arguments = ["-m", "pipelines", "load", "deribit", "--from", day, "--to", day]
+        exchange.tell()
+        of.paced_loads.append(run(arguments, place.environ | pace))
+        of.paced_loops.append(_loop(place, exchange, exchange.tell()[1], PACE))
+
+
+def _loop(place: Workplace, exchange: Exchange, asked: list[str], pace: float) -> float:
+    """Seconds of the bare loop."""
     paths = place.folder / "asked.txt"
     paths.write_text("\n".join(asked) + "\n", encoding="utf-8")
-    of.loops.append(run([LOOP, exchange.ready["url"], paths, str(THREADS)]).said["seconds"])
+    ran = run([LOOP, exchange.ready["url"], paths, str(THREADS), str(pace)])
+    return float(ran.said["seconds"])
 
 
 def _section(rows: int, of: Measured) -> Section:
     loop = statistics.median(of.loops)
+    paced = beyond(of.paced_loads, of.idle) / statistics.median(of.paced_loops)
     load = beyond(of.loads, of.idle)
     both = load + beyond(of.normalizes, of.idle)
     warehouse = beyond(of.warehouse_loads, of.warehouse_idle)
@@ -118,7 +138,8 @@ def _section(rows: int, of: Measured) -> Section:
         "deribit",
         f"{rows:,} trades of {DAYS} days from the sandbox, a process of its own that shares the "
         f"cores. Bare loop: the {of.requests:,} requests of the load again, in {THREADS} threads, "
-        "answers thrown away. Ours: wall time of the command less that on an empty selection.",
+        "answers thrown away. Ours: wall time of the command less that on an empty selection. At "
+        f"Deribit's pace: one day, both at {PACE:g} requests a second.",
         [
             seconds("deribit_loop_s", "bare loop of the requests", tuple(of.loops)),
             seconds("deribit_sandbox_s", "of the load, the sandbox's CPU", tuple(of.theirs)),
@@ -129,6 +150,10 @@ def _section(rows: int, of: Measured) -> Section:
             walls("deribit_clickhouse_wall_s", "load into ClickHouse, the whole command",
                   of.warehouse_loads),
             Figure("deribit_ratio", "load : bare loop", load / loop, "×", limit=1.5),
+            seconds("deribit_paced_loop_s", "bare loop at Deribit's pace", tuple(of.paced_loops)),
+            walls("deribit_paced_wall_s", "load at Deribit's pace", of.paced_loads),
+            Figure("deribit_paced_ratio", "load : bare loop at Deribit's pace", paced, "×",
+                   limit=1.5),
             Figure("deribit_rate", "load and normalise, parquet", rows / both, "rows/s"),
             Figure("deribit_clickhouse_rate", "load, ClickHouse", rows / warehouse, "rows/s"),
             Figure("deribit_load_peak_mb", "load, peak memory", peak(of.loads), "MB", limit=800),
