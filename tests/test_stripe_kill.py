@@ -1,7 +1,7 @@
 """kill -9 of loads and normalises of Stripe and of rates, on both destinations, and readers.
 
 The framework's own kill tests take every step of AWS months; here are the steps that are Stripe's:
-months of a ledger that changes, and the marts that are computed of it.
+months of a ledger that changes, the marts that are computed of it, and a list of products.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ Nets = Mapping[str, list[int]]
 OLD: Nets = {BEFORE: [100, 200], LAST: [400, 800, 1600]}
 NEW: Nets = {BEFORE: [100, 200], LAST: [401], THIS: [3200, 6400]}
 OLD_RATES, NEW_RATES = date(2026, 3, 13), date(2026, 3, 16)
+#: Of the list `products`, which is raw only and replaced as a whole.
+OLD_NAMES, NEW_NAMES = ["Seats"], ["More seats", "Storage"]
 
 
 def total(nets: Nets) -> dict[str, float]:
@@ -52,10 +54,16 @@ class Providers:
 
     def __init__(self, stripe: StripeServer, fx: FxServer) -> None:
         self.stripe, self.fx = stripe, fx
-        self.environ = {**stripe.environ, **fx.environ}
+        chosen = {"SOURCES__STRIPE__OBJECTS": '["products"]'}
+        self.environ = {**stripe.environ, **fx.environ, **chosen}
 
-    def have(self, nets: Nets, until: date) -> None:
+    def have(self, nets: Nets, until: date, names: list[str]) -> None:
         """Offer these and nothing else."""
+        products = [
+            {"id": f"prod_{number}", "object": "product", "created": 5, "name": name}
+            for number, name in enumerate(names)
+        ]
+        self.stripe.offer("products", products)
         rows = [
             transaction(
                 datetime.fromtimestamp(months.start_of(month), UTC) + timedelta(seconds=number),
@@ -98,7 +106,12 @@ class World(Folder):
 
     def state(self) -> list[object]:
         """What is published of both."""
-        return [published(self.data, word, READ_AT) for word in WORDS]
+        return [*(published(self.data, word, READ_AT) for word in WORDS), self.names()]
+
+    def names(self) -> list[str]:
+        """Of all products that are read."""
+        sql = f"select name from '{self.data}/stripe/products/*/*.parquet' order by id"
+        return [name for (name,) in duckdb.connect().execute(sql).fetchall()]
 
     def nets(self, pattern: str, worth: float) -> dict[str, float]:
         """Net by month of every file of a pattern."""
@@ -126,15 +139,16 @@ class World(Folder):
             .fetchall()
         )
         assert rates in ([(OLD_RATES,)], [(NEW_RATES,)]), step
+        assert self.names() in (OLD_NAMES, NEW_NAMES), step
 
 
 @pytest.fixture
 def world(providers: Providers, tmp_path: Path) -> Iterator[World]:
     """Two published months and years, which have changed since."""
-    providers.have(OLD, OLD_RATES)
+    providers.have(OLD, OLD_RATES, OLD_NAMES)
     made = World(tmp_path / "world", providers.environ)
     made.run("load", "normalize")
-    providers.have(NEW, NEW_RATES)
+    providers.have(NEW, NEW_RATES, NEW_NAMES)
     made.keep()
     yield made
     made.harness.close()
@@ -144,6 +158,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) 
     steps = {command: world.harness.run(command, *WORDS).steps for command in ("load", "normalize")}
     undisturbed = world.state()
     assert world.nets("marts/revenue/*.parquet", 1) == total(NEW)
+    assert world.names() == NEW_NAMES
     for command, taken in steps.items():
         ours = [number for number, step in enumerate(taken, 1) if "/data/" in step]
         assert len(ours) > 20, command
@@ -178,7 +193,13 @@ class StripeWarehouse(Warehouse):
             "stripe": ("stripe__balance_transactions", "revenue"),
             "fx": ("fx__ecb_rates", "fx_rates"),
         }[self.word]
-        return there.published(self.database, raw, f"normalized_{self.word}", mart, READ_AT)
+        found = there.published(self.database, raw, f"normalized_{self.word}", mart, READ_AT)
+        return found, self.names()
+
+    def names(self) -> list[str]:
+        """Of all products that are read."""
+        found = there.query(self.database, "select name from stripe__products order by id")
+        return [name for (name,) in found]
 
     def nets(self) -> dict[str, float]:
         """Net by month, of the mart."""
@@ -222,14 +243,18 @@ def every_kill_ends_the_same(
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     warehouse: StripeWarehouse, providers: Providers
 ) -> None:
-    providers.have(OLD, OLD_RATES)
+    providers.have(OLD, OLD_RATES, OLD_NAMES)
     assert warehouse.load().status == 0
     assert warehouse.nets() == total(OLD)
-    providers.have(NEW, NEW_RATES)
-    every_kill_ends_the_same(
-        warehouse, lambda step: seen_is_whole(warehouse.nets(), step), 2 * MOST
-    )
+    providers.have(NEW, NEW_RATES, NEW_NAMES)
+
+    def is_whole(step: str) -> None:
+        seen_is_whole(warehouse.nets(), step)
+        assert warehouse.names() in (OLD_NAMES, NEW_NAMES), step
+
+    every_kill_ends_the_same(warehouse, is_whole, 2 * MOST)
     assert warehouse.nets() == total(NEW)
+    assert warehouse.names() == NEW_NAMES
 
 
 def test_a_load_of_rates_killed_at_a_statement_ends_as_if_undisturbed(
@@ -239,8 +264,8 @@ def test_a_load_of_rates_killed_at_a_statement_ends_as_if_undisturbed(
         assert warehouse.newest_rate() in ([(OLD_RATES,)], [(NEW_RATES,)]), step
 
     warehouse.word = "fx"
-    providers.have(OLD, OLD_RATES)
+    providers.have(OLD, OLD_RATES, OLD_NAMES)
     assert warehouse.load().status == 0
-    providers.have(NEW, NEW_RATES)
+    providers.have(NEW, NEW_RATES, NEW_NAMES)
     every_kill_ends_the_same(warehouse, is_whole, 2)
     assert warehouse.newest_rate() == [(NEW_RATES,)]
