@@ -216,10 +216,8 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
     They live in these variables alone. Raises ConfigurationError.
     """
     role = environ.get("AWS_ROLE_ARN")
-    others = (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-    )  # keys; Kubernetes, by AWS's chain
+    # keys; or what Kubernetes sets, for AWS's own chain
+    others = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
     if not role or any(environ.get(name) for name in others):
         return dict(environ)
     import boto3  # imported only here: it takes half a second

@@ -96,7 +96,7 @@ def test_the_last_page_has_no_token() -> None:
     assert sorted(page) == ["rows"]
 
 
-def test_the_client_reads_its_later_pages_by_arrow(
+def test_the_client_reads_its_pages_by_arrow(
     bigquery_server: BigQueryServer, bigquery_client: ClientFactory
 ) -> None:
     from pipelines.gcp.pages import read_by_arrow
