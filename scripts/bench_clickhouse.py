@@ -17,7 +17,7 @@ from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
 from scripts.bench_process import ROOT, Ran, Workplace, run
 from scripts.bench_runs import NOTHING, Bench, beyond
-from scripts.bench_server import DATABASE, Server
+from scripts.bench_server import Server
 
 RAW, NORMALIZED = "aws_costs__cur", "normalized_aws"
 INSERT = ROOT / "scripts" / "bench_insert.py"
@@ -85,10 +85,12 @@ def _measure(bench: Bench) -> Measured:
     shutil.rmtree(folder, ignore_errors=True)
     found = Measured()
     with Server(folder) as server:
-        destination = server.environ | {"DLT_DESTINATION": "clickhouse"}
+        destination = {"DLT_DESTINATION": "clickhouse"}
         place = Workplace(bench.home / "work" / "clickhouse", bucket, destination)
         for number in range(1, bench.rounds + 1):
             bench.say(f"clickhouse: round {number} of {bench.rounds}")
+            server.database = f"round_{number}"
+            place.environ |= server.environ
             _round(found, server, place, files)
     shutil.rmtree(place.folder)
     return found
@@ -97,12 +99,12 @@ def _measure(bench: Bench) -> Measured:
 def _round(found: Measured, server: Server, place: Workplace, files: list[Path]) -> None:
     """Each way once, into a database that is new."""
     place.empty()
-    server.ask(f"drop database if exists {DATABASE} sync", "system")
     place.pipelines("migrate")
     found.plain.append(run([INSERT, "plain", *files], place.environ))
+    server.settle()  # merges in the background belong to whoever caused them
     found.idle.append(place.pipelines("load", "aws", *NOTHING))
     found.loads.append(place.pipelines("load", "aws"))
-    server.settle()  # merges in the background belong to whoever caused them
+    server.settle()
     found.restates.append(place.pipelines("load", "aws", "--force"))
     server.settle()
     found.publishing.append(_publish(server))
@@ -116,10 +118,10 @@ def _publish(server: Server) -> float:
     """Replace the published partition of both tables with a copy of itself."""
     spent = 0.0
     for table in (RAW, NORMALIZED):
-        server.ask(f"create table bench_copy as {table}")
-        server.ask(f"alter table bench_copy attach partition '{PERIOD}' from {table}")
-        spent += server.timed(f"alter table {table} replace partition '{PERIOD}' from bench_copy")
-        server.ask("drop table bench_copy sync")
+        copy = f"bench_{table}"
+        server.ask(f"create table {copy} as {table}")
+        server.ask(f"alter table {copy} attach partition '{PERIOD}' from {table}")
+        spent += server.timed(f"alter table {table} replace partition '{PERIOD}' from {copy}")
     return spent
 
 
@@ -132,10 +134,10 @@ def _view(server: Server) -> float:
         )
     )["data"][0][0]
     spent = 0.0
-    for select in views:
-        server.ask(f"create table bench_view as {NORMALIZED}")
+    for number, select in enumerate(views):
+        table = f"bench_view_{number}"
+        server.ask(f"create table {table} as {NORMALIZED}")
         described = json.loads(server.ask(f"describe ({select}) format JSONCompact"))["data"]
         columns = ", ".join(f"`{row[0]}`" for row in described)
-        spent += server.timed(f"insert into bench_view ({columns}) {select}")
-        server.ask("drop table bench_view sync")
+        spent += server.timed(f"insert into {table} ({columns}) {select}")
     return spent

@@ -15,7 +15,7 @@ from scripts.bench_figures import Figure, Section
 from scripts.bench_local import seconds, walls
 from scripts.bench_process import ROOT, Ran, Workplace, peak, run, serving
 from scripts.bench_runs import NOTHING, Bench, beyond
-from scripts.bench_server import DATABASE, Server
+from scripts.bench_server import Server
 
 DAYS = 5
 THREADS = 4
@@ -82,13 +82,14 @@ def deribit(bench: Bench) -> Section:
     with _exchange(rows) as exchange, Server(folder) as server:
         place = bench.workplace("deribit", bench.home)
         place.environ |= exchange.environ
-        into = server.environ | exchange.environ | {"DLT_DESTINATION": "clickhouse"}
+        into = exchange.environ | {"DLT_DESTINATION": "clickhouse"}
         warehouse = Workplace(bench.home / "work" / "deribit-clickhouse", bench.home, into)
         for number in range(1, bench.rounds + 1):
             bench.say(f"deribit: round {number} of {bench.rounds}")
             _parquet(of, place, exchange)
             warehouse.empty()
-            server.ask(f"drop database if exists {DATABASE} sync", "system")
+            server.database = f"round_{number}"
+            warehouse.environ |= server.environ
             warehouse.pipelines("migrate")
             of.warehouse_idle.append(warehouse.pipelines("load", "deribit", *NOTHING))
             of.warehouse_loads.append(warehouse.pipelines("load", "deribit", *exchange.days))

@@ -45,7 +45,6 @@ def plain(files: Sequence[str]) -> dict[str, float]:
     for file in files:
         insert_file(client, "bench_plain", file, fmt="Parquet", settings={"async_insert": 0})
     seconds = time.perf_counter() - started
-    client.command("drop table bench_plain sync")
     return {"seconds": seconds}
 
 
@@ -72,8 +71,6 @@ def merge(files: Sequence[str]) -> dict[str, float]:
     loaded = int(str(client.command("select count() from bench_stock__cur")))
     if loaded != rows:
         raise RuntimeError(f"dlt's merge left {loaded:,} rows of {rows:,}: nothing to compare with")
-    for name in client.query("show tables like 'bench_stock%'").result_columns[0]:
-        client.command(f"drop table `{name}` sync")
     return {"first": seconds[0], "restated": seconds[1]}
 
 

@@ -14,14 +14,17 @@ from typing import Any
 
 from scripts.bench_process import ROOT, BenchError
 
-DATABASE = "dlt"
-
 
 class Server:
-    """scripts/local_clickhouse.py, and statements by HTTP; a client library is too large."""
+    """scripts/local_clickhouse.py, and statements by HTTP; a client library is too large.
+
+    Each round has a database of its own, and none is dropped before the end: where many files have
+    just been removed, ext4 takes up to three times as long to make new ones.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.database = "dlt"
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Server:
@@ -59,7 +62,7 @@ class Server:
             "HTTP_PORT": self.ready["http_port"],
             "USERNAME": self.ready["user"],
             "PASSWORD": self._password,
-            "DATABASE": DATABASE,
+            "DATABASE": self.database,
             "SECURE": 0,
         }
         credentials = {f"CREDENTIALS__{name}": str(value) for name, value in settings.items()}
@@ -70,12 +73,12 @@ class Server:
         """Of its user."""
         return self._password
 
-    def ask(self, statement: str, database: str = DATABASE) -> str:
+    def ask(self, statement: str) -> str:
         """The answer to a statement, as text. Raises BenchError with the server's reason."""
         login = base64.b64encode(f"{self.ready['user']}:{self._password}".encode()).decode()
         connection = http.client.HTTPConnection(self.ready["host"], self.ready["http_port"])
         try:
-            path = f"/?database={database}&wait_end_of_query=1"
+            path = f"/?database={self.database}&wait_end_of_query=1"
             headers = {"Authorization": f"Basic {login}"}
             connection.request("POST", path, statement.encode(), headers)
             answer = connection.getresponse()

@@ -29,7 +29,6 @@ def warehouse(server: ClickHouseConfig | None = None) -> Iterator[ClickHouseConf
         yield server
         return
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "server") as started:
-        started.ask(f"create database if not exists {DATABASE}", "system")
         config = ClickHouseConfig(
             host=started.ready["host"],
             port=started.ready["port"],

@@ -213,12 +213,13 @@ with source as (
         ) as covered_cost,
         {number:savings_plan_total_commitment_to_date} as commitment,
         {number:savings_plan_used_commitment} as used_commitment,
-        has({aws_line_items:line_item_type}, kind) as is_known,
+        kind in {aws_line_items:line_item_type} as is_known,
         -- units of the currency for one USD; NULL where no rate is known, never guessed
         if(currency = 'USD', 1.0, null) as rate,
         {tag_entries:resource_tags} as kept,
         kept.1 as tag_keys,
-        kept.4 as tag_values
+        kept.2 as tag_values,
+        arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
     from aws_costs__cur
     where x_form = 'CUR' and ifNull(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
 )
@@ -348,7 +349,8 @@ with source as (
         if(currency = 'USD', 1.0, null) as rate,
         {tag_entries:tags} as kept,
         kept.1 as tag_keys,
-        kept.4 as tag_values
+        kept.2 as tag_values,
+        arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
     from aws_costs__cur
     where x_form = 'FOCUS'
 )

@@ -154,7 +154,7 @@ with source as (
         *,
         -- '' counts as no value in every text
         ifNull(cost_type, '') as kind,
-        has({gcp_cost_types:cost_type}, kind) as is_known,
+        kind in {gcp_cost_types:cost_type} as is_known,
         nullIf(billing_export.currency, '') as in_currency,
         nullIf(location_region, '') as region,
         ifNull(sku_description, '') as sku,
@@ -206,7 +206,8 @@ with source as (
             name -> replaceRegexpOne(name, '^user[:_]', ''),
             arrayConcat(own.1, resource_tags.1, projects.1)
         ) as tag_keys,
-        arrayConcat(own.2, resource_tags.2, projects.2) as tag_values
+        arrayConcat(own.2, resource_tags.2, projects.2) as tag_values,
+        arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
     from gcp_costs__billing_export as billing_export
 )
 

@@ -24,6 +24,7 @@ LINES = 300
 
 PARTITIONS = r"pipelines\.partitions"
 LANDING = r"pipelines\.landing"
+AHEAD = r"pipelines\.ahead"
 SCHEMA = r"pipelines\.normalize\.(schema|shapes)"
 NORMALIZE = r"pipelines\.normalize(\..+)?"
 DESTINATIONS = r"pipelines\.destinations(\..+)?"
@@ -36,6 +37,7 @@ ARROWS: list[tuple[str, list[str]]] = [
     (r"pipelines\.__main__", [r"pipelines\..+"]),
     (r"pipelines", []),
     (PARTITIONS, []),
+    (AHEAD, []),
     (r"pipelines\.lock", [PARTITIONS]),
     (r"pipelines\.sources", [SOURCE, DESTINATIONS, PARTITIONS]),
     (r"pipelines\.load", [r"pipelines\.sources", DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
@@ -43,12 +45,13 @@ ARROWS: list[tuple[str, list[str]]] = [
     (r"pipelines\.(catalogue|checks|commands_\w+|doctor(_\w+)?)", [r"pipelines\..+"]),
     (r"pipelines\.(anonymize(_\w+)?|findings|marts|report|status)", [r"pipelines\..+"]),
     (r"pipelines\.normalize\.run", [NORMALIZE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
-    (NORMALIZE, [NORMALIZE]),
+    (NORMALIZE, [NORMALIZE, AHEAD]),
     (DESTINATIONS, [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA, r"pipelines\.lock"]),
     (CLICKHOUSE, [CLICKHOUSE, PARTITIONS, SCHEMA]),  # never a destination or a source
     (r"pipelines\.ingest_normalized_pipeline", [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA]),
     (LANDING, [PARTITIONS]),
     (SOURCE, [r"pipelines\.{word}(\..+)?", LANDING, PARTITIONS, SCHEMA]),
+    (r"pipelines\.gcp\.rows", [r"pipelines\.gcp\..+", AHEAD]),
     (r"pipelines\.(?P<folder>\w+)\..+", [r"pipelines\.{word}\..+", LANDING, PARTITIONS, SCHEMA]),
 ]
 

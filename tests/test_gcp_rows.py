@@ -5,7 +5,6 @@ The Storage API is gRPC, which the sandbox does not speak: its answers stand in 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,7 +16,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.gcp.rows import ahead, of_page, tables
+from pipelines.gcp.rows import of_page, tables
 
 SCHEMA = pa.schema(
     [
@@ -86,30 +85,6 @@ def test_a_page_has_every_type() -> None:
 
 def test_pages_are_read_where_there_is_no_storage() -> None:
     assert read(Answer()) == ROWS
-
-
-def test_the_next_page_is_on_its_way_while_one_is_worked_on() -> None:
-    asked = threading.Event()
-
-    def pages() -> Iterator[int]:
-        yield 1
-        asked.set()
-        yield 2
-        raise ConnectionResetError("page 3")
-
-    found = ahead(pages())
-    assert next(found) == 1
-    assert asked.wait(10)
-    assert next(found) == 2
-    with pytest.raises(ConnectionResetError, match=r"^page 3$"):
-        next(found)
-
-
-def test_who_stops_half_way_leaves_no_thread_behind() -> None:
-    found = ahead(iter(range(1, 5)))
-    assert next(found) == 1
-    found.close()
-    assert [each.name for each in threading.enumerate() if each.name.startswith("page")] == []
 
 
 @pytest.mark.parametrize(

@@ -523,7 +523,10 @@ def test_columns_without_a_value_are_the_same(twins: Twins) -> None:
     assert twins.differences(table([dict.fromkeys(ON_DEMAND)])) == []
 
 
-@pytest.mark.parametrize("name", ["region", "kind", "net", "rate", "tag_keys", "source", "entries"])
+@pytest.mark.parametrize(
+    "name",
+    ["region", "kind", "net", "rate", "tag_keys", "lower_keys", "source", "stripped", "places"],
+)
 def test_a_new_column_of_any_name_changes_nothing(twins: Twins, name: str) -> None:
     raw = table([ON_DEMAND, line("Tax", 8.0)])
     new = pa.array(["x", "y"])

@@ -24,17 +24,18 @@ insert into deliveries (
     delivered_at, published_at
 )
 select
-    %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, count(),
-    {sums},
+    %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, {counted},
     %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
-from {table} where {column} = %(partition)s
 """
-_SUMS_OF_COST = """
-    if(uniqExact(ifNull(billing_currency, '')) > 1, null, ifNull(sum(billed_cost), 0)),
-    if(uniqExact(ifNull(billing_currency, '')) > 1, null, ifNull(sum(effective_cost), 0)),
-    if(count(distinct billing_currency) = 1 and countIf(billing_currency is null) = 0,
-        any(billing_currency), null)
-"""
+_ROWS = "from {table} where {column} = %(partition)s"
+_COUNTED = "count(), null, null, null", _ROWS
+# There are sums where all rows are of one currency. Counting distinct texts would take longer.
+_COSTS_COUNTED = (
+    "sum(lines), if(count() > 1, null, ifNull(any(billed), 0)), "
+    "if(count() > 1, null, ifNull(any(effective), 0)), if(count() > 1, null, any(currency))",
+    "from (select billing_currency as currency, count() as lines, sum(billed_cost) as billed, "
+    f"sum(effective_cost) as effective {_ROWS} group by billing_currency)",
+)
 _LAST = """
 select partition, argMax(d.fingerprint, published_at), argMax(d.rows, published_at)
 from deliveries as d where word = %(word)s group by partition
@@ -102,9 +103,9 @@ class History:
 
     def add(self, place: Place, note: Note, table: str) -> None:
         """One row; its sums are those of `table`, which holds what was published."""
-        sums = _SUMS_OF_COST if place.word in COST_WORDS else "null, null, null"
-        sql = _ADD.format(table=table, column=place.read_table[1], sums=sums)
-        self._manager.execute(sql, asdict(note))
+        counted, rows = _COSTS_COUNTED if place.word in COST_WORDS else _COUNTED
+        rows = rows.format(table=table, column=place.read_table[1])
+        self._manager.execute(_ADD.format(counted=counted) + rows, asdict(note))
 
     def complete(
         self,

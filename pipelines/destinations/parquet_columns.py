@@ -30,9 +30,10 @@ _KINDS = {"S": "text", "E": "text", "F": "number", "I": "number", "U": "number",
 
 @dataclass(frozen=True)
 class Files:
-    """The landed files of a delivery: their paths, all columns by name, and their rows."""
+    """The landed files of a delivery: each one's columns that have values, all columns by name with
+    their types, and the rows of all."""
 
-    paths: Sequence[Path]
+    filled: Mapping[Path, Sequence[str]]
     columns: Mapping[str, pa.DataType]
     rows: int
 
@@ -40,10 +41,13 @@ class Files:
 def inspect(paths: Sequence[Path], where: str) -> Files:
     """Read the footers. Raises PartitionError when two files disagree on a column's kind."""
     columns: dict[str, pa.DataType] = {}
+    filled: dict[Path, Sequence[str]] = {}
     rows = 0
     for path in paths:
         rows += pq.read_metadata(path).num_rows
-        for field in pq.read_schema(path):
+        schema = pq.read_schema(path)
+        filled[path] = [field.name for field in schema if not pa.types.is_null(field.type)]
+        for field in schema:
             known = columns.get(field.name, pa.null())
             common = _common(known, field.type)
             if common is None:
@@ -52,7 +56,7 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
                     "The published partition stays; have the provider deliver the period again."
                 )
             columns[field.name] = common
-    return Files(paths, columns, rows)
+    return Files(filled, columns, rows)
 
 
 def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, str]:

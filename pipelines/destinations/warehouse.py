@@ -145,7 +145,7 @@ class Warehouse:
         self._add_columns(place, files, where)
         note = Note.of(place, delivery)
         with self._staging(place, note) as staging:
-            views = [] if place.raw_only else self._views(place)
+            views = {} if place.raw_only else self._views(place)
             staging.fill(files, _defaults(place, files, delivery), views)
             staging.publish(place.raw_table, staging.raw)
             if not place.raw_only:
@@ -199,10 +199,10 @@ class Warehouse:
         if changes:
             self.manager.execute(f"alter table {place.raw_table} {', '.join(changes)}")
 
-    def _views(self, place: Place) -> list[str]:
-        """The selects of the materialized views that fire on this raw table."""
+    def _views(self, place: Place) -> dict[str, str]:
+        """The selects of the materialized views that fire on this raw table, by name."""
         sql = (
-            "select as_select from system.tables where database = currentDatabase() "
+            "select name, as_select from system.tables where database = currentDatabase() "
             "and engine = 'MaterializedView' and name like %(name)s order by name"
         )
         rows = self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})
@@ -211,7 +211,7 @@ class Warehouse:
                 f"{self.config.database} has no view normalize_{place.word}, by which "
                 f"{place.raw_table} is normalised. Run: make init-clickhouse"
             )
-        return [row[0] for row in rows]
+        return dict(rows)
 
     def _fingerprints(self, table: str, column: str) -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""

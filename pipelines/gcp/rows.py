@@ -8,11 +8,10 @@ bigquery.readsessions.create. Without either, pages of JSON are made arrow colum
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +19,10 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
+from pipelines.ahead import ahead
 from pipelines.gcp.pages import Cells
 
 log = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
 
 _NO_STORAGE = (
     exceptions.Forbidden,
@@ -51,17 +49,8 @@ def tables(
             for batch in read:
                 yield pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
             return
-    for page in ahead(rows.pages):
+    for page in ahead(rows.pages, "page"):
         yield of_page(page.raw_page.get("rows", []), schema)
-
-
-def ahead(items: Iterator[Item]) -> Generator[Item]:
-    """The same, each fetched while the one before it is worked on."""
-    with ThreadPoolExecutor(1, "page") as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
 
 
 def storage_client(client: bigquery.Client) -> Any:

@@ -1,38 +1,33 @@
 """Raw parquet files to one normalised parquet file, batch by batch, in bounded memory.
 
-One thread reads, one normalises, the caller's writes; at most `AHEAD` batches are under way, in the
-order of the files, so that the same input gives the same bytes. The writer's settings are measured:
-text and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd
-level 1.
+One thread reads, one normalises, the caller's writes: so many batches are under way, in the order
+of the files, so that the same input gives the same bytes. The writer's settings are measured: text
+and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd level
+1.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.ahead import ahead
 from pipelines.normalize import columns
 from pipelines.normalize.reading import RawBatch, RawFile, naming, read
 from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import MAP
 
 __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
-
-Worked = TypeVar("Worked")
-AHEAD = 2
-"""Batches under way besides the one being written: one is read, one normalised."""
 
 
 class Normalizer(Protocol):
@@ -104,7 +99,11 @@ def normalize_files(
         undo.callback(target.unlink, missing_ok=True)
         with pq.ParquetWriter(target, schema, **_settings(schema)) as writer:
             work = partial(_apply, normalizer, context, schema)
-            with closing(_ahead(read(files, normalizer.columns), work)) as batches:
+            with (
+                closing(read(files, normalizer.columns)) as raw,
+                closing(ahead(raw, "read")) as coming,
+                closing(ahead(map(work, coming), "normalize")) as batches,
+            ):
                 for table, sums in batches:
                     if table.num_rows:
                         writer.write_table(table)
@@ -169,25 +168,3 @@ def _totals(parts: Sequence[_Sums], fingerprint: str, are_costs: bool) -> Totals
         effective=math.fsum(part.effective for part in parts) if have_sums else None,
         currency=next(iter(currencies)) if len(currencies) == 1 else None,
     )
-
-
-def _ahead(items: Generator[RawBatch], work: Callable[[RawBatch], Worked]) -> Generator[Worked]:
-    """`work` of each item, in order: one thread takes items, one works, ahead of the caller."""
-    with (
-        closing(items),
-        ThreadPoolExecutor(1, "read") as reader,
-        ThreadPoolExecutor(1, "normalize") as worker,
-    ):
-
-        def start() -> Future[Worked | None]:
-            item = reader.submit(next, items, None)
-            return worker.submit(lambda: work(raw) if (raw := item.result()) else None)
-
-        pending = deque(start() for _ in range(AHEAD))
-        try:
-            while (done := pending.popleft().result()) is not None:
-                pending.append(start())
-                yield done
-        finally:
-            for future in pending:
-                future.cancel()

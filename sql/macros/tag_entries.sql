@@ -1,18 +1,26 @@
--- a map of tags as an array of (key, had the user's prefix, position, value), in the map's order:
--- keys without `user:` or `user_`; of equal ones the one that had it stays, else the first
-arraySort(
-    entry -> entry.3,
-    arrayFilter(
-        (entry, number) -> number = 1,
-        arraySort(
-            entry -> (entry.1, not entry.2, entry.3),
-            arrayMap(
-                (name, tag, place) -> (
-                    replaceRegexpOne(name, '^user[:_]', ''), match(name, '^user[:_]'), place, tag
-                ),
-                mapKeys({argument}), mapValues({argument}), arrayEnumerate(mapKeys({argument}))
-            ) as entries
+-- a map of tags as (keys, values), in the map's order: keys without `user:` or `user_`; of equal
+-- ones the one that had it stays, else the first. Few rows have equal ones; only those are sorted
+if(
+    arrayUniq(
+        arrayMap(name -> replaceRegexpOne(name, '^user[:_]', ''), mapKeys({argument})) as stripped
+    ) = length(stripped),
+    (stripped, mapValues({argument})),
+    (
+        arrayMap(
+            place -> stripped[place],
+            arraySort(
+                arrayFilter(
+                    (place, number) -> number = 1,
+                    arraySort(
+                        place -> (
+                            stripped[place], stripped[place] = mapKeys({argument})[place], place
+                        ),
+                        arrayEnumerate(stripped)
+                    ) as places,
+                    arrayEnumerateUniq(arrayMap(place -> stripped[place], places))
+                )
+            ) as winners
         ),
-        arrayEnumerateUniq(arraySort(entry -> (entry.1, not entry.2, entry.3), entries).1)
+        arrayMap(place -> mapValues({argument})[place], winners)
     )
 )

@@ -1,9 +1,8 @@
 -- one tag's value: its key in exactly this spelling, else the first that equals it in lower case
 nullIf(
-    tag_values[if(
-        has(tag_keys, '{argument}'),
-        indexOf(tag_keys, '{argument}'),
-        arrayFirstIndex(name -> lowerUTF8(name) = lowerUTF8('{argument}'), tag_keys)
+    tag_values[coalesce(
+        nullIf(indexOf(tag_keys, '{argument}'), 0),
+        indexOf(lower_keys, lowerUTF8('{argument}'))
     )],
     ''
 )
