@@ -23,6 +23,8 @@ from pipelines.clickhouse.config import ClickHouseConfig
 
 _KEYWORDS = rb"create|alter|insert|drop|exchange|select|show|describe|exists|with|delete|truncate"
 _STATEMENT = re.compile(rb"(?:" + _KEYWORDS + rb")\b", re.IGNORECASE)
+_CHUNKED = re.compile(rb"^POST .*\r\ntransfer-encoding: chunked\r\n", re.IGNORECASE | re.DOTALL)
+_SIZE = re.compile(rb"^[0-9a-f]+\r\n", re.IGNORECASE)  # of a chunk
 _QUERY = 1  # the first byte of a native packet that brings a statement
 _CHUNK = 1 << 16
 
@@ -111,6 +113,8 @@ class Proxy:
     ) -> None:
         try:
             while data := client.recv(_CHUNK):
+                if _CHUNKED.search(data) and not data.partition(b"\r\n\r\n")[2]:
+                    data += client.recv(_CHUNK)  # the statement may come with what follows
                 if answered.is_set() and (text := statement(data)):
                     answered.clear()
                     if self._is_time(text):
@@ -169,7 +173,7 @@ def statement(data: bytes) -> str:
     """The statement that a client's first bytes bring, '' when it is something else."""
     if data.startswith((b"POST ", b"GET ")):
         asked = parse_qs(urlsplit(data.split(b" ", 2)[1].decode()).query)
-        body = data.partition(b"\r\n\r\n")[2].decode(errors="replace")
+        body = _SIZE.sub(b"", data.partition(b"\r\n\r\n")[2]).decode(errors="replace")
         text = asked["query"][0] if "query" in asked else body or "HTTP"
     elif data[0] == _QUERY:
         text = _native(data).decode(errors="replace")
