@@ -166,7 +166,7 @@ class Staging:
 
     def _insert(self, table: str, files: Files) -> None:
         def insert(path: Path) -> None:
-            # named columns take the server half the time that columns without a value take unnamed
+            # a column that is not named is not the parquet reader's to fill, which is slow at it
             columns = ", ".join(map(quote_identifier, files.filled[path]))
             into = f"{quote_identifier(self._config.database)}.{table}"
             statement = f"insert into {into} ({columns or '*'}) format Parquet\n"
