@@ -525,7 +525,7 @@ def test_columns_without_a_value_are_the_same(twins: Twins) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["region", "kind", "net", "rate", "tag_keys", "lower_keys", "source", "stripped", "places"],
+    "region kind net rate tag_keys lower_keys source entries stripped places winners kept".split(),
 )
 def test_a_new_column_of_any_name_changes_nothing(twins: Twins, name: str) -> None:
     raw = table([ON_DEMAND, line("Tax", 8.0)])
