@@ -5,6 +5,7 @@
 python := .venv/bin/python
 pipelines := $(python) -m pipelines
 installed := .venv/.installed
+pytest := $(python) -m pytest --numprocesses auto --dist worksteal
 
 # Status 1 means that some partitions failed and are named: the others are normalised all the same.
 load_and_normalize = status=0; \
@@ -16,7 +17,7 @@ load_and_normalize = status=0; \
 .PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
 	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse run-deribit \
 	run-deribit-clickhouse normalize aws-normalize gcp-normalize init-clickhouse clickhouse-up \
-	clickhouse-down prune check status doctor serve serve-clickhouse report test test-clickhouse \
+	clickhouse-down prune check status doctor serve serve-clickhouse report test test-thorough test-clickhouse \
 	lint format bench lock clean e2e-validate measure-volume
 
 help: ## Print this list
@@ -106,13 +107,16 @@ serve-clickhouse: $(installed) ## Show the dashboards from ClickHouse, in Rill
 report: $(installed) ## Write the overview as one HTML page: viz_rill/report.html
 	@$(python) scripts/report.py $(ARGS)
 
-test: $(installed) ## Run the tests
-	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(installed) ## Run the quick tests: every guarantee once, in minutes
+	$(pytest) -m "not thorough" $(ARGS)
+
+test-thorough: $(installed) ## Run every test; ARGS=... a part
+	$(pytest) $(ARGS)
 
 test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)
-	$(python) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS) \
-		$(wildcard tests/test_*clickhouse*.py tests/test_twins_*.py) \
-		tests/test_compare.py tests/test_ingest.py tests/test_lease.py tests/test_migrate.py
+	$(pytest) $(ARGS) \
+		$(wildcard tests/clickhouse tests/*/test_*clickhouse*.py tests/*/test_twins_*.py) \
+		tests/destinations/test_ingest.py
 
 e2e-validate: $(installed) ## Publish an hour of Deribit into a local ClickHouse and compare it
 	$(python) scripts/e2e_validate.py $(ARGS)

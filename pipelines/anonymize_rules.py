@@ -1,8 +1,8 @@
 """What becomes of every published column in a copy for the public.
 
 Nothing is published by default: a new column is decided here, by its name, or for one table by
-`table.column` where the same name means something else there. tests/test_anonymize.py fails until
-it is. Kinds of pseudonyms are shared on purpose: what is equal before is equal after, in every
+`table.column` where the same name means something else there. A test fails until it is
+(tests/destinations/test_anonymize.py). Kinds of pseudonyms are shared on purpose: what is equal before is equal after, in every
 table and in every column of one kind, so joins and group-bys stay true.
 """
 

@@ -16,20 +16,20 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from scripts.delivery_targets import FolderTarget, S3Target
-from tests import loopback
-from tests.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
-    bigquery_client,
-    bigquery_server,
-    gcp_export,
-)
-from tests.clickhouse_fixtures import (  # noqa: F401 (fixtures for every test)
+from tests.support import loopback
+from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
     clickhouse_server,
     module_server,
     own_server,
 )
-from tests.commands import Commands
-from tests.s3_server import S3Proxy, moto_s3
+from tests.support.commands import Commands
+from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
+    bigquery_client,
+    bigquery_server,
+    gcp_export,
+)
+from tests.support.s3_server import S3Proxy, moto_s3
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.

@@ -1,0 +1,47 @@
+"""The constants that both twins read."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from pipelines.normalize import aws
+from tests.support.providers import oracle_aws
+
+LOOKUPS = Path(aws.__file__).parent / "lookups"
+
+
+def lookup_rows(name: str) -> list[dict[str, str]]:
+    with (LOOKUPS / name).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+FOCUS_SERVICE_CATEGORIES = {
+    "AI and Machine Learning", "Analytics", "Business Applications", "Compute", "Databases",
+    "Developer Tools", "Multicloud", "Identity", "Integration", "Internet of Things",
+    "Management and Governance", "Media", "Migration", "Mobile", "Networking", "Security",
+    "Storage", "Web", "Other",
+}  # fmt: skip
+
+
+def test_services_have_categories_of_the_focus_specification() -> None:
+    rows = lookup_rows("aws_services.csv")
+    assert {row["service_category"] for row in rows} - FOCUS_SERVICE_CATEGORIES == set()
+    assert len({row["product_code"] for row in rows}) == len(rows) >= 80
+    assert [row for row in rows if not all(row.values())] == []
+
+
+def test_regions_have_names() -> None:
+    rows = lookup_rows("aws_regions.csv")
+    assert len({row["region_id"] for row in rows}) == len(rows) >= 38
+    assert [row for row in rows if not all(row.values())] == []
+
+
+def test_lines_of_every_kind_are_classified_as_the_oracle_does() -> None:
+    assert {
+        row["line_item_type"]: (row["charge_category"], row["charge_frequency"])
+        for row in lookup_rows("aws_line_items.csv")
+    } == {
+        kind: (category, oracle_aws.frequency(kind))
+        for kind, category in oracle_aws.CATEGORIES.items()
+    }

@@ -1,0 +1,249 @@
+"""`prune`: old partitions go whole, on both destinations, and do not come back by themselves."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.commands_retention import first_kept
+from pipelines.partitions import ConfigurationError
+from tests.conftest import FolderBucket, S3Bucket
+from tests.kill import test_kill_clickhouse, test_kill_filesystem
+from tests.support.clickhouse.proxy import Victim
+from tests.support.commands import Commands
+from tests.support.providers.months import deliver
+from tests.support.published import leftovers, published
+from tests.support.published_clickhouse import environ, query
+from tests.support.published_clickhouse import leftovers as leftover_tables
+from tests.support.published_clickhouse import published as published_tables
+
+NOW = datetime.now(UTC)
+#: Three months ago to this one.
+MONTHS = [first_kept([str(back)], NOW) for back in (4, 3, 2, 1)]
+BOTH = ("filesystem", "clickhouse")
+PRUNE = ("prune", "--keep", "2", "months", "--yes")
+
+
+@pytest.mark.parametrize(
+    ("keep", "first"),
+    [
+        (["13"], "2025-10"),
+        (["13", "months"], "2025-10"),
+        (["13 months"], "2025-10"),
+        (["1", "month"], "2026-10"),
+        (["11"], "2025-12"),
+        (["10"], "2026-01"),
+    ],
+)
+def test_so_many_months_are_this_one_and_those_before_it(keep: list[str], first: str) -> None:
+    assert first_kept(keep, datetime(2026, 10, 31, 23, 59, tzinfo=UTC)) == first
+
+
+@pytest.mark.parametrize("keep", [["0"], ["-1"], ["13", "days"], ["13", "months", "aws"], ["x"]])
+def test_what_is_no_number_of_months_is_refused(keep: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match="is no number of months"):
+        first_kept(keep, NOW)
+
+
+def test_the_command_ends_with_2_on_what_is_no_number_of_months(commands: Commands) -> None:
+    ran = commands("prune", "--keep", "13", "months", "aws")
+    assert (ran.status, ran.out) == (2, "")
+    assert "with the sources before it: prune aws --keep 13 months" in ran.err
+
+
+@pytest.fixture(params=BOTH)
+def loaded(
+    request: pytest.FixtureRequest,
+    aws_bucket: FolderBucket,
+    commands: Commands,
+    clickhouse: ClickHouseConfig,
+) -> Commands:
+    """Four months on the destination."""
+    for number, month in enumerate(MONTHS, 1):
+        deliver(aws_bucket.root, month, [float(number), 0.5])
+    commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
+    reload(commands)
+    return commands
+
+
+def reload(commands: Commands, *options: str) -> str:
+    """Load, normalise where that is a step of its own; what the load said last."""
+    ran = commands("load", *options)
+    assert (ran.status, ran.err.count("error")) == (0, 0), ran
+    commands.well("normalize")
+    return ran.out.splitlines()[-1]
+
+
+def billed(commands: Commands) -> dict[str, list[str]]:
+    """`status`: rows and state by partition."""
+    lines = [line for line in commands("status").out.splitlines() if line.startswith("│")]
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+    return {row[0]: [row[1], row[2], row[-1]] for row in cells}
+
+
+def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> None:
+    before = billed(loaded)
+    ran = loaded("prune", "--keep", "2")
+    assert ran.status == 0
+    assert [line.strip("│ ") for line in ran.out.splitlines() if line[0] == "│"] == MONTHS[:2]
+    assert ran.out.splitlines()[-2:] == [
+        f"aws: would remove 2, would keep 2, from {MONTHS[2]} on",
+        "Nothing was changed. --yes removes them; the history in deliveries stays.",
+    ]
+    assert billed(loaded) == before
+    assert list(before) == MONTHS
+    assert reload(loaded) == "aws: 0 loaded, 4 unchanged, 0 failed"
+
+
+def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> None:
+    ran = loaded(*PRUNE)
+    assert (ran.status, ran.out) == (0, f"aws: 2 removed, 2 kept, from {MONTHS[2]} on\n")
+    removed = [f"aws {month}: removed" for month in MONTHS[:2]]
+    assert [line for line in ran.err.splitlines() if not line.startswith("mart ")] == removed
+    kept = {MONTHS[2]: ["2", "3.50", "current"], MONTHS[3]: ["2", "4.50", "current"]}
+    assert billed(loaded) == kept
+    for options in ([], ["--force"], ["--to", MONTHS[3]]):
+        said = reload(loaded, *options)
+        assert said.endswith(" unchanged, 0 failed")
+        assert billed(loaded) == kept
+    checked = loaded("check")
+    assert checked.status == 0, checked.out
+    assert loaded(*PRUNE).out == f"aws: 0 removed, 2 kept, from {MONTHS[2]} on\n"
+
+
+def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: Commands) -> None:
+    loaded.well("status")
+    assert loaded(*PRUNE).status == 0
+    assert reload(loaded, "--from", MONTHS[1]) == "aws: 1 loaded, 2 unchanged, 0 failed"
+    assert list(billed(loaded)) == MONTHS[1:]
+    assert loaded("check").status == 0
+    assert reload(loaded) == "aws: 0 loaded, 2 unchanged, 0 failed"
+    assert loaded(*PRUNE).out == f"aws: 1 removed, 2 kept, from {MONTHS[2]} on\n"
+
+
+def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
+    assert loaded(*PRUNE).status == 0
+    assert loaded("prune", "--keep", "4", "--yes").status == 0
+    assert reload(loaded) == "aws: 2 loaded, 2 unchanged, 0 failed"
+    assert list(billed(loaded)) == MONTHS
+
+
+def test_the_history_stays_and_nothing_else(
+    loaded: Commands, clickhouse: ClickHouseConfig, request: pytest.FixtureRequest
+) -> None:
+    assert loaded(*PRUNE).status == 0
+    if "clickhouse" in request.node.callspec.id:
+        sql = "select partition from {} group by 1 order by 1"
+        of = {t: [r[0] for r in query(clickhouse, sql.format(t))] for t in TABLES}
+        assert of == dict.fromkeys(TABLES, MONTHS[2:]) | {"deliveries": MONTHS}
+        assert leftover_tables(clickhouse) == []
+        return
+    state = published(loaded.data)
+    named = {part: sorted(found) for part, found in state.items()}
+    assert named == {
+        "raw": [f"billing_period={month}" for month in MONTHS[2:]],
+        "normalised": [f"normalized_aws/billing_period={m}/data.parquet" for m in MONTHS[2:]],
+        "costs": [f"marts/costs/aws-{month}.parquet" for month in MONTHS[2:]],
+        "history": [f"aws-{month}.parquet" for month in MONTHS],
+    }
+    assert leftovers(loaded.data) == []
+    assert [p for p in loaded.data.rglob("*") if MONTHS[0] in p.name] == [
+        loaded.data / "deliveries" / f"aws-{MONTHS[0]}.parquet"
+    ]
+
+
+TABLES = ("raw_partitions", "published_partitions", "provider_partitions", "deliveries")
+
+
+def test_an_object_store_is_pruned_as_well(
+    s3: S3Bucket, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    commands.read_from(aws_bucket.url)
+    commands.set({"DESTINATION__FILESYSTEM__BUCKET_URL": f"{s3.url}/data"})
+    commands.set(s3.dlt_environ("DESTINATION__FILESYSTEM"))
+    for month in MONTHS[1:3]:
+        deliver(aws_bucket.root, month, [1.0])
+    reload(commands)
+    assert commands(*PRUNE).out == f"aws: 1 removed, 1 kept, from {MONTHS[2]} on\n"
+    keys = [key for key in s3.target.keys(prefix="") if MONTHS[1] in key and "_dlt" not in key]
+    assert keys == [f"data/deliveries/aws-{MONTHS[1]}.parquet"]
+    assert reload(commands) == "aws: 0 loaded, 1 unchanged, 0 failed"
+
+
+# kill -9, and the same command again; or a load, which finishes it, too.
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[test_kill_filesystem.World]:
+    made = test_kill_filesystem.World(tmp_path)
+    for month in MONTHS:
+        deliver(made.bucket, month, [1.0, 0.5])
+    made.run("load", "normalize")
+    made.keep()
+    yield made
+    made.harness.close()
+
+
+def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
+    files: test_kill_filesystem.World,
+) -> None:
+    steps = files.harness.run(*PRUNE).steps
+    undisturbed = published(files.data)
+    assert len(undisturbed["raw"]) == 2
+    # what two months have in common is one kill point, at the second
+    kinds = {_kind(step): n for n, step in enumerate(steps, 1) if "/data/" in step}
+    points = sorted(kinds.values())
+    assert len(points) > 8
+    for number in points:
+        files.back()
+        assert files.harness.run(*PRUNE, kill_at=number).status is None
+        if number % 3 == 0:
+            shutil.rmtree(files.dlt)
+        noted = list(files.data.glob("aws_costs/_retention_cur.json"))
+        rest = [("load",), ("normalize",)] if noted and number % 2 else [PRUNE]
+        assert [files.harness.run(*each).status for each in rest] == [0] * len(rest)
+        assert published(files.data) == undisturbed, steps[number - 1]
+        assert leftovers(files.data) == []
+
+
+def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
+    clickhouse_server: ClickHouseConfig, tmp_path: Path
+) -> None:
+    world = test_kill_clickhouse.World(tmp_path / "world", clickhouse_server)
+    try:
+        for month in MONTHS[1:]:
+            deliver(world.bucket, month, [1.0, 0.5])
+        assert world.load().status == 0
+        world.keep()
+        world.proxy.watch(0, lambda: None)
+        assert world.harness.run(*PRUNE).status == 0
+        statements = list(world.proxy.steps)
+        undisturbed = published_tables(world.database)
+        changing = ("alter", "insert", "create", "drop")
+        kinds = {_kind(s): n for n, s in enumerate(statements, 1) if s.lower().startswith(changing)}
+        points = sorted(kinds.values())
+        assert len(points) >= 5
+        for number in points:
+            world.back()
+            victim = Victim()
+            world.proxy.watch(number, victim.kill)
+            assert world.harness.run(*PRUNE, on_start=victim.is_).status is None
+            noted = query(world.database, "select count() from retention")[0][0]
+            world.proxy.watch(0, lambda: None)
+            rest = ("load",) if noted and number % 2 else PRUNE
+            assert world.harness.run(*rest).status == 0
+            assert published_tables(world.database) == undisturbed, statements[number - 1]
+            assert leftover_tables(world.database) == []
+    finally:
+        world.close()
+
+
+def _kind(step: str) -> str:
+    """A step without what names the month, the run or the scratch file."""
+    return re.sub(r"[0-9a-f]{12,}|\d{4}-\d\d|\d+", "", step)

@@ -1,0 +1,268 @@
+"""What is read of Stripe besides the ledger: lists of objects, and the balance that it gives."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.migrate import migrate
+from pipelines.partitions import PartitionError
+from pipelines.stripe.objects import FIELDS, Listing
+from scripts.sandbox_stripe import KEY, StripeServer
+from scripts.sandbox_stripe_ledger import transactions
+from tests.support.commands import Commands
+from tests.support.providers.ledgers import NOW, TODAY, rows, served
+from tests.support.published_clickhouse import environ, query
+
+FIXTURES = Path(__file__).parents[3] / "shared" / "data" / "stripe_fixtures3.json"
+PERSONAL = "Mr Nobody <mr.nobody@example.com>"
+LISTS = tuple(FIELDS)
+OBJECTS: dict[str, dict[str, Any]] = {
+    "products": {"id": "prod_1", "active": True, "name": "Seats", "updated": 9},
+    "prices": {
+        "id": "price_1",
+        "product": "prod_1",
+        "currency": "usd",
+        "unit_amount": 2000,
+        "recurring": {"interval": "month", "interval_count": 1},
+    },
+    "subscriptions": {
+        "id": "sub_1",
+        "status": "canceled",
+        "items": {"data": [{"price": {"id": "price_1", "nickname": PERSONAL}, "quantity": 3}]},
+    },
+    "invoices": {
+        "id": "in_1",
+        "status": "paid",
+        "total": 6000,
+        "parent": {"subscription_details": {"subscription": "sub_1"}},
+    },
+}
+
+
+def chosen(*names: str) -> dict[str, str]:
+    return {"SOURCES__STRIPE__OBJECTS": json.dumps(names)}
+
+
+def offer(server: StripeServer, table: str, **changes: Any) -> None:
+    """One object of a list, with personal data where the API has it."""
+    personal = {"description": PERSONAL, "customer_email": PERSONAL, "metadata": {"n": PERSONAL}}
+    one = {"object": table[:-1], "created": 5} | OBJECTS[table] | personal | changes
+    server.offer(table, [one])
+
+
+def read(commands: Commands, table: str, columns: str) -> list[Any]:
+    files = f"{commands.data}/stripe/{table}/*/*.parquet"
+    return duckdb.connect().execute(f"select {columns} from '{files}'").fetchall()
+
+
+SEEN = (
+    ("products", "id, name, active, updated", ("prod_1", "Seats", True, 9)),
+    ("prices", 'product, unit_amount, "interval"', ("prod_1", 2000, "month")),
+    ("subscriptions", "status, prices, quantities", ("canceled", '["price_1"]', "[3]")),
+    ("invoices", "subscription, total", ("sub_1", 6000)),
+)
+
+
+def test_nothing_but_the_ledger_is_read_unless_it_is_chosen(commands: Commands) -> None:
+    with served(*rows(("charge", 100, 3, "usd"))) as server:
+        commands.set(server.environ)
+        assert commands("load").out == "stripe: 1 loaded, 0 unchanged, 0 failed\n"
+        assert {target.partition("?")[0] for target in server.seen} == {"/v1/balance_transactions"}
+        commands.set(chosen("customers"))
+        ran = commands("load")
+    assert (ran.status, "sources.stripe.objects: no table customers" in ran.err) == (2, True)
+
+
+def test_chosen_lists_reach_raw_without_personal_data(
+    commands: Commands, clickhouse: ClickHouseConfig
+) -> None:
+    with served(*rows(("charge", 100, 3, "usd"))) as server:
+        for name in LISTS:
+            offer(server, name)
+        commands.set(server.environ | chosen(*LISTS))
+        commands.well("load", "normalize", "check")
+        assert [read(commands, table, columns) for table, columns, _ in SEEN] == [
+            [row] for *_, row in SEEN
+        ]
+        assert any("status=all" in target for target in server.seen)
+        written = b"".join(p.read_bytes() for p in commands.data.rglob("*") if p.is_file())
+        assert b"obody" not in written
+        offer(server, "products", name="More seats")
+        again = [f"stripe_{n}: {int(n == 'products')} loaded" for n in LISTS]
+        assert [line.partition(",")[0] for line in commands("load").out.splitlines()][1:] == again
+        assert read(commands, "products", "name") == [("More seats",)]
+
+        migrate(clickhouse, ())
+        commands.set(environ(clickhouse, commands.data))
+        assert commands("load", "stripe").status == 0
+        offer(server, "prices", unit_amount=2500)
+        assert commands("load", "stripe").status == 0
+    assert query(clickhouse, "select unit_amount from stripe__prices") == [(2500,)]
+    sql = "select word from raw_partitions where word like 'stripe_%' order by 1"
+    assert query(clickhouse, sql) == [(f"stripe_{name}",) for name in sorted(LISTS)]
+
+
+def leaves(found: Any, allowed: set[str], path: str = "") -> Any:
+    """The same object with personal data in every text that stands at no allowed path."""
+    if isinstance(found, dict):
+        return {k: leaves(v, allowed, f"{path}.{k}".strip(".")) for k, v in found.items()}
+    if isinstance(found, list):
+        return [leaves(each, allowed, f"{path}[]") for each in found]
+    inside = path in allowed or path.removesuffix(".id") in allowed
+    return found if inside or not isinstance(found, str | None) else PERSONAL
+
+
+def official() -> Iterator[dict[str, Any]]:
+    """Every object in the official fixtures, those within others too."""
+
+    def within(found: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(found, dict):
+            yield found
+            for each in found.values():
+                yield from within(each)
+        elif isinstance(found, list):
+            for each in found:
+                yield from within(each)
+
+    yield from within(json.loads(FIXTURES.read_text())["resources"])
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_of_every_official_object_only_the_allow_list_is_kept(name: str) -> None:
+    if not FIXTURES.is_file():
+        pytest.skip("../shared/data/stripe_fixtures3.json, Stripe's official objects, is not there")
+    listing = Listing(name)
+    allowed = {path for path, _ in FIELDS[name].values()} | {"id"}
+    kind = name[:-1]
+    checked = own = 0
+    for each in official():
+        clean = leaves(each, allowed) | {"id": "x_1", "created": 1}
+        if each.get("object") != kind:
+            with pytest.raises(PartitionError, match=f"it is no {kind}"):
+                listing.kept(clean, "main")
+        try:
+            row = listing.kept(clean | {"object": kind}, "main")
+        except PartitionError:  # its field is of another type
+            assert each.get("object") != kind
+            continue
+        assert set(row) == set(listing.schema.names)
+        assert PERSONAL not in repr(row)
+        checked += 1
+        own += each.get("object") == kind
+    assert checked > 500
+    assert own > 0
+
+
+# The balance.
+
+
+def ledger() -> list[dict[str, Any]]:
+    return transactions(TODAY - timedelta(days=50), NOW - timedelta(minutes=5))
+
+
+@pytest.fixture(params=["filesystem", "clickhouse"])
+def engine(
+    request: pytest.FixtureRequest, commands: Commands, clickhouse: ClickHouseConfig
+) -> Commands:
+    if request.param == "clickhouse":
+        migrate(clickhouse, ())
+        commands.set(environ(clickhouse, commands.data))
+    return commands
+
+
+def check(commands: Commands) -> list[str]:
+    """The lines that the check of the balance prints, empty when it is silent."""
+    ran = commands("check")
+    parts = ran.out.split("stripe_balance: ")
+    return [] if len(parts) == 1 else parts[1].splitlines()
+
+
+def load(commands: Commands, *options: str) -> None:
+    ran = commands("load", "stripe", *options)
+    assert ran.status == 0, ran
+
+
+def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Commands) -> None:
+    good = ledger()
+    lost = next(row for row in good if row["currency"] == "jpy")
+    with served(*good) as server:
+        engine.set(server.environ | chosen("balances"))
+        load(engine)
+        assert check(engine) == []
+        server.hidden = {lost["id"]}  # of the list, not of the balance
+        load(engine, "--force")
+        named = "\n".join(check(engine))
+        assert ("jpy" in named, "usd" in named) == (True, False)
+        server.hidden = set()
+        load(engine, "--force")
+        assert check(engine) == []
+
+
+def test_without_its_beginning_the_ledger_is_compared_with_nothing_yet(engine: Commands) -> None:
+    good = ledger()
+    with served(*good) as server:
+        engine.set(server.environ | chosen("balances"))
+        load(engine, "--from", f"{TODAY:%Y-%m}")
+        assert check(engine) == []
+
+
+def look_before(engine: Commands, warehouse: ClickHouseConfig, ago: int, less: int) -> None:
+    """A look of long ago, as the last one but `ago` seconds before and with `less` in it."""
+    changed = (
+        f"as_of_second - {ago} as as_of_second, "
+        f"available + pending - {less} as available, 0 as pending"
+    )
+    folder = engine.data / "stripe" / "balances"
+    if folder.is_dir():
+        look = folder / "read_date=2020-01-01"  # the day is in no column of a file
+        shutil.rmtree(look, ignore_errors=True)
+        (last,) = folder.glob("read_date=*")
+        sql = f"select * replace ({changed}) from read_parquet('{last}/*.parquet', "
+        found = duckdb.connect().sql(f"{sql} hive_partitioning = false)").to_arrow_table()
+        shutil.copytree(last, look)
+        for file in look.glob("*.parquet"):
+            pq.write_table(found, file)
+        delivery = look / "_delivery.json"
+        delivery.write_text(delivery.read_text().replace(f'"{last.name[10:]}"', '"2020-01-01"'))
+        return
+    query(warehouse, "alter table stripe__balances drop partition '2020-01-01'")
+    query(
+        warehouse,
+        f"insert into stripe__balances select * replace ('2020-01-01' as read_date, {changed}) "
+        "from stripe__balances",
+    )
+
+
+def test_without_its_beginning_the_change_between_two_looks_is_compared(
+    engine: Commands, clickhouse: ClickHouseConfig
+) -> None:
+    early = NOW.replace(day=1, hour=0, minute=0, second=0)
+    month = rows(("charge", 500, 20, "usd"), at=early)
+    for number, at in enumerate((NOW, early - timedelta(days=70)), start=1):
+        month += rows(("charge", 100 * number, 3, "usd"), at=at)
+    with served(*month) as server:
+        engine.set(server.environ | chosen("balances"))
+        load(engine, "--from", f"{early:%Y-%m}")
+    # a look before: all but the newest transaction, then one unit less
+    for less, said in ((97, False), (98, True)):
+        look_before(engine, clickhouse, int((NOW - early).total_seconds()), less)
+        assert bool(check(engine)) is said
+
+
+def test_a_balance_needs_its_own_right(commands: Commands) -> None:
+    with served(*rows(("charge", 100, 3, "usd"))) as server:
+        server.rights[KEY] = ("balance_transactions",)
+        commands.set(server.environ | chosen("balances"))
+        ran = commands("load")
+    said = " ".join(ran.err.split())
+    assert (ran.status, "the right to read Balance (" in said) == (2, True)

@@ -1,0 +1,387 @@
+"""Every figure that `make demo` prints, against a slow calculation in Decimal of its own.
+
+The demo runs twice in one folder, as a user runs it: the second run has to remove the first one's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from scripts import sandbox_aws, sandbox_gcp
+from scripts.demo import FOLDERS
+from scripts.demo_world import END, GCP_SINCE, TRADES, TRADING_DAYS
+from scripts.sandbox_deribit_tape import make as make_tape
+from scripts.sandbox_fx import BASES, MORE, rates
+from scripts.sandbox_stripe import first_day
+from scripts.sandbox_stripe_ledger import transactions
+from tests.conftest import ROOT
+from tests.support.providers.oracle_aws import normalize_rows
+
+TAGS = ("Environment", "Team", "Application")
+MONEY = ("billed_cost", "effective_cost", "list_cost")
+_TIME = re.compile(r"\d\d:\d\d:\d\d")
+_PUBLISHED = re.compile(r"\d\.\d s")
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one run printed and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def tables(self, title: str) -> list[Rows]:
+        """The rows of every table below a line that begins with this title."""
+        found: list[Rows] = []
+        for line in self.out.splitlines():
+            if line.strip() == title:
+                found.append([])
+                reading = True
+            elif not line.startswith(("│", "┃", "┏", "┡", "└")):
+                reading = False
+            elif line.startswith("│") and found and reading:
+                found[-1].append([cell.strip() for cell in line.split("│")[1:-1]])
+        return [unfolded(rows) for rows in found]
+
+    @property
+    def text(self) -> str:
+        """What it said, without times: the same in every run."""
+        return _PUBLISHED.sub("… s", _TIME.sub("…", self.out))
+
+
+def unfolded(rows: Rows) -> Rows:
+    """A cell that is too wide goes on in the next line, where the last one is empty."""
+    whole: Rows = []
+    for row in rows:
+        if whole and not row[-1]:
+            whole[-1] = [above + below for above, below in zip(whole[-1], row, strict=True)]
+        else:
+            whole.append(row)
+    return whole
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo's folder, two runs in it, and the files elsewhere before and after."""
+
+    folder: Path
+    first: Ran
+    second: Ran
+    elsewhere: tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    home = tmp_path_factory.mktemp("demo")
+    (home / "home").mkdir()
+    folder = home / "d"
+    before = files_elsewhere(home, folder)
+    first, second = run(folder, home), run(folder, home)
+    return Demo(folder, first, second, (before, files_elsewhere(home, folder)))
+
+
+def run(folder: Path, home: Path) -> Ran:
+    """`make demo` of somebody who has a ClickHouse and a bucket of their own configured."""
+    theirs = {
+        "CLICKHOUSE_HOST": "192.0.2.1",
+        "CLICKHOUSE_PASSWORD": "theirs",
+        "DESTINATION__CLICKHOUSE__CREDENTIALS__DATABASE": "theirs",
+        "DESTINATION__FILESYSTEM__BUCKET_URL": str(home / "theirs"),
+        "DLT_DESTINATION": "clickhouse",
+        "NORMALIZE__TAG_COLUMNS": '["theirs"]',
+        "SOURCES__AWS__BUCKET_URL": "file:///nowhere",
+        "SOURCES__AWS__EXPORT": "theirs",
+    }
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--dir", str(folder)],
+        cwd=home,
+        env=os.environ | theirs | {"HOME": str(home / "home"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+
+def files_elsewhere(home: Path, folder: Path) -> dict[str, tuple[int, int]]:
+    """The files where it runs and where it is configured, its own folder aside: size and time."""
+    paths = [path for root in (home, ROOT / ".dlt") for path in root.rglob("*") if path.is_file()]
+    return {
+        str(path): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in paths
+        if not path.is_relative_to(folder)
+    }
+
+
+# an independent calculation
+
+
+def month(period: str, restated: bool = True) -> list[dict[str, Any]]:
+    """A month's cost lines by the slow rules."""
+    return _month(period, restated and period == sandbox_aws.RESTATED_PERIOD)
+
+
+@cache
+def _month(period: str, restated: bool) -> list[dict[str, Any]]:
+    rows = [
+        row | {name: list(row[name].items()) for name in ("resource_tags", "product")}
+        for row in sandbox_aws.line_items(period, restated)
+    ]
+    return normalize_rows(rows, TAGS)
+
+
+def total(lines: Iterable[dict[str, Any]], column: str) -> Decimal:
+    return sum((line[column] for line in lines), Decimal(0))
+
+
+def money(amount: Decimal) -> str:
+    return f"{amount:,.2f}"
+
+
+@cache
+def gcp(restated: bool = True) -> list[dict[str, Any]]:
+    """Google's rows, one export per account: amounts in USD by each row's own rate."""
+    tables = sandbox_gcp.tables(restated=restated, since=GCP_SINCE)
+    names = (sandbox_gcp.DETAILED_USD, sandbox_gcp.STANDARD_CHF)
+    found = []
+    for row in (row for name in names for row in tables[name].to_pylist()):
+        rate = Decimal(str(row["currency_conversion_rate"]))
+        cost = Decimal(str(row["cost"]))
+        credited = sum((Decimal(str(each["amount"])) for each in row["credits"] or ()), Decimal(0))
+        at_list = row["cost_at_list"]
+        month = row["invoice"]["month"]
+        found.append(
+            {
+                "month": f"{month[:4]}-{month[4:]}",
+                "service_name": row["service"]["description"],
+                "used": f"{row['usage_start_time']:%Y-%m}",
+                "billed_cost": (cost + credited) / rate,
+                "effective_cost": (cost + credited) / rate,
+                "list_cost": (cost if at_list is None else Decimal(str(at_list))) / rate,
+                "x_credit_amount": credited / rate,
+            }
+        )
+    return found
+
+
+def gcp_of(period: str, restated: bool = True) -> list[dict[str, Any]]:
+    return [row for row in gcp(restated) if row["month"] == period]
+
+
+GCP_PERIODS = ("2026-10",)
+
+
+def by_month(restated: bool) -> Rows:
+    bills = [("AWS", period, month(period, restated)) for period in sandbox_aws.PERIODS]
+    bills += [("Google Cloud", period, gcp_of(period, restated)) for period in GCP_PERIODS]
+    return [
+        [
+            provider,
+            period,
+            *(money(total(lines, column)) for column in (*MONEY, "x_credit_amount")),
+            f"{len(lines):,}",
+        ]
+        for provider, period, lines in bills
+    ]
+
+
+def grouped(
+    lines: Sequence[dict[str, Any]], *columns: str
+) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        found[tuple(line[column] for column in columns)].append(line)
+    return found
+
+
+def revenue() -> dict[str, dict[str, Decimal]]:
+    """By month, in USD: charges; refunds and disputes; fees; tax. Minor units, and the rate of the
+    last business day, both by hand."""
+    exponents = {"JPY": 0, "KWD": 3}
+    found: dict[str, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in transactions(first_day(END, 4), END):
+        currency, day = row["currency"].upper(), datetime.fromtimestamp(row["created"], UTC).date()
+        unit = Decimal(10) ** exponents.get(currency, 2)
+        business_day = day - timedelta(days=max(0, day.weekday() - 4))
+        priced = {"EUR": "1", **rates(business_day, BASES | MORE)}
+        usd = 1 if currency == "USD" else Decimal(priced["USD"]) / Decimal(priced[currency])
+        month, kind = found[f"{day:%Y-%m}"], row["reporting_category"]
+        amount = row["amount"] / unit * usd
+        month["gross"] += amount if kind == "charge" else 0
+        month["contra"] += amount if kind.startswith(("refund", "dispute")) else 0
+        month["fees"] += row["fee"] / unit * usd - (amount if kind == "fee" else 0)
+        month["tax"] += amount if kind == "tax" else 0
+    return found
+
+
+def margins() -> list[tuple[str, list[Decimal]]]:
+    """Per month the figures of the table, but for the ratio."""
+    made = []
+    for period in sandbox_aws.PERIODS:
+        of = revenue()[period]
+        used = [row for row in gcp() if row["used"] == period]
+        cost = total(month(period), "effective_cost") + total(used, "effective_cost")
+        net = of["gross"] + of["contra"] - of["fees"] + of["tax"]
+        made.append((period, [of["gross"], of["contra"], of["fees"], net, cost, net - cost]))
+    return made
+
+
+def by_service(provider: str, lines: Sequence[dict[str, Any]]) -> Rows:
+    """The five dearest, and all others."""
+    services = grouped(lines, "service_name")
+    ranked = sorted(services, key=lambda name: -total(services[name], "billed_cost"))
+    shown = [(name[0], services[name]) for name in ranked[:5]]
+    others = [line for name in ranked[5:] for line in services[name]]
+    return [
+        [provider, name, *(money(total(lines, column)) for column in MONEY)]
+        for name, lines in [*shown, ("all others", others)]
+    ]
+
+
+# what is printed
+
+
+def test_both_runs_end_well(demo: Demo) -> None:
+    assert (demo.first.status, demo.second.status) == (0, 0), demo.first.err + demo.second.err
+
+
+def test_the_second_run_says_the_same_but_for_times(demo: Demo) -> None:
+    assert demo.second.text == demo.first.text
+
+
+def test_nothing_is_printed_as_an_error(demo: Demo) -> None:
+    lines = [
+        line
+        for line in demo.second.err.splitlines()
+        if not re.match(r"(aws|gcp|stripe|fx|deribit\w*|mart) \S+( \S+)?: ", line)
+    ]
+    assert [line for line in lines if not line.startswith("created ")] == []
+
+
+def test_cost_by_month_is_right_before_and_after_the_restatement(demo: Demo) -> None:
+    assert demo.second.tables("Cost by month") == [by_month(False), by_month(True)]
+
+
+def test_cost_by_service_is_right_and_adds_up_to_the_month(demo: Demo) -> None:
+    newest = sandbox_aws.PERIODS[-1]
+    expected = by_service("AWS", month(newest)) + by_service("Google Cloud", gcp_of(newest))
+    assert demo.second.tables("Cost by service, newest month") == [expected]
+
+
+def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:
+    (found,) = demo.second.tables("Cost by tag, newest month")
+    newest = sandbox_aws.PERIODS[-1]
+    whole = [*month(newest), *gcp_of(newest)]
+    for index, column in ((2, "billed_cost"), (3, "effective_cost")):
+        shown = sum(Decimal(row[index].replace(",", "")) for row in found)
+        assert abs(shown - total(whole, column)) < Decimal("0.1")
+    assert (len(found), found[-1][0]) == (9, "all others")
+
+
+def test_the_restatements_effect_is_right(demo: Demo) -> None:
+    (found,) = demo.second.tables("What the restatement changed")
+    old, new = (month(sandbox_aws.RESTATED_PERIOD, restated) for restated in (False, True))
+    change = total(new, "billed_cost") - total(old, "billed_cost")
+    assert [[word, name, *rest] for word, name, _, *rest in found] == [
+        [
+            "aws",
+            sandbox_aws.RESTATED_PERIOD,
+            f"{len(lines):,}",
+            *(money(total(lines, column)) for column in MONEY[:2]),
+            difference,
+        ]
+        for lines, difference in ((old, ""), (new, money(change)))
+    ]
+    assert all(_TIME.fullmatch(row[2]) for row in found)
+
+
+def test_both_destinations_have_the_months_right_and_agree(demo: Demo) -> None:
+    expected = []
+    for provider, period, billed, _, _, _, count in by_month(restated=True):
+        expected.append([provider, period, billed, billed, count, count, "yes"])
+    assert demo.second.tables("Both destinations: cost") == [expected]
+
+
+def test_margin_is_right_and_both_destinations_agree(demo: Demo) -> None:
+    (found,) = demo.second.tables("Margin by month, USD")
+    for row, (period, wanted) in zip(found, margins(), strict=True):
+        shown = [Decimal(cell.replace(",", "")) for cell in row[1:]]
+        assert row[0] == period
+        for cell, figure in zip(shown, [*wanted, wanted[-1] / wanted[0]], strict=True):
+            assert abs(cell - figure) <= Decimal("0.0151"), (period, cell, figure)
+    (both,) = demo.second.tables("Both destinations: margin")
+    assert [(row[0], row[1], row[2], row[-1]) for row in both] == [
+        (row[0], row[1], row[1], "yes") for row in found
+    ]
+
+
+def test_trades_are_all_of_the_tape(demo: Demo) -> None:
+    tape = make_tape(("BTC",), TRADING_DAYS[0], len(TRADING_DAYS), TRADES)
+    paths = sorted((demo.folder / "data" / "marts" / "trades").glob("*.parquet"))
+    ids = [
+        i for path in paths for i in pq.ParquetFile(path).read(["trade_id"])["trade_id"].to_pylist()
+    ]
+    wanted = [trade["trade_id"] for day in TRADING_DAYS for trade in tape.trades("BTC", day)]
+    assert sorted(ids) == sorted(map(str, wanted))
+    assert len(ids) > 2_000
+
+
+def test_the_files_lie_where_it_says(demo: Demo) -> None:
+    (found,) = demo.second.tables("Where the files lie")
+    data = demo.folder / "data"
+    expected: list[tuple[str, str, int]] = []
+    for name in FOLDERS:
+        sizes = [path.stat().st_size for path in (data / name).rglob("*.parquet")]
+        expected.append((str(data / name), str(len(sizes)), sum(sizes)))
+    assert [(folder, count) for folder, count, _ in found] == [row[:2] for row in expected]
+    assert all(int(count) > 0 for _, count, _ in expected)
+    for (_, _, shown), (_, _, size) in zip(found, expected, strict=True):
+        number, unit = shown.split(" ")
+        scale = {"kB": 1_000, "MB": 1_000_000}[unit]
+        assert abs(float(number) - size / scale) <= 0.5, (shown, size)
+
+
+def test_the_files_hold_the_lines_that_the_tables_sum(demo: Demo) -> None:
+    for period in sandbox_aws.PERIODS:
+        path = demo.folder / "data" / "marts" / "costs" / f"aws-{period}.parquet"
+        rows = pq.ParquetFile(path).read(list(MONEY)).to_pylist()
+        expected = sorted(tuple(line[name] for name in MONEY) for line in month(period))
+        assert len(rows) == len(expected)
+        for found, wanted in zip(
+            sorted(tuple(row.values()) for row in rows), expected, strict=True
+        ):
+            assert found == pytest.approx([float(value) for value in wanted], abs=1e-9)
+
+
+def test_nothing_outside_its_folder_changes(demo: Demo) -> None:
+    before, after = demo.elsewhere
+    assert after == before
+
+
+def test_a_folder_that_is_not_the_demos_is_refused_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    theirs = folder / "data" / "letters.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("dear")
+    ran = run(folder, tmp_path)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.endswith(f"error: {folder} holds data. Name an empty folder with --dir\n")
+    assert [path for path in folder.rglob("*") if path.is_file()] == [theirs]

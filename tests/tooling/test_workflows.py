@@ -1,0 +1,389 @@
+"""The workflows do what they say: their steps' own commands against a real bucket and a real
+ClickHouse with TLS, and what a reader of the files relies on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.lease import leased
+from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.sources import SOURCES
+from scripts import cur_delivery, sandbox_aws
+from scripts.bigquery_server import BigQueryServer
+from scripts.nightly import with_role
+from scripts.sandbox_fx import FxServer, archive
+from tests.conftest import FolderBucket, S3Bucket
+from tests.support.clickhouse.server import Authority, Server
+from tests.support.published_clickhouse import environ
+from tests.support.workflow_steps import ROOT, Job, workflow
+
+ETL = workflow("etl-pipeline.yml")
+CI = workflow("ci.yml")
+PASSWORD_NAMES = re.compile(r"secrets\.\w+")
+BASE = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+def loads() -> dict[str, str]:
+    """The word of each step that loads one, by its id."""
+    runs = {step.get("id"): step.get("run", "") for step in ETL["jobs"]["etl"]["steps"]}
+    found = {name: re.search(r"nightly\.py load (\w+)$", run) for name, run in runs.items()}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def test_every_source_has_a_step_of_its_own_that_does_not_stop_the_others() -> None:
+    assert {word: word for word in SOURCES}.items() <= loads().items()
+    for step in ETL["jobs"]["etl"]["steps"]:
+        if step.get("id") in loads():
+            assert step["continue-on-error"] is True, step["id"]
+
+
+@pytest.mark.parametrize("file", [ETL, CI], ids=["etl-pipeline", "ci"])
+def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> None:
+    assert file["permissions"] == {}
+    for job in file["jobs"].values():
+        assert job["timeout-minutes"] <= 120
+        assert job["permissions"] in (
+            {"contents": "read"}, {"issues": "write"}, {"contents": "read", "id-token": "write"}
+        )  # fmt: skip
+        for step in job["steps"]:
+            if "uses" in step:
+                assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"] == {"persist-credentials": False}
+            assert "${{" not in step.get("run", ""), step
+
+
+def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
+    needed = {"fx": "CLICKHOUSE", "deribit": "CLICKHOUSE", "migrate": "CLICKHOUSE",
+              "check": "CLICKHOUSE", "report": "CLICKHOUSE", "summary": "CLICKHOUSE",
+              "aws": "CLICKHOUSE|AWS", "gcp": "CLICKHOUSE|GCP", "stripe": "CLICKHOUSE|STRIPE",
+              "ingest": "CLICKHOUSE|AWS|GCP|STRIPE", "webhook": "ETL_WEBHOOK"}  # fmt: skip
+    for job in ETL["jobs"].values():
+        assert not PASSWORD_NAMES.search(json.dumps(job.get("env", {})))
+        for step in job["steps"]:
+            used = PASSWORD_NAMES.findall(json.dumps(step))
+            allowed = needed.get(step.get("id", ""))
+            assert bool(used) == bool(allowed), step
+            assert all(re.match(rf"secrets\.({allowed})_", name) for name in used), step
+    assert "secrets." not in json.dumps(CI)
+
+
+def test_every_variable_of_a_source_is_one_that_the_source_reads() -> None:
+    known = set(re.findall(r"SOURCES__\w+", (ROOT / ".dlt" / "config.toml").read_text()))
+    sections = tomllib.loads((ROOT / ".dlt" / "secrets.toml.example").read_text())["sources"]
+    for word, section in sections.items():
+        for key, value in section.items():
+            names = (
+                [key, *(f"{key}__{inner}" for inner in value)] if isinstance(value, dict) else [key]
+            )
+            known |= {f"SOURCES__{word}__{name}".upper() for name in names}
+    given = set(re.findall(r"SOURCES__\w+", json.dumps(ETL)))
+    assert given - known == set()
+    for word, source in SOURCES.items():  # each step gives what puts its source to use
+        (step,) = [s for s in ETL["jobs"]["etl"]["steps"] if s.get("id") == word]
+        needs = {f"SOURCES__{word}__{key}".upper() for key in source.needs}
+        assert needs & step["env"].keys(), word
+
+
+def test_a_run_waits_for_the_one_at_work() -> None:
+    assert ETL["concurrency"] == {"group": "etl-pipeline", "cancel-in-progress": False}
+    assert ETL["on"]["schedule"] == [{"cron": "0 2 * * *"}]
+    inputs = sorted(ETL["on"]["workflow_dispatch"]["inputs"])
+    assert inputs == ["force", "from", "include_normalized", "to", "words"]
+
+
+def test_ci_runs_on_every_python_and_both_ends_of_clickhouse() -> None:
+    jobs = CI["jobs"]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert jobs["test"]["steps"][-1]["run"] == "bash .ci/run"
+    assert "make lint test\n" in (ROOT / ".ci" / "run").read_text()
+    assert jobs["clickhouse"]["strategy"]["matrix"]["version"][-1] == "latest"
+    assert jobs["clickhouse"]["steps"][-1]["run"] == "make test-clickhouse"
+    assert 'rill" validate viz_rill' in jobs["rill"]["steps"][-1]["run"]
+
+
+# The nightly run itself.
+
+
+@dataclass
+class Night:
+    """A bucket, a server with TLS, and the secrets and variables of a repository."""
+
+    s3: S3Bucket
+    server: Server
+    ca: Path
+    folder: Path
+    runs: int = 0
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, **changes: str) -> Job:
+        """The job `etl`, with other inputs, variables or secrets: inputs_words="aws"."""
+        self.runs += 1
+        config = self.server.config(secure=True)
+        values = {
+            "secrets.CLICKHOUSE_HOST": "localhost",
+            "secrets.CLICKHOUSE_USERNAME": config.user,
+            "secrets.CLICKHOUSE_PASSWORD": str(config.password),
+            "secrets.AWS_ACCESS_KEY_ID": "test-key",
+            "secrets.AWS_SECRET_ACCESS_KEY": "test-secret-of-aws",
+            "vars.AWS_REGION": "us-east-1",
+            "vars.AWS_BUCKET_URL": self.s3.url,
+            "vars.ETL_WORDS": "aws",
+            "inputs.force": "false",
+            "inputs.include_normalized": "false",
+        }
+        values |= {name.replace("_", ".", 1): value for name, value in changes.items()}
+        kept = ("DLT_PROJECT_DIR", "DLT_DATA_DIR", "RUNTIME__DLTHUB_TELEMETRY", "TZ")
+        environ = BASE | {name: os.environ[name] for name in kept} | {
+            "AWS_ENDPOINT_URL": self.s3.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CLICKHOUSE_PORT": str(config.port),
+            "CLICKHOUSE_HTTP_PORT": str(config.http_port),
+            "CLICKHOUSE_CA": str(self.ca),
+            "CLICKHOUSE_DATABASE": "nightly",
+            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.folder / "data"),
+            "ETL_LOGS": str(self.folder / f"logs-{self.runs}"),
+            **self.environ,
+        }  # fmt: skip
+        folder = self.folder / f"job-{self.runs}"
+        job = Job(ETL["jobs"]["etl"], values, environ, folder, skipped=_left_out)
+        job.run()
+        for name, text in job.ran.items():
+            for secret in (str(config.password), "test-secret-of-aws"):
+                assert secret not in text, name
+        return job
+
+    def costs(self) -> list[tuple[Any, ...]]:
+        config = self.server.config().with_database("nightly")
+        with ClickHouseManager(config) as manager:
+            return manager.execute("select x_partition, count() from costs group by 1 order by 1")
+
+
+def _left_out(name: str) -> bool:
+    """The environment is there; words of other sources and the report have tests of their own."""
+    word = name.removeprefix("Load ")
+    return name in ("Install", "Report") or (name != word and word not in SOURCES)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    folder = tmp_path_factory.mktemp("tls")
+    authority = Authority(folder)
+    with Server(folder / "server", certificate=authority.issue()) as made:
+        yield made, authority.ca
+
+
+@pytest.fixture
+def night(s3: S3Bucket, server: tuple[Server, Path], tmp_path: Path) -> Iterator[Night]:
+    for period in sandbox_aws.PERIODS[-2:]:
+        rows = sandbox_aws.line_items(period)[::20]
+        cur_delivery.deliver_cur2(s3.target, "", "daily", period, rows)
+    made, ca = server
+    yield Night(s3, made, ca, tmp_path)
+    with ClickHouseManager(made.config()) as manager:
+        manager.execute("drop database if exists nightly sync")
+
+
+def test_the_steps_load_check_and_summarise(night: Night) -> None:
+    job = night.run()
+    assert (job.failed, job.outcomes["ingest"]) == (False, "skipped")
+    assert {name: job.outcomes[name] for name in ("migrate", "aws", "check", "verdict")} == {
+        "migrate": "success", "aws": "success", "check": "success", "verdict": "success"
+    }  # fmt: skip
+    assert job.ran["Verdict"] == "All is well.\n"
+    assert job.outputs() == {"failed": ""}
+    counts = night.costs()
+    assert [period for period, _ in counts] == list(sandbox_aws.PERIODS[-2:])
+    row = re.search(r"^\| aws \| (.*) \|$", job.summary(), re.MULTILINE)
+    assert row is not None
+    run, partitions, rows, billed, newest, seconds = row[1].split(" | ")
+    assert (run, partitions) == ("2 loaded, 0 unchanged, 0 failed", "2")
+    assert int(rows.replace(",", "")) >= sum(count for _, count in counts)
+    assert re.fullmatch(r"-?[\d,]+\.\d\d USD", billed)
+    assert newest == sandbox_aws.PERIODS[-1]
+    assert float(seconds) > 0
+    assert re.search(r"^Checks: \d+ checks, 0 failed$", job.summary(), re.MULTILINE)
+
+
+def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys(
+    night: Night, bigquery_server: BigQueryServer
+) -> None:
+    keys = {"secrets_AWS_ACCESS_KEY_ID": "", "secrets_AWS_SECRET_ACCESS_KEY": ""}
+    role = {"vars_AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/reads-billing"}
+    night.environ = bigquery_server.job_environ()
+    with FxServer(archive(datetime.now(UTC).date())) as rates:
+        job = night.run(vars_ETL_WORDS="", vars_FX_URL=rates.url, **keys, **role)
+    assert job.failed is False, job.ran
+    assert job.ran["Load stripe"] == "stripe: not configured\n"
+    assert re.findall(r"^\| (\w+) \| (\d+) loaded", job.summary(), re.MULTILINE) == [
+        ("aws", "2"), ("fx", "2")
+    ]  # fmt: skip
+    assert [period for period, _ in night.costs()] == list(sandbox_aws.PERIODS[-2:])
+    night.environ = {}
+    job = night.run(**keys, **role)
+    assert job.outputs() == {"failed": "aws"}
+    assert "Give the job `permissions: id-token: write`" in job.ran["Load aws"]
+    assert "<summary>aws failed</summary>" in job.summary()
+    assert "Give the job `permissions: id-token: write`" in job.summary()
+
+
+@pytest.mark.parametrize("by", ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"])
+def test_where_aws_finds_its_own_way_a_role_is_left_to_it(by: str) -> None:
+    given = {"AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/reads-billing", by: "given"}
+    assert with_role(given) == given
+
+
+def test_inputs_choose_what_is_loaded(night: Night) -> None:
+    assert night.run(inputs_from=sandbox_aws.PERIODS[-1]).failed is False
+    assert [period for period, _ in night.costs()] == [sandbox_aws.PERIODS[-1]]
+    job = night.run(inputs_words="aws", inputs_force="true", inputs_include_normalized="true")
+    assert job.failed is False, job.ran
+    assert "aws: 2 loaded, 0 unchanged, 0 failed" in job.ran["Load aws"]
+    assert job.ran["Normalise here and ingest"].splitlines()[-1].startswith("aws: 2 ingested")
+    hostile = '2026-01"; touch "$HOME/pwned"; echo "'
+    job = night.run(inputs_from=hostile)
+    assert job.failed is True
+    assert "is no partition" in job.ran["Load aws"]
+    assert "touch" not in job.seen["Load aws"]["CLICKHOUSE_HOST"]
+
+
+def test_a_source_that_fails_is_named_and_nothing_else_is_left_out(night: Night) -> None:
+    assert night.run().failed is False
+    before = night.costs()
+    job = night.run(vars_AWS_BUCKET_URL="s3://a-bucket-that-is-not-there")
+    assert job.failed is True
+    assert (job.outcomes["aws"], job.outcomes["check"]) == ("failure", "success")
+    assert job.ran["Verdict"] == "Failed: aws\n"
+    assert job.outputs() == {"failed": "aws"}
+    assert "| aws | **failed**: – | 2 |" in job.summary()
+    assert "<summary>aws failed</summary>" in job.summary()
+    assert "a-bucket-that-is-not-there" in job.summary()
+    assert night.costs() == before
+
+
+def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Night) -> None:
+    job = night.run(secrets_CLICKHOUSE_PASSWORD="wrong-password")
+    assert job.failed is True
+    assert job.outcomes | {} == {
+        "migrate": "failure",
+        **dict.fromkeys(SOURCES, "skipped"),
+        "ingest": "skipped",
+        "check": "skipped",
+        "summary": "success",
+        "verdict": "failure",
+    }
+    assert job.outputs() == {"failed": "migrate aws check"}
+    assert "wrong-password" not in "".join(job.ran.values()) + job.summary()
+
+
+def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: Path
+) -> None:
+    variables = os.environ | environ(clickhouse, aws_bucket.root) | {"ETL_LOGS": str(tmp_path)}
+    command = [sys.executable, "scripts/nightly.py", "run"]
+
+    def run() -> tuple[int, str, list[str]]:
+        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+        lines = ran.stdout.splitlines()
+        (tmp_path / "said").write_text(ran.stdout)
+        return ran.returncode, lines[-1], [line for line in lines if line.startswith("| aws")]
+
+    def deliver(period: str, rows: list[dict[str, Any]], at: datetime) -> None:
+        cur_delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
+
+    now, rows = datetime.now(UTC), sandbox_aws.line_items("2026-09")[::50]
+    deliver("2026-09", rows[2:], datetime(2026, 9, 20, 4, 5, tzinfo=UTC))
+    status, last, (row,) = run()
+    assert (status, last) == (1, "Failed: check")
+    _, details = (tmp_path / "said").read_text().split("<summary>check failed</summary>")
+    assert "│ aws  │ 2026-09-20 04:05 │" in details  # what offends, not only its name
+    deliver("2026-09", rows, now)
+    status, last, (row,) = run()
+    assert (status, last) == (0, "All is well.")
+    assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
+    # two nights later: one month was delivered again, another is new
+    deliver("2026-09", rows[1:], now)
+    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50], now)
+    with leased(clickhouse, "aws"):
+        status, last, (row,) = run()
+    assert (status, last) == (1, "Failed: aws")
+    assert "aws is locked by" in (tmp_path / "aws.log").read_text()
+    status, last, (row,) = run()
+    assert (status, last) == (0, "All is well.")
+    assert row.startswith("| aws | 2 loaded, 0 unchanged, 0 failed | 2 | ")
+
+
+# Who is told.
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[bytes]]]:
+    """A webhook on loopback: its URL, and what it was sent."""
+    sent: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", sent
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("known", ["", "7"])
+def test_a_failure_is_told_once(tmp_path: Path, hook: tuple[str, list[bytes]], known: str) -> None:
+    url, sent = hook
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$*" >> "{tmp_path}/asked"\n'
+        f'[ "$2" != list ] || echo "{known}"\n'
+    )
+    gh.chmod(gh.stat().st_mode | stat.S_IXUSR)
+    values = {
+        "needs.etl.outputs.failed": "aws stripe",
+        "github.server_url": "https://github.example",
+        "github.repository": "acme/costs",
+        "github.run_id": "42",
+        "github.token": "a-token",
+        "secrets.ETL_WEBHOOK_URL": url,
+    }
+    environ = {"PATH": f"{gh.parent}:{BASE['PATH']}"}
+    job = Job(ETL["jobs"]["tell"], values, environ, tmp_path / "job")
+    job.run()
+    assert (job.failed, job.outcomes) == (False, {"issue": "success", "webhook": "success"})
+    run = "https://github.example/acme/costs/actions/runs/42"
+    asked = (tmp_path / "asked").read_text().splitlines()
+    text = f"--body Failed: aws stripe. {run} has the summary, and the logs for 30 days."
+    told = f"issue comment 7 {text}" if known else (
+        f"issue create --title The nightly run failed {text}"
+    )  # fmt: skip
+    assert asked[1:] == [told]
+    assert [json.loads(body) for body in sent] == [
+        {"text": f"The nightly run failed: aws stripe. {run}"}
+    ]
