@@ -2,8 +2,9 @@
 
 Nothing is published by default: a new column is decided here, by its name, or for one table by
 `table.column` where the same name means something else there. A test fails until it is
-(tests/destinations/test_anonymize.py). Kinds of pseudonyms are shared on purpose: what is equal before is equal after, in every
-table and in every column of one kind, so joins and group-bys stay true.
+(tests/destinations/test_anonymize.py). Kinds of pseudonyms are shared on purpose: what is equal
+before is equal after, in every table and in every column of one kind, so joins and group-bys stay
+true.
 """
 
 from __future__ import annotations
