@@ -17,8 +17,8 @@ load_and_normalize = status=0; \
 .PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
 	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse run-deribit \
 	run-deribit-clickhouse normalize aws-normalize gcp-normalize init-clickhouse clickhouse-up \
-	clickhouse-down prune check status doctor serve serve-clickhouse report test test-thorough test-clickhouse \
-	lint format bench lock clean e2e-validate measure-volume
+	clickhouse-down prune check status doctor serve serve-clickhouse report test test-thorough \
+	test-clickhouse lint format bench lock clean e2e-validate measure-volume
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
