@@ -35,7 +35,7 @@ def marts(data: Path) -> dict[str, list[dict[str, Any]]]:
 
 def billed(data: Path) -> float:
     """What `cost_daily` says was billed on the filesystem."""
-    return sum(row["billed"] for row in marts(data).get("cost_daily", []))
+    return float(sum(row["billed"] for row in marts(data).get("cost_daily", [])))
 
 
 def test_marts_are_left_as_they_are_until_a_normalise_computes_them(
