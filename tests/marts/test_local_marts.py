@@ -14,12 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import FolderBucket
-from tests.support.commands import Commands
+from tests.support.commands import LEFT, Commands
 from tests.support.kill_harness import Folder, some
 from tests.support.providers.months import deliver
 from tests.support.published import leftovers
-
-LEFT = "marts: not computed; `python -m pipelines normalize` computes those that changed\n"
 
 
 def marts(data: Path) -> dict[str, list[dict[str, Any]]]:
