@@ -105,7 +105,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.harness.close()
 
 
-@pytest.mark.parametrize("most", [4, pytest.param(1000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("most", [3, pytest.param(1000, marks=pytest.mark.thorough)])
 def test_a_computation_that_was_killed_is_made_good_by_the_next_that_computes(
     world: World, most: int
 ) -> None:
