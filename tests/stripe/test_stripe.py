@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +20,16 @@ from pipelines.stripe_pipeline import StripeLedger, fingerprint
 from scripts.sandbox_stripe import KEY, PATHS, Fault, StripeServer
 from scripts.sandbox_stripe_ledger import transaction, transactions
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, rates_of, rows, served
+from tests.support.providers.ledgers import (
+    NOW,
+    TODAY,
+    mart,
+    official_objects,
+    rates_of,
+    rows,
+    served,
+)
 
-DATA = Path(__file__).parents[1] / "data" / "stripe"
-FIXTURES = Path(__file__).parents[3] / "shared" / "data" / "stripe_fixtures3.json"
 MONTH = f"{NOW:%Y-%m}"
 _BAL = "balance_transactions"
 
@@ -326,9 +331,7 @@ def test_an_object_of_another_shape_is_refused_by_name(field: str, value: object
 
 
 def test_of_every_official_object_only_the_allow_list_is_kept() -> None:
-    if not FIXTURES.is_file():
-        pytest.skip("../shared/data/stripe_fixtures3.json, Stripe's official objects, is not there")
-    objects = json.loads(FIXTURES.read_text())["resources"].values()
+    objects = official_objects().values()
     allowed = set(SCHEMA.names)
     needed = {"id": "txn_1", "created": 1, "currency": "usd", "amount": 1, "fee": 0, "net": 1}
     checked = 0
@@ -355,8 +358,7 @@ def test_names_and_addresses_never_reach_the_disk(commands: Commands) -> None:
 
 
 def test_the_example_of_stripe_itself_is_read() -> None:
-    document = json.loads((DATA / "balance_transaction.json").read_text())
-    row = kept(document, "main")
+    row = kept(official_objects()["balance_transaction"], "main")
     assert (row["id"], row["amount"], row["currency"]) == (
         "txn_1PgaxNB7WZ01zgkWEV3TLf40",
         100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ import duckdb
 from scripts.sandbox_fx import FxServer, archive
 from scripts.sandbox_stripe import StripeServer
 from scripts.sandbox_stripe_ledger import transaction
+from tests.conftest import ROOT
 from tests.support.commands import Commands
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -42,6 +44,13 @@ def rates_of(until: date = TODAY) -> Iterator[FxServer]:
     """A year or so of rates up to a day."""
     with FxServer(archive(until, date(until.year - 1, 12, 1))) as server:
         yield server
+
+
+def official_objects() -> Row:
+    """Stripe's own example of every resource, by its name; tests/data/README.md has the origin."""
+    file = ROOT / "tests" / "data" / "stripe" / "stripe_fixtures3.json"
+    found: Row = json.loads(file.read_text(encoding="utf-8"))["resources"]
+    return found
 
 
 def mart(commands: Commands, name: str, columns: str = "*", rest: str = "") -> list[Any]:
