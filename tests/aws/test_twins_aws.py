@@ -1,7 +1,7 @@
-"""P5 for AWS: pandas and ClickHouse make the same rows of the same delivery.
+"""AWS's twins: pandas and ClickHouse normalise the same delivery to the same rows.
 
-What those rows must be is tested on pandas alone (test_normalize_aws*.py), but for the totals of
-Appendix A's bills, which are held against both.
+What those rows must be is tested on pandas alone (test_normalize_aws*.py). Only the totals of a few
+bills calculated by hand are asserted for both.
 """
 
 from __future__ import annotations

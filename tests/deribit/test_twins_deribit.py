@@ -1,4 +1,4 @@
-"""P5 for Deribit: pandas and ClickHouse make the same rows, of the tape and of any name."""
+"""Deribit's twins: pandas and ClickHouse make the same rows, of the tape and of any name."""
 
 from __future__ import annotations
 

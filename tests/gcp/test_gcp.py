@@ -130,7 +130,7 @@ def test_costs_has_both_clouds(
 def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     server: BigQueryServer, commands: Commands
 ) -> None:
-    """Appendix A 17 and 18: both tables hold the same spend."""
+    """The standard and the detailed export hold the same spend: loading both would double it."""
     put(server, DAYS, STANDARD_TABLE)
     put(server, {"2026-10-30": [100.0]}, OTHER_TABLE, **OTHER)
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")

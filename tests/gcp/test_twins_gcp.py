@@ -126,13 +126,11 @@ def test_a_line_of_usage_fills_the_whole_shape(twins: Twins) -> None:
 
 
 def test_a_credit_that_takes_all_of_it_leaves_nothing(twins: Twins) -> None:
-    """Appendix A 10: cost 10 and a credit of -10 are 0."""
     rows = published(twins, line(cost=10.0, credits=[credit(-10.0)]))
     assert values(rows, "billed_cost", "x_credit_amount") == [(0.0, -10.0)]
 
 
 def test_usage_and_its_adjustment_come_to_the_difference(twins: Twins) -> None:
-    """Appendix A 9: 50 and an adjustment of -20 are 30."""
     rows = published(
         twins, line(cost=50.0), line(cost=-20.0, cost_type="adjustment", cost_at_list=None)
     )
@@ -146,8 +144,8 @@ def test_usage_and_its_adjustment_come_to_the_difference(twins: Twins) -> None:
 @pytest.mark.parametrize(
     ("cost", "currency", "rate", "usd"),
     [
-        (79.705, "CHF", 0.79705, 100.0),  # Appendix A 11
-        (100.0, "EUR", 0.92, 108.69565217391305),  # Appendix A 12
+        (79.705, "CHF", 0.79705, 100.0),  # below 1: a franc is worth more than a dollar
+        (100.0, "EUR", 0.92, 108.69565217391305),
         (100.0, "EUR", None, None),  # no rate is no guess
         (100.0, "EUR", 0.0, None),
         (100.0, "USD", None, 100.0),

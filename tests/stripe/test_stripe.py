@@ -42,7 +42,7 @@ def ledger(server: StripeServer, now: datetime = NOW, **options: Any) -> StripeL
 # From the API to what is published.
 
 
-def test_appendix_a_13_yen_are_not_divided_by_a_hundred(commands: Commands) -> None:
+def test_yen_are_not_divided_by_a_hundred(commands: Commands) -> None:
     with served(*rows(("charge", 5000, 180, "jpy"))) as server:
         commands.set(server.environ)
         commands.well("load", "normalize")
@@ -50,7 +50,7 @@ def test_appendix_a_13_yen_are_not_divided_by_a_hundred(commands: Commands) -> N
     assert found == [("JPY", Decimal(5000), Decimal(180), Decimal(4820), None, "revenue")]
 
 
-APPENDIX_14 = (
+MOVEMENTS = (
     ("charge", 10_000, 320, "usd"),
     ("refund", -10_000, 0, "usd"),
     ("dispute", -5_000, 1_500, "usd"),
@@ -62,8 +62,8 @@ APPENDIX_14 = (
 )
 
 
-def test_appendix_a_14_movements_are_neither_revenue_nor_cost(commands: Commands) -> None:
-    with served(*rows(*APPENDIX_14)) as server:
+def test_movements_of_money_are_neither_revenue_nor_cost(commands: Commands) -> None:
+    with served(*rows(*MOVEMENTS)) as server:
         commands.set(server.environ)
         commands.well("load", "normalize")
     figures = "revenue_gross, revenue_contra, disputes, fees, taxes, revenue_net, cost_billed"
