@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from scripts.cur_delivery import (
-    Delivered,
     deliver_cur2,
     deliver_focus,
     deliver_legacy_csv,
@@ -22,7 +20,7 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FaultyS3, FolderBucket
 from tests.support.clickhouse.server import Server
-from tests.support.commands import Commands, Ran
+from tests.support.commands import Commands
 from tests.support.providers.months import lines
 from tests.support.published_clickhouse import (
     NORMALISED,
@@ -35,6 +33,7 @@ from tests.support.published_clickhouse import (
     query,
     totals,
 )
+from tests.support.world import World
 
 FORMS: dict[str, Any] = {
     "cur2": deliver_cur2,
@@ -44,41 +43,6 @@ FORMS: dict[str, Any] = {
 }
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ONE, NOTHING = "aws: 1 loaded, {} unchanged, 0 failed\n", "aws: 0 loaded, {} unchanged, 0 failed\n"
-
-
-@dataclass
-class World:
-    """A bucket, an empty database, and the commands that load the one into the other."""
-
-    bucket: FolderBucket
-    database: ClickHouseConfig
-    commands: Commands
-
-    def deliver(self, period: str, costs: list[float], **options: Any) -> Delivered:
-        """One delivery of a month as CUR 2.0 that overwrites the last one."""
-        rows = lines(period, costs, options.pop("prefix", "line"))
-        return self.deliver_rows(period, rows, **options)
-
-    def deliver_rows(self, period: str, rows: list[dict[str, Any]], **options: Any) -> Delivered:
-        return deliver_cur2(self.bucket, "billing", "daily", period, rows, **options)
-
-    def load(self, *options: str) -> Ran:
-        return self.commands("load", *options)
-
-    def well(self) -> str:
-        """A load that has to end well; what it says."""
-        ran = self.load()
-        assert ran.status == 0, ran
-        assert leftovers(self.database) == []
-        return ran.out
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return query(self.database, sql)
-
-    def column(self, name: str, table: str = "costs", where: str = "true") -> list[Any]:
-        """The values of one column, sorted."""
-        rows = self.query(f"select {name} from {table} where {where}")
-        return sorted((row[0] for row in rows), key=repr)
 
 
 @pytest.fixture

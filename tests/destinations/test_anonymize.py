@@ -31,6 +31,7 @@ from scripts import cur_delivery, sandbox_aws
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.published_clickhouse import environ, query
+from tests.support.world import World
 
 KEY = hashlib.sha256(b"the key of these tests").hexdigest()
 TAGS = ("Environment", "Team", "Application")
@@ -66,14 +67,11 @@ def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> N
 
 
 @dataclass
-class World:
-    """A destination with a month of the made-up estate, and where its copy goes."""
+class CopiedWorld(World):
+    """A world with a month of the made-up estate in one destination, and where its copy goes."""
 
-    commands: Commands
     kind: str
     to: str
-    database: ClickHouseConfig
-    copies: int = 0
 
     def copy(self, *options: str) -> Any:
         return self.commands("anonymize", "--to", self.to, *options)
@@ -112,7 +110,7 @@ def world(
     commands: Commands,
     clickhouse: ClickHouseConfig,
     tmp_path: Path,
-) -> Iterator[World]:
+) -> Iterator[CopiedWorld]:
     rows = sandbox_aws.line_items("2026-10")[::10]
     cur_delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
     commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
@@ -120,12 +118,12 @@ def world(
     commands.well("load", "normalize")
     copied = f"{clickhouse.database}_copy"
     to = copied if request.param == "clickhouse" else str(tmp_path / "copy")
-    yield World(commands, request.param, to, clickhouse)
+    yield CopiedWorld(aws_bucket, clickhouse, commands, request.param, to)
     with ClickHouseManager(clickhouse) as manager:
         manager.execute(f"drop database if exists {copied} sync")
 
 
-def sensitive(world: World) -> set[str]:
+def sensitive(world: CopiedWorld) -> set[str]:
     """Every text that a rule hides, with the keys of tags that are not configured."""
     found: set[str] = set()
     for table, columns in published_tables(TAGS).items():
@@ -142,7 +140,9 @@ def sensitive(world: World) -> set[str]:
     return found - {""}
 
 
-def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(world: World) -> None:
+def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
+    world: CopiedWorld,
+) -> None:
     before, hidden = world.state(), sensitive(world)
     assert len(hidden) > 100
     assert "111122223333" in hidden
@@ -217,7 +217,7 @@ def _counted(rows: list[dict[str, Any]], name: str) -> dict[Any, int]:
     return found
 
 
-def test_credits_shares_and_joins_stay_true(world: World) -> None:
+def test_credits_shares_and_joins_stay_true(world: CopiedWorld) -> None:
     assert world.copy().status == 0
 
     def share(of_copy: bool) -> list[float]:
@@ -247,7 +247,7 @@ def _as_text(rows: list[dict[str, Any]]) -> list[str]:
     )
 
 
-def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: World) -> None:
+def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: CopiedWorld) -> None:
     assert world.copy().status == 0
     first = {table: world.rows(table, of_copy=True) for table in published_tables(TAGS)}
     assert world.copy().status == 0
@@ -267,7 +267,7 @@ def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: W
         assert [name for name in names if "2026" in name] == []
 
 
-def test_the_report_names_every_column_and_no_secret(world: World) -> None:
+def test_the_report_names_every_column_and_no_secret(world: CopiedWorld) -> None:
     ran = world.copy()
     factor = str(Secrets(KEY).factor)
     for table, columns in published_tables(TAGS).items():
@@ -283,7 +283,7 @@ def test_the_report_names_every_column_and_no_secret(world: World) -> None:
         assert done["costs", "billed_cost"] == "times the secret factor"
 
 
-def test_the_source_is_refused_as_target(world: World) -> None:
+def test_the_source_is_refused_as_target(world: CopiedWorld) -> None:
     before = world.state()
     data = world.commands.data
     same = [world.database.database] if world.kind == "clickhouse" else [
@@ -296,7 +296,7 @@ def test_the_source_is_refused_as_target(world: World) -> None:
     assert world.state() == before
 
 
-def test_a_target_that_is_no_copy_is_left_alone(world: World, tmp_path: Path) -> None:
+def test_a_target_that_is_no_copy_is_left_alone(world: CopiedWorld, tmp_path: Path) -> None:
     if world.kind == "clickhouse":
         query(world.database, f"create database {world.to}")
         query(world.database, f"create table {world.to}.mine (x UInt8) engine = Memory")
