@@ -20,9 +20,8 @@ from pipelines.normalize.schema import ShapeError
 from scripts import sandbox_gcp
 from scripts.sandbox_gcp_lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows
-from tests.support import twins as twin
 from tests.support.providers.raw_gcp import LINE, Row, credit, labels, landed
-from tests.support.twins import FINGERPRINT, GCP, LOAD_ID, Twins
+from tests.support.twins import FINGERPRINT, GCP, LOAD_ID, Twins, differences, on_a_database
 
 TAG_COLUMNS = ("Environment", "team", "user:Cost Center", "a-b", "it's", "größe")
 
@@ -32,7 +31,7 @@ def twins(
     clickhouse_server: ClickHouseConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Twins]:
     folder = tmp_path_factory.mktemp("twins")
-    with twin.on_a_database(clickhouse_server, folder, TAG_COLUMNS, GCP) as made:
+    with on_a_database(clickhouse_server, folder, TAG_COLUMNS, GCP) as made:
         yield made
 
 
@@ -51,7 +50,7 @@ def published(twins: Twins, *rows: Row) -> list[Row]:
     )
     names = [twins.write(keyed)]
     pandas, clickhouse = twins.pandas(names), twins.clickhouse(names)
-    assert twin.differences(pandas, clickhouse, GCP.key) == []
+    assert differences(pandas, clickhouse, GCP.key) == []
     return sorted(pandas.to_pylist(), key=lambda row: str(row["resource_id"]))
 
 
