@@ -23,7 +23,7 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published import leftovers
 
 FORMS: dict[str, Any] = {

@@ -20,7 +20,7 @@ import pytest
 from scripts.cur_delivery import Delivered, deliver_cur2, deliver_legacy_csv
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY+EXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJHMEUCIQ"

@@ -24,7 +24,7 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FolderBucket
 from tests.conftest import S3Bucket as MotoBucket
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NOON = datetime(2026, 10, 2, 12, tzinfo=UTC)
 ROWS = lines("2026-10", [1.0, 2.0, 3.0])

@@ -19,7 +19,7 @@ from pipelines.aws.landing import Landed, land
 from pipelines.partitions import Partition, PartitionError
 from scripts.cur_delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
 from tests.conftest import FolderBucket
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 LEGACY = "lineItem/LineItemType,lineItem/UnblendedCost,lineItem/UsageStartDate"

@@ -14,7 +14,7 @@ import pytest
 from scripts.cur_delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 COMMANDS = ("load", "normalize", "check", "status", "doctor")

@@ -21,7 +21,7 @@ from scripts.cur_delivery import (
 from tests.conftest import FaultyS3, FolderBucket
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import (
     NORMALISED,
     RAW,

@@ -15,7 +15,7 @@ from scripts.tls_front import TlsFront
 from tests.support.clickhouse.server import Authority, Certificate, Server
 from tests.support.clickhouse.users import add_users, documented_grants, environ_of
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 
 ROOT = Path(__file__).resolve().parents[2]
 USER_PASSWORD = "s3cret-of-a-test"

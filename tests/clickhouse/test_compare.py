@@ -18,7 +18,7 @@ from scripts.cur_delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import add_user, environ, query, schema
 from tests.support.world import World
 

@@ -24,7 +24,7 @@ from pipelines.clickhouse.statements import quoted
 from pipelines.partitions import Busy
 from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import (
     NORMALISED,
     RAW,

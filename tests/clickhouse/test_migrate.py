@@ -23,7 +23,7 @@ from tests.support.clickhouse.server import Server
 from tests.support.clickhouse.users import add_users
 from tests.support.commands import Commands
 from tests.support.kill_harness import Harness, some
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import (
     NORMALISED,
     RAW,

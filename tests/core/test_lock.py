@@ -13,7 +13,7 @@ import pytest
 from pipelines.__main__ import main
 from pipelines.lock import held
 from pipelines.partitions import Busy
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from tests.conftest import FolderBucket, S3Bucket
 from tests.kill import test_kill_clickhouse, test_kill_filesystem
 from tests.support.clickhouse.proxy import Victim
 from tests.support.commands import Commands
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
 from tests.support.published_clickhouse import environ, query
 from tests.support.published_clickhouse import leftovers as leftover_tables

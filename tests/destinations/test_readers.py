@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.__main__ import main
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = [1.0, 2.0, 4.0, 8.0], [100.0, 200.0]

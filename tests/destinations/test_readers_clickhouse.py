@@ -14,7 +14,7 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.destinations.warehouse import connect
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import environ
 
 OLD, NEW = [1.0, 2.0, 4.0, 8.0], [100.0, 200.0]

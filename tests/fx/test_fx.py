@@ -13,7 +13,7 @@ from pipelines.fx.ecb import years
 from pipelines.partitions import ConfigurationError, PartitionError
 from scripts.sandbox_fx import BASES, FxServer, archive, rates
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import mart
+from tests.support.providers.stripe_ledgers import mart
 
 UNTIL = date(2026, 10, 30)
 

@@ -15,7 +15,8 @@ from pipelines.gcp.exports import Export, chosen, named
 from pipelines.partitions import ConfigurationError, Selection
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.days import (
+from tests.support.providers.aws_months import deliver
+from tests.support.providers.gcp_days import (
     OTHER,
     OTHER_TABLE,
     STANDARD_TABLE,
@@ -26,7 +27,6 @@ from tests.support.providers.days import (
     rows,
     table_of,
 )
-from tests.support.providers.months import deliver
 from tests.support.providers.raw_gcp import LINE, TABLE, credit, labels
 
 if TYPE_CHECKING:

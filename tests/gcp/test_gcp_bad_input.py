@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.commands import Commands, Ran
-from tests.support.providers.days import OTHER, OTHER_TABLE, billed, environ, put, rows, table_of
+from tests.support.providers.gcp_days import (
+    OTHER,
+    OTHER_TABLE,
+    billed,
+    environ,
+    put,
+    rows,
+    table_of,
+)
 from tests.support.providers.raw_gcp import TABLE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from tests.support.commands import Commands
-from tests.support.providers.days import environ, put, rows, table_of
+from tests.support.providers.gcp_days import environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit
 from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from tests.support.commands import Commands
-from tests.support.providers.days import billed, environ, put, rows, table_of
+from tests.support.providers.gcp_days import billed, environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit, labels
 from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query

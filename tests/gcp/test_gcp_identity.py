@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import Commands
-from tests.support.providers.days import billed, environ, put
+from tests.support.providers.gcp_days import billed, environ, put
 from tests.support.providers.raw_gcp import TABLE
 
 if TYPE_CHECKING:

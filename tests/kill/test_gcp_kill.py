@@ -18,7 +18,7 @@ from scripts.bigquery_server import BigQueryServer
 from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points
 from tests.support.kill_harness import Folder, some
-from tests.support.providers.days import billed, environ, put
+from tests.support.providers.gcp_days import billed, environ, put
 from tests.support.published import leftovers, published
 
 OLD = {"2026-10-28": [1.0], "2026-10-29": [2.0, 4.0], "2026-10-30": [8.0]}

@@ -25,7 +25,7 @@ from tests.support.clickhouse.proxy import Proxy, Victim, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
 from tests.support.kill_harness import Ended, Harness
-from tests.support.providers.months import deliver, lines
+from tests.support.providers.aws_months import deliver, lines
 from tests.support.published import copy_state
 from tests.support.published_clickhouse import environ, leftovers, published, totals
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kill_harness import Folder
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published, totals
 
 #: dlt's own bookkeeping takes a hundred steps a run: one in fifteen is a kill point, ours are all.

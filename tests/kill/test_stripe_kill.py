@@ -24,7 +24,7 @@ from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points
 from tests.support import published_clickhouse as there
 from tests.support.kill_harness import Folder, some
-from tests.support.providers.ledgers import NOW
+from tests.support.providers.stripe_ledgers import NOW
 from tests.support.published import leftovers, published
 
 #: Kill points of each command, evenly; KILL_STRIDE=1 takes all of them, which takes long.

@@ -17,7 +17,7 @@ from scripts import sandbox_aws
 from scripts.cur_delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NAMES = sorted(path.stem for path in (ROOT / "sql" / "checks").glob("*.sql"))
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -17,7 +17,7 @@ from scripts import sandbox_aws
 from scripts.cur_delivery import deliver_focus
 from tests.conftest import ROOT, FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ
 from tests.support.world import World
 

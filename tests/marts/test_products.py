@@ -18,7 +18,7 @@ from scripts.sandbox_fx import BASES, MORE, FxServer, archive
 from scripts.sandbox_stripe_ledger import transactions
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, served
+from tests.support.providers.stripe_ledgers import NOW, TODAY, mart, served
 from tests.support.published_clickhouse import environ, query
 
 PRODUCTS = """product,of,column,value

@@ -16,7 +16,7 @@ from pipelines.status import Row, rows
 from scripts.cur_delivery import Delivered
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, query
 from tests.support.world import World
 

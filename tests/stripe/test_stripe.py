@@ -20,7 +20,7 @@ from pipelines.stripe_pipeline import StripeLedger, fingerprint
 from scripts.sandbox_stripe import KEY, PATHS, Fault, StripeServer
 from scripts.sandbox_stripe_ledger import transaction, transactions
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import (
+from tests.support.providers.stripe_ledgers import (
     NOW,
     TODAY,
     mart,

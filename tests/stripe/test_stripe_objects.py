@@ -19,7 +19,7 @@ from pipelines.stripe.objects import FIELDS, Listing
 from scripts.sandbox_stripe import KEY, StripeServer
 from scripts.sandbox_stripe_ledger import transactions
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, official_objects, rows, served
+from tests.support.providers.stripe_ledgers import NOW, TODAY, official_objects, rows, served
 from tests.support.published_clickhouse import environ, query
 
 PERSONAL = "Mr Nobody <mr.nobody@example.com>"

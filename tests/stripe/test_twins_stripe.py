@@ -27,7 +27,7 @@ from scripts.sandbox_fx import BASES, MORE, FxServer, archive
 from scripts.sandbox_stripe import StripeServer
 from scripts.sandbox_stripe_ledger import transactions
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, rows
+from tests.support.providers.stripe_ledgers import NOW, TODAY, mart, rows
 from tests.support.published_clickhouse import environ, query
 from tests.support.twins import on_a_database
 

@@ -9,7 +9,7 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from scripts.cur_delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import leftovers, query
 
 
