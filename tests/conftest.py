@@ -20,6 +20,8 @@ from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
     clickhouse_server,
+    clickhouse_template,
+    empty_clickhouse,
     module_server,
     own_server,
 )

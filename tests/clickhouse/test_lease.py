@@ -22,6 +22,7 @@ from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.statements import quoted
 from pipelines.partitions import Busy
+from tests.support.clickhouse.fixtures import Template
 from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
 from tests.support.providers.months import deliver
@@ -45,6 +46,12 @@ with leased(ClickHouseConfig.from_env(os.environ), "aws"):
     print("held", flush=True)
     sys.stdin.readline()
 """
+
+
+@pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: a lease needs none."""
+    return empty_clickhouse
 
 
 def comment(config: ClickHouseConfig, table: str) -> dict[str, Any]:
@@ -368,9 +375,13 @@ WHOLE = [{"2026-09": total} for total in (3.0, 60.0, 100.0)]
 
 @pytest.fixture
 def loaders(
-    clickhouse: ClickHouseConfig, tmp_path: Path, commands: Commands
+    clickhouse: ClickHouseConfig,
+    clickhouse_template: Template,
+    tmp_path: Path,
+    commands: Commands,
 ) -> Iterator[tuple[Loader, Loader]]:
     """A published month, and two that have other deliveries of it."""
+    clickhouse_template.restore(clickhouse.database)
     old = Loader(tmp_path / "old", clickhouse, OLD)
     assert old.load_here(commands) == 0
     made = Loader(tmp_path / "one", clickhouse, ONE), Loader(tmp_path / "other", clickhouse, OTHER)

@@ -92,6 +92,12 @@ class Sql:
 
 
 @pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: what migrates it is the subject."""
+    return empty_clickhouse
+
+
+@pytest.fixture
 def older(tmp_path: Path) -> Sql:
     return Sql(tmp_path / "older-sql")
 
