@@ -26,6 +26,7 @@ _CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.tr
              "os.symlink", "shutil.rmtree", "shutil.move", "shutil.copyfile"}  # fmt: skip
 _MOVING = {"os.rename", "os.link"}
 
+
 @dataclass(frozen=True)
 class Ended:
     """How a command ended: exit status (None when killed) and the steps that it took."""

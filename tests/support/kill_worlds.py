@@ -150,13 +150,23 @@ class Tables(World):
     def run(self, command: str, point: Point = NOWHERE) -> Ended:
         victim = Victim()
         self.proxy.watch(point.statement, victim.kill)
-        arguments = (*command.split(), *self.words)
+        return self._run(command, point.file, victim.is_)
+
+    def run_through(self, command: str, pattern: str, act: Callable[[], None]) -> Ended:
+        """`act` while the first statement that matches is on its way, which cuts its client off."""
+        self.proxy.watch(pattern, act, "during")
+        return self._run(command)
+
+    def _run(
+        self, command: str, kill_at: int = 0, on_start: Callable[[int], None] = lambda pid: None
+    ) -> Ended:
         return self.harness.run(
-            *arguments,
+            *command.split(),
+            *self.words,
             environ=self.environ,
             watched=self.dlt,
-            kill_at=point.file,
-            on_start=victim.is_,
+            kill_at=kill_at,
+            on_start=on_start,
         )
 
     def points(self, command: str) -> list[Point]:
@@ -194,7 +204,7 @@ def end_as_if_undisturbed(
     points: Sequence[Point],
     rest: Sequence[str] | Callable[[Point], Sequence[str]],
     state: Callable[[], object],
-    is_whole: Callable[[str], None],
+    is_whole: Callable[[str], object],
 ) -> None:
     """Kill a command at each point of a world that was kept; `rest` brings it to its end.
 
@@ -213,6 +223,23 @@ def end_as_if_undisturbed(
             world.well(*(rest(point) if callable(rest) else rest))
             assert state() == undisturbed, (point, is_lost)
             assert world.leftovers() == [], point
+
+
+def both_end_as_if_undisturbed(
+    world: Files, tier: str, state: Callable[[], object], is_whole: Callable[[str], object]
+) -> None:
+    """`load` and `normalize`, killed at a few steps on the destination; something is to be done."""
+    rest = ["load", "normalize"]
+    for command in rest:
+        if command == "normalize":
+            world.back()
+            world.well("load")
+        world.keep()
+        points = [point for point in world.points(command) if "/data/" in point.what]
+        assert len(points) > 10, command
+        world.well(*rest)
+        chosen = of_tier(points, tier, quick=2, thorough=3)
+        end_as_if_undisturbed(world, command, chosen, rest, state, is_whole)
 
 
 # Which points.
