@@ -159,8 +159,12 @@ def _normalize(options: argparse.Namespace) -> int:
             continue
         say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
-    if not options.dry_run:
+    if options.dry_run:
+        return 0
+    if options.marts:
         _compute_marts(store)
+    else:
+        say("marts: not computed; `python -m pipelines normalize` computes those that changed")
     return 1 if failed else 0
 
 
@@ -258,8 +262,8 @@ COMMANDS: Commands = {
     ),
     "normalize": (
         _normalize,
-        "Normalise every partition whose raw changed (filesystem).",
-        (flags.words, flags.selecting),
+        "Normalise every partition whose raw changed, and compute the marts (filesystem).",
+        (flags.words, flags.selecting, flags.computing),
     ),
     "ingest": (
         _ingest,

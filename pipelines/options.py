@@ -42,6 +42,16 @@ def selecting(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="say what would be done")
 
 
+def computing(command: argparse.ArgumentParser) -> None:
+    """Whether the marts are computed as well."""
+    command.add_argument(
+        "--no-marts",
+        dest="marts",
+        action="store_false",
+        help="leave the computed marts to the next normalize, as when more sources follow",
+    )
+
+
 def keeping(command: argparse.ArgumentParser) -> None:
     """How many months stay."""
     command.add_argument(

@@ -117,7 +117,7 @@ def world(
     cur_delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
     commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
     commands.set({"ANONYMIZE__KEY": KEY})
-    commands.well("load", "normalize")
+    commands.well("load", "normalize", marts=True)
     copied = f"{clickhouse.database}_copy"
     to = copied if request.param == "clickhouse" else str(tmp_path / "copy")
     yield World(commands, request.param, to, clickhouse)

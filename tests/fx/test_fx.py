@@ -22,7 +22,7 @@ def test_every_business_day_has_its_rates(commands: Commands) -> None:
     with FxServer(archive(UNTIL, date(2025, 12, 30))) as server:
         commands.set(server.environ)
         assert commands("load", "fx").out == "fx: 2 loaded, 0 unchanged, 0 failed\n"
-        commands.well("normalize")
+        commands.well("normalize", marts=True)
     found = mart(
         commands,
         "fx_rates",

@@ -53,7 +53,7 @@ def loaded(aws_bucket: FolderBucket, commands: Commands, tmp_path: Path) -> Iter
     content = archive(TODAY, TODAY - timedelta(days=100), BASES | MORE)
     with served(*made) as server, FxServer(content) as rates:
         commands.set(server.environ | rates.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
         yield commands
 
 
@@ -100,7 +100,7 @@ def test_products_divide_cost_and_revenue_exactly(
 
 def test_a_changed_file_is_a_changed_mart(loaded: Commands, tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text("product,of,column,value\nall,cost,x_source,aws\n")
-    loaded.well("normalize")
+    loaded.well("normalize", marts=True)
     names = mart(loaded, "margin_by_product", "distinct product", "order by 1")
     assert names == [("all",), ("unassigned",)]
 

@@ -40,7 +40,7 @@ def ledger(server: StripeServer, now: datetime = NOW, **options: Any) -> StripeL
 def test_appendix_a_13_yen_are_not_divided_by_a_hundred(commands: Commands) -> None:
     with served(*rows(("charge", 5000, 180, "jpy"))) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     found = mart(commands, "revenue", "currency, gross, fee, net, gross_reporting, class")
     assert found == [("JPY", Decimal(5000), Decimal(180), Decimal(4820), None, "revenue")]
 
@@ -60,7 +60,7 @@ APPENDIX_14 = (
 def test_appendix_a_14_movements_are_neither_revenue_nor_cost(commands: Commands) -> None:
     with served(*rows(*APPENDIX_14)) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     figures = "revenue_gross, revenue_contra, disputes, fees, taxes, revenue_net, cost_billed"
     assert mart(commands, "margin_daily", figures) == [
         pytest.approx((100.0, -100.0, 0.0, 22.84, 0.0, -22.84, 0.0), abs=1e-9)
@@ -71,11 +71,11 @@ def test_a_pending_row_that_became_available_is_published_again(commands: Comman
     pending = rows(("charge", 4_900, 172, "usd"))
     with served(*pending) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
         assert mart(commands, "revenue", "status") == [("pending",)]
         server.offer(_BAL, [pending[0] | {"status": "available"}])
         assert commands("load").out == "stripe: 1 loaded, 0 unchanged, 0 failed\n"
-        commands.well("normalize")
+        commands.well("normalize", marts=True)
         assert mart(commands, "revenue", "status, count(*)", "group by 1") == [("available", 1)]
         assert commands("load").out == "stripe: 0 loaded, 1 unchanged, 0 failed\n"
 
@@ -83,16 +83,16 @@ def test_a_pending_row_that_became_available_is_published_again(commands: Comman
 def test_a_month_that_is_loaded_again_replaces_the_old_one(commands: Commands) -> None:
     with served(*rows(("charge", 100, 3, "usd"), ("charge", 200, 6, "usd"))) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
         server.offer(_BAL, rows(("charge", 700, 9, "eur")))
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
         assert mart(commands, "revenue", "currency, gross") == [("EUR", Decimal(7))]
 
 
 def test_conversion_goes_through_the_euro_at_the_rate_of_the_day(commands: Commands) -> None:
     with served(*rows(("charge", 10_000, 500, "jpy"))) as server, rates_of() as fx:
         commands.set(server.environ | fx.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     (usd,), (jpy,) = (
         mart(
             commands,
@@ -169,7 +169,7 @@ def test_several_accounts_lie_in_one_month_apart(commands: Commands) -> None:
         server.offer(_BAL, rows(("charge", 200, 6, "usd")), "rk_two")
         keys = json.dumps({"us": "rk_one", "eu": "rk_two"})
         commands.set({"SOURCES__STRIPE__ACCOUNTS": keys, "SOURCES__STRIPE__API_BASE": server.url})
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     found = mart(commands, "revenue", "account, gross", "order by 1")
     assert found == [("eu", Decimal(2)), ("us", Decimal(1))]
 
@@ -347,7 +347,7 @@ def test_names_and_addresses_never_reach_the_disk(commands: Commands) -> None:
     whole = {"id": "ch_1", "billing_details": {"email": "jenny.rosen@example.com"}}
     with served(row | {"source": whole, "metadata": {"name": "Jenny Rosen"}}) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     assert mart(commands, "revenue", "source_id") == [("ch_1",)]
     written = b"".join(p.read_bytes() for p in commands.data.rglob("*") if p.is_file())
     assert b"Rosen" not in written

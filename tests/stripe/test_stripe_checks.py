@@ -20,7 +20,7 @@ def test_each_check_names_its_own_trouble(commands: Commands) -> None:
     wrong = [rows(("charge", 100, 3, "usd"), at=NOW - timedelta(hours=1))[0] | {"net": 90}]
     with served(*old, *bad, *odd, *wrong) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     ran = commands("check")
     found = set(re.findall(r"^(\w+): one row per", ran.out, re.MULTILINE))
     assert (ran.status, found) == (
@@ -39,7 +39,7 @@ def test_each_check_names_its_own_trouble(commands: Commands) -> None:
 def test_a_good_ledger_passes_every_check(commands: Commands) -> None:
     with served(*rows(("charge", 100, 3, "usd"), ("payout", -97, 0, "usd"))) as server:
         commands.set(server.environ)
-        commands.well("load", "normalize", "check")
+        commands.well("load", "normalize", "check", marts=True)
 
 
 def test_days_without_revenue_or_cost_are_rows_of_zeros(
@@ -50,7 +50,7 @@ def test_days_without_revenue_or_cost_are_rows_of_zeros(
     with served(*rows(("charge", 10_000, 500, "usd"), at=sale)) as server:
         commands.set(server.environ)
         commands.read_from(aws_bucket.url)
-        commands.well("load", "normalize")
+        commands.well("load", "normalize", marts=True)
     found = mart(
         commands, "margin_daily", "date, revenue_net, cost_billed, cost_billed_aws", "order by 1"
     )
