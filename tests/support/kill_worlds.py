@@ -252,7 +252,7 @@ def of_files(points: Sequence[Point], tier: str) -> list[Point]:
     dlts = [point for point in points if "/data/" not in point.what]
     if tier == "quick":
         changing = [p for p in ours if not p.what.startswith(("os.mkdir", "os.rmdir"))]
-        return [*_one_of_a_kind(changing), *inner(dlts, 3)]
+        return [*one_of_a_kind(changing), *inner(dlts, 3)]
     return [*ours, *dlts[::STRIDE]]
 
 
@@ -263,7 +263,7 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     steps = [point for point in points if point.file]
     if STRIDE == 1 and tier == "all":
         return [*statements, *steps]
-    changing = _one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
+    changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
     others = [point for point in statements if point not in changing]
     if tier == "quick":
         return [*changing, *inner(others, 1), *inner(steps, 1)]
@@ -271,17 +271,13 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
 
 
 def of_tier(points: Sequence[_Each], tier: str, quick: int, thorough: int) -> list[_Each]:
-    """So many of them, evenly; with KILL_STRIDE=1 the thorough tier takes every one."""
+    """So many of them, evenly, the first and the last only in the thorough tier; with KILL_STRIDE=1
+    that takes every one."""
     if tier == "quick":
         return inner(points, quick)
-    return list(points) if STRIDE == 1 else some(points, thorough)
-
-
-def some(points: Sequence[_Each], most: int) -> list[_Each]:
-    """At most so many of them, evenly, the first and the last among them."""
-    if len(points) <= most:
+    if STRIDE == 1 or len(points) <= thorough:
         return list(points)
-    return [points[number * (len(points) - 1) // (most - 1)] for number in range(most)]
+    return [points[number * (len(points) - 1) // (thorough - 1)] for number in range(thorough)]
 
 
 def inner(points: Sequence[_Each], most: int) -> list[_Each]:
@@ -291,7 +287,7 @@ def inner(points: Sequence[_Each], most: int) -> list[_Each]:
     return [points[number * len(points) // (most + 1)] for number in range(1, most + 1)]
 
 
-def _one_of_a_kind(points: Sequence[Point]) -> list[Point]:
+def one_of_a_kind(points: Sequence[Point]) -> list[Point]:
     """What two partitions, sources or marts have in common is one point, at the last."""
     return list({_kind(point): point for point in points}.values())
 
