@@ -419,7 +419,13 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(name, marks=[] if "publish" in name else pytest.mark.thorough)
+        for name in MOMENTS
+    ],
+)
 def test_a_loader_whose_lease_ran_out_mixes_nothing_with_the_one_that_took_over(
     clickhouse: ClickHouseConfig,
     loaders: tuple[Loader, Loader],
@@ -444,8 +450,9 @@ def test_a_loader_whose_lease_ran_out_mixes_nothing_with_the_one_that_took_over(
     assert leftovers(clickhouse) == []
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.thorough)])
 def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
-    clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands
+    clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands, rounds: int
 ) -> None:
     seen: list[dict[str, float]] = []
     over = threading.Event()
@@ -457,7 +464,7 @@ def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
 
     reader = start(read_and_expire)
     try:
-        for _ in range(2):
+        for _ in range(rounds):
             run_all([loader.load for loader in loaders])
     finally:
         over.set()

@@ -54,8 +54,9 @@ class World:
 
     def local(self, *commands: str) -> None:
         """Commands on the local destination."""
+        options = {"load": "--destination=filesystem", "normalize": "--no-marts"}
         for command in commands:
-            ran = self.commands(command, *(["--destination=filesystem"] * (command == "load")))
+            ran = self.commands(command, options[command])
             assert ran.status == 0, ran
 
     def ingest(self, *options: str) -> Ran:

@@ -32,6 +32,7 @@ TIERS = pytest.mark.parametrize("tier", ["quick", pytest.param("all", marks=pyte
 
 _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
 _SOURCES = re.compile(r"(?<=/)(aws|gcp|stripe|fx|deribit)(?=[._/\n]|$)")
+_STAGED = re.compile(r"_(raw|norm|view\d+)\b")
 _Each = TypeVar("_Each")
 
 
@@ -226,12 +227,16 @@ def end_as_if_undisturbed(
 
 
 def both_end_as_if_undisturbed(
-    world: Files, tier: str, state: Callable[[], object], is_whole: Callable[[str], object]
+    world: Files,
+    tier: str,
+    state: Callable[[], object],
+    is_whole: Callable[[str], object],
+    normalize: str = "normalize",
 ) -> None:
     """`load` and `normalize`, killed at a few steps on the destination; something is to be done."""
-    rest = ["load", "normalize"]
+    rest = ["load", normalize]
     for command in rest:
-        if command == "normalize":
+        if command == normalize:
             world.back()
             world.well("load")
         world.keep()
@@ -257,8 +262,9 @@ def of_files(points: Sequence[Point], tier: str) -> list[Point]:
 
 
 def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: one of each kind of what changes something, and two others. All: besides, every
-    STRIDE-th of what only reads, and of the steps in the working directory."""
+    """Quick: one of each kind of what changes something, where a partition's staged tables are one,
+    and a step in the working directory. All: each of those tables, every STRIDE-th of what only
+    reads, and of the steps in the working directory."""
     statements = [point for point in points if point.statement]
     steps = [point for point in points if point.file]
     if STRIDE == 1 and tier == "all":
@@ -266,7 +272,7 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
     others = [point for point in statements if point not in changing]
     if tier == "quick":
-        return [*changing, *inner(others, 1), *inner(steps, 1)]
+        return [*one_of_a_kind(changing, staged="_staged"), *inner(steps, 1)]
     return [*changing, *others[::STRIDE], *steps[STRIDE - 1 :: 5 * STRIDE]]
 
 
@@ -287,9 +293,10 @@ def inner(points: Sequence[_Each], most: int) -> list[_Each]:
     return [points[number * len(points) // (most + 1)] for number in range(1, most + 1)]
 
 
-def one_of_a_kind(points: Sequence[Point]) -> list[Point]:
+def one_of_a_kind(points: Sequence[Point], staged: str = r"\g<0>") -> list[Point]:
     """What two partitions, sources or marts have in common is one point, at the last."""
-    return list({_kind(point): point for point in points}.values())
+    kinds = {_STAGED.sub(staged, _kind(point)): point for point in points}
+    return list(kinds.values())
 
 
 def _kind(point: Point) -> str:
