@@ -20,10 +20,13 @@ from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
     clickhouse_server,
+    clickhouse_template,
+    empty_clickhouse,
     module_server,
     own_server,
 )
 from tests.support.commands import Commands
+from tests.support.kill_harness import harness  # noqa: F401 (a fixture for every test)
 from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
     bigquery_client,
     bigquery_server,

@@ -28,6 +28,12 @@ AT_ONCE = tenacity.wait_none()
 
 
 @pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: the manager knows none."""
+    return empty_clickhouse
+
+
+@pytest.fixture
 def manager(clickhouse: ClickHouseConfig) -> Iterator[ClickHouseManager]:
     with ClickHouseManager(clickhouse) as opened:
         yield opened

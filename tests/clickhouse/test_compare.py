@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,7 +72,6 @@ def world(
     aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands
 ) -> Iterator[World]:
     commands.set(environ(clickhouse, aws_bucket.root))
-    migrated(clickhouse, TAGS)
     yield World(aws_bucket, clickhouse, commands)
     assert scratch(clickhouse) == []
     assert not any(str(clickhouse.password) in text for text in commands.printed)
@@ -292,11 +292,21 @@ SCHEMAS: dict[str, tuple[list[Column], list[Difference]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def without_tags(clickhouse_server: ClickHouseConfig) -> Iterator[ClickHouseConfig]:
+    """A database for tests that only read it."""
+    config = clickhouse_server.with_database(f"without_tags_{secrets.token_hex(6)}")
+    migrated(config, ())
+    yield config
+    query(clickhouse_server, f"drop database {config.database} sync")
+
+
 @pytest.mark.parametrize("kind", SCHEMAS)
-def test_a_schema_that_sql_does_not_follow_is_seen(clickhouse: ClickHouseConfig, kind: str) -> None:
-    migrated(clickhouse, ())
+def test_a_schema_that_sql_does_not_follow_is_seen(
+    without_tags: ClickHouseConfig, kind: str
+) -> None:
     columns, expected = SCHEMAS[kind]
-    found = against_schema(describe(clickhouse, ["normalized_aws"]), {"normalized_aws": columns})
+    found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
     by = ", by normalize/schema.py"
     assert found == [replace(each, where=each.where + by) for each in expected]
 
@@ -312,10 +322,9 @@ def test_a_schema_that_sql_does_not_follow_is_seen(clickhouse: ClickHouseConfig,
     ids=["another name", "another order", "a column more", "a column less"],
 )
 def test_columns_that_sql_has_not_in_this_order_are_seen(
-    clickhouse: ClickHouseConfig, columns: list[Column], wanted: str, there: str
+    without_tags: ClickHouseConfig, columns: list[Column], wanted: str, there: str
 ) -> None:
-    migrated(clickhouse, ())
-    found = against_schema(describe(clickhouse, ["normalized_aws"]), {"normalized_aws": columns})
+    found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
     assert [each.where for each in found] == ["normalized_aws: columns, by normalize/schema.py"]
     assert wanted in found[0].expected
     assert there in found[0].found
@@ -402,6 +411,8 @@ def test_two_servers_that_differ_are_told_apart_by_table_and_by_month(pair: Pair
 
 def test_a_server_that_was_never_migrated_lacks_everything(pair: Pair) -> None:
     migrated(pair.local, TAGS)
+    query(pair.cloud.with_database("default"), f"drop database {pair.cloud.database} sync")
+    query(pair.cloud.with_database("default"), f"create database {pair.cloud.database}")
     names = sorted({s.name for s in statements("x", TAGS) if s.kind != "database"})
     assert [(where, have) for where, _, have in pair.align()] == [
         (f"{name}: engine", "(missing)") for name in names

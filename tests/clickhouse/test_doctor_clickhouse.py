@@ -94,6 +94,12 @@ def tables(config: ClickHouseConfig) -> list[str]:
         return [row[0] for row in manager.execute("show tables")]
 
 
+@pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: the doctor changes nothing."""
+    return empty_clickhouse
+
+
 def test_a_good_server_gets_a_line_for_every_step(
     clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:

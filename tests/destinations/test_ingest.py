@@ -24,6 +24,7 @@ from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran
 from tests.support.kill_harness import Ended, Harness
+from tests.support.kill_worlds import TIERS, of_tier
 from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, fingerprints, leftovers, query
 from tests.support.twins import Twins, differences
@@ -47,8 +48,9 @@ class IngestingWorld(World):
 
     def local(self, *commands: str) -> None:
         """Commands on the local destination."""
+        options = {"load": "--destination=filesystem", "normalize": "--no-marts"}
         for command in commands:
-            ran = self.commands(command, *(["--destination=filesystem"] * (command == "load")))
+            ran = self.commands(command, options[command])
             assert ran.status == 0, ran
 
     def ingest(self, *options: str) -> Ran:
@@ -385,17 +387,14 @@ def test_two_runs_at_once_end_as_one(world: IngestingWorld, tmp_path: Path) -> N
 
 # Killed on the way.
 
-#: A run has some 170 steps in its working folder and 70 statements to the server: so many of each,
-#: evenly spread, are kill points.
-POINTS = int(os.environ.get("KILL_POINTS", "3"))
 A, B = 0, 1
 
 
 class Killing:
     """Two local destinations; one of them is ingested over what the other one published."""
 
-    def __init__(self, world: IngestingWorld, dlt: Path, proxy: Proxy) -> None:
-        self.world, self.dlt, self.proxy = world, dlt, proxy
+    def __init__(self, world: IngestingWorld, dlt: Path, proxy: Proxy, harness: Harness) -> None:
+        self.world, self.dlt, self.proxy, self.harness = world, dlt, proxy, harness
         self.data = [world.commands.data / side for side in "ab"]
         self.rows: list[dict[str, list[float]]] = []
         self.notes: list[list[tuple[Any, ...]]] = [[], []]
@@ -413,7 +412,7 @@ class Killing:
             self.world.local("load", "normalize")
             self.rows.append({period: costs for period, costs in months.items() if costs})
         variables = environ(self.proxy.config, self.world.bucket.root)
-        self.harness = Harness(os.environ | variables | {"DLT_DATA_DIR": str(self.dlt)}, self.dlt)
+        self.environ = os.environ | variables | {"DLT_DATA_DIR": str(self.dlt)}
         for side in (A, B, A):
             noted = len(self._history())
             self.steps = self.ingest(side).steps
@@ -424,7 +423,13 @@ class Killing:
         victim = Victim()
         self.proxy.watch(statement, victim.kill)
         data = {"DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data[side])}
-        return self.harness.run("ingest", kill_at=step, environ=data, on_start=victim.is_)
+        return self.harness.run(
+            "ingest",
+            environ=self.environ | data,
+            watched=self.dlt,
+            kill_at=step,
+            on_start=victim.is_,
+        )
 
     def kill(self, **at: int) -> None:
         """Kill an ingest of the side that is not published; the next one ends as if undisturbed.
@@ -459,20 +464,22 @@ SIDES = (
 
 
 @pytest.fixture
-def killing(world: IngestingWorld, tmp_path: Path) -> Iterator[Killing]:
+def killing(world: IngestingWorld, tmp_path: Path, harness: Harness) -> Iterator[Killing]:
     with Proxy(world.database) as proxy:
-        made = Killing(world, tmp_path / "killed", proxy)
+        made = Killing(world, tmp_path / "killed", proxy, harness)
         made.prepare()
         yield made
-        made.harness.close()
 
 
-def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing) -> None:
-    steps, statements = len(killing.steps), len(killing.proxy.steps)
-    assert (steps > 100, statements > 50) == (True, True)
-    for number in range(1, POINTS + 1):
-        killing.kill(step=number * steps // (POINTS + 1))
-        killing.kill(statement=number * statements // (POINTS + 1))
+@TIERS
+def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing, tier: str) -> None:
+    steps = range(1, len(killing.steps) + 1)
+    statements = range(1, len(killing.proxy.steps) + 1)
+    assert (len(steps) > 100, len(statements) > 50) == (True, True)
+    for number in of_tier(steps, tier, quick=1, thorough=3):
+        killing.kill(step=number)
+    for number in of_tier(statements, tier, quick=3, thorough=3):
+        killing.kill(statement=number)
 
 
 # From an object store.

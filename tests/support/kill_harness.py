@@ -15,24 +15,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.support.published import copy_state
+import pytest
 
 _CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate",
              "os.symlink", "shutil.rmtree", "shutil.move", "shutil.copyfile"}  # fmt: skip
-
-Point = TypeVar("Point")
-
-
-def some(points: list[Point], most: int) -> list[Point]:
-    """At most so many of them, evenly, the first and the last among them; KILL_STRIDE=1: all."""
-    if os.environ.get("KILL_STRIDE") == "1" or len(points) <= most:
-        return points
-    return [points[number * (len(points) - 1) // (most - 1)] for number in range(most)]
+_MOVING = {"os.rename", "os.link"}
 
 
 @dataclass(frozen=True)
@@ -46,29 +38,35 @@ class Ended:
 class Harness:
     """Runs commands of ours, killing where asked."""
 
-    def __init__(self, environ: Mapping[str, str], watched: Path) -> None:
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.kill_harness", str(watched)],
+            [sys.executable, "-m", "tests.support.kill_harness"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=dict(environ),
             text=True,
         )
 
     def run(
         self,
         *arguments: str,
+        environ: Mapping[str, str],
+        watched: Path,
         kill_at: int = 0,
-        environ: Mapping[str, str] = {},
         on_start: Callable[[int], None] = lambda pid: None,
     ) -> Ended:
         """One command; killed just before its step `kill_at` (the first is 1), 0 is never.
 
-        `on_start` hears the number of its process, for whoever kills it by other signs.
+        Steps are those below `watched`. `on_start` hears the number of its process, for whoever
+        kills it by other signs.
         """
         assert self._process.stdin
         assert self._process.stdout
-        request = {"arguments": arguments, "kill_at": kill_at, "environ": dict(environ)}
+        request = {
+            "arguments": arguments,
+            "environ": dict(environ),
+            "watched": str(watched),
+            "kill_at": kill_at,
+        }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         on_start(json.loads(self._process.stdout.readline())["pid"])
@@ -84,29 +82,18 @@ class Harness:
         self._process.stdout.close()
 
 
-class Folder:
-    """A destination in a folder and a working directory, put back at will."""
-
-    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
-        self.live, self.start = folder / "live", folder / "start"
-        self.data, self.dlt = self.live / "data", self.live / "dlt"
-        self.live.mkdir(parents=True)
-        places = {
-            "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
-            "DLT_DATA_DIR": str(self.dlt),
-        }
-        self.harness = Harness(os.environ | variables | places, self.live)
-
-    def keep(self) -> None:
-        """What `back` returns to."""
-        copy_state(self.live, self.start)
-
-    def back(self) -> None:
-        """As it was at `keep`."""
-        copy_state(self.start, self.live)
+@pytest.fixture(scope="session")
+def harness() -> Iterator[Harness]:
+    """One process for all: importing everything takes longer than a run."""
+    made = Harness()
+    yield made
+    made.close()
 
 
-def _serve(watched: str) -> None:
+def _serve() -> None:
+    from dlt.common.configuration.container import Container
+    from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+
     from pipelines import __main__ as ours
     from pipelines import commands_clickhouse, marts  # noqa: F401 (the command itself imports late)
     from pipelines.destinations import clickhouse  # noqa: F401 (the same)
@@ -121,9 +108,12 @@ def _serve(watched: str) -> None:
         child = os.fork()
         if child == 0:
             os.close(reading)
+            os.environ.clear()
             os.environ.update(request["environ"])
             os.dup2(2, 1)  # what the command prints is not part of the conversation
-            _watch(watched, request["kill_at"], writing)
+            # dlt reads once where its files are
+            Container()[PluggableRunContext].reload(os.environ.get("DLT_PROJECT_DIR"))
+            _watch(request["watched"], request["kill_at"], writing)
             os._exit(ours.main(request["arguments"]))
         os.close(writing)
         _say({"pid": child})
@@ -146,7 +136,8 @@ def _watch(watched: str, kill_at: int, pipe: int) -> None:
         if not _changes(event, arguments) or watched not in str(arguments[0]):
             return
         number = next(numbers)
-        os.write(pipe, f"{event} {arguments[0]!s}\n".encode())
+        target = f" > {arguments[1]!s}" if event in _MOVING else ""
+        os.write(pipe, f"{event} {arguments[0]!s}{target}\n".encode())
         if number == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(60)  # the signal may reach another thread first
@@ -163,4 +154,4 @@ def _changes(event: str, arguments: Sequence[Any]) -> bool:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve()
