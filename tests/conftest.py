@@ -30,6 +30,7 @@ from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures 
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
+from tests.support.tiers import load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -43,6 +44,12 @@ loopback.install()
 
 #: Files that take minutes come first, so that no worker is left with one of them at the end.
 _LONG = ("test_kill_", "test_migrate", "test_twins_", "test_ingest")
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis's plugin, which applies --hypothesis-profile
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many random examples the run takes."""
+    load_profile(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
