@@ -32,7 +32,7 @@ from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures 
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
-from tests.support.tiers import load_profile
+from tests.support.tiers import dealt, load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -42,10 +42,6 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _bucket_numbers = itertools.count(1)
 
 loopback.install()
-
-
-#: Files that take minutes come first, so that no worker is left with one of them at the end.
-_LONG = ("test_kill_", "test_migrate", "test_twins_", "test_ingest")
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis's plugin, which applies --hypothesis-profile
@@ -74,8 +70,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files; within a file nothing moves."""
-    items.sort(key=lambda item: not item.path.name.startswith(_LONG))
+    """Begin with what takes long, on every worker."""
+    items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def _is_foreign(name: str) -> bool:

@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.tiers import dealt
 
 
 def header(*options: str, **variables: str) -> str:
@@ -47,3 +50,25 @@ def test_a_tier_chooses_how_many_random_examples_a_test_takes(
     assert re.findall(r"^hypothesis profile '(\w+)' -> .*max_examples=(\d+)", said, re.M) == [
         profile
     ]
+
+
+@dataclass
+class Item:
+    """A test in a file."""
+
+    path: Path
+
+
+@pytest.mark.parametrize(
+    ("workers", "order"),
+    [
+        (1, "test_kill_x test_kill_x test_migrate test_a test_a test_b test_c"),
+        (2, "test_kill_x test_kill_x test_b test_c test_migrate test_a test_a"),
+    ],
+)
+def test_each_worker_begins_with_long_files_and_files_stay_together(
+    workers: int, order: str
+) -> None:
+    files = "test_a test_a test_b test_kill_x test_kill_x test_c test_migrate"
+    items = [Item(Path(f"tests/{name}.py")) for name in files.split()]
+    assert " ".join(item.path.stem for item in dealt(items, workers)) == order
