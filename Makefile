@@ -110,7 +110,7 @@ report: $(installed) ## Write the overview as one HTML page: viz_rill/report.htm
 test: $(installed) ## Run the quick tests: every guarantee once, in minutes
 	$(pytest) -m "not thorough" $(ARGS)
 
-test-thorough: $(installed) ## Run every test; ARGS=... a part
+test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill a part
 	$(pytest) $(ARGS)
 
 test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)

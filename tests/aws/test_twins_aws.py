@@ -580,7 +580,7 @@ RANDOMLY = settings(
 )
 
 
-@settings(RANDOMLY, max_examples=20)
+@RANDOMLY
 @given(
     st.lists(RANDOM_LINES, min_size=1, max_size=20),
     st.sets(st.sampled_from(OPTIONAL), max_size=6),
@@ -612,7 +612,7 @@ FOCUS_LINES = st.fixed_dictionaries(
 )
 
 
-@settings(RANDOMLY, max_examples=15)
+@RANDOMLY
 @given(st.lists(FOCUS_LINES, min_size=1, max_size=15))
 def test_random_rows_of_a_focus_export_are_the_same(twins: Twins, rows: list[Row]) -> None:
     assert twins.differences(focus(rows)) == []

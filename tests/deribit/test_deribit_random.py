@@ -32,7 +32,6 @@ HASTY = [kind for kind in FAULTS if kind != "slow"]
 
 
 @of_hypothesis(
-    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],

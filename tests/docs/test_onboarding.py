@@ -65,6 +65,12 @@ def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     made.run("make clickhouse-down")
 
 
+def test_the_skills_first_block_runs_and_says_that_nothing_is_configured(tmp_path: Path) -> None:
+    (line,) = blocks(f"{SKILL}/SKILL.md")[0].lines
+    assert "No ClickHouse is configured" in reader(tmp_path).run(line)
+
+
+@pytest.mark.thorough
 def test_every_command_of_the_documents_runs(somebody: Reader) -> None:
     """In the order in which a person reads them; the skill after the setup, as on one machine."""
     said = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.gcp.pages import Cells, parsed
@@ -26,6 +26,7 @@ def body(rows: list[list[Any]], **others: Any) -> bytes:
     return json.dumps(page, indent=2).encode()
 
 
+@settings(max_examples=100)
 @given(st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(_TEXT, min_size=width, max_size=width), max_size=6)
 ))  # fmt: skip

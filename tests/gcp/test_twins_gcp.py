@@ -365,7 +365,6 @@ LINES = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate, Phase.explicit],

@@ -59,6 +59,7 @@ def csv_rows(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(gzip.decompress(body).decode())))
 
 
+@pytest.mark.thorough
 def test_the_command_builds_the_same_bytes_in_every_process(
     tmp_path: Path, aws_bucket: FolderBucket
 ) -> None:

@@ -149,6 +149,7 @@ def test_only_young_months_are_read_again() -> None:
         assert len(server.seen) - before == 1
 
 
+@settings(max_examples=100)
 @given(st.integers(0, 185), st.integers(0, 185))
 def test_the_first_month_is_found_in_few_requests(first: int, now: int) -> None:
     start, last = months.after(months.EPOCH, first), months.after(months.EPOCH, max(first, now))
@@ -196,7 +197,7 @@ class Overlapping(StripeServer):
     all: list[dict[str, Any]]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 86_399), max_size=260), st.integers(1, 3))
 def test_paging_loses_nothing_and_counts_nothing_twice(seconds: list[int], workers: int) -> None:
     day = datetime(2026, 10, 5, tzinfo=UTC)

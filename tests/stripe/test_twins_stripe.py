@@ -121,11 +121,7 @@ _MINOR = st.integers(-(2**62), 2**62)
 _CODES = st.sampled_from(["usd", "jpy", "kwd", "isk", "ugx", "eur", "xxx", "clp", "bhd"])
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_MINOR, st.integers(-(2**40), 2**40), _CODES), min_size=1, max_size=20))
 def test_money_is_exact_in_both(
     warehouse: Warehouse, tmp_path: Path, entries: list[tuple[int, int, str]]

@@ -64,6 +64,7 @@ def test_what_the_image_must_not_hold_is_left_out(path: str) -> None:
     assert is_ignored(path)
 
 
+@pytest.mark.thorough  # the workflow's job runs it in a container
 def test_its_command_runs_with_what_it_holds(
     app: Path, clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
