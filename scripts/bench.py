@@ -1,6 +1,6 @@
 """`make bench`: how fast and how large load and normalise are, each figure beside its limit.
 
-    python scripts/bench.py [SECTION …] [--rows 2000000] [--json] [--strict]
+    python -m scripts.bench [SECTION …] [--rows 2000000] [--json] [--strict]
 
 Sections: load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp, stripe,
 deribit and partitions. One generated bill of 63 columns serves all but these last four; it is made
@@ -17,9 +17,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 

@@ -1,6 +1,6 @@
 """What is measured on ClickHouse: load with publishing, against bare inserts and dlt's own merge.
 
-`python scripts/bench.py clickhouse`. The server is started for it, from the wheel, on this machine:
+`python -m scripts.bench clickhouse`. The server is started for it, from the wheel, on this machine:
 it shares the cores with its clients, for every way alike.
 """
 

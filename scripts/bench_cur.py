@@ -1,6 +1,6 @@
 """The benchmark's bill: CUR 2.0 as parquet, 63 columns of which three are maps.
 
-    python scripts/bench_cur.py FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10 …]
+    python -m scripts.bench_cur FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10 …]
 
 Writes FOLDER/2026-10/1.parquet … and, of their first tenth, FOLDER/2026-10/sample/sample.parquet:
 the same bytes each time. `--unique` gives every row a resource id and a tag of its own: the worst
@@ -18,9 +18,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +25,7 @@ import pyarrow.parquet as pq
 from scripts import bench_estate
 from scripts.bench_arrays import maps, offsets_of, pick, texts
 from scripts.bench_estate import Booleans, Floats, Integers, Meters, Resources
-from scripts.cur_columns import CUR2_COLUMNS, TIME
+from scripts.sandbox.aws.columns import CUR2_COLUMNS, TIME
 
 SEED = 20261001
 ROW_GROUP = 122_880  # as DuckDB and Spark jobs write them; --row-group for another

@@ -1,6 +1,6 @@
 """Ask a server what is listed in a file, a path a line, and throw the answers away.
 
-    python scripts/bench_deribit_loop.py URL FILE THREADS PACE
+    python -m scripts.bench_deribit_loop URL FILE THREADS PACE
 
 PACE is so many requests a second. Prints how long that took, as JSON.
 """
@@ -14,9 +14,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import requests
 

@@ -1,6 +1,6 @@
 """A Deribit sandbox with many trades, in a process of its own, which tells what it has answered.
 
-    python scripts/bench_deribit_server.py TRADES DAYS
+    python -m scripts.bench_deribit_server TRADES DAYS
 
 Prints a line of JSON when it is ready; for each line on stdin, one with the seconds of CPU that it
 has spent so far and the requests since the line before.
@@ -13,13 +13,9 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts.sandbox_deribit_server import Answer, Sandbox
-from scripts.sandbox_deribit_tape import Shape, Tape, make
+from scripts.sandbox.deribit.server import Answer, Sandbox
+from scripts.sandbox.deribit.tape import Shape, Tape, make
 
 FIRST = date(2026, 10, 1)
 

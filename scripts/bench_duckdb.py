@@ -1,6 +1,6 @@
 """The yardstick: DuckDB reads parquet or newline JSON and writes it as one parquet, all cores.
 
-    python scripts/bench_duckdb.py TARGET FILE…
+    python -m scripts.bench_duckdb TARGET FILE…
 
 Prints the seconds of the statement alone, as JSON.
 """

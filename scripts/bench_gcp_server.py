@@ -1,10 +1,10 @@
 """A BigQuery sandbox with many rows, in a process of its own, which tells how long it was at work.
 
-    python scripts/bench_gcp_server.py FOLDER ROWS
+    python -m scripts.bench_gcp_server FOLDER ROWS
 
-Repeats the detailed export of scripts/sandbox_gcp.py over four days and writes the same rows as
-newline JSON. Prints a line of JSON when it is ready; for each line on stdin, one with the seconds
-that it has answered so far.
+Repeats the detailed export of scripts/sandbox/gcp/exports.py over four days and writes the same
+rows as newline JSON. Prints a line of JSON when it is ready; for each line on stdin, one with the
+seconds that it has answered so far.
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scripts import sandbox_gcp
-from scripts.bigquery_server import BigQueryServer
-from scripts.sandbox_gcp_schema import PARTITION_TIME
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.gcp import exports
+from scripts.sandbox.gcp.schema import PARTITION_TIME
 
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
 DAYS = 4
@@ -47,7 +44,7 @@ class TimedServer(BigQueryServer):
 
 def rows(count: int) -> pa.Table:
     """So many rows of the sandbox, each with a cost of its own, in equal days."""
-    base = sandbox_gcp.tables()[sandbox_gcp.DETAILED_USD]
+    base = exports.tables()[exports.DETAILED_USD]
     times = -(-count // base.num_rows)
     table = pa.concat_tables([base] * times).slice(0, count).combine_chunks()
     number = pa.array(range(count), pa.int64())
@@ -70,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         duck.register("given", table)
         duck.execute(f"copy (select * exclude ({PARTITION_TIME}) from given) to '{lines}'")
     with TimedServer() as server:
-        server.load(sandbox_gcp.DETAILED_USD, table)
+        server.load(exports.DETAILED_USD, table)
         ready = {"environ": server.environ, "account": server.service_account()}
         print(json.dumps(ready | {"lines": str(lines)}), flush=True)
         for _ in sys.stdin:

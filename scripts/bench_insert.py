@@ -1,6 +1,6 @@
 """ClickHouse, the other ways: the files into a plain table, or by dlt's stock merge, twice.
 
-    python scripts/bench_insert.py plain|merge FILE…
+    python -m scripts.bench_insert plain|merge FILE…
 
 The server is the one of dlt's variables, DESTINATION__CLICKHOUSE__CREDENTIALS__*. `plain` is
 clickhouse-connect's insert_file, file after file, and nothing else. `merge` gives dlt the untouched

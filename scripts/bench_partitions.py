@@ -1,6 +1,6 @@
 """Section on Deribit's partitions in ClickHouse: a (day, currency) each, against whole months.
 
-`python scripts/bench.py partitions`. Both tables hold the same rows, thousands of days of 500
+`python -m scripts.bench partitions`. Both tables hold the same rows, thousands of days of 500
 trades; a day is replaced in each, and the same questions are asked of each.
 """
 

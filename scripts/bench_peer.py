@@ -1,6 +1,6 @@
 """The usual way: dlt's own filesystem source, its rows as dicts, merged by the line item's key.
 
-    python scripts/bench_peer.py FOLDER WORK
+    python -m scripts.bench_peer FOLDER WORK
 
 What dlt's documentation shows for parquet in a bucket and what public cost projects do, to the same
 destination as ours (parquet files on disk). Prints the seconds of pipeline.run() alone, as JSON;

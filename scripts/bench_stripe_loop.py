@@ -1,6 +1,6 @@
 """The yardstick: Stripe's own client pages through every balance transaction and counts them.
 
-    python scripts/bench_stripe_loop.py ADDRESS KEY
+    python -m scripts.bench_stripe_loop ADDRESS KEY
 
 Prints the seconds of the loop and how many there were, as JSON.
 """

@@ -1,6 +1,6 @@
 """A Stripe sandbox with many balance transactions, in a process of its own.
 
-    python scripts/bench_stripe_server.py COUNT
+    python -m scripts.bench_stripe_server COUNT
 
 They lie evenly over thirteen months. Prints a line of JSON when it is ready and serves until stdin
 ends.
@@ -12,13 +12,9 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts.sandbox_stripe import StripeServer, first_day
-from scripts.sandbox_stripe_ledger import Transaction, transaction
+from scripts.sandbox.stripe.ledger import Transaction, transaction
+from scripts.sandbox.stripe.server import StripeServer, first_day
 
 MONTHS = 13
 

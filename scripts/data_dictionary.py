@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+from pipelines.clickhouse.statements import statements
+from pipelines.normalize.schema import Column
+from pipelines.normalize.shapes import published_tables
 
-from pipelines.clickhouse.statements import statements  # noqa: E402 (after the path is set)
-from pipelines.normalize.schema import Column  # noqa: E402
-from pipelines.normalize.shapes import published_tables  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns

@@ -5,7 +5,7 @@ normalise what they have, and the tables (demo_tables.py) are queries over what 
 Nothing outside its folder is read for it or changed: no bucket, server or secret that is configured
 on this machine.
 
-    python scripts/demo.py [--dir .demo]
+    python -m scripts.demo [--dir .demo]
 """
 
 from __future__ import annotations
@@ -26,17 +26,12 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from pipelines.clickhouse.config import ClickHouseConfig  # noqa: E402
-from pipelines.clickhouse.local_server import running_server  # noqa: E402
-from pipelines.clickhouse.manager import ClickHouseManager  # noqa: E402
-from pipelines.load import size  # noqa: E402
-from pipelines.report import table  # noqa: E402
-from scripts import sandbox_aws  # noqa: E402
-from scripts.demo_tables import (  # noqa: E402
+from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.local_server import running_server
+from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.load import size
+from pipelines.report import table
+from scripts.demo_tables import (
     BY_MONTH,
     BY_SERVICE,
     BY_TAG,
@@ -45,7 +40,10 @@ from scripts.demo_tables import (  # noqa: E402
     TRADES,
     Shown,
 )
-from scripts.demo_world import World  # noqa: E402
+from scripts.demo_world import World
+from scripts.sandbox.aws import months
+
+ROOT = Path(__file__).resolve().parent.parent
 
 #: What the demo makes in its folder, and removes when it runs again.
 PARTS = ("bucket", "data", "dlt", "clickhouse", "project", "log")
@@ -146,7 +144,7 @@ def filesystem(demo: Demo, world: World) -> int:
     )
     failed = commands(["load"], ["normalize"], log=demo.log)
     show(demo, BY_MONTH)
-    heading(f"AWS restates {sandbox_aws.RESTATED_PERIOD}, Google corrects; the same commands again")
+    heading(f"AWS restates {months.RESTATED_PERIOD}, Google corrects; the same commands again")
     world.restate()
     failed += commands(["load"], ["normalize"])
     for shown in (BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, MARGIN, TRADES):

@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scripts import sandbox_aws, sandbox_gcp
-from scripts.bigquery_server import BigQueryServer
-from scripts.delivery_targets import FolderTarget
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Shape, make
-from scripts.sandbox_fx import BASES, MORE, FxServer, archive
-from scripts.sandbox_stripe import serve_ledger
+from scripts.sandbox.aws import months
+from scripts.sandbox.aws.targets import FolderTarget
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Shape, make
+from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
+from scripts.sandbox.gcp import exports
+from scripts.sandbox.stripe.server import serve_ledger
 
 GCP_SINCE = date(2026, 10, 16)
 """Google exports from the day on which the export was set up: here the 16th of October."""
@@ -39,7 +40,7 @@ class World:
         self.environ: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._bigquery = self._servers.enter_context(BigQueryServer(sandbox_gcp.PROJECT))
+        self._bigquery = self._servers.enter_context(BigQueryServer(exports.PROJECT))
         stripe = self._servers.enter_context(serve_ledger(END))
         rates = archive(END.date(), date(END.year, 1, 1), BASES | MORE)
         fx = self._servers.enter_context(FxServer(rates))
@@ -50,7 +51,7 @@ class World:
             "SOURCES__AWS__BUCKET_URL": self._bucket.as_uri(),
             **self._bigquery.environ,
             "SOURCES__GCP__CREDENTIALS": json.dumps(self._bigquery.service_account()),
-            "SOURCES__GCP__DATASETS": json.dumps([f"{sandbox_gcp.PROJECT}.{sandbox_gcp.DATASET}"]),
+            "SOURCES__GCP__DATASETS": json.dumps([f"{exports.PROJECT}.{exports.DATASET}"]),
             **stripe.environ,
             **fx.environ,
             "SOURCES__FX__FIRST_YEAR": str(END.year),
@@ -74,8 +75,8 @@ class World:
         self._deliver(restated=True)
 
     def _deliver(self, *, restated: bool) -> None:
-        sandbox_aws.build(_DeliveredNow(self._bucket), restated=restated)
-        sandbox_gcp.load_into(self._bigquery, restated=restated, since=GCP_SINCE)
+        months.build(_DeliveredNow(self._bucket), restated=restated)
+        exports.load_into(self._bigquery, restated=restated, since=GCP_SINCE)
 
 
 class _DeliveredNow(FolderTarget):

@@ -1,7 +1,7 @@
 """The steps of a nightly run: each tells how it ended, so that none hides or stops another.
 
-    python scripts/nightly.py run      # every step: for cron and containers
-    python scripts/nightly.py migrate | load WORD | ingest | check | summary | verdict
+    python -m scripts.nightly run      # every step: for cron and containers
+    python -m scripts.nightly migrate | load WORD | ingest | check | summary | verdict
 
 A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
 them and of what is published; `verdict` names what failed and ends with 1 if anything did.
@@ -28,14 +28,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+from pipelines.gcp import github
+from pipelines.partitions import ConfigurationError, UserError
+from pipelines.report import money
+from pipelines.sources import SOURCES, is_configured, words
 
-from pipelines.gcp import github  # noqa: E402 (after the path is set)
-from pipelines.partitions import ConfigurationError, UserError  # noqa: E402
-from pipelines.report import money  # noqa: E402
-from pipelines.sources import SOURCES, is_configured, words  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 _ENDED = re.compile(r"^(\w+): (\d+) loaded, (\d+) unchanged, (\d+) failed$", re.MULTILINE)
 

@@ -1,6 +1,6 @@
 """docs/report.png: the report of the configured destination, as a browser shows it.
 
-    python scripts/picture.py [--page viz_rill/report.html] [--out docs/report.png]
+    python -m scripts.picture [--page viz_rill/report.html] [--out docs/report.png]
 
 Needs Chromium on PATH (Debian: apt-get install chromium). The picture is kept below 300 kB.
 """

@@ -1,6 +1,6 @@
 """`make report`: one HTML page with the figures and charts of the overview, for a mail or a build.
 
-    python scripts/report.py [--out viz_rill/report.html] [--destination filesystem|clickhouse]
+    python -m scripts.report [--out viz_rill/report.html] [--destination filesystem|clickhouse]
 
 It reads the marts, on parquet or in ClickHouse, and needs nothing else: no Rill, no network.
 """
@@ -13,16 +13,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from pipelines.normalize.run import tag_columns
+from pipelines.partitions import ConfigurationError, UserError, now
+from scripts import report_figures
+from scripts.report_page import page
+
 ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from dlt.common.configuration.exceptions import ConfigurationException  # noqa: E402
-
-from pipelines.normalize.run import tag_columns  # noqa: E402 (after the path is set)
-from pipelines.partitions import ConfigurationError, UserError, now  # noqa: E402
-from scripts import report_figures  # noqa: E402
-from scripts.report_page import page  # noqa: E402
 
 DESTINATIONS = ("filesystem", "clickhouse")
 

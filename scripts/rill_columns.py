@@ -6,17 +6,14 @@ is a table without rows and no error.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+from pipelines.normalize.schema import arrow_of
+from pipelines.normalize.shapes import published_tables
 
-from pipelines.normalize.schema import arrow_of  # noqa: E402 (after the path is set)
-from pipelines.normalize.shapes import published_tables  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 EMPTY = ROOT / "viz_rill" / "empty"
 TAGS = ("Environment", "Team", "Application")

@@ -1,6 +1,6 @@
 """`make serve` and `make serve-clickhouse`: the dashboards in Rill, once it has validated them.
 
-    python scripts/serve.py [--environment dev|prod] [-- options of `rill start`]
+    python -m scripts.serve [--environment dev|prod] [-- options of `rill start`]
 
 dev reads the parquet files of `[destination.filesystem]`, prod the configured ClickHouse. What Rill
 has to know of it goes into viz_rill/.prod.env, readable by its owner alone, and is removed when
@@ -18,14 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from pipelines.partitions import ConfigurationError, UserError
+from scripts import rill_columns
+
 ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from dlt.common.configuration.exceptions import ConfigurationException  # noqa: E402
-
-from pipelines.partitions import ConfigurationError, UserError  # noqa: E402
-from scripts import rill_columns  # noqa: E402
 
 PROJECT = ROOT / "viz_rill"
 ENV_FILE = PROJECT / ".prod.env"

@@ -1,4 +1,4 @@
-"""Examine the way to ClickHouse Cloud: python scripts/test_connection_cloud.py
+"""Examine the way to ClickHouse Cloud: python -m scripts.test_connection_cloud
 
 Every step from the variables to the rights of the user, a line each, with the fix for what is
 wrong. Exit status: 0 all good, 1 something bad, 2 wrong configuration. Changes nothing: its scratch
@@ -11,10 +11,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pipelines import doctor_clickhouse, findings
 

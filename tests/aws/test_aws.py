@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.normalize.schema import arrow_schema
-from scripts.cur_delivery import (
+from scripts.sandbox.aws.delivery import (
     Delivered,
     deliver_cur2,
     deliver_focus,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts.cur_delivery import Delivered, deliver_cur2, deliver_legacy_csv
+from scripts.sandbox.aws.delivery import Delivered, deliver_cur2, deliver_legacy_csv
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
 from tests.support.providers.months import lines

@@ -16,7 +16,7 @@ from pipelines.aws.bucket import Object, S3Bucket
 from pipelines.aws.deliveries import NotWhole, files_of, incomplete, plan
 from pipelines.aws.exports import choose, recognise
 from pipelines.partitions import ConfigurationError, Partition
-from scripts.cur_delivery import (
+from scripts.sandbox.aws.delivery import (
     deliver_cur2,
     deliver_focus,
     deliver_legacy_csv,

@@ -17,7 +17,7 @@ from pipelines.aws.bucket import FolderBucket as Folder
 from pipelines.aws.contract import kind_of, snake_case
 from pipelines.aws.landing import Landed, land
 from pipelines.partitions import Partition, PartitionError
-from scripts.cur_delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
+from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
 from tests.conftest import FolderBucket
 from tests.support.providers.months import lines
 

@@ -28,7 +28,7 @@ from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.parquet_columns import kind_of_clickhouse
 from pipelines.destinations.warehouse import connect
 from pipelines.normalize.schema import COSTS, cost_columns
-from scripts import cur_delivery, sandbox_aws
+from scripts.sandbox.aws import delivery, months
 from tests.core.test_normalize_lookups import lookup_rows
 from tests.support import twins as twin
 from tests.support.providers.random_aws import LINES, OPTIONAL, TAG_MAPS
@@ -272,17 +272,17 @@ def test_a_focus_export_is_the_same(twins: Twins, raw: pa.Table) -> None:
 
 
 DELIVER: dict[str, Callable[..., object]] = {
-    "cur2": cur_delivery.deliver_cur2,
-    "legacy-csv": cur_delivery.deliver_legacy_csv,
-    "legacy-parquet": cur_delivery.deliver_legacy_parquet,
-    "focus": cur_delivery.deliver_focus,
+    "cur2": delivery.deliver_cur2,
+    "legacy-csv": delivery.deliver_legacy_csv,
+    "legacy-parquet": delivery.deliver_legacy_parquet,
+    "focus": delivery.deliver_focus,
 }
 
 
 @cache
 def october() -> list[Row]:
     """The sandbox's month: every 7th line of the frequent kinds, and all of the others."""
-    rows = sandbox_aws.line_items(PARTITION)
+    rows = months.line_items(PARTITION)
     frequent = {"Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "DiscountedUsage"}
     return [
         row

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.cur_delivery import (
+from scripts.sandbox.aws.delivery import (
     Delivered,
     deliver_cur2,
     deliver_focus,

@@ -23,7 +23,7 @@ from pipelines.clickhouse.errors import ClickHouseConnectionError, ClickHouseQue
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.problems import explain
 from pipelines.clickhouse.rules import CODES, RULES
-from scripts.tls_front import TlsFront
+from scripts.sandbox.clickhouse.tls_front import TlsFront
 from tests.support.clickhouse.server import Authority, Certificate, Server
 
 

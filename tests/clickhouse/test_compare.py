@@ -14,7 +14,7 @@ from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
 from pipelines.normalize.schema import COSTS, Column
 from pipelines.normalize.shapes import published_tables
-from scripts.cur_delivery import deliver_cur2
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands, Ran

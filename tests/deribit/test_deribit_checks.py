@@ -17,8 +17,8 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.destinations.warehouse import connect
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import FIRST, NOW, Writer

@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from scripts import e2e_validate, measure_volume
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Shape, Tape, make
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Shape, Tape, make
 from tests.support.providers.deribit_market import FIRST, NOW, Writer, at
 from tests.support.published_clickhouse import query
 

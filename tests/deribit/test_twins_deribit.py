@@ -21,7 +21,7 @@ from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.normalize.schema import Context
 from pipelines.normalize.shapes import TRADES, arrow_shape
 from pipelines.sources import SOURCES
-from scripts.sandbox_deribit_tape import Shape, make
+from scripts.sandbox.deribit.tape import Shape, make
 from tests.deribit.test_deribit_names import NAMES, UNKNOWN
 from tests.support.providers.deribit_market import FIRST
 

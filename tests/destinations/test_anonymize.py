@@ -27,7 +27,7 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.normalize.schema import Column, arrow_of, tag_key
 from pipelines.normalize.shapes import published_tables
 from pipelines.partitions import ConfigurationError
-from scripts import cur_delivery, sandbox_aws
+from scripts.sandbox.aws import delivery, months
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.published_clickhouse import environ, query
@@ -113,8 +113,8 @@ def world(
     clickhouse: ClickHouseConfig,
     tmp_path: Path,
 ) -> Iterator[World]:
-    rows = sandbox_aws.line_items("2026-10")[::10]
-    cur_delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
+    rows = months.line_items("2026-10")[::10]
+    delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
     commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
     commands.set({"ANONYMIZE__KEY": KEY})
     commands.well("load", "normalize")

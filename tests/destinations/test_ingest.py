@@ -20,8 +20,8 @@ from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.warehouse import Warehouse
-from scripts import sandbox_aws
-from scripts.cur_delivery import deliver_cur2
+from scripts.sandbox.aws import months as sandbox_aws
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran

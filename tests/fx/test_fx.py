@@ -11,7 +11,7 @@ import pytest
 from pipelines.clickhouse.statements import mart_selects
 from pipelines.fx.ecb import years
 from pipelines.partitions import ConfigurationError, PartitionError
-from scripts.sandbox_fx import BASES, FxServer, archive, rates
+from scripts.sandbox.fx.server import BASES, FxServer, archive, rates
 from tests.support.commands import Commands
 from tests.support.providers.ledgers import mart
 

@@ -30,7 +30,7 @@ from tests.support.providers.months import deliver
 from tests.support.providers.raw_gcp import LINE, TABLE, credit, labels
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 DAYS = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 ALL_OF_IT = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}

@@ -15,7 +15,7 @@ from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 TAGS = ("Environment", "Team", "Application")
 DAYS = {"2026-10-30": [8.0, 8.0], "2026-10-31": [1.0]}

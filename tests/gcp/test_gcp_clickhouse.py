@@ -13,7 +13,7 @@ from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 TAGS = ("Environment", "Team", "Application")
 OF_A_RUN = "x_dlt_load_id, x_fingerprint"

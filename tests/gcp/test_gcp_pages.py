@@ -14,7 +14,7 @@ from pipelines.gcp.pages import Cells, parsed
 from pipelines.gcp.rows import of_page, tables
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
     from tests.support.providers.bigquery_fixtures import ClientFactory
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.none()

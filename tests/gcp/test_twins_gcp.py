@@ -17,8 +17,8 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.gcp.columns import CONTRACT
 from pipelines.normalize import gcp
 from pipelines.normalize.schema import ShapeError
-from scripts import sandbox_gcp
-from scripts.sandbox_gcp_lines import micros
+from scripts.sandbox.gcp import exports
+from scripts.sandbox.gcp.lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows
 from tests.support import twins as twin
 from tests.support.providers.raw_gcp import LINE, Row, credit, labels, landed
@@ -309,8 +309,8 @@ def test_of_two_equal_tags_of_a_row_the_first_stays(twins: Twins) -> None:
 
 def test_the_whole_export_nets_to_the_micro(twins: Twins) -> None:
     """By invoice month, currency and cost type, as the generator says; no drift of floats."""
-    for name in (sandbox_gcp.DETAILED_USD, sandbox_gcp.STANDARD_CHF):
-        table = sandbox_gcp.tables(restated=True)[name]
+    for name in (exports.DETAILED_USD, exports.STANDARD_CHF):
+        table = exports.tables(restated=True)[name]
         rows = published(twins, *(row for row in table.to_pylist()))
         found: Counter[tuple[str, str, str]] = Counter()
         for row in rows:
@@ -318,7 +318,7 @@ def test_the_whole_export_nets_to_the_micro(twins: Twins) -> None:
             key = (f"{pacific:%Y%m}", row["billing_currency"], row["x_line_item_type"])
             found[key] += micros(row["billed_cost"])
             assert row["billed_cost"] == micros(row["billed_cost"]) / 1e6
-        assert dict(found) == sandbox_gcp.totals(table)
+        assert dict(found) == exports.totals(table)
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=4)

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.kill.test_gcp_kill import MOST
 from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.bigquery_server import BigQueryServer
+from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points
 from tests.support.kill_harness import Folder, some

@@ -19,7 +19,7 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
-from scripts.cur_delivery import deliver_cur2
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim, When
 from tests.support.clickhouse.server import Server

@@ -17,9 +17,9 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.stripe import months
-from scripts.sandbox_fx import FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transaction
+from scripts.sandbox.fx.server import FxServer, archive
+from scripts.sandbox.stripe.ledger import transaction
+from scripts.sandbox.stripe.server import StripeServer
 from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points
 from tests.support import published_clickhouse as there

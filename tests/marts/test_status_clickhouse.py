@@ -13,7 +13,7 @@ from pipelines.destinations.filesystem import configured_store
 from pipelines.destinations.warehouse import Warehouse
 from pipelines.sources import SOURCES
 from pipelines.status import Row, rows
-from scripts.cur_delivery import Delivered, deliver_cur2
+from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.months import lines

@@ -18,8 +18,8 @@ from pipelines.stripe.api import RETRIES, VERSION, Api
 from pipelines.stripe.fields import SCHEMA, kept
 from pipelines.stripe.settings import StripeSettings
 from pipelines.stripe_pipeline import StripeLedger, fingerprint
-from scripts.sandbox_stripe import KEY, PATHS, Fault, StripeServer
-from scripts.sandbox_stripe_ledger import transaction, transactions
+from scripts.sandbox.stripe.ledger import transaction, transactions
+from scripts.sandbox.stripe.server import KEY, PATHS, Fault, StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.ledgers import NOW, TODAY, mart, rates_of, rows, served
 

@@ -17,8 +17,8 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from pipelines.partitions import PartitionError
 from pipelines.stripe.objects import FIELDS, Listing
-from scripts.sandbox_stripe import KEY, StripeServer
-from scripts.sandbox_stripe_ledger import transactions
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import KEY, StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.ledgers import NOW, TODAY, rows, served
 from tests.support.published_clickhouse import environ, query

@@ -23,9 +23,9 @@ from pipelines.normalize.columns import constants
 from pipelines.normalize.schema import Context, arrow_of
 from pipelines.normalize.schema_revenue import STRIPE
 from pipelines.stripe.fields import SCHEMA, kept
-from scripts.sandbox_fx import BASES, MORE, FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transactions
+from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.ledgers import NOW, TODAY, mart, rows
 from tests.support.published_clickhouse import environ, query

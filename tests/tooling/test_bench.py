@@ -17,7 +17,7 @@ from scripts import bench, bench_cur, bench_figures
 from scripts.bench_bucket import Shape, bill, export
 from scripts.bench_figures import Figure, Section
 from scripts.bench_process import BenchError, Ran, run
-from scripts.cur_columns import CUR2_COLUMNS, column_type
+from scripts.sandbox.aws.columns import CUR2_COLUMNS, column_type
 from tests.conftest import ROOT
 
 #: section: its figures; those with a limit say which

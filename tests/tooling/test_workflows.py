@@ -24,10 +24,10 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.sources import SOURCES
-from scripts import cur_delivery, sandbox_aws
-from scripts.bigquery_server import BigQueryServer
 from scripts.nightly import with_role
-from scripts.sandbox_fx import FxServer, archive
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.fx.server import FxServer, archive
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.published_clickhouse import environ
@@ -191,9 +191,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
 
 @pytest.fixture
 def night(s3: S3Bucket, server: tuple[Server, Path], tmp_path: Path) -> Iterator[Night]:
-    for period in sandbox_aws.PERIODS[-2:]:
-        rows = sandbox_aws.line_items(period)[::20]
-        cur_delivery.deliver_cur2(s3.target, "", "daily", period, rows)
+    for period in months.PERIODS[-2:]:
+        rows = months.line_items(period)[::20]
+        delivery.deliver_cur2(s3.target, "", "daily", period, rows)
     made, ca = server
     yield Night(s3, made, ca, tmp_path)
     with ClickHouseManager(made.config()) as manager:
@@ -209,14 +209,14 @@ def test_the_steps_load_check_and_summarise(night: Night) -> None:
     assert job.ran["Verdict"] == "All is well.\n"
     assert job.outputs() == {"failed": ""}
     counts = night.costs()
-    assert [period for period, _ in counts] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in counts] == list(months.PERIODS[-2:])
     row = re.search(r"^\| aws \| (.*) \|$", job.summary(), re.MULTILINE)
     assert row is not None
     run, partitions, rows, billed, newest, seconds = row[1].split(" | ")
     assert (run, partitions) == ("2 loaded, 0 unchanged, 0 failed", "2")
     assert int(rows.replace(",", "")) >= sum(count for _, count in counts)
     assert re.fullmatch(r"-?[\d,]+\.\d\d USD", billed)
-    assert newest == sandbox_aws.PERIODS[-1]
+    assert newest == months.PERIODS[-1]
     assert float(seconds) > 0
     assert re.search(r"^Checks: \d+ checks, 0 failed$", job.summary(), re.MULTILINE)
 
@@ -234,7 +234,7 @@ def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys
     assert re.findall(r"^\| (\w+) \| (\d+) loaded", job.summary(), re.MULTILINE) == [
         ("aws", "2"), ("fx", "2")
     ]  # fmt: skip
-    assert [period for period, _ in night.costs()] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in night.costs()] == list(months.PERIODS[-2:])
     night.environ = {}
     job = night.run(**keys, **role)
     assert job.outputs() == {"failed": "aws"}
@@ -250,8 +250,8 @@ def test_where_aws_finds_its_own_way_a_role_is_left_to_it(by: str) -> None:
 
 
 def test_inputs_choose_what_is_loaded(night: Night) -> None:
-    assert night.run(inputs_from=sandbox_aws.PERIODS[-1]).failed is False
-    assert [period for period, _ in night.costs()] == [sandbox_aws.PERIODS[-1]]
+    assert night.run(inputs_from=months.PERIODS[-1]).failed is False
+    assert [period for period, _ in night.costs()] == [months.PERIODS[-1]]
     job = night.run(inputs_words="aws", inputs_force="true", inputs_include_normalized="true")
     assert job.failed is False, job.ran
     assert "aws: 2 loaded, 0 unchanged, 0 failed" in job.ran["Load aws"]
@@ -305,9 +305,9 @@ def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
         return ran.returncode, lines[-1], [line for line in lines if line.startswith("| aws")]
 
     def deliver(period: str, rows: list[dict[str, Any]], at: datetime) -> None:
-        cur_delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
+        delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
 
-    now, rows = datetime.now(UTC), sandbox_aws.line_items("2026-09")[::50]
+    now, rows = datetime.now(UTC), months.line_items("2026-09")[::50]
     deliver("2026-09", rows[2:], datetime(2026, 9, 20, 4, 5, tzinfo=UTC))
     status, last, (row,) = run()
     assert (status, last) == (1, "Failed: check")
@@ -319,7 +319,7 @@ def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
     assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
     # two nights later: one month was delivered again, another is new
     deliver("2026-09", rows[1:], now)
-    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50], now)
+    deliver("2026-10", months.line_items("2026-10")[::50], now)
     with leased(clickhouse, "aws"):
         status, last, (row,) = run()
     assert (status, last) == (1, "Failed: aws")

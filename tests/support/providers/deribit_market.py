@@ -13,8 +13,8 @@ from pipelines.deribit.days import Day
 from pipelines.deribit.market import Market, Span, milliseconds
 from pipelines.deribit.pages import kind_of
 from pipelines.deribit.settings import DeribitSettings
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import DAY, Instrument, Tape
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import DAY, Instrument, Tape
 
 FIRST = date(2026, 11, 20)
 
