@@ -21,7 +21,7 @@ from pathlib import Path
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from pipelines.partitions import ConfigurationError, UserError
-from scripts import rill_columns
+from scripts.docs import rill_columns
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -321,8 +321,8 @@ def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
 
 
 def test_a_script_that_imports_main_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"scripts/demo.py": "import pipelines.__main__"})
-    assert forbidden_imports(tmp_path) == ["scripts/demo.py imports pipelines.__main__"]
+    write(tmp_path, {"scripts/demo/__main__.py": "import pipelines.__main__"})
+    assert forbidden_imports(tmp_path) == ["scripts/demo/__main__.py imports pipelines.__main__"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pipelines.__main__ import parser
 from pipelines.clickhouse.origins import SETTINGS
 from pipelines.clickhouse.statements import statements
 from pipelines.normalize.shapes import published_tables
-from scripts import command_reference
+from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"]

@@ -19,7 +19,7 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.normalize.columns import constants
 from pipelines.normalize.schema import arrow_of
 from pipelines.normalize.shapes import published_tables
-from scripts.rill_columns import path_of
+from scripts.docs.rill_columns import path_of
 from tests.support.estate import TAGS, Estate, estate  # noqa: F401 (a fixture)
 from tests.support.rill import sample as rill_sample
 from tests.support.rill.project import ROOT, Project, dimensions, measures, problems, table_of

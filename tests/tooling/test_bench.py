@@ -13,10 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import bench, bench_cur, bench_figures
-from scripts.bench_bucket import Shape, bill, export
-from scripts.bench_figures import Figure, Section
-from scripts.bench_process import BenchError, Ran, run
+from scripts.bench import __main__ as bench
+from scripts.bench import figures as bench_figures
+from scripts.bench.data import cur
+from scripts.bench.data.bucket import Shape, bill, export
+from scripts.bench.figures import Figure, Section
+from scripts.bench.process import BenchError, Ran, run
 from scripts.sandbox.aws.columns import CUR2_COLUMNS, column_type
 from tests.conftest import ROOT
 
@@ -104,7 +106,7 @@ def limit(figure: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def made(folder: Path, *options: str) -> list[Path]:
-    assert bench_cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
+    assert cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
     return sorted((folder / "2026-10").glob("*.parquet"))
 
 

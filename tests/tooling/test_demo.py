@@ -21,8 +21,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from scripts.demo import FOLDERS
-from scripts.demo_world import END, GCP_SINCE, TRADES, TRADING_DAYS
+from scripts.demo.__main__ import FOLDERS
+from scripts.demo.world import END, GCP_SINCE, TRADES, TRADING_DAYS
 from scripts.sandbox.aws import months
 from scripts.sandbox.deribit.tape import make as make_tape
 from scripts.sandbox.fx.server import BASES, MORE, rates

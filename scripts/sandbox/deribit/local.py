@@ -15,7 +15,7 @@ from pipelines.deribit.days import RAW, Day, Digest
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.landing import delivered, write_rows
 from pipelines.sources import SOURCES
-from scripts.bench_server import Server
+from scripts.bench.servers.clickhouse import Server
 
 DATABASE = "deribit_local"
 TABLES = ("deribit__trades", "normalized_deribit")

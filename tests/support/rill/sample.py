@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.destinations.warehouse import connect
-from scripts.rill_columns import path_of
+from scripts.docs.rill_columns import path_of
 
 FILLED = ("revenue", "margin_daily", "trades", "trades_daily")
 _WORDS = {
