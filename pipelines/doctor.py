@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 
 from pipelines import doctor_clickhouse, sources
-from pipelines.console import told
+from pipelines.core.text import told
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
 from pipelines.findings import Finding, Kind, origin, skipped

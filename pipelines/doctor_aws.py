@@ -9,9 +9,9 @@ from dlt.common.configuration.specs import AwsCredentials
 from pipelines import aws_pipeline
 from pipelines.aws.deliveries import plan
 from pipelines.aws.exports import Export, choose, recognise
+from pipelines.core.text import age
 from pipelines.findings import Finding, origin
 from pipelines.partitions import now
-from pipelines.report import age
 
 _STALE_DAYS = 3
 

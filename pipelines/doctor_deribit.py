@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from pipelines.core.text import age
 from pipelines.deribit.client import Host
 from pipelines.deribit.market import RECENT, Market, Span, milliseconds
 from pipelines.deribit.settings import configuration
 from pipelines.findings import Finding, origin, warning
 from pipelines.partitions import now
-from pipelines.report import age
 
 _SKEW = timedelta(minutes=5)
 _QUIET = timedelta(days=1)

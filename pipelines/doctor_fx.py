@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines import fx_pipeline
+from pipelines.core.text import age
 from pipelines.findings import Finding, origin, warning
 from pipelines.partitions import now
-from pipelines.report import age
 
 _SUBJECT = "source fx"
 _STALE_DAYS = 6  # the longest holidays of the ECB are four days

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pipelines import google_bq_incremental_pipeline as gcp
+from pipelines.core.text import age
 from pipelines.findings import BY_DEFAULT, Finding, origin, warning
 from pipelines.gcp.exports import Export
 from pipelines.partitions import Selection, now
-from pipelines.report import age
 
 _STALE = timedelta(days=3)
 _SUBJECT = "source gcp"

@@ -9,8 +9,6 @@ from enum import Enum
 from dlt.common.configuration.utils import get_resolved_traces
 from rich.text import Text
 
-from pipelines.console import out
-
 
 class Kind(Enum):
     """What sort of finding it is, by the mark in front of its line; bad ones have none."""
@@ -55,15 +53,6 @@ def shown(finding: Finding) -> Text:
         mark, style = "BAD ", "red"
     text = Text.assemble((mark, style), f" {finding.subject}: {finding.detail}")
     return text.append(f"\n     fix: {finding.fix}") if finding.fix else text
-
-
-def tell(findings: Iterable[Finding]) -> int:
-    """Print each as it comes; the exit status that they make together."""
-    told = []
-    for finding in findings:
-        out.print(shown(finding))
-        told.append(finding)
-    return exit_status(told)
 
 
 def exit_status(findings: Iterable[Finding]) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from pipelines.core.text import size
 from pipelines.destinations import filesystem
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
@@ -288,13 +289,3 @@ def _dlt_destination(destination: Destination) -> Any:
     if not isinstance(destination, Warehouse):
         raise TypeError(f"no destination of ours: {destination!r}")
     return clickhouse_partitions(destination)
-
-
-def size(count: int) -> str:
-    """Bytes for people: 212 MB."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            break
-        amount /= 1000
-    return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"

@@ -114,7 +114,7 @@ def clickhouse(environ: Mapping[str, str]) -> dict[str, str]:
     Rill's own user and database are taken from RILL_USER, RILL_PASSWORD and RILL_DATABASE; without
     them the user is the loader's, as on a server of `make clickhouse-up`, and the database `rill`.
     """
-    from pipelines import commands_clickhouse
+    from pipelines.cli import clickhouse as commands_clickhouse
 
     config = commands_clickhouse.configured(environ)
     database = environ.get("RILL_DATABASE") or "rill"

@@ -12,7 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines import doctor_clickhouse, findings
+from pipelines import doctor_clickhouse
+from pipelines.cli.doctor import tell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.parse_args(arguments)
     try:
-        return findings.tell(doctor_clickhouse.examine(os.environ, mode="cloud"))
+        return tell(doctor_clickhouse.examine(os.environ, mode="cloud"))
     except KeyboardInterrupt:
         print("Stopped. What was examined so far stands above.", file=sys.stderr)
         return 1

@@ -26,11 +26,11 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
+from pipelines.cli.tables import table
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.local_server import running_server
 from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.load import size
-from pipelines.report import table
+from pipelines.core.text import size
 from scripts.demo.tables import BY_MONTH, BY_SERVICE, BY_TAG, MARGIN, RESTATED, TRADES, Shown
 from scripts.demo.world import World
 from scripts.sandbox.aws import months

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.__main__ import main
+from pipelines.cli.main import main
 from pipelines.lock import held
 from pipelines.partitions import Busy
 from tests.support.providers.months import deliver

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.retention import first_kept
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.commands_retention import first_kept
 from pipelines.partitions import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
 from tests.kill import test_kill_clickhouse, test_kill_filesystem

@@ -297,7 +297,7 @@ def test_an_import_against_the_arrows_is_named(
     if "import bucket" in source:
         write(tmp_path, {"pipelines/aws/bucket.py": ""})
     if "import __main__" in source:
-        write(tmp_path, {"pipelines/__main__.py": ""})
+        write(tmp_path, {"pipelines/cli/main.py": ""})
     assert forbidden_imports(tmp_path) == [f"pipelines.{offence}"]
 
 
@@ -338,7 +338,7 @@ def test_a_script_that_imports_main_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_use_of_the_outside_world_is_named(source: str, use: str, tmp_path: Path) -> None:
-    write(tmp_path, {"pipelines/load.py": source, "pipelines/__main__.py": source})
+    write(tmp_path, {"pipelines/load.py": source, "pipelines/cli/main.py": source})
     line = len(source.splitlines())
     assert forbidden_uses(tmp_path) == [f"pipelines.load:{line} uses {use}"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from pipelines.__main__ import parser
+from pipelines.cli.main import parser
 from pipelines.clickhouse.origins import SETTINGS
 from pipelines.clickhouse.statements import statements
 from pipelines.normalize.shapes import published_tables

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from scripts import report, report_figures
+from pipelines.cli import report
+from scripts import report_figures
 from scripts.report_page import page, percent
 from tests.support.browser import Seen, visit
 from tests.support.estate import Estate, configured, estate  # noqa: F401 (a fixture)

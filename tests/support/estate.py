@@ -84,7 +84,7 @@ def configured(variables: Mapping[str, str]) -> Iterator[None]:
 
 def run(*commands: str) -> None:
     """Commands that have to end well."""
-    from pipelines.__main__ import main
+    from pipelines.cli.main import main
 
     for command in commands:
         assert main(command.split()) == 0, command

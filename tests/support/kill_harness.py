@@ -107,8 +107,9 @@ class Folder:
 
 
 def _serve(watched: str) -> None:
-    from pipelines import __main__ as ours
-    from pipelines import commands_clickhouse, marts  # noqa: F401 (the command itself imports late)
+    from pipelines import marts  # noqa: F401 (the command itself imports late)
+    from pipelines.cli import clickhouse as commands_clickhouse  # noqa: F401 (the command itself imports late)
+    from pipelines.cli import main as ours
     from pipelines.destinations import clickhouse  # noqa: F401 (the same)
     from pipelines.sources import tables
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.nightly import with_role
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.sources import SOURCES
-from scripts.nightly import with_role
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.bigquery.server import BigQueryServer
 from scripts.sandbox.fx.server import FxServer, archive

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import traceback
 from contextlib import nullcontext
 
-from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from rich.console import Console
 
+from pipelines.cli.progress import BarProgress, LogProgress
+from pipelines.core.text import told
 from pipelines.partitions import Progress
-from pipelines.report import BarProgress, LogProgress
 
 LOG_WIDTH = 240  # where there is no terminal, tables have the room that they need
 out = Console(
@@ -41,11 +40,6 @@ def fail(error: Exception, code: int, debug: bool, cause: Exception | None = Non
     return code
 
 
-def told(error: Exception) -> str:
-    """An error as a person is to read it."""
-    return _missing(error) if isinstance(error, ConfigFieldMissingException) else str(error).strip()
-
-
 def set_up_logging(debug: bool) -> None:
     """Our log lines to stderr as they are; dlt's own errors only with --debug."""
     handler = logging.StreamHandler()
@@ -62,11 +56,3 @@ def set_up_logging(debug: bool) -> None:
 def _told_otherwise(record: logging.LogRecord) -> bool:
     """dlt logs each failed job with its traceback; the command names the failure itself."""
     return not (record.exc_info or record.module == "load" or "Traceback" in record.getMessage())
-
-
-def _missing(error: ConfigFieldMissingException) -> str:
-    """dlt's list of the places that it looked in, without what it says about itself."""
-    places = re.findall(r"^ *\((.+), (\S+)\)$", str(error), re.MULTILINE)
-    first = dict(reversed(places))
-    where = " or ".join(f"{key} ({provider})" for provider, key in first.items())
-    return f"Missing configuration: {', '.join(error.fields)}. Set {where}."

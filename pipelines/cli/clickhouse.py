@@ -6,7 +6,9 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 
-from pipelines import checks, report
+from pipelines import checks
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
 from pipelines.clickhouse import compare
 from pipelines.clickhouse import migrate as migrations
 from pipelines.clickhouse.config import (
@@ -15,7 +17,6 @@ from pipelines.clickhouse.config import (
     ClickHouseConfigError,
     is_configured,
 )
-from pipelines.console import out, say
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError
@@ -70,7 +71,7 @@ def _place(config: ClickHouseConfig) -> str:
 def _tell(title: str, found: Sequence[compare.Difference]) -> int:
     if found:
         rows = [(each.where, each.expected, each.found) for each in found]
-        out.print(report.table(f"{title} differ", ("where", "first", "second"), rows))
+        out.print(tables.table(f"{title} differ", ("where", "first", "second"), rows))
     say(f"{title}: {len(found)} differences")
     return 1 if found else 0
 

@@ -6,10 +6,10 @@ import argparse
 
 import dlt
 
-from pipelines import report
 from pipelines.anonymize import copy
 from pipelines.anonymize_values import Secrets
-from pipelines.console import out, say
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
 from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
 from pipelines.normalize.run import tag_columns
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace, source: Store | Warehouse) -> int:
     key = str(dlt.secrets["anonymize.key"])
     copied = copy(source, options.to, Secrets(key, options.shift_years, tag_columns()))
     lines = [line for each in copied for line in each.lines()]
-    out.print(report.table("What was done", ("table", "column", "in the copy"), lines))
+    out.print(tables.table("What was done", ("table", "column", "in the copy"), lines))
     for each in copied:
         say(f"{each.table}: {each.rows:,} rows copied")
     say(f"{options.to} holds no id, name, tag value or description of yours.")

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipelines import report
-from pipelines.console import out, say
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
 from pipelines.destinations.retention import doomed, prune
 from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
@@ -51,7 +51,7 @@ def run(
             kept = len(retention.partitions()) - len(going)
             if going:
                 rows = [(key,) for key in going]
-                out.print(report.table(f"{word}: nothing is changed", ("would remove",), rows))
+                out.print(tables.table(f"{word}: nothing is changed", ("would remove",), rows))
             say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
             continue
         with destination.locked(word):

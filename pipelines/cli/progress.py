@@ -1,15 +1,14 @@
-"""How results look to people: rich tables and progress bars. Nothing here decides anything."""
+"""How a run's progress looks: a bar on a terminal, a line per partition in a log."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Task,
@@ -19,11 +18,10 @@ from rich.progress import (
 from rich.progress import (
     Progress as Bars,
 )
-from rich.table import Table
 from rich.text import Text
 
-from pipelines.load import size
-from pipelines.partitions import Progress, UserError, now
+from pipelines.core.text import size
+from pipelines.partitions import Progress, UserError
 
 log = logging.getLogger("pipelines")
 
@@ -116,48 +114,3 @@ class _Tail(TimeRemainingColumn):
     def render(self, task: Task) -> Text:
         """One cell."""
         return Text(task.fields["tail"]) if "tail" in task.fields else super().render(task)
-
-
-def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
-) -> Table:
-    """A table whose columns in `right` are numbers. A bracket in a value is a bracket."""
-    made = Table(title=escape(title) or None, title_justify="left", header_style="bold")
-    for name in columns:
-        made.add_column(
-            name, justify="right" if name in right else "left", overflow="fold", no_wrap=False
-        )
-    for row in rows:
-        made.add_row(*(escape(cell(value)) for value in row))
-    return made
-
-
-def cell(value: object) -> str:
-    """One value for people: thousands separated, money with cents, times in UTC, None empty."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return money(value)
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}"
-    return str(value)
-
-
-def money(value: float) -> str:
-    """12,345.67; what would read as 0.00 but is not keeps its digits."""
-    return f"{value:,.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.2e}"
-
-
-def age(moment: datetime | None) -> str:
-    """How long ago, in the largest unit that fits: 3 h."""
-    if moment is None:
-        return ""
-    passed: timedelta = now() - moment
-    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
-        if passed.total_seconds() >= seconds:
-            return f"{passed.total_seconds() / seconds:.0f} {unit}"
-    return "now"
