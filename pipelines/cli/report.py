@@ -17,8 +17,8 @@ from dlt.common.configuration.exceptions import ConfigurationException
 
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError, UserError, now
-from scripts import report_figures
-from scripts.report_page import page
+from pipelines.report import figures as report_figures
+from pipelines.report.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 

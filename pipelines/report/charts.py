@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from scripts.report_figures import DAYS, Figures, Row, by_service, seven_days, share, total
+from pipelines.report.figures import DAYS, Figures, Row, by_service, seven_days, share, total
 
 COLORS = ("#1f5fa8", "#0f8a6d", "#d9822b", "#8a4fae", "#c23b4b", "#3aa0c9", "#8b98a5")
 INK, GREY, LINE = "#1b2733", "#66758a", "#e3e8ee"

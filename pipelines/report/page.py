@@ -14,10 +14,10 @@ from pathlib import Path
 import plotly.io
 import plotly.offline
 
-from scripts.report_charts import charts
-from scripts.report_figures import Figures, Row, month_to_date, tiles
+from pipelines.report.charts import charts
+from pipelines.report.figures import Figures, Row, month_to_date, tiles
 
-STYLE = Path(__file__).with_name("report_page.css")
+STYLE = Path(__file__).with_name("page.css")
 #: Nothing but what stands in the page itself: a browser refuses the rest.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 MOVERS = ("name", "effective", "previous_effective", "change_effective")
