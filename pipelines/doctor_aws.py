@@ -9,8 +9,8 @@ from dlt.common.configuration.specs import AwsCredentials
 from pipelines import aws_pipeline
 from pipelines.aws.deliveries import plan
 from pipelines.aws.exports import Export, choose, recognise
+from pipelines.core.findings import Finding, origin
 from pipelines.core.text import age
-from pipelines.findings import Finding, origin
 from pipelines.partitions import now
 
 _STALE_DAYS = 3

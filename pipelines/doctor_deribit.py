@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from pipelines.core.findings import Finding, origin, warning
 from pipelines.core.text import age
 from pipelines.deribit.client import Host
 from pipelines.deribit.market import RECENT, Market, Span, milliseconds
 from pipelines.deribit.settings import configuration
-from pipelines.findings import Finding, origin, warning
 from pipelines.partitions import now
 
 _SKEW = timedelta(minutes=5)

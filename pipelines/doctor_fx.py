@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines import fx_pipeline
+from pipelines.core.findings import Finding, origin, warning
 from pipelines.core.text import age
-from pipelines.findings import Finding, origin, warning
 from pipelines.partitions import now
 
 _SUBJECT = "source fx"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pipelines import google_bq_incremental_pipeline as gcp
+from pipelines.core.findings import BY_DEFAULT, Finding, origin, warning
 from pipelines.core.text import age
-from pipelines.findings import BY_DEFAULT, Finding, origin, warning
 from pipelines.gcp.exports import Export
 from pipelines.partitions import Selection, now
 

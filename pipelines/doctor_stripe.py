@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pipelines import stripe_pipeline
+from pipelines.core.findings import Finding, origin
 from pipelines.core.text import age
-from pipelines.findings import Finding, origin
 from pipelines.stripe.api import VERSION
 
 _SUBJECT = "source stripe"

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from pipelines import checks
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.deribit.client import Host
 from pipelines.deribit.days import Day, read_day
@@ -24,6 +23,7 @@ from pipelines.deribit.market import Market, Span, milliseconds
 from pipelines.deribit.pages import Page, numbers
 from pipelines.deribit.settings import DeribitSettings, configuration
 from pipelines.destinations.warehouse import connect
+from pipelines.marts import checks
 from scripts.sandbox.deribit import local
 from scripts.sandbox.deribit.command import sandbox
 

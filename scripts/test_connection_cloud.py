@@ -12,8 +12,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines import doctor_clickhouse
 from pipelines.cli.doctor import tell
+from pipelines.doctor import clickhouse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.parse_args(arguments)
     try:
-        return tell(doctor_clickhouse.examine(os.environ, mode="cloud"))
+        return tell(clickhouse.examine(os.environ, mode="cloud"))
     except KeyboardInterrupt:
         print("Stopped. What was examined so far stands above.", file=sys.stderr)
         return 1

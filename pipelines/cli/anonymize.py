@@ -6,8 +6,8 @@ import argparse
 
 import dlt
 
-from pipelines.anonymize import copy
-from pipelines.anonymize_values import Secrets
+from pipelines.anonymize.copy import copy
+from pipelines.anonymize.values import Secrets
 from pipelines.cli import tables
 from pipelines.cli.console import out, say
 from pipelines.destinations.store import Store

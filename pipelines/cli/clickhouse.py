@@ -6,7 +6,6 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 
-from pipelines import checks
 from pipelines.cli import tables
 from pipelines.cli.console import out, say
 from pipelines.clickhouse import compare
@@ -18,6 +17,7 @@ from pipelines.clickhouse.config import (
     is_configured,
 )
 from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.marts import checks
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.cli.console import out
-from pipelines.findings import Finding, exit_status, shown
+from pipelines.core.findings import Finding, exit_status, shown
 
 
 def tell(findings: Iterable[Finding]) -> int:

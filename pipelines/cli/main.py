@@ -167,9 +167,9 @@ def _normalize(options: argparse.Namespace) -> int:
 
 
 def _compute_marts(store: Store) -> None:
-    from pipelines import marts  # DuckDB, for what is computed
+    from pipelines.marts import compute  # DuckDB, for what is computed
 
-    marts.compute(store)  # it logs what it did
+    compute.compute(store)  # it logs what it did
 
 
 def _prune(options: argparse.Namespace) -> int:
@@ -189,13 +189,13 @@ def _anonymize(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pipelines import checks
     from pipelines.cli import clickhouse
+    from pipelines.marts import checks
 
     destination = _destination_of(options)
     names = checks.named(options.without)
     if isinstance(destination, Store):
-        from pipelines.catalogue import local_connection
+        from pipelines.marts.catalogue import local_connection
 
         results = checks.run(local_connection(destination), names)
     else:
@@ -209,7 +209,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from pipelines import status
+    from pipelines.marts import status
 
     destination = _destination_of(options)
     in_use = sources.in_use(options.words)
@@ -222,10 +222,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from pipelines import doctor
+    from pipelines.doctor import examine
 
     words = sources.words(options.words)
-    return tell(doctor.examine(words, _destination_name(options), os.environ))
+    return tell(examine.examine(words, _destination_name(options), os.environ))
 
 
 def _destination_of(options: argparse.Namespace, *, migrated: bool = False) -> Store | Warehouse:

@@ -169,8 +169,8 @@ class Night:
 
 def _published(word: str, environ: Mapping[str, str]) -> tuple[str, str, str, str]:
     """Partitions, rows, billed by currency, newest partition; of a server that is there."""
-    from pipelines import status
     from pipelines.cli import clickhouse
+    from pipelines.marts import status
 
     try:
         rows = status.rows(SOURCES[word].place, clickhouse.warehouse(environ))

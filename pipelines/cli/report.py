@@ -58,16 +58,16 @@ def read(destination: str) -> tuple[report_figures.Figures, str]:
     """The figures of a destination, and what to call it."""
     keys = tag_columns()
     if destination == "filesystem":
-        from pipelines.catalogue import local_connection
         from pipelines.destinations.filesystem import configured_store
+        from pipelines.marts.catalogue import local_connection
 
         return report_figures.read(local_connection(configured_store()), keys), "from parquet"
     if destination != "clickhouse":
         known = ", ".join(DESTINATIONS)
         raise ConfigurationError(f"The destination is {destination!r}. Set it to one of: {known}.")
-    from pipelines import checks
     from pipelines.cli import clickhouse
     from pipelines.destinations.warehouse import connect
+    from pipelines.marts import checks
 
     config = clickhouse.configured(os.environ)
     with connect(config) as client:

@@ -9,7 +9,8 @@
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
-portable selects: views here, computed by DuckDB over local parquet (pipelines/marts.py). In them
+portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
+them
 
     {values:fx_rates}            the rows of sql/fx_rates.csv as a select (clickhouse/values.py)
     {product:cost}               a line's product by sql/products.csv (clickhouse/products.py)

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pipelines.checks import Connection
+from pipelines.marts.checks import Connection
 from pipelines.normalize.shapes import published_tables
 
 DAYS = 62  # of the charts by day

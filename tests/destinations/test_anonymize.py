@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.anonymize_rules import Rule, rules_of
-from pipelines.anonymize_values import Secrets, anonymous
+from pipelines.anonymize.rules import Rule, rules_of
+from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.normalize.schema import Column, arrow_of, tag_key

@@ -18,10 +18,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.catalogue import DuckConnection
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import SQL, mart_selects
 from pipelines.clickhouse.values import rows_of
+from pipelines.marts.catalogue import DuckConnection
 from pipelines.normalize.schema import arrow_schema, deliveries_schema
 from pipelines.partitions import ConfigurationError
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)

@@ -11,8 +11,8 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.destinations.filesystem import configured_store
 from pipelines.destinations.warehouse import Warehouse
+from pipelines.marts.status import Row, rows
 from pipelines.sources import SOURCES
-from pipelines.status import Row, rows
 from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands

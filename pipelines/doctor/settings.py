@@ -11,7 +11,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from pipelines.clickhouse import env_files
 from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig, is_configured
 from pipelines.clickhouse.origins import SETTINGS, ClickHouseConfigError
-from pipelines.findings import Finding, Kind, warning
+from pipelines.core.findings import Finding, Kind, warning
 
 _PREFIXES = ("CLICKHOUSE_", "DESTINATION__CLICKHOUSE__")
 _SHORT = {"CLICKHOUSE_MODE", *(setting.variable for setting in SETTINGS.values())}

@@ -18,11 +18,11 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.catalogue import DuckConnection, published_connection, urls
 from pipelines.clickhouse.statements import SQL, Mart, mart_selects
 from pipelines.destinations import workdir
 from pipelines.destinations.store import Store
 from pipelines.lock import held
+from pipelines.marts.catalogue import DuckConnection, published_connection, urls
 from pipelines.normalize.marts import LINKED
 from pipelines.normalize.run import tag_columns
 from pipelines.normalize.schema import arrow_of

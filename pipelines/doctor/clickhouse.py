@@ -25,8 +25,8 @@ from pipelines.clickhouse.migrate import is_current
 from pipelines.clickhouse.problems import diagnose
 from pipelines.clickhouse.rules import Kind as Trouble
 from pipelines.clickhouse.rules import Problem
-from pipelines.doctor_settings import read_settings
-from pipelines.findings import Finding, Kind, skipped, warning
+from pipelines.core.findings import Finding, Kind, skipped, warning
+from pipelines.doctor.settings import read_settings
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError, UserError
 

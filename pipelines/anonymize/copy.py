@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
-from pipelines.anonymize_rules import MEANING, Rule, rules_of
-from pipelines.anonymize_values import Secrets, anonymous
+from pipelines.anonymize.rules import MEANING, Rule, rules_of
+from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.problems import explain, redacted

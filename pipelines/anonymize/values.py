@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.anonymize_rules import Rule
+from pipelines.anonymize.rules import Rule
 from pipelines.normalize.schema import tag_key
 from pipelines.partitions import ConfigurationError
 

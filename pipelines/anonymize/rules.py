@@ -127,7 +127,7 @@ def rules_of(table: str, columns: Iterable[Column]) -> dict[str, Rule]:
     if open_ := [name for name, rule in found.items() if rule is None]:
         raise ConfigurationError(
             f"Nobody has decided what becomes of {', '.join(f'{table}.{n}' for n in open_)} in a "
-            "public copy. Add a rule for each to pipelines/anonymize_rules.py"
+            "public copy. Add a rule for each to pipelines/anonymize/rules.py"
         )
     rules = {name: rule for name, rule in found.items() if rule is not None}
     for column in columns:
@@ -137,7 +137,7 @@ def rules_of(table: str, columns: Iterable[Column]) -> dict[str, Rule]:
         ):
             raise ConfigurationError(
                 f"{table}.{column.name} is of the type {column.type}, for which there is no "
-                f"{action!r}. Correct its rule in pipelines/anonymize_rules.py"
+                f"{action!r}. Correct its rule in pipelines/anonymize/rules.py"
             )
     return rules
 

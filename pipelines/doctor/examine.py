@@ -12,11 +12,12 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines import doctor_clickhouse, sources
+from pipelines import sources
+from pipelines.core.findings import Finding, Kind, origin, skipped
 from pipelines.core.text import told
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
-from pipelines.findings import Finding, Kind, origin, skipped
+from pipelines.doctor import clickhouse
 from pipelines.normalize.run import tag_columns
 from pipelines.partitions import ConfigurationError, UserError
 
@@ -31,7 +32,7 @@ def examine(
     yield _python()
     yield from _guarded("tag columns", _tags)
     if destination == "clickhouse":
-        yield from doctor_clickhouse.examine(environ)
+        yield from clickhouse.examine(environ)
     else:
         yield from _guarded("destination", _destination)
     words = list(words)

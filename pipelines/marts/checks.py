@@ -20,7 +20,7 @@ from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.problems import explain
 from pipelines.partitions import ConfigurationError
 
-CHECKS = Path(__file__).parent.parent / "sql" / "checks"
+CHECKS = Path(__file__).parents[2] / "sql" / "checks"
 
 
 @dataclass(frozen=True)
