@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.client import Host
-from pipelines.deribit.days import Day, read_day
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import Page, numbers
-from pipelines.deribit.settings import DeribitSettings, configuration
 from pipelines.destinations.warehouse import connect
 from pipelines.marts import checks
+from pipelines.providers.deribit.client import Host
+from pipelines.providers.deribit.days import Day, read_day
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import Page, numbers
+from pipelines.providers.deribit.settings import DeribitSettings, configuration
 from scripts.sandbox.deribit import local
 from scripts.sandbox.deribit.command import sandbox
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.calendar import start_of
-from pipelines.deribit.days import read_day
-from pipelines.deribit.market import Market, milliseconds
-from pipelines.deribit.settings import configuration
-from pipelines.deribit.sweep import day_span
+from pipelines.providers.deribit.calendar import start_of
+from pipelines.providers.deribit.days import read_day
+from pipelines.providers.deribit.market import Market, milliseconds
+from pipelines.providers.deribit.settings import configuration
+from pipelines.providers.deribit.sweep import day_span
 from scripts.sandbox.deribit import local
 
 

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.text import money
-from pipelines.gcp import github
 from pipelines.partitions import ConfigurationError, UserError
+from pipelines.providers.gcp import github
 from pipelines.sources import SOURCES, is_configured, words
 
 ROOT = Path(__file__).resolve().parents[2]

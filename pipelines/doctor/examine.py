@@ -93,5 +93,7 @@ def _destination() -> list[Finding]:
 
 def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
     """What examines a source: doctor_<word>.py."""
-    examiner: Callable[[], Iterable[Finding]] = import_module(f"pipelines.doctor_{word}").examine
+    examiner: Callable[[], Iterable[Finding]] = import_module(
+        f"pipelines.providers.{word}.doctor"
+    ).examine
     return examiner

@@ -145,7 +145,7 @@ def _normalize_files(
 
     word, partition = place.word, delivery.partition
     context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
-    rules = import_module(f"pipelines.normalize.{word}")
+    rules = import_module(f"pipelines.providers.{word}.normalize")
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
         shape = arrow_shape(word, keys)

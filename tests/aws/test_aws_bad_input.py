@@ -467,7 +467,7 @@ def test_debug_shows_the_traceback(months: Months) -> None:
     ran = months.commands("load", "--debug")
     assert ran.status == 1
     assert "Traceback (most recent call last)" in ran.err
-    assert "pipelines/aws/landing.py" in ran.err
+    assert "pipelines/providers/aws/landing.py" in ran.err
 
 
 def test_debug_shows_the_traceback_of_a_configuration_error(commands: Commands) -> None:

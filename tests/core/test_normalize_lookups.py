@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from pipelines.normalize import aws
+from pipelines.providers.aws import normalize
 from tests.support.providers import oracle_aws
 
-LOOKUPS = Path(aws.__file__).parent / "lookups"
+LOOKUPS = Path(normalize.__file__).parent / "lookups"
 
 
 def lookup_rows(name: str) -> list[dict[str, str]]:

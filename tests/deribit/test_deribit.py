@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.client import Malformed
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import Asked, kind_of, parse
 from pipelines.partitions import PartitionError
+from pipelines.providers.deribit.client import Malformed
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import Asked, kind_of, parse
 from scripts.sandbox.deribit.answers import funding, volatility
 from scripts.sandbox.deribit.server import Faults, Sandbox
 from scripts.sandbox.deribit.tape import Shape, Tape, make

@@ -243,7 +243,11 @@ def write(root: Path, files: dict[str, str]) -> Path:
     [
         ("load.py", "import pipelines.__main__", "load imports pipelines.__main__"),
         ("load.py", "from pipelines import __main__", "load imports pipelines.__main__"),
-        ("load.py", "from pipelines.aws import bucket", "load imports pipelines.aws.bucket"),
+        (
+            "load.py",
+            "from pipelines.providers.aws import bucket",
+            "load imports pipelines.providers.aws.bucket",
+        ),
         ("load.py", "import tests.conftest", "load imports tests.conftest"),
         ("aws_pipeline.py", "from scripts import x", "aws_pipeline imports scripts"),
         ("aws_pipeline.py", "import pipelines.load", "aws_pipeline imports pipelines.load"),
@@ -254,25 +258,33 @@ def write(root: Path, files: dict[str, str]) -> Path:
         ),
         ("aws_pipeline.py", "import stripe", "aws_pipeline imports stripe"),
         ("aws/bucket.py", "import pipelines.load", "aws.bucket imports pipelines.load"),
-        ("aws/bucket.py", "import pipelines.gcp.x", "aws.bucket imports pipelines.gcp.x"),
+        (
+            "aws/bucket.py",
+            "import pipelines.providers.gcp.x",
+            "aws.bucket imports pipelines.providers.gcp.x",
+        ),
         ("aws/bucket.py", "from .. import partitions", "aws.bucket imports .. relatively"),
         (
             "google_bq_incremental_pipeline.py",
-            "import pipelines.aws.bucket",
-            "google_bq_incremental_pipeline imports pipelines.aws.bucket",
+            "import pipelines.providers.aws.bucket",
+            "google_bq_incremental_pipeline imports pipelines.providers.aws.bucket",
         ),
         (
-            "normalize/aws.py",
+            "providers/aws/normalize.py",
             "from pipelines.partitions import UserError",
             "normalize.aws imports pipelines.partitions",
         ),
-        ("normalize/aws.py", "import dlt", "normalize.aws imports dlt"),
-        ("normalize/aws.py", "import duckdb.typing", "normalize.aws imports duckdb.typing"),
+        ("providers/aws/normalize.py", "import dlt", "normalize.aws imports dlt"),
+        (
+            "providers/aws/normalize.py",
+            "import duckdb.typing",
+            "normalize.aws imports duckdb.typing",
+        ),
         ("normalize/run.py", "import pipelines.load", "normalize.run imports pipelines.load"),
         (
             "destinations/filesystem.py",
-            "import pipelines.normalize.aws",
-            "destinations.filesystem imports pipelines.normalize.aws",
+            "import pipelines.providers.aws.normalize",
+            "destinations.filesystem imports pipelines.providers.aws.normalize",
         ),
         (
             "clickhouse/manager.py",
@@ -292,10 +304,12 @@ def write(root: Path, files: dict[str, str]) -> Path:
 def test_an_import_against_the_arrows_is_named(
     name: str, source: str, offence: str, tmp_path: Path
 ) -> None:
-    write(tmp_path, {f"pipelines/{name}": source, "pipelines/aws/__init__.py": ""})
-    write(tmp_path, {"pipelines/aws/bucket.py": source} if name == "aws/bucket.py" else {})
+    write(tmp_path, {f"pipelines/{name}": source, "pipelines/providers/aws/__init__.py": ""})
+    write(
+        tmp_path, {"pipelines/providers/aws/bucket.py": source} if name == "aws/bucket.py" else {}
+    )
     if "import bucket" in source:
-        write(tmp_path, {"pipelines/aws/bucket.py": ""})
+        write(tmp_path, {"pipelines/providers/aws/bucket.py": ""})
     if "import __main__" in source:
         write(tmp_path, {"pipelines/cli/main.py": ""})
     assert forbidden_imports(tmp_path) == [f"pipelines.{offence}"]
@@ -306,11 +320,11 @@ def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
         "__main__.py": "import pipelines.load, pipelines.normalize.run, rich",
         "load.py": "import dlt\nfrom pipelines import partitions, sources",
         "sources.py": "from pipelines import aws_pipeline, partitions",
-        "aws_pipeline.py": "import dlt, boto3\nfrom pipelines.aws import bucket",
+        "aws_pipeline.py": "import dlt, boto3\nfrom pipelines.providers.aws import bucket",
         "aws/bucket.py": "from pipelines.partitions import UserError",
-        "google_bq_incremental_pipeline.py": "import pipelines.gcp.days, google.cloud",
+        "google_bq_incremental_pipeline.py": "import pipelines.providers.gcp.days, google.cloud",
         "normalize/run.py": "import pipelines.destinations.store, pipelines.partitions",
-        "normalize/aws.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
+        "providers/aws/normalize.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
         "normalize/schema.py": "from __future__ import annotations",
         "destinations/store.py": "from pipelines.normalize.schema import COSTS",
         "clickhouse/config.py": "from pipelines.partitions import ConfigurationError",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.gcp import days as planning
-from pipelines.gcp.exports import Export, chosen, named
 from pipelines.partitions import ConfigurationError, Selection
+from pipelines.providers.gcp import days as planning
+from pipelines.providers.gcp.exports import Export, chosen, named
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.days import (

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.gcp.columns import CONTRACT
-from pipelines.normalize import gcp
 from pipelines.normalize.schema import ShapeError
+from pipelines.providers.gcp import normalize
+from pipelines.providers.gcp.columns import CONTRACT
 from scripts.sandbox.gcp import exports
 from scripts.sandbox.gcp.lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows
@@ -314,7 +314,7 @@ def test_the_whole_export_nets_to_the_micro(twins: Twins) -> None:
         rows = published(twins, *(row for row in table.to_pylist()))
         found: Counter[tuple[str, str, str]] = Counter()
         for row in rows:
-            pacific = row["billing_period_start"].astimezone(gcp.PACIFIC)
+            pacific = row["billing_period_start"].astimezone(normalize.PACIFIC)
             key = (f"{pacific:%Y%m}", row["billing_currency"], row["x_line_item_type"])
             found[key] += micros(row["billed_cost"])
             assert row["billed_cost"] == micros(row["billed_cost"]) / 1e6
@@ -381,11 +381,11 @@ def test_the_twins_agree_on_random_lines(twins: Twins, rows: list[Row]) -> None:
 # Shapes.
 
 
-@pytest.mark.parametrize("missing", gcp.REQUIRED)
+@pytest.mark.parametrize("missing", normalize.REQUIRED)
 def test_a_file_without_a_required_column_is_refused_by_name(missing: str) -> None:
     raw = landed([LINE]).drop_columns([missing])
     with pytest.raises(ShapeError, match=f"^Column {missing} is missing"):
-        gcp.normalize(raw, gcp.Context("2026-10-31", "f", "l"))
+        normalize.normalize(raw, normalize.Context("2026-10-31", "f", "l"))
 
 
 @pytest.mark.parametrize("text", ["[{", "1", '["a"]', '{"a": 1}', "[],[]"])
@@ -394,7 +394,7 @@ def test_what_is_no_list_of_records_is_refused(text: str) -> None:
     at = raw.schema.get_field_index("credits")
     broken = raw.set_column(at, "credits", pa.array([text]))
     with pytest.raises(ShapeError, match=r"^Column credits must hold lists of records"):
-        gcp.normalize(broken, gcp.Context("2026-10-31", "f", "l"))
+        normalize.normalize(broken, normalize.Context("2026-10-31", "f", "l"))
 
 
 def test_the_raw_table_declares_what_is_landed(twins: Twins) -> None:

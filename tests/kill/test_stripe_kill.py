@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.stripe import months
+from pipelines.providers.stripe import months
 from scripts.sandbox.fx.server import FxServer, archive
 from scripts.sandbox.stripe.ledger import transaction
 from scripts.sandbox.stripe.server import StripeServer

@@ -16,7 +16,7 @@ import pytest
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from pipelines.partitions import PartitionError
-from pipelines.stripe.objects import FIELDS, Listing
+from pipelines.providers.stripe.objects import FIELDS, Listing
 from scripts.sandbox.stripe.ledger import transactions
 from scripts.sandbox.stripe.server import KEY, StripeServer
 from tests.support.commands import Commands

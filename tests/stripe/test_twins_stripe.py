@@ -18,11 +18,11 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.landing import delivered, write_rows
-from pipelines.normalize import stripe as rules
 from pipelines.normalize.columns import constants
 from pipelines.normalize.schema import Context, arrow_of
 from pipelines.normalize.schema_revenue import STRIPE
-from pipelines.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe import normalize as rules
+from pipelines.providers.stripe.fields import SCHEMA, kept
 from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
 from scripts.sandbox.stripe.ledger import transactions
 from scripts.sandbox.stripe.server import StripeServer

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from pipelines.deribit.settings import DeribitSettings
+from pipelines.providers.deribit.settings import DeribitSettings
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import ROOT, Ran, Workplace, peak, run, serving
 from scripts.bench.runs import NOTHING, Bench, beyond

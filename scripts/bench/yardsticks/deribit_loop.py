@@ -17,7 +17,7 @@ from pathlib import Path
 
 import requests
 
-from pipelines.deribit.limits import TokenBucket
+from pipelines.providers.deribit.limits import TokenBucket
 
 
 def main(arguments: Sequence[str]) -> int:

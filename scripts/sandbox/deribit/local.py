@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
-from pipelines.deribit import calendar
-from pipelines.deribit.days import RAW, Day, Digest
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.landing import delivered, write_rows
+from pipelines.providers.deribit import calendar
+from pipelines.providers.deribit.days import RAW, Day, Digest
 from pipelines.sources import SOURCES
 from scripts.bench.servers.clickhouse import Server
 
