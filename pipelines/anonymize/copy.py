@@ -26,10 +26,10 @@ from pipelines.clickhouse.statements import quoted
 from pipelines.destinations.store import LocalStore, Store
 from pipelines.destinations.swap import swap_folder
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.normalize.schema import arrow_of
-from pipelines.normalize.shapes import published_tables
 from pipelines.partitions import ConfigurationError
 from pipelines.sources import SOURCES
+from pipelines.tables.schema import arrow_of
+from pipelines.tables.shapes import published_tables
 
 MARK = "_anonymized.json"
 COMMENT = "An anonymised copy, by python -m pipelines anonymize."

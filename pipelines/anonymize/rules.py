@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.normalize.schema import Column
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import Column
 
 Action = Literal["keep", "pseudonym", "tags", "scale", "shift", "withhold"]
 MEANING: Mapping[Action, str] = {

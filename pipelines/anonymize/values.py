@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.anonymize.rules import Rule
-from pipelines.normalize.schema import tag_key
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import tag_key
 
 KEY_LENGTH = 32
 SHIFT_STEP = 4  # years: 1,461 days, so that every day has its counterpart and months stay months

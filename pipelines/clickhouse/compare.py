@@ -15,9 +15,9 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
-from pipelines.normalize.schema import Column
-from pipelines.normalize.shapes import published_tables
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import Column
+from pipelines.tables.shapes import published_tables
 
 _TABLES = """
 select name, engine, partition_key, sorting_key, primary_key, comment, as_select
@@ -92,7 +92,7 @@ def differences(expected: Description, found: Description) -> list[Difference]:
 
 
 def validate(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[Difference]:
-    """A live database against sql/, and sql/ against normalize/schema.py. Leaves nothing behind.
+    """A live database against sql/, and sql/ against tables/schema.py. Leaves nothing behind.
 
     Needs the right to create a database.
     """
@@ -137,11 +137,11 @@ def against_schema(found: Description, tables: Mapping[str, Sequence[Column]]) -
         wanted = [column.name for column in columns]
         if names != wanted:
             texts = _around(", ".join(wanted), ", ".join(names))
-            result.append(Difference(f"{table}: columns, by normalize/schema.py", *texts))
+            result.append(Difference(f"{table}: columns, by tables/schema.py", *texts))
         for column in columns:
             for thing, want, have in _declared(table, column, found):
                 if want != have:
-                    where = f"{_label(thing)}, by normalize/schema.py"
+                    where = f"{_label(thing)}, by tables/schema.py"
                     result.append(Difference(where, want, have))
     return result
 

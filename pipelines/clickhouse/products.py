@@ -16,9 +16,9 @@ import re
 from pathlib import Path
 
 from pipelines.clickhouse.values import table_of
-from pipelines.normalize.schema import Column, cost_columns
-from pipelines.normalize.shapes import mart_columns
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import Column, cost_columns
+from pipelines.tables.shapes import mart_columns
 
 UNASSIGNED = "unassigned"
 _HEAD = ["product", "of", "column", "value"]

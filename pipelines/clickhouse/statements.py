@@ -28,12 +28,12 @@ import dlt
 
 from pipelines.clickhouse.products import product_of
 from pipelines.clickhouse.values import rows_of
-from pipelines.normalize.schema import cost_columns, tag_column_name, tag_key
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
 
 ROOT = Path(__file__).parent.parent
 SQL = ROOT.parent / "sql"
-LOOKUPS = ROOT / "normalize" / "lookups"
+LOOKUPS = ROOT / "tables" / "lookups"
 
 _CREATED = re.compile(
     r"create (?:or replace )?(?P<kind>database|table|materialized view|view)"

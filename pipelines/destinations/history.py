@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.destinations.layout import Place
-from pipelines.normalize.shapes import COST_WORDS
 from pipelines.partitions import Delivery
+from pipelines.tables.shapes import COST_WORDS
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 

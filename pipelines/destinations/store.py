@@ -28,8 +28,8 @@ from pipelines.destinations.layout import MANIFEST, Layout, Place
 from pipelines.destinations.retention import StoreRetention, commit_first, finish, remove_local
 from pipelines.destinations.swap import link_file, swap_folder, sync
 from pipelines.lock import held
-from pipelines.normalize.schema import deliveries_schema
 from pipelines.partitions import Delivery, Partition, PartitionError
+from pipelines.tables.schema import deliveries_schema
 
 log = logging.getLogger(__name__)
 

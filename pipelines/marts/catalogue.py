@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
-from pipelines.normalize.marts import LINKED
 from pipelines.normalize.run import tag_columns
-from pipelines.normalize.schema import arrow_of, deliveries_schema
-from pipelines.normalize.shapes import arrow_shape, mart_columns
 from pipelines.partitions import Delivery
 from pipelines.sources import SOURCES, Word, tables
+from pipelines.tables.linked import LINKED
+from pipelines.tables.schema import arrow_of, deliveries_schema
+from pipelines.tables.shapes import arrow_shape, mart_columns
 
 _RAW_PARTITIONS = pa.schema(
     [

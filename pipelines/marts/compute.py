@@ -23,12 +23,12 @@ from pipelines.destinations import workdir
 from pipelines.destinations.store import Store
 from pipelines.lock import held
 from pipelines.marts.catalogue import DuckConnection, published_connection, urls
-from pipelines.normalize.marts import LINKED
 from pipelines.normalize.run import tag_columns
-from pipelines.normalize.schema import arrow_of
-from pipelines.normalize.shapes import arrow_shape, mart_columns
 from pipelines.partitions import now
 from pipelines.sources import SOURCES
+from pipelines.tables.linked import LINKED
+from pipelines.tables.schema import arrow_of
+from pipelines.tables.shapes import arrow_shape, mart_columns
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from pipelines.ahead import ahead
 from pipelines.normalize import columns
 from pipelines.normalize.reading import RawBatch, RawFile, naming, read
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import MAP
+from pipelines.tables.schema import Context, arrow_schema
 
 __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
 

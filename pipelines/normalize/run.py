@@ -25,10 +25,6 @@ import pyarrow as pa
 
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
-from pipelines.normalize import marts
-from pipelines.normalize.schema import Context, ShapeError, cost_columns
-from pipelines.normalize.shapes import arrow_shape
-from pipelines.normalize.versions import RULES
 from pipelines.partitions import (
     ConfigurationError,
     Delivery,
@@ -38,6 +34,10 @@ from pipelines.partitions import (
     UserError,
     now,
 )
+from pipelines.tables import linked
+from pipelines.tables.schema import Context, ShapeError, cost_columns
+from pipelines.tables.shapes import arrow_shape
+from pipelines.tables.versions import RULES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -187,7 +187,7 @@ def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
 def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:
     """Publish into the marts and add to the history what is not there yet."""
     published = store.normalized(place, partition)
-    for name in marts.of(place.word):
+    for name in linked.of(place.word):
         target = store.mart(name, place.word, partition)
         if not store.is_same(published, target):
             store.publish_again(published, target, place.word)

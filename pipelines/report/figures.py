@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.marts.checks import Connection
-from pipelines.normalize.shapes import published_tables
+from pipelines.tables.shapes import published_tables
 
 DAYS = 62  # of the charts by day
 TOP = 6  # services that the chart by day tells apart

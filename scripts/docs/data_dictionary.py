@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.clickhouse.statements import statements
-from pipelines.normalize.schema import Column
-from pipelines.normalize.shapes import published_tables
+from pipelines.tables.schema import Column
+from pipelines.tables.shapes import published_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PAGE = ROOT / "docs" / "columns.md"
 HEAD = """# Columns
 
-Made by `scripts/docs/data_dictionary.py` from `pipelines/normalize/schema.py`, which the parquet
+Made by `scripts/docs/data_dictionary.py` from `pipelines/tables/schema.py`, which the parquet
 files, the ClickHouse tables and this page are tested against. Names are those of FOCUS 1.2 in
 snake_case; `x_` marks our own. Times are UTC. Tables in the cost shape have one text column
 `tag_<name>` more for each configured tag key (`[normalize] tag_columns`), right after `tags`.

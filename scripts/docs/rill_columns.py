@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipelines.normalize.schema import arrow_of
-from pipelines.normalize.shapes import published_tables
+from pipelines.tables.schema import arrow_of
+from pipelines.tables.shapes import published_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.normalize.schema import arrow_schema
+from pipelines.tables.schema import arrow_schema
 from scripts.sandbox.aws.delivery import (
     Delivered,
     deliver_cur2,

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.normalize.schema import arrow_schema
 from pipelines.providers.aws import normalize
+from pipelines.tables.schema import arrow_schema
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
     CARRIED,

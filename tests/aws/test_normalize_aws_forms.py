@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize.schema import ShapeError
 from pipelines.providers.aws import focus as aws_focus
 from pipelines.providers.aws import normalize
+from pipelines.tables.schema import ShapeError
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
     CARRIED,

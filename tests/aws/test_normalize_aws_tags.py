@@ -9,10 +9,10 @@ import pytest
 
 from pipelines.normalize.batches import file_schema
 from pipelines.normalize.columns import Raw
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import stripped
 from pipelines.normalize.tags import tags as tags_of
 from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, arrow_schema
 from tests.support.providers.raw_aws import MAP, legacy_csv, legacy_parquet, line, table
 
 Pairs = list[tuple[str, str]]

@@ -24,10 +24,10 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.parquet_columns import kind_of_clickhouse
 from pipelines.destinations.warehouse import connect
-from pipelines.normalize.schema import COSTS, cost_columns
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.deliveries import files_of
 from pipelines.providers.aws.landing import land
+from pipelines.tables.schema import COSTS, cost_columns
 from scripts.sandbox.aws import delivery, months
 from tests.core.test_normalize_lookups import lookup_rows
 from tests.support import twins as twin

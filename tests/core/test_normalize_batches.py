@@ -16,8 +16,8 @@ import pytest
 
 from pipelines.normalize.batches import RawFile, Totals, normalize_files
 from pipelines.normalize.reading import BATCH_ROWS, HUGE_ROWS
-from pipelines.normalize.schema import Context, ShapeError, arrow_schema
 from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, ShapeError, arrow_schema
 from tests.support.providers.raw_aws import (
     MAP,
     ON_DEMAND,

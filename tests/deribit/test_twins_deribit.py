@@ -16,11 +16,11 @@ from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.landing import delivered, write_rows
 from pipelines.normalize.batches import RawFile, normalize_files
-from pipelines.normalize.schema import Context
-from pipelines.normalize.shapes import TRADES, arrow_shape
 from pipelines.providers.deribit import normalize
 from pipelines.providers.deribit.days import RAW
 from pipelines.sources import SOURCES
+from pipelines.tables.schema import Context
+from pipelines.tables.shapes import TRADES, arrow_shape
 from scripts.sandbox.deribit.tape import Shape, make
 from tests.deribit.test_deribit_names import NAMES, UNKNOWN
 from tests.support.providers.deribit_market import FIRST

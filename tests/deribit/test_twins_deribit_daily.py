@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.normalize.shapes import TRADES_DAILY
+from pipelines.tables.shapes import TRADES_DAILY
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Shape, Tape, make
 from tests.support.commands import Commands

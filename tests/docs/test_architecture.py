@@ -325,8 +325,8 @@ def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
         "google_bq_incremental_pipeline.py": "import pipelines.providers.gcp.days, google.cloud",
         "normalize/run.py": "import pipelines.destinations.store, pipelines.partitions",
         "providers/aws/normalize.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
-        "normalize/schema.py": "from __future__ import annotations",
-        "destinations/store.py": "from pipelines.normalize.schema import COSTS",
+        "tables/schema.py": "from __future__ import annotations",
+        "destinations/store.py": "from pipelines.tables.schema import COSTS",
         "clickhouse/config.py": "from pipelines.partitions import ConfigurationError",
         "partitions.py": "import json",
     }

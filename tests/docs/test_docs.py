@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from pipelines.cli.main import parser
 from pipelines.clickhouse.origins import SETTINGS
 from pipelines.clickhouse.statements import statements
-from pipelines.normalize.shapes import published_tables
+from pipelines.tables.shapes import published_tables
 from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.normalize.schema import ShapeError
 from pipelines.providers.gcp import normalize
 from pipelines.providers.gcp.columns import CONTRACT
+from pipelines.tables.schema import ShapeError
 from scripts.sandbox.gcp import exports
 from scripts.sandbox.gcp.lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows

@@ -22,8 +22,8 @@ from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import SQL, mart_selects
 from pipelines.clickhouse.values import rows_of
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.normalize.schema import arrow_schema, deliveries_schema
 from pipelines.partitions import ConfigurationError
+from pipelines.tables.schema import arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries

@@ -25,10 +25,10 @@ from pipelines.clickhouse.migrate import migrate
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.partitions import Delivery
 from pipelines.providers.aws import contract, normalize
 from pipelines.providers.gcp import normalize as gcp
+from pipelines.tables.schema import Context, arrow_schema
 
 FINGERPRINT = "f00d"
 LOAD_ID = "1790000000.5"

@@ -20,8 +20,8 @@ from pipelines.normalize.columns import (
     require,
     units_per_usd,
 )
-from pipelines.normalize.schema import COSTS, Context
 from pipelines.normalize.tags import entries, stripped, tag_columns
+from pipelines.tables.schema import COSTS, Context
 
 REQUIRED = ("billed_cost", "charge_category", "charge_period_start")
 CATEGORIES = {name: name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}

@@ -25,11 +25,11 @@ from pipelines.normalize.columns import (
     require,
     units_per_usd,
 )
-from pipelines.normalize.schema import Context, ShapeError
 from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
 from pipelines.providers.aws import focus, money
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
+from pipelines.tables.schema import Context, ShapeError
 
 __all__ = ["Context", "ShapeError", "columns", "is_focus", "normalize"]
 

@@ -26,8 +26,8 @@ from pipelines.normalize.columns import (
     require,
     wrong_type,
 )
-from pipelines.normalize.schema import Context, ShapeError
 from pipelines.providers.deribit.names import LIKE_USD, UNCLASSIFIED, Instrument, parse
+from pipelines.tables.schema import Context, ShapeError
 
 __all__ = ["Context", "ShapeError", "columns", "normalize"]
 

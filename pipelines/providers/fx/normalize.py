@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.normalize.columns import Raw, frame, literal, require, wrong_type
-from pipelines.normalize.schema import Context
+from pipelines.tables.schema import Context
 
 REQUIRED = ("rate_date", "currency", "units_per_eur")
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.normalize.columns import Floats, Integers, Raw
-from pipelines.normalize.schema import ShapeError, tag_column_name, tag_key
+from pipelines.tables.schema import ShapeError, tag_column_name, tag_key
 
 PREFIXES = {"labels": "", "tags": "tag:", "project_labels": "project:"}
 """Where tags stand, in the order in which one goes before the other, and what their keys get."""

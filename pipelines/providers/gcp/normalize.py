@@ -34,8 +34,8 @@ from pipelines.normalize.columns import (
     only,
     require,
 )
-from pipelines.normalize.schema import Context, ShapeError
 from pipelines.providers.gcp import lists
+from pipelines.tables.schema import Context, ShapeError
 
 __all__ = ["Context", "ShapeError", "columns", "normalize"]
 

@@ -24,7 +24,7 @@ from pipelines.normalize.columns import (
     require,
     wrong_type,
 )
-from pipelines.normalize.schema import Context
+from pipelines.tables.schema import Context
 
 REQUIRED = ("account", "id", "created", "currency", "amount", "fee", "net")
 OPTIONAL = ("source", "type", "reporting_category", "status", "available_on")

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.normalize.batches import file_schema
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, arrow_schema
 
 Row = dict[str, Any]
 """Column → value: text, float, datetime, or [(key, value), …] for a map."""

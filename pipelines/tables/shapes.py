@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from pipelines.normalize.overview_shapes import OVERVIEW_MARTS
-from pipelines.normalize.schema import DELIVERIES, Column, arrow_of, cost_columns
-from pipelines.normalize.schema_revenue import (
+from pipelines.tables.overview import OVERVIEW_MARTS
+from pipelines.tables.revenue import (
     COST_DAILY,
     FX,
     FX_RATES,
@@ -20,6 +19,7 @@ from pipelines.normalize.schema_revenue import (
     REVENUE,
     STRIPE,
 )
+from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
 
 COST_WORDS = ("aws", "gcp")
 """The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""

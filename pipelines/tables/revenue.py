@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.normalize.schema import Column
+from pipelines.tables.schema import Column
 
 STRIPE: tuple[Column, ...] = (
     # what

@@ -8,7 +8,7 @@ sql/marts (marts.py).
 
 from __future__ import annotations
 
-from pipelines.normalize.shapes import COST_WORDS
+from pipelines.tables.shapes import COST_WORDS
 
 LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS, "trades": ("deribit",)}
 

@@ -6,7 +6,7 @@ the source's own currency.
 
 from __future__ import annotations
 
-from pipelines.normalize.schema import Column
+from pipelines.tables.schema import Column
 
 COST_OVERVIEW: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC)."),
