@@ -20,7 +20,7 @@ from dlt.common.configuration.specs import AwsCredentials, CredentialsConfigurat
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
-from pipelines.partitions import (
+from pipelines.core.partition import (
     ALL,
     ConfigurationError,
     Delivery,

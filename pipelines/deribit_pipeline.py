@@ -19,8 +19,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import ALL, Partition, Selection, Unchanged, carried
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import ALL, Partition, Selection, Unchanged, carried
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.ahead import Ahead
 from pipelines.providers.deribit.calendar import Asking

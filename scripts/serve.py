@@ -20,7 +20,7 @@ from pathlib import Path
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines.partitions import ConfigurationError, UserError
+from pipelines.core.partition import ConfigurationError, UserError
 from scripts.docs import rill_columns
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,11 +23,11 @@ from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.problems import explain, redacted
 from pipelines.clickhouse.statements import quoted
+from pipelines.core.partition import ConfigurationError
+from pipelines.core.registry import SOURCES
 from pipelines.destinations.store import LocalStore, Store
 from pipelines.destinations.swap import swap_folder
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.partitions import ConfigurationError
-from pipelines.sources import SOURCES
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import published_tables
 

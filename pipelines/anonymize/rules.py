@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column
 
 Action = Literal["keep", "pseudonym", "tags", "scale", "shift", "withhold"]

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.anonymize.rules import Rule
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import tag_key
 
 KEY_LENGTH = 32

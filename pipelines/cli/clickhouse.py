@@ -16,10 +16,10 @@ from pipelines.clickhouse.config import (
     ClickHouseConfigError,
     is_configured,
 )
+from pipelines.core.partition import ConfigurationError
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.marts import checks
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import ConfigurationError
 
 log = logging.getLogger(__name__)
 

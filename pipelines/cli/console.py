@@ -10,8 +10,8 @@ from contextlib import nullcontext
 from rich.console import Console
 
 from pipelines.cli.progress import BarProgress, LogProgress
+from pipelines.core.partition import Progress
 from pipelines.core.text import told
-from pipelines.partitions import Progress
 
 LOG_WIDTH = 240  # where there is no terminal, tables have the room that they need
 out = Console(

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines import load as loading
-from pipelines import sources
 from pipelines.cli import options as flags
 from pipelines.cli import tables
 from pipelines.cli.console import fail, out, progress, say, set_up_logging
 from pipelines.cli.doctor import tell
 from pipelines.cli.options import DESTINATIONS, Commands, options_of, selected
+from pipelines.core import load as loading
+from pipelines.core import registry
+from pipelines.core.partition import ConfigurationError, Selection, UserError
 from pipelines.core.text import size
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import Store
 from pipelines.normalize import run as normalizing
-from pipelines.partitions import ConfigurationError, Selection, UserError
 
 if TYPE_CHECKING:
     from pipelines.destinations.warehouse import Warehouse
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load(options: argparse.Namespace) -> int:
-    entries = [each for word in sources.to_load(options.words) for each in sources.to_read(word)]
+    entries = [each for word in registry.to_load(options.words) for each in registry.to_read(word)]
     selection = selected(options)
     destination = _destination_of(options, migrated=not options.dry_run)
     if options.dry_run:
@@ -71,14 +71,14 @@ def _load(options: argparse.Namespace) -> int:
     return _load_entries(entries, destination, selection, "loaded", options.debug)
 
 
-def _entries(words: Sequence[str]) -> list[sources.Word]:
+def _entries(words: Sequence[str]) -> list[registry.Word]:
     """Every raw table of the words."""
-    chosen = (sources.SOURCES[word] for word in words)
+    chosen = (registry.SOURCES[word] for word in words)
     return [each for word in chosen for each in (word, *word.more)]
 
 
 def _load_entries(
-    entries: Sequence[sources.Word],
+    entries: Sequence[registry.Word],
     destination: loading.Destination,
     selection: Selection,
     done: str,
@@ -108,7 +108,7 @@ def _ingest(options: argparse.Namespace) -> int:
 
     store = filesystem.configured_store()
     warehouse = clickhouse.warehouse(os.environ, migrated=not options.dry_run)
-    every = [sources.ingestion(word, store) for word in sources.words(options.words)]
+    every = [registry.ingestion(word, store) for word in registry.words(options.words)]
     entries = [each for each in every if options.words or store.footers(each.place)]
     if not entries:
         say("nothing is normalised yet")
@@ -118,7 +118,7 @@ def _ingest(options: argparse.Namespace) -> int:
 
 
 def _show_plans(
-    entries: Sequence[sources.Word], destination: loading.Destination, selection: Selection
+    entries: Sequence[registry.Word], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
         provider = entry.connect()
@@ -139,7 +139,7 @@ def _show_plans(
                 f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
             )
         )
-        if isinstance(provider, sources.Estimates):
+        if isinstance(provider, registry.Estimates):
             say(provider.estimate([p.partition for p in planned if p.to_load]))
     return 0
 
@@ -147,9 +147,9 @@ def _show_plans(
 def _normalize(options: argparse.Namespace) -> int:
     store = filesystem.configured_store()
     failed = 0
-    in_use = sources.in_use(options.words)
-    for word in sources.words(options.words):
-        place = sources.SOURCES[word].place
+    in_use = registry.in_use(options.words)
+    for word in registry.words(options.words):
+        place = registry.SOURCES[word].place
         with store.locked(word), progress() as watcher:
             outcome = normalizing.normalize(
                 place, store, selected(options), watcher, options.dry_run
@@ -176,7 +176,7 @@ def _prune(options: argparse.Namespace) -> int:
     from pipelines.cli import retention
 
     destination = _destination_of(options, migrated=options.yes)
-    status = retention.run(options, _entries(sources.words(options.words)), destination)
+    status = retention.run(options, _entries(registry.words(options.words)), destination)
     if options.yes and isinstance(destination, Store):
         _compute_marts(destination)
     return status
@@ -212,9 +212,9 @@ def _status(options: argparse.Namespace) -> int:
     from pipelines.marts import status
 
     destination = _destination_of(options)
-    in_use = sources.in_use(options.words)
-    for word in sources.words(options.words):
-        rows = status.rows(sources.SOURCES[word].place, destination)
+    in_use = registry.in_use(options.words)
+    for word in registry.words(options.words):
+        rows = status.rows(registry.SOURCES[word].place, destination)
         if not rows and word not in in_use:
             continue
         out.print(tables.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
@@ -224,7 +224,7 @@ def _status(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from pipelines.doctor import examine
 
-    words = sources.words(options.words)
+    words = registry.words(options.words)
     return tell(examine.examine(words, _destination_name(options), os.environ))
 
 

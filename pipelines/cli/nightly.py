@@ -28,10 +28,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.core.partition import ConfigurationError, UserError
+from pipelines.core.registry import SOURCES, is_configured, words
 from pipelines.core.text import money
-from pipelines.partitions import ConfigurationError, UserError
 from pipelines.providers.gcp import github
-from pipelines.sources import SOURCES, is_configured, words
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable, Mapping
 
-from pipelines.partitions import ConfigurationError, Selection
+from pipelines.core.partition import ConfigurationError, Selection
 
 _PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2}(\.\w+)?)?)?")  # 2026-01-31.BTC
 DESTINATIONS = ("filesystem", "clickhouse")

@@ -20,8 +20,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from pipelines.core.partition import Progress, UserError
 from pipelines.core.text import size
-from pipelines.partitions import Progress, UserError
 
 log = logging.getLogger("pipelines")
 

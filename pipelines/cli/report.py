@@ -15,8 +15,8 @@ from pathlib import Path
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
+from pipelines.core.partition import ConfigurationError, UserError, now
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import ConfigurationError, UserError, now
 from pipelines.report import figures as report_figures
 from pipelines.report.page import page
 

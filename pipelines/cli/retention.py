@@ -10,11 +10,11 @@ from datetime import datetime
 
 from pipelines.cli import tables
 from pipelines.cli.console import out, say
+from pipelines.core.partition import ConfigurationError, now
+from pipelines.core.registry import Word
 from pipelines.destinations.retention import doomed, prune
 from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
-from pipelines.partitions import ConfigurationError, now
-from pipelines.sources import Word
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
 from pipelines.clickhouse.statements import statements
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column
 from pipelines.tables.shapes import published_tables
 

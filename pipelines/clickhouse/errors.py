@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.partitions import UserError
+from pipelines.core.partition import UserError
 
 
 class ClickHouseError(UserError):

@@ -25,7 +25,7 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseError, ClickHouseQueryError
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import quoted
-from pipelines.partitions import Busy
+from pipelines.core.partition import Busy
 
 log = logging.getLogger(__name__)
 

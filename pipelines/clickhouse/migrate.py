@@ -20,7 +20,7 @@ from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.statements import SQL, Statement, quoted, statements
-from pipelines.partitions import Busy
+from pipelines.core.partition import Busy
 
 log = logging.getLogger(__name__)
 

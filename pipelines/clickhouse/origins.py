@@ -28,7 +28,7 @@ from dlt.common.configuration.resolve import resolve_single_provider_value
 from dlt.common.libs.sql_alchemy_shims import make_url
 from dlt.common.typing import TSecretStrValue
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 SECTION = ("destination", "clickhouse")
 SECRETS = Path("/run/secrets")  # where Docker and Kubernetes mount them, and dlt looks

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.rules import CODES, OTHER, RULES, UNKNOWN, Problem
-from pipelines.partitions import UserError, causes
+from pipelines.core.partition import UserError, causes
 
 
 def explain(error: BaseException, config: ClickHouseConfig) -> str:

@@ -16,7 +16,7 @@ import re
 from pathlib import Path
 
 from pipelines.clickhouse.values import table_of
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column, cost_columns
 from pipelines.tables.shapes import mart_columns
 

@@ -28,7 +28,7 @@ import dlt
 
 from pipelines.clickhouse.products import product_of
 from pipelines.clickhouse.values import rows_of
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import dlt
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 
 def rows_of(stem: str, folder: Path) -> str:

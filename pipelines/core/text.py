@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException
 
-from pipelines.partitions import (
-    now,
-)
+from pipelines.core.partition import now
 
 
 def money(value: float) -> str:

@@ -23,10 +23,10 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseConnectionError
 from pipelines.clickhouse.problems import diagnose, explain, redacted, server_code
 from pipelines.clickhouse.rules import Kind
+from pipelines.core.partition import Delivery, UserError
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.partitions import Delivery, UserError
 
 NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
 Gone = (ConnectError, ConnectionError)

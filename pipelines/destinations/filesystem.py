@@ -20,11 +20,11 @@ from dlt.common.storages.configuration import FilesystemConfigurationWithLocalFi
 from dlt.common.storages.fsspec_filesystem import fsspec_from_config
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, FilesystemLoadJob
 
-from pipelines.destinations import workdir
+from pipelines.core import workdir
+from pipelines.core.partition import Delivery, UserError
 from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, ObjectStore, Store
-from pipelines.partitions import Delivery, UserError
 
 
 class PartitionJob(FilesystemLoadJob):

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
-from pipelines.partitions import Delivery
 from pipelines.tables.shapes import COST_WORDS
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"

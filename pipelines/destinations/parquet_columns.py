@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.clickhouse.statements import quoted
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 
 _FLAT_TAGS = "resource_tags_"  # legacy parquet has a column per tag key instead of a map
 

@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
+from pipelines.core.partition import Selection
 from pipelines.destinations.layout import MANIFEST, Place
-from pipelines.partitions import Selection
 
 if TYPE_CHECKING:
     from pipelines.destinations.store import Store

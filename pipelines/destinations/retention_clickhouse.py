@@ -5,9 +5,9 @@ from __future__ import annotations
 from pipelines.clickhouse.errors import ClickHouseQueryError
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import quoted
+from pipelines.core.partition import Selection, now
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Horizon
-from pipelines.partitions import Selection, now
 
 _UNKNOWN_TABLE = 60
 _NOTED = "select first_kept, removing from retention final where word = %(word)s"

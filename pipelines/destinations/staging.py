@@ -24,10 +24,10 @@ from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.problems import server_code
 from pipelines.clickhouse.statements import quoted
+from pipelines.core.partition import PartitionError
 from pipelines.destinations.history import Note
 from pipelines.destinations.layout import Place
 from pipelines.destinations.parquet_columns import Files
-from pipelines.partitions import PartitionError
 
 log = logging.getLogger(__name__)
 

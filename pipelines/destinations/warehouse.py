@@ -19,7 +19,9 @@ from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.problems import explain
 from pipelines.clickhouse.statements import quoted
-from pipelines.destinations import workdir
+from pipelines.core import workdir
+from pipelines.core.lock import held
+from pipelines.core.partition import Delivery, Partition, PartitionError
 from pipelines.destinations.history import History, Note, utc
 from pipelines.destinations.layout import Place
 from pipelines.destinations.parquet_columns import (
@@ -32,8 +34,6 @@ from pipelines.destinations.parquet_columns import (
 from pipelines.destinations.retention import finish
 from pipelines.destinations.retention_clickhouse import WarehouseRetention
 from pipelines.destinations.staging import Staging, connect, drop, left_behind
-from pipelines.lock import held
-from pipelines.partitions import Delivery, Partition, PartitionError
 
 __all__ = ["Warehouse", "connect"]
 

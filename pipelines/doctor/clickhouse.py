@@ -26,9 +26,9 @@ from pipelines.clickhouse.problems import diagnose
 from pipelines.clickhouse.rules import Kind as Trouble
 from pipelines.clickhouse.rules import Problem
 from pipelines.core.findings import Finding, Kind, skipped, warning
+from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.doctor.settings import read_settings
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import ConfigurationError, UserError
 
 # It logs "Unexpected Http Driver Exception" for what it raises as well; a finding tells that.
 logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)

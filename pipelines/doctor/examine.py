@@ -12,14 +12,14 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines import sources
+from pipelines.core import registry
 from pipelines.core.findings import Finding, Kind, origin, skipped
+from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.core.text import told
 from pipelines.destinations import filesystem
 from pipelines.destinations.store import LocalStore
 from pipelines.doctor import clickhouse
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import ConfigurationError, UserError
 
 
 def examine(
@@ -36,11 +36,11 @@ def examine(
     else:
         yield from _guarded("destination", _destination)
     words = list(words)
-    wanted = sources.in_use(words if words != list(sources.SOURCES) else ())
+    wanted = registry.in_use(words if words != list(registry.SOURCES) else ())
     if not wanted:
         yield from _guarded("sources", _no_source)
     for word in (word for word in words if word not in wanted):
-        how = sources.how_to_configure(word)
+        how = registry.how_to_configure(word)
         yield skipped(f"source {word}", f"not in use; {how} configures it")
     for word in wanted:
         yield from _guarded(f"source {word}", _examiner(word))
@@ -59,7 +59,7 @@ def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterato
 
 def _no_source() -> list[Finding]:
     """Raises ConfigurationError, which says what to set."""
-    sources.to_load(())
+    registry.to_load(())
     return []
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.core.partition import Delivery
+from pipelines.core.registry import SOURCES, Word, tables
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import LocalStore, Store
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import Delivery
-from pipelines.sources import SOURCES, Word, tables
 from pipelines.tables.linked import LINKED
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns

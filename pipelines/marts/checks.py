@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import Error as ConnectError
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.problems import explain
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 CHECKS = Path(__file__).parents[2] / "sql" / "checks"
 

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.clickhouse.statements import SQL, Mart, mart_selects
-from pipelines.destinations import workdir
+from pipelines.core import workdir
+from pipelines.core.lock import held
+from pipelines.core.partition import now
+from pipelines.core.registry import SOURCES
 from pipelines.destinations.store import Store
-from pipelines.lock import held
 from pipelines.marts.catalogue import DuckConnection, published_connection, urls
 from pipelines.normalize.run import tag_columns
-from pipelines.partitions import now
-from pipelines.sources import SOURCES
 from pipelines.tables.linked import LINKED
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns

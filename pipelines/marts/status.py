@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pipelines.core.partition import Delivery, Selection
 from pipelines.core.text import age, size
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
 from pipelines.destinations.warehouse import Warehouse
-from pipelines.partitions import Delivery, Selection
 
 COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
            "delivered at (UTC)", "loaded at (UTC)", "age", "restated", "state")  # fmt: skip

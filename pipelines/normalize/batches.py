@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.ahead import ahead
+from pipelines.core.ahead import ahead
 from pipelines.normalize import columns
 from pipelines.normalize.reading import RawBatch, RawFile, naming, read
 from pipelines.normalize.tags import MAP

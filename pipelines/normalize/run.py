@@ -23,9 +23,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow as pa
 
-from pipelines.destinations.layout import Place
-from pipelines.destinations.store import LocalStore, Store
-from pipelines.partitions import (
+from pipelines.core.partition import (
     ConfigurationError,
     Delivery,
     PartitionError,
@@ -34,6 +32,8 @@ from pipelines.partitions import (
     UserError,
     now,
 )
+from pipelines.destinations.layout import Place
+from pipelines.destinations.store import LocalStore, Store
 from pipelines.tables import linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape

@@ -571,7 +571,7 @@ def test_a_month_that_keeps_changing_is_given_up_clearly_and_the_published_one_s
 def test_a_file_of_a_folder_that_changes_while_its_month_is_read_starts_over(
     bucket: FolderBucket, commands: Commands, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from pipelines.partitions import Changed
+    from pipelines.core.partition import Changed
     from pipelines.providers.aws.bucket import FolderBucket as Folder
 
     made = deliver(bucket, "2026-10", [1.0, 2.0], files=2)

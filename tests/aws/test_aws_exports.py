@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.partitions import ConfigurationError, Partition
+from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.providers.aws.bucket import FolderBucket as Folder
 from pipelines.providers.aws.bucket import Object, S3Bucket
 from pipelines.providers.aws.deliveries import NotWhole, files_of, incomplete, plan

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.partitions import Partition, PartitionError
+from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.bucket import FolderBucket as Folder
 from pipelines.providers.aws.contract import kind_of, snake_case
 from pipelines.providers.aws.landing import Landed, land

@@ -21,7 +21,7 @@ from pipelines.clickhouse.errors import (
     ClickHouseQueryError,
 )
 from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.partitions import UserError, causes
+from pipelines.core.partition import UserError, causes
 from tests.support.clickhouse.server import Server
 
 AT_ONCE = tenacity.wait_none()

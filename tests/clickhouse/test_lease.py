@@ -21,7 +21,7 @@ from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.errors import ClickHouseError
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.statements import quoted
-from pipelines.partitions import Busy
+from pipelines.core.partition import Busy
 from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
 from tests.support.providers.months import deliver

@@ -16,7 +16,7 @@ from pipelines.clickhouse.errors import ClickHouseQueryError
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.migrate import is_current, migrate
 from pipelines.clickhouse.statements import SQL, statements
-from pipelines.partitions import Busy
+from pipelines.core.partition import Busy
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.clickhouse.server import Server

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Malformed
 from pipelines.providers.deribit.market import Market, Span, milliseconds
 from pipelines.providers.deribit.pages import Asked, kind_of, parse

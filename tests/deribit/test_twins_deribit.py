@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.registry import SOURCES
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.landing import delivered, write_rows
 from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.providers.deribit import normalize
 from pipelines.providers.deribit.days import RAW
-from pipelines.sources import SOURCES
 from pipelines.tables.schema import Context
 from pipelines.tables.shapes import TRADES, arrow_shape
 from scripts.sandbox.deribit.tape import Shape, make

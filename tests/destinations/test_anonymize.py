@@ -24,7 +24,7 @@ from pipelines.anonymize.rules import Rule, rules_of
 from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column, arrow_of, tag_key
 from pipelines.tables.shapes import published_tables
 from scripts.sandbox.aws import delivery, months

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.cli.retention import first_kept
 from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
 from tests.kill import test_kill_clickhouse, test_kill_filesystem
 from tests.support.clickhouse.proxy import Victim

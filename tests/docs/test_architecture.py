@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.sources import SOURCES
+from pipelines.core.registry import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -250,14 +250,18 @@ def write(root: Path, files: dict[str, str]) -> Path:
         ),
         ("load.py", "import tests.conftest", "load imports tests.conftest"),
         ("aws_pipeline.py", "from scripts import x", "aws_pipeline imports scripts"),
-        ("aws_pipeline.py", "import pipelines.load", "aws_pipeline imports pipelines.load"),
+        (
+            "aws_pipeline.py",
+            "import pipelines.core.load",
+            "aws_pipeline imports pipelines.core.load",
+        ),
         (
             "aws_pipeline.py",
             "def f():\n    from pipelines.destinations import filesystem",
             "aws_pipeline imports pipelines.destinations",
         ),
         ("aws_pipeline.py", "import stripe", "aws_pipeline imports stripe"),
-        ("aws/bucket.py", "import pipelines.load", "aws.bucket imports pipelines.load"),
+        ("aws/bucket.py", "import pipelines.core.load", "aws.bucket imports pipelines.core.load"),
         (
             "aws/bucket.py",
             "import pipelines.providers.gcp.x",
@@ -271,8 +275,8 @@ def write(root: Path, files: dict[str, str]) -> Path:
         ),
         (
             "providers/aws/normalize.py",
-            "from pipelines.partitions import UserError",
-            "normalize.aws imports pipelines.partitions",
+            "from pipelines.core.partition import UserError",
+            "normalize.aws imports pipelines.core.partition",
         ),
         ("providers/aws/normalize.py", "import dlt", "normalize.aws imports dlt"),
         (
@@ -280,7 +284,11 @@ def write(root: Path, files: dict[str, str]) -> Path:
             "import duckdb.typing",
             "normalize.aws imports duckdb.typing",
         ),
-        ("normalize/run.py", "import pipelines.load", "normalize.run imports pipelines.load"),
+        (
+            "normalize/run.py",
+            "import pipelines.core.load",
+            "normalize.run imports pipelines.core.load",
+        ),
         (
             "destinations/filesystem.py",
             "import pipelines.providers.aws.normalize",
@@ -291,14 +299,18 @@ def write(root: Path, files: dict[str, str]) -> Path:
             "import pipelines.destinations.clickhouse",
             "clickhouse.manager imports pipelines.destinations.clickhouse",
         ),
-        ("partitions.py", "import pipelines.lock", "partitions imports pipelines.lock"),
+        ("partitions.py", "import pipelines.core.lock", "partitions imports pipelines.core.lock"),
         ("partitions.py", "import pandas", "partitions imports pandas"),
         (
             "lock.py",
-            "import importlib\nimportlib.import_module('pipelines.load')",
-            "lock imports pipelines.load",
+            "import importlib\nimportlib.import_module('pipelines.core.load')",
+            "lock imports pipelines.core.load",
         ),
-        ("surprise.py", "import pipelines.partitions", "surprise imports pipelines.partitions"),
+        (
+            "surprise.py",
+            "import pipelines.core.partition",
+            "surprise imports pipelines.core.partition",
+        ),
     ],
 )
 def test_an_import_against_the_arrows_is_named(
@@ -317,17 +329,17 @@ def test_an_import_against_the_arrows_is_named(
 
 def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
     files = {
-        "__main__.py": "import pipelines.load, pipelines.normalize.run, rich",
+        "__main__.py": "import pipelines.core.load, pipelines.normalize.run, rich",
         "load.py": "import dlt\nfrom pipelines import partitions, sources",
         "sources.py": "from pipelines import aws_pipeline, partitions",
         "aws_pipeline.py": "import dlt, boto3\nfrom pipelines.providers.aws import bucket",
-        "aws/bucket.py": "from pipelines.partitions import UserError",
+        "aws/bucket.py": "from pipelines.core.partition import UserError",
         "google_bq_incremental_pipeline.py": "import pipelines.providers.gcp.days, google.cloud",
-        "normalize/run.py": "import pipelines.destinations.store, pipelines.partitions",
+        "normalize/run.py": "import pipelines.destinations.store, pipelines.core.partition",
         "providers/aws/normalize.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
         "tables/schema.py": "from __future__ import annotations",
         "destinations/store.py": "from pipelines.tables.schema import COSTS",
-        "clickhouse/config.py": "from pipelines.partitions import ConfigurationError",
+        "clickhouse/config.py": "from pipelines.core.partition import ConfigurationError",
         "partitions.py": "import json",
     }
     write(tmp_path, {f"pipelines/{name}": text for name, text in files.items()})
@@ -352,9 +364,9 @@ def test_a_script_that_imports_main_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_use_of_the_outside_world_is_named(source: str, use: str, tmp_path: Path) -> None:
-    write(tmp_path, {"pipelines/load.py": source, "pipelines/cli/main.py": source})
+    write(tmp_path, {"pipelines/core/load.py": source, "pipelines/cli/main.py": source})
     line = len(source.splitlines())
-    assert forbidden_uses(tmp_path) == [f"pipelines.load:{line} uses {use}"]
+    assert forbidden_uses(tmp_path) == [f"pipelines.core.load:{line} uses {use}"]
 
 
 def test_a_module_that_outgrew_its_noun_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.clickhouse.statements import mart_selects
-from pipelines.partitions import ConfigurationError, PartitionError
+from pipelines.core.partition import ConfigurationError, PartitionError
 from pipelines.providers.fx.ecb import years
 from scripts.sandbox.fx.server import BASES, FxServer, archive, rates
 from tests.support.commands import Commands

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.partitions import ConfigurationError, Selection
+from pipelines.core.partition import ConfigurationError, Selection
 from pipelines.providers.gcp import days as planning
 from pipelines.providers.gcp.exports import Export, chosen, named
 from tests.conftest import FolderBucket

@@ -21,8 +21,8 @@ import pytest
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.statements import SQL, mart_selects
 from pipelines.clickhouse.values import rows_of
+from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.partitions import ConfigurationError
 from pipelines.tables.schema import arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.products import product_of
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
 from scripts.sandbox.stripe.ledger import transactions

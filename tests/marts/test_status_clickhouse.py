@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem import configured_store
 from pipelines.destinations.warehouse import Warehouse
 from pipelines.marts.status import Row, rows
-from pipelines.sources import SOURCES
 from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.partitions import PartitionError, Selection
+from pipelines.core.partition import PartitionError, Selection
 from pipelines.providers.stripe import months
 from pipelines.providers.stripe.api import RETRIES, VERSION, Api
 from pipelines.providers.stripe.fields import SCHEMA, kept

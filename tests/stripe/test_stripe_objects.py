@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.stripe.objects import FIELDS, Listing
 from scripts.sandbox.stripe.ledger import transactions
 from scripts.sandbox.stripe.server import KEY, StripeServer

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.core.landing import delivered, write_rows
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.landing import delivered, write_rows
 from pipelines.normalize.columns import constants
 from pipelines.providers.stripe import normalize as rules
 from pipelines.providers.stripe.fields import SCHEMA, kept

@@ -109,9 +109,9 @@ class Folder:
 def _serve(watched: str) -> None:
     from pipelines.cli import clickhouse as commands_clickhouse  # noqa: F401 (the command itself imports late)
     from pipelines.cli import main as ours
+    from pipelines.core.registry import tables
     from pipelines.destinations import clickhouse  # noqa: F401 (the same)
     from pipelines.marts import compute  # noqa: F401 (the command itself imports late)
-    from pipelines.sources import tables
 
     for entry in tables():
         entry.checked()  # imports its module and its client library

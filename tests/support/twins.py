@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.manager import ClickHouseManager
 from pipelines.clickhouse.migrate import migrate
+from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
 from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
-from pipelines.partitions import Delivery
 from pipelines.providers.aws import contract, normalize
 from pipelines.providers.gcp import normalize as gcp
 from pipelines.tables.schema import Context, arrow_schema

@@ -24,7 +24,7 @@ from pipelines.cli.nightly import with_role
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.lease import leased
 from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.sources import SOURCES
+from pipelines.core.registry import SOURCES
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.bigquery.server import BigQueryServer
 from scripts.sandbox.fx.server import FxServer, archive

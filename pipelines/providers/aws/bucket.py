@@ -29,7 +29,7 @@ from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
 from s3transfer.futures import TransferFuture
 from s3transfer.subscribers import BaseSubscriber
 
-from pipelines.partitions import Changed, ConfigurationError, UserError
+from pipelines.core.partition import Changed, ConfigurationError, UserError
 from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX, code, explain, unreadable
 
 MB = 1024 * 1024

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.aws.contract import MAPS, is_text, kind_of, snake_case
 
 UTC = pa.timestamp("us", "UTC")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 
 REQUIRED = {
     "CUR": (

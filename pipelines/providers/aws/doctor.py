@@ -8,8 +8,8 @@ from dlt.common.configuration.specs import AwsCredentials
 
 from pipelines import aws_pipeline
 from pipelines.core.findings import Finding, origin
+from pipelines.core.partition import now
 from pipelines.core.text import age
-from pipelines.partitions import now
 from pipelines.providers.aws.deliveries import plan
 from pipelines.providers.aws.exports import Export, choose, recognise
 

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.providers.aws.bucket import Object
 
 _DATA = re.compile(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.partitions import Partition, PartitionError
+from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.bucket import Bucket, Object
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
 from pipelines.providers.aws.contract import check_types, form_of

@@ -14,7 +14,7 @@ from botocore.exceptions import (
 )
 from s3transfer.exceptions import RetriesExceededError
 
-from pipelines.partitions import ConfigurationError, PartitionError, UserError
+from pipelines.core.partition import ConfigurationError, PartitionError, UserError
 
 CREDENTIALS_FIX = (
     "Set SOURCES__AWS__CREDENTIALS__AWS_ACCESS_KEY_ID and …AWS_SECRET_ACCESS_KEY, or the standard "

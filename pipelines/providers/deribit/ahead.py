@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from pipelines.partitions import Partition
+from pipelines.core.partition import Partition
 
 Read = TypeVar("Read")
 Advance = Callable[[int], None]

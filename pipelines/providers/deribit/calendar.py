@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.partitions import ConfigurationError, Partition, Selection
+from pipelines.core.partition import ConfigurationError, Partition, Selection
 from pipelines.providers.deribit.settings import DeribitSettings
 
 ONE = timedelta(days=1)

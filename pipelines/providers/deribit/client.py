@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import requests
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.limits import TokenBucket
 from pipelines.providers.deribit.settings import DeribitSettings
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import Market, Span
 from pipelines.providers.deribit.pages import numbers

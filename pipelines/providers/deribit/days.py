@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.completeness import Hole, Numbers, Prover
 from pipelines.providers.deribit.market import Market, Span

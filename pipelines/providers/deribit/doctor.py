@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from pipelines.core.findings import Finding, origin, warning
+from pipelines.core.partition import now
 from pipelines.core.text import age
-from pipelines.partitions import now
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import RECENT, Market, Span, milliseconds
 from pipelines.providers.deribit.settings import configuration

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.partitions import Partition
+from pipelines.core.partition import Partition
 from pipelines.providers.deribit.calendar import Asking, start_of
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import Market, Span, milliseconds

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host, Malformed, envelope
 from pipelines.providers.deribit.pages import Asked, Page, parse
 from pipelines.providers.deribit.settings import DeribitSettings

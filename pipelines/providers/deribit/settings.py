@@ -7,7 +7,7 @@ from dataclasses import field
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 KINDS = ("any", "future", "option", "spot", "future_combo", "option_combo", "combo")
 TEST_URL = "https://test.deribit.com/api/v2"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import Market, Span, milliseconds
 from pipelines.providers.deribit.pages import Page, numbers

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipelines import fx_pipeline
 from pipelines.core.findings import Finding, origin, warning
+from pipelines.core.partition import now
 from pipelines.core.text import age
-from pipelines.partitions import now
 
 _SUBJECT = "source fx"
 _STALE_DAYS = 6  # the longest holidays of the ECB are four days

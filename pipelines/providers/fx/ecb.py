@@ -18,7 +18,7 @@ from decimal import Decimal, InvalidOperation
 import pyarrow as pa
 import requests
 
-from pipelines.partitions import PartitionError, UserError
+from pipelines.core.partition import PartitionError, UserError
 
 SCHEMA = pa.schema(
     [

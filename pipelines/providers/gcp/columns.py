@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from google.cloud.bigquery import SchemaField
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 
 TEXT, NUMBER, NUMERIC = pa.string(), pa.float64(), pa.decimal128(38, 9)
 TIME = pa.timestamp("us", tz="UTC")

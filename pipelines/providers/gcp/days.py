@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from pipelines.partitions import ConfigurationError, Partition, Selection, fingerprint
+from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
 from pipelines.providers.gcp.exports import twice
 
 MARGIN = timedelta(days=2)

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from pipelines import google_bq_incremental_pipeline as gcp
 from pipelines.core.findings import BY_DEFAULT, Finding, origin, warning
+from pipelines.core.partition import Selection, now
 from pipelines.core.text import age
-from pipelines.partitions import Selection, now
 from pipelines.providers.gcp.exports import Export
 
 _STALE = timedelta(days=3)

@@ -9,7 +9,7 @@ from typing import Any
 import google.auth.exceptions
 from google.api_core import exceptions
 
-from pipelines.partitions import ConfigurationError, PartitionError, UserError
+from pipelines.core.partition import ConfigurationError, PartitionError, UserError
 
 _READ = "roles/bigquery.dataViewer on its dataset and roles/bigquery.jobUser on the project"
 KEY_FIX = (

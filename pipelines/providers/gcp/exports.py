@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 _EXPORT = re.compile(r"gcp_billing_export_(?P<detailed>resource_)?v1_(?P<account>[0-9A-Z_]+)")
 _NAME = re.compile(r"[a-z0-9:.-]+\.[A-Za-z0-9_]+\.[^`.\\\s]+")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import requests
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 
 
 def token(audience: str, url: str | None, bearer: str | None) -> str:

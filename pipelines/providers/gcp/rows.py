@@ -19,7 +19,7 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.ahead import ahead
+from pipelines.core.ahead import ahead
 from pipelines.providers.gcp.pages import Cells
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from dlt.common.typing import TSecretStrValue
 from google.cloud import bigquery
 
-from pipelines.partitions import ConfigurationError
+from pipelines.core.partition import ConfigurationError
 from pipelines.providers.gcp.identity import GitHubJob, federated
 from pipelines.providers.gcp.pages import read_by_arrow
 

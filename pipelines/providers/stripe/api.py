@@ -15,7 +15,7 @@ from typing import Any
 
 import stripe
 
-from pipelines.partitions import ConfigurationError, PartitionError, UserError
+from pipelines.core.partition import ConfigurationError, PartitionError, UserError
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.partitions import ALL, Partition, PartitionError, Selection, now
+from pipelines.core.partition import ALL, Partition, PartitionError, Selection, now
 from pipelines.providers.stripe import months
 from pipelines.providers.stripe.api import Api
 from pipelines.providers.stripe.objects import Row, landed, resource

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.partitions import PartitionError
+from pipelines.core.partition import PartitionError
 
 Row = dict[str, Any]
 

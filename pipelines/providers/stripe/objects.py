@@ -21,8 +21,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import (
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import (
     ALL,
     ConfigurationError,
     Partition,

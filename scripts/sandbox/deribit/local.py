@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pipelines.clickhouse.config import ClickHouseConfig
 from pipelines.clickhouse.migrate import migrate
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.registry import SOURCES
 from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.landing import delivered, write_rows
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.days import RAW, Day, Digest
-from pipelines.sources import SOURCES
 from scripts.bench.servers.clickhouse import Server
 
 DATABASE = "deribit_local"

@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 from dlt.extract import DltResource
 
-from pipelines.partitions import Partition
+from pipelines.core.partition import Partition
 from pipelines.providers.deribit.client import Malformed
 from pipelines.providers.deribit.market import Market
 from pipelines.providers.deribit.reference import months

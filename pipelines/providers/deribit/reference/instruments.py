@@ -11,7 +11,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.partitions import ALL, Partition, Selection
+from pipelines.core.partition import ALL, Partition, Selection
 from pipelines.providers.deribit.market import Market
 from pipelines.providers.deribit.reference.landing import land
 from pipelines.providers.deribit.settings import DeribitSettings, configuration

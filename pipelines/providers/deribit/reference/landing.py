@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import Partition, PartitionError, Unchanged, carried
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import Partition, PartitionError, Unchanged, carried
 
 
 def land(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.partitions import ALL, Partition, Selection
+from pipelines.core.partition import ALL, Partition, Selection
 from pipelines.providers.deribit.calendar import first_day
 from pipelines.providers.deribit.market import Market, Span, milliseconds
 from pipelines.providers.deribit.reference.landing import land

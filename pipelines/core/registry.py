@@ -17,10 +17,10 @@ import dlt
 import pyarrow as pa
 
 from pipelines import ingest_normalized_pipeline
+from pipelines.core.partition import ConfigurationError, Partition, Selection
 from pipelines.destinations.layout import Place
 from pipelines.destinations.store import Store
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
-from pipelines.partitions import ConfigurationError, Partition, Selection
 
 
 class Provider(Protocol):
@@ -108,7 +108,7 @@ SOURCES: Mapping[str, Word] = {
         Place("stripe", "stripe", "balance_transactions", "created_month"),
         *(
             _word(
-                f"stripe.{module}",
+                f"providers.stripe.{module}",
                 Place(f"stripe_{table}", "stripe", table, column, True),
                 chosen_by="sources.stripe.objects",
                 looked_up=column == "listing",
@@ -133,7 +133,10 @@ SOURCES: Mapping[str, Word] = {
         "deribit_pipeline",
         Place("deribit", "deribit", "trades", "trade_date"),
         *(
-            _word(f"deribit.{table}", Place(f"deribit_{table}", "deribit", table, column, True))
+            _word(
+                f"providers.deribit.reference.{table}",
+                Place(f"deribit_{table}", "deribit", table, column, True),
+            )
             for table, column in (
                 ("instruments", "listing"),
                 ("volatility_index", "month"),

@@ -18,13 +18,7 @@ from typing import Any, Protocol
 import dlt
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from pipelines.core.text import size
-from pipelines.destinations import filesystem
-from pipelines.destinations.failures import PublishFailed, ServerGone
-from pipelines.destinations.layout import Place
-from pipelines.destinations.retention import Retention
-from pipelines.destinations.store import Store
-from pipelines.partitions import (
+from pipelines.core.partition import (
     Changed,
     ConfigurationError,
     Partition,
@@ -35,7 +29,13 @@ from pipelines.partitions import (
     UserError,
     causes,
 )
-from pipelines.sources import Provider, Word
+from pipelines.core.registry import Provider, Word
+from pipelines.core.text import size
+from pipelines.destinations import filesystem
+from pipelines.destinations.failures import PublishFailed, ServerGone
+from pipelines.destinations.layout import Place
+from pipelines.destinations.retention import Retention
+from pipelines.destinations.store import Store
 
 log = logging.getLogger(__name__)
 

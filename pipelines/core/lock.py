@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines.partitions import Busy, now
+from pipelines.core.partition import Busy, now
 
 
 @contextmanager

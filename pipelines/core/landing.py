@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.partitions import Delivery, now
+from pipelines.core.partition import Delivery, now
 
 ROWS = 100_000
 """Rows of a row group: what a normaliser has in memory at a time."""
