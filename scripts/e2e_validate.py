@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.destinations.warehouse import connect
 from pipelines.marts import checks
 from pipelines.providers.deribit.client import Host

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from datetime import date
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.providers.deribit.calendar import start_of
 from pipelines.providers.deribit.days import read_day
 from pipelines.providers.deribit.market import Market, milliseconds

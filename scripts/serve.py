@@ -125,7 +125,7 @@ def clickhouse(environ: Mapping[str, str]) -> dict[str, str]:
         )
     user = environ.get("RILL_USER")
     if not user:
-        from pipelines.clickhouse.manager import ClickHouseManager
+        from pipelines.clickhouse.server.manager import ClickHouseManager
 
         with ClickHouseManager(config.with_database("default")) as manager:
             manager.execute(f"create database if not exists `{database}`")

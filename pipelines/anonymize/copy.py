@@ -19,10 +19,10 @@ from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.anonymize.rules import MEANING, Rule, rules_of
 from pipelines.anonymize.values import Secrets, anonymous
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.problems import explain, redacted
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import explain, redacted
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.store import LocalStore, Store

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.cli import tables
 from pipelines.cli.console import out, say
-from pipelines.clickhouse import compare
-from pipelines.clickhouse import migrate as migrations
-from pipelines.clickhouse.config import (
+from pipelines.clickhouse.schema import compare
+from pipelines.clickhouse.schema import migrate as migrations
+from pipelines.clickhouse.server.config import (
     NOT_CONFIGURED,
     ClickHouseConfig,
     ClickHouseConfigError,

@@ -19,10 +19,10 @@ from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages import FileStorage
 from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient, ClickHouseLoadJob
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseConnectionError
-from pipelines.clickhouse.problems import diagnose, explain, redacted, server_code
-from pipelines.clickhouse.rules import Kind
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseConnectionError
+from pipelines.clickhouse.server.problems import diagnose, explain, redacted, server_code
+from pipelines.clickhouse.server.rules import Kind
 from pipelines.core.partition import Delivery, UserError
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
 from pipelines.tables.shapes import COST_WORDS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 
 _FLAT_TAGS = "resource_tags_"  # legacy parquet has a column per tag key instead of a map

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipelines.clickhouse.errors import ClickHouseQueryError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Selection, now
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Horizon

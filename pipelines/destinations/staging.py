@@ -19,11 +19,11 @@ import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.problems import server_code
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import server_code
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.history import Note
 from pipelines.destinations.layout import Place

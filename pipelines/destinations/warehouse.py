@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.problems import explain
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import explain
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError

@@ -17,14 +17,14 @@ import clickhouse_connect
 import tenacity
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
-from pipelines.clickhouse import probe, rights
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import is_current
-from pipelines.clickhouse.problems import diagnose
-from pipelines.clickhouse.rules import Kind as Trouble
-from pipelines.clickhouse.rules import Problem
+from pipelines.clickhouse.schema.migrate import is_current
+from pipelines.clickhouse.server import probe, rights
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import diagnose
+from pipelines.clickhouse.server.rules import Kind as Trouble
+from pipelines.clickhouse.server.rules import Problem
 from pipelines.core.findings import Finding, Kind, skipped, warning
 from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.doctor.settings import read_settings

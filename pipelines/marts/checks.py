@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.problems import explain
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.problems import explain
 from pipelines.core.partition import ConfigurationError
 
 CHECKS = Path(__file__).parents[2] / "sql" / "checks"

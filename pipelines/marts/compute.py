@@ -1,9 +1,9 @@
 """Compute the marts of the filesystem destination, each by its one select in sql/marts.
 
-In ClickHouse the same selects are views (clickhouse/statements.py). A mart is computed when what
-it reads, its select or (if it reads the clock) the date has changed, and published as one file: a
-reader sees the old or the new. One that is `made per partition` of a word has a file for each, and
-only those of changed partitions are computed.
+In ClickHouse the same selects are views (clickhouse/schema/statements.py). A mart is computed when
+what it reads, its select or (if it reads the clock) the date has changed, and published as one
+file: a reader sees the old or the new. One that is `made per partition` of a word has a file for
+each, and only those of changed partitions are computed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import ExitStack
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.statements import SQL, Mart, mart_selects
+from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import now

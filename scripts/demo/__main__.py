@@ -27,9 +27,9 @@ import duckdb
 from rich.console import Console
 
 from pipelines.cli.tables import table
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.local_server import running_server
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.local_server import running_server
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.text import size
 from scripts.demo.tables import BY_MONTH, BY_SERVICE, BY_TAG, MARGIN, RESTATED, TRADES, Shown
 from scripts.demo.world import World

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines.clickhouse.statements import statements
+from pipelines.clickhouse.schema.statements import statements
 from pipelines.tables.schema import Column
 from pipelines.tables.shapes import published_tables
 
@@ -21,7 +21,7 @@ snake_case; `x_` marks our own. Times are UTC. Tables in the cost shape have one
 `tag_<name>` more for each configured tag key (`[normalize] tag_columns`), right after `tags`.
 """
 _ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)
-#: How a mart is made, and nothing about its rows (pipelines/clickhouse/statements.py).
+#: How a mart is made, and nothing about its rows (pipelines/clickhouse/schema/statements.py).
 _MADE = re.compile(r"\n-- made per partition of \w+")
 
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.aws_pipeline import AwsExport, AwsSettings
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.destinations.parquet_columns import kind_of_clickhouse
 from pipelines.destinations.warehouse import connect
 from pipelines.providers.aws.contract import REQUIRED

@@ -14,13 +14,13 @@ import pytest
 import tenacity
 from clickhouse_driver.errors import ServerException
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import (
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import (
     ClickHouseAuthError,
     ClickHouseConnectionError,
     ClickHouseQueryError,
 )
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import UserError, causes
 from tests.support.clickhouse.server import Server
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.compare import Difference, against_schema, describe
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.clickhouse.statements import statements
+from pipelines.clickhouse.schema.compare import Difference, against_schema, describe
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.tables.schema import COSTS, Column
 from pipelines.tables.shapes import published_tables
 from scripts.sandbox.aws.delivery import deliver_cur2

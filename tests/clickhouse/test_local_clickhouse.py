@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseAuthError
-from pipelines.clickhouse.local_server import running_server
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseAuthError
+from pipelines.clickhouse.server.local_server import running_server
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support.clickhouse.server import SCRIPT, Authority, Server
 
 FREE_PORTS = ("--port", "0", "--http-port", "0")

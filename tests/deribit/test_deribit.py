@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Malformed
 from pipelines.providers.deribit.market import Market, Span, milliseconds

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.destinations.warehouse import connect
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape

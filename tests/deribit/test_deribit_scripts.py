@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts import e2e_validate, measure_volume
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Shape, Tape, make

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.tables.shapes import TRADES_DAILY
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Shape, Tape, make

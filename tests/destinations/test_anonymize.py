@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from pipelines.anonymize.rules import Rule, rules_of
 from pipelines.anonymize.values import Secrets, anonymous
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column, arrow_of, tag_key
 from pipelines.tables.shapes import published_tables

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
 from pipelines.destinations.warehouse import Warehouse
 from scripts.sandbox.aws import months as sandbox_aws
 from scripts.sandbox.aws.delivery import deliver_cur2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.retention import first_kept
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
 from tests.kill import test_kill_clickhouse, test_kill_filesystem

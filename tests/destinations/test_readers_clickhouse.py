@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.destinations.warehouse import connect
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands

@@ -295,7 +295,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
             "destinations.filesystem imports pipelines.providers.aws.normalize",
         ),
         (
-            "clickhouse/manager.py",
+            "clickhouse/server/manager.py",
             "import pipelines.destinations.clickhouse",
             "clickhouse.manager imports pipelines.destinations.clickhouse",
         ),
@@ -339,7 +339,7 @@ def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
         "providers/aws/normalize.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
         "tables/schema.py": "from __future__ import annotations",
         "destinations/store.py": "from pipelines.tables.schema import COSTS",
-        "clickhouse/config.py": "from pipelines.core.partition import ConfigurationError",
+        "clickhouse/server/config.py": "from pipelines.core.partition import ConfigurationError",
         "partitions.py": "import json",
     }
     write(tmp_path, {f"pipelines/{name}": text for name, text in files.items()})

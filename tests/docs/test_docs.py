@@ -18,8 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from pipelines.cli.main import parser
-from pipelines.clickhouse.origins import SETTINGS
-from pipelines.clickhouse.statements import statements
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.origins import SETTINGS
 from pipelines.tables.shapes import published_tables
 from scripts.docs import command_reference
 

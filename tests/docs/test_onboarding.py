@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.aws.targets import FolderTarget
 from tests.support.clickhouse.server import Authority, Server

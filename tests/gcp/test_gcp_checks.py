@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
 from tests.support.providers.days import environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit

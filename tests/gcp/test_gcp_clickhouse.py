@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
 from tests.support.providers.days import billed, environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit, labels

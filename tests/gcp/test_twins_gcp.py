@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.providers.gcp import normalize
 from pipelines.providers.gcp.columns import CONTRACT
 from pipelines.tables.schema import ShapeError

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape
 from tests.kill.test_gcp_kill import MOST

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.kill.test_kill_clickhouse import World as Warehouse
 from tests.kill.test_kill_clickhouse import kill_points

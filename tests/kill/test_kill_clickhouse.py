@@ -17,8 +17,8 @@ from types import MappingProxyType
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim, When

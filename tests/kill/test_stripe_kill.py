@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.providers.stripe import months
 from scripts.sandbox.fx.server import FxServer, archive
 from scripts.sandbox.stripe.ledger import transaction

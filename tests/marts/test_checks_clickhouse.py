@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws import months
 from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FolderBucket

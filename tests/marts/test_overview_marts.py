@@ -18,9 +18,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import SQL, mart_selects
-from pipelines.clickhouse.values import rows_of
+from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.values import rows_of
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables.schema import arrow_schema, deliveries_schema

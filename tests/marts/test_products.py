@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.products import product_of
+from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive

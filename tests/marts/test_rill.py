@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.normalize.columns import constants
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import published_tables

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem import configured_store
 from pipelines.destinations.warehouse import Warehouse

@@ -13,8 +13,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import PartitionError
 from pipelines.providers.stripe.objects import FIELDS, Listing
 from scripts.sandbox.stripe.ledger import transactions

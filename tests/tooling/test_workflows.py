@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from pipelines.cli.nightly import with_role
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.registry import SOURCES
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.bigquery.server import BigQueryServer

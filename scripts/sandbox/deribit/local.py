@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.warehouse import Warehouse, connect

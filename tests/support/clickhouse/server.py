@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "local_clickhouse.py"
 

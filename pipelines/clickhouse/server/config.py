@@ -1,7 +1,7 @@
 """Where ClickHouse is and how to get in: one value from dlt's configuration and CLICKHOUSE_*.
 
-The order of places stands in pipelines/clickhouse/origins.py, what CLICKHOUSE_MODE=local and
-=cloud stand for in pipelines/clickhouse/mode.py. Each value remembers where it comes from.
+The order of places stands in pipelines/clickhouse/server/origins.py, what CLICKHOUSE_MODE=local and
+=cloud stand for in pipelines/clickhouse/server/mode.py. Each value remembers where it comes from.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from dlt.common.configuration.providers.provider import ConfigProvider
 from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
 
-from pipelines.clickhouse.local_server import FOLDER, running_server
-from pipelines.clickhouse.mode import MODES, adopt, check_mode, choose_mode
-from pipelines.clickhouse.origins import SETTINGS, ClickHouseConfigError, Found, Places
-from pipelines.clickhouse.parse import PARSERS
+from pipelines.clickhouse.server.local_server import FOLDER, running_server
+from pipelines.clickhouse.server.mode import MODES, adopt, check_mode, choose_mode
+from pipelines.clickhouse.server.origins import SETTINGS, ClickHouseConfigError, Found, Places
+from pipelines.clickhouse.server.parse import PARSERS
 
 __all__ = ["NOT_CONFIGURED", "ClickHouseConfig", "ClickHouseConfigError", "Secret", "is_configured"]
 

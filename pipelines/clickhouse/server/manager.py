@@ -21,14 +21,14 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_driver.errors import NetworkError, SocketTimeoutError, TypeMismatchError
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import (
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import (
     ClickHouseAuthError,
     ClickHouseConnectionError,
     ClickHouseError,
     ClickHouseQueryError,
 )
-from pipelines.clickhouse.problems import (
+from pipelines.clickhouse.server.problems import (
     detail,
     diagnose,
     explain,
@@ -36,7 +36,7 @@ from pipelines.clickhouse.problems import (
     scrub,
     server_code,
 )
-from pipelines.clickhouse.rules import Kind
+from pipelines.clickhouse.server.rules import Kind
 
 log = logging.getLogger(__name__)
 # The driver logs a traceback at WARNING for every failed try, and raises the same; we report it.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipelines.clickhouse.values import table_of
+from pipelines.clickhouse.schema.values import table_of
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column, cost_columns
 from pipelines.tables.shapes import mart_columns

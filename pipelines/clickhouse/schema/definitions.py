@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 
 _COLUMNS = """
 select name, type, trim(default_kind || ' ' || default_expression), comment

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import migrate
-from pipelines.clickhouse.statements import statements
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column
 from pipelines.tables.shapes import published_tables

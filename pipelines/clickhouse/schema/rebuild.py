@@ -13,11 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pipelines.clickhouse.definitions import create_as, definition
-from pipelines.clickhouse.errors import ClickHouseQueryError
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import Statement, quoted
+from pipelines.clickhouse.schema.definitions import create_as, definition
+from pipelines.clickhouse.schema.statements import Statement
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 
 _VIEW = re.compile(r"materialized view if not exists (\w+) to (\w+) as\s", re.IGNORECASE)
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")

@@ -2,7 +2,7 @@
 
 Every statement is safe to repeat, and a killed migration goes on where it stopped. A table gets
 the columns it lacks. A normalised table whose own definition or whose rules have changed (a view,
-a lookup, a configured tag) is built anew from raw: pipelines/clickhouse/rebuild.py.
+a lookup, a configured tag) is built anew from raw: pipelines/clickhouse/schema/rebuild.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.definitions import Definition, definition, made_as
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.rebuild import Rebuild, Rule, stored_rules
-from pipelines.clickhouse.statements import SQL, Statement, quoted, statements
+from pipelines.clickhouse.schema.definitions import Definition, definition, made_as
+from pipelines.clickhouse.schema.rebuild import Rebuild, Rule, stored_rules
+from pipelines.clickhouse.schema.statements import SQL, Statement, statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Busy
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import tenacity
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError, ClickHouseQueryError
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError, ClickHouseQueryError
+from pipelines.clickhouse.server.manager import ClickHouseManager
 
 _ONCE = tenacity.stop_after_attempt(1)
 _ENGINE = "engine = MergeTree partition by p order by n"

@@ -21,10 +21,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError, ClickHouseQueryError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError, ClickHouseQueryError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Busy
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, quote_plus
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.rules import CODES, OTHER, RULES, UNKNOWN, Problem
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.rules import CODES, OTHER, RULES, UNKNOWN, Problem
 from pipelines.core.partition import UserError, causes
 
 

@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ So a constant, a configured key or a conversion stands once for both twins. sql/
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
 them
 
-    {values:fx_rates}            the rows of sql/fx_rates.csv as a select (clickhouse/values.py)
-    {product:cost}               a line's product by sql/products.csv (clickhouse/products.py)
+    {values:fx_rates}            the rows of sql/fx_rates.csv as a select
+    (clickhouse/schema/values.py)
+    {product:cost}               a line's product by sql/products.csv
+    (clickhouse/schema/products.py)
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ from pathlib import Path
 
 import dlt
 
-from pipelines.clickhouse.products import product_of
-from pipelines.clickhouse.values import rows_of
+from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.schema.values import rows_of
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SQL = ROOT.parent / "sql"
 LOOKUPS = ROOT / "tables" / "lookups"
 
@@ -127,11 +130,6 @@ def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = 
             named = line.replace("{tag_column}", tag_column_name(key))
             lines.append(_with_arguments(named, folder, each=tag_key(key)))
     return "\n".join(lines)
-
-
-def quoted(text: str) -> str:
-    """A text literal of ClickHouse."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
