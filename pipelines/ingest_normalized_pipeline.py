@@ -25,8 +25,8 @@ from pipelines.core.partition import (
     carried,
     now,
 )
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
 
 FORM = "normalized"
 

@@ -88,8 +88,8 @@ def environment(name: str, environ: Mapping[str, str]) -> Iterator[list[str]]:
 
 def parquet() -> list[str]:
     """Options for the folder that the filesystem destination writes into."""
-    from pipelines.destinations.filesystem import configured_store
-    from pipelines.destinations.store import LocalStore
+    from pipelines.destinations.filesystem.destination import configured_store
+    from pipelines.destinations.filesystem.store import LocalStore
 
     store = configured_store()
     if not isinstance(store, LocalStore):

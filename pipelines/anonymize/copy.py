@@ -25,9 +25,9 @@ from pipelines.clickhouse.server.problems import explain, redacted
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.store import LocalStore, Store
-from pipelines.destinations.swap import swap_folder
-from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.filesystem.store import LocalStore, Store
+from pipelines.destinations.filesystem.swap import swap_folder
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import published_tables
 

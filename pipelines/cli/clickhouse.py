@@ -17,7 +17,7 @@ from pipelines.clickhouse.server.config import (
     is_configured,
 )
 from pipelines.core.partition import ConfigurationError
-from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.marts import checks
 from pipelines.normalize.run import tag_columns
 

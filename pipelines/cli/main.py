@@ -24,12 +24,12 @@ from pipelines.core import load as loading
 from pipelines.core import registry
 from pipelines.core.partition import ConfigurationError, Selection, UserError
 from pipelines.core.text import size
-from pipelines.destinations import filesystem
-from pipelines.destinations.store import Store
+from pipelines.destinations.filesystem import destination as filesystem
+from pipelines.destinations.filesystem.store import Store
 from pipelines.normalize import run as normalizing
 
 if TYPE_CHECKING:
-    from pipelines.destinations.warehouse import Warehouse
+    from pipelines.destinations.clickhouse.warehouse import Warehouse
 
 
 def parser() -> argparse.ArgumentParser:

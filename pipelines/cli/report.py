@@ -58,7 +58,7 @@ def read(destination: str) -> tuple[report_figures.Figures, str]:
     """The figures of a destination, and what to call it."""
     keys = tag_columns()
     if destination == "filesystem":
-        from pipelines.destinations.filesystem import configured_store
+        from pipelines.destinations.filesystem.destination import configured_store
         from pipelines.marts.catalogue import local_connection
 
         return report_figures.read(local_connection(configured_store()), keys), "from parquet"
@@ -66,7 +66,7 @@ def read(destination: str) -> tuple[report_figures.Figures, str]:
         known = ", ".join(DESTINATIONS)
         raise ConfigurationError(f"The destination is {destination!r}. Set it to one of: {known}.")
     from pipelines.cli import clickhouse
-    from pipelines.destinations.warehouse import connect
+    from pipelines.destinations.clickhouse.warehouse import connect
     from pipelines.marts import checks
 
     config = clickhouse.configured(os.environ)

@@ -12,9 +12,9 @@ from pipelines.cli import tables
 from pipelines.cli.console import out, say
 from pipelines.core.partition import ConfigurationError, now
 from pipelines.core.registry import Word
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.retention import doomed, prune
-from pipelines.destinations.store import Store
-from pipelines.destinations.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 

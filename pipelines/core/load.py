@@ -31,11 +31,11 @@ from pipelines.core.partition import (
 )
 from pipelines.core.registry import Provider, Word
 from pipelines.core.text import size
-from pipelines.destinations import filesystem
 from pipelines.destinations.failures import PublishFailed, ServerGone
+from pipelines.destinations.filesystem import destination as filesystem
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Retention
-from pipelines.destinations.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _ATTEMPTS = 3  # a period that AWS replaces while we read it is planned again, s
 
 
 class Destination(Protocol):
-    """What a destination offers: destinations/store.py and destinations/warehouse.py."""
+    """What a destination offers: destinations/filesystem/store.py and destinations/clickhouse/warehouse.py."""
 
     @property
     def kind(self) -> str:
@@ -283,8 +283,8 @@ def _dlt_destination(destination: Destination) -> Any:
     if isinstance(destination, Store):
         return filesystem.filesystem_partitions(destination_name="filesystem")
     # ClickHouse's clients take a while to import
-    from pipelines.destinations.clickhouse import clickhouse_partitions
-    from pipelines.destinations.warehouse import Warehouse
+    from pipelines.destinations.clickhouse.destination import clickhouse_partitions
+    from pipelines.destinations.clickhouse.warehouse import Warehouse
 
     if not isinstance(destination, Warehouse):
         raise TypeError(f"no destination of ours: {destination!r}")

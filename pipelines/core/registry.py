@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from pipelines import ingest_normalized_pipeline
 from pipelines.core.partition import ConfigurationError, Partition, Selection
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
 
 

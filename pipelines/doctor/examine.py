@@ -16,8 +16,8 @@ from pipelines.core import registry
 from pipelines.core.findings import Finding, Kind, origin, skipped
 from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.core.text import told
-from pipelines.destinations import filesystem
-from pipelines.destinations.store import LocalStore
+from pipelines.destinations.filesystem import destination as filesystem
+from pipelines.destinations.filesystem.store import LocalStore
 from pipelines.doctor import clickhouse
 from pipelines.normalize.run import tag_columns
 

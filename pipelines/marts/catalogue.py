@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from pipelines.core.partition import Delivery
 from pipelines.core.registry import SOURCES, Word, tables
+from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import LocalStore, Store
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
 from pipelines.tables.schema import arrow_of, deliveries_schema

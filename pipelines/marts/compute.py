@@ -23,7 +23,7 @@ from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import now
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.store import Store
+from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import DuckConnection, published_connection, urls
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED

@@ -10,9 +10,9 @@ from typing import Any
 
 from pipelines.core.partition import Delivery, Selection
 from pipelines.core.text import age, size
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
-from pipelines.destinations.warehouse import Warehouse
 
 COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
            "delivered at (UTC)", "loaded at (UTC)", "age", "restated", "state")  # fmt: skip

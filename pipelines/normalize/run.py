@@ -32,8 +32,8 @@ from pipelines.core.partition import (
     UserError,
     now,
 )
+from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import LocalStore, Store
 from pipelines.tables import linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape

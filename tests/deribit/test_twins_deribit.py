@@ -14,8 +14,8 @@ from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.providers.deribit import normalize
 from pipelines.providers.deribit.days import RAW

@@ -19,7 +19,7 @@ import pytest
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
-from pipelines.destinations.warehouse import Warehouse
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from scripts.sandbox.aws import months as sandbox_aws
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import ROOT, FolderBucket, S3Bucket

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.destinations.warehouse import connect
+from pipelines.destinations.clickhouse.warehouse import connect
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.months import deliver

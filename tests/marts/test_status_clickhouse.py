@@ -10,8 +10,8 @@ import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.filesystem import configured_store
-from pipelines.destinations.warehouse import Warehouse
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.marts.status import Row, rows
 from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket

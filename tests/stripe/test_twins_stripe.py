@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.columns import constants
 from pipelines.providers.stripe import normalize as rules
 from pipelines.providers.stripe.fields import SCHEMA, kept

@@ -110,7 +110,7 @@ def _serve(watched: str) -> None:
     from pipelines.cli import clickhouse as commands_clickhouse  # noqa: F401 (the command itself imports late)
     from pipelines.cli import main as ours
     from pipelines.core.registry import tables
-    from pipelines.destinations import clickhouse  # noqa: F401 (the same)
+    from pipelines.destinations.clickhouse import destination  # noqa: F401 (the same)
     from pipelines.marts import compute  # noqa: F401 (the command itself imports late)
 
     for entry in tables():

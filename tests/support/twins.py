@@ -23,8 +23,8 @@ from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
 from pipelines.providers.aws import contract, normalize
 from pipelines.providers.gcp import normalize as gcp

@@ -12,7 +12,7 @@ from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.days import RAW, Day, Digest
 from scripts.bench.servers.clickhouse import Server

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.destinations.warehouse import connect
+from pipelines.destinations.clickhouse.warehouse import connect
 from scripts.docs.rill_columns import path_of
 
 FILLED = ("revenue", "margin_daily", "trades", "trades_daily")

@@ -24,9 +24,9 @@ from pipelines.clickhouse.server.errors import ClickHouseConnectionError
 from pipelines.clickhouse.server.problems import diagnose, explain, redacted, server_code
 from pipelines.clickhouse.server.rules import Kind
 from pipelines.core.partition import Delivery, UserError
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
 
 NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
 Gone = (ConnectError, ConnectionError)

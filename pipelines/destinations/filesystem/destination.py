@@ -23,8 +23,8 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, Filesy
 from pipelines.core import workdir
 from pipelines.core.partition import Delivery, UserError
 from pipelines.destinations.failures import PublishFailed
+from pipelines.destinations.filesystem.store import LocalStore, ObjectStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import LocalStore, ObjectStore, Store
 
 
 class PartitionJob(FilesystemLoadJob):

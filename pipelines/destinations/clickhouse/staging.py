@@ -25,9 +25,9 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
-from pipelines.destinations.history import Note
+from pipelines.destinations.clickhouse.history import Note
+from pipelines.destinations.clickhouse.parquet_columns import Files
 from pipelines.destinations.layout import Place
-from pipelines.destinations.parquet_columns import Files
 
 log = logging.getLogger(__name__)
 

@@ -22,18 +22,18 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.history import History, Note, utc
-from pipelines.destinations.layout import Place
-from pipelines.destinations.parquet_columns import (
+from pipelines.destinations.clickhouse.history import History, Note, utc
+from pipelines.destinations.clickhouse.parquet_columns import (
     Files,
     inspect,
     map_of_flat_tags,
     new_columns,
     wider_columns,
 )
+from pipelines.destinations.clickhouse.retention import WarehouseRetention
+from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
+from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import finish
-from pipelines.destinations.retention_clickhouse import WarehouseRetention
-from pipelines.destinations.staging import Staging, connect, drop, left_behind
 
 __all__ = ["Warehouse", "connect"]
 

@@ -25,10 +25,11 @@ from fsspec import AbstractFileSystem
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.footers import footer_of, same_footer
+from pipelines.destinations.filesystem.footers import footer_of, same_footer
+from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
+from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
 from pipelines.destinations.layout import MANIFEST, Layout, Place
-from pipelines.destinations.retention import StoreRetention, commit_first, finish, remove_local
-from pipelines.destinations.swap import link_file, swap_folder, sync
+from pipelines.destinations.retention import finish
 from pipelines.tables.schema import deliveries_schema
 
 log = logging.getLogger(__name__)
