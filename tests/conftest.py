@@ -101,7 +101,7 @@ def on_loopback() -> Iterator[None]:
 
 
 class FolderBucket(FolderTarget):
-    """A bucket that is a folder: a target for scripts.sandbox.aws.delivery with helpers for tests."""
+    """A bucket that is a folder: a target for the sandbox of AWS, with helpers for tests."""
 
     @property
     def url(self) -> str:
@@ -156,7 +156,7 @@ class S3Bucket:
 
     @property
     def target(self) -> S3Target:
-        """For scripts.sandbox.aws.delivery."""
+        """For the sandbox of AWS."""
         return S3Target(self.client, self.bucket)
 
     @property

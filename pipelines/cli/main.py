@@ -1,6 +1,6 @@
 """The commands. `python -m pipelines --help` says what there is.
 
-The only place that prints, reads os.environ or turns an error into an exit status:
+The one place that reads os.environ or turns an error into an exit status:
 0 done, 1 something failed (each failure named), 2 wrong usage or configuration.
 Imports that a command alone needs stand in it: a run that changes nothing is mostly imports.
 """

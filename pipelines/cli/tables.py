@@ -1,4 +1,4 @@
-"""How results look to people: rich tables and progress bars. Nothing here decides anything."""
+"""How results look to people: rich tables. Nothing here decides anything."""
 
 from __future__ import annotations
 

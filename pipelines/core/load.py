@@ -43,7 +43,7 @@ _ATTEMPTS = 3  # a period that AWS replaces while we read it is planned again, s
 
 
 class Destination(Protocol):
-    """What a destination offers: destinations/filesystem/store.py and destinations/clickhouse/warehouse.py."""
+    """What a destination offers: its Store on the filesystem, its Warehouse in ClickHouse."""
 
     @property
     def kind(self) -> str:

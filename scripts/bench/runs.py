@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.bench.data.bucket import PERIOD, Shape, bill, export, sample
-from scripts.bench.process import ROOT, Ran, Workplace, median, run
+from scripts.bench.process import Ran, Workplace, median, run
 
 NOTHING = ("--from", "2999-01")  # a selection that holds no partition
 COMMANDS = ("load", "normalize")
@@ -85,8 +85,8 @@ class Bench:
         """A tenth of the plain bill through dlt's stock way."""
         self.say(f"rows as dicts: {self.rows // 10:,} rows")
         place = self.workplace("peer", self.home)
-        script = ROOT / "scripts" / "bench_peer.py"
-        ran = run([script, sample(self.files), place.folder], place.environ)
+        peer = ["-m", "scripts.bench.yardsticks.peer"]
+        ran = run([*peer, sample(self.files), place.folder], place.environ)
         shutil.rmtree(place.folder)
         return ran
 
@@ -120,8 +120,7 @@ class Bench:
             place.empty()
             if yardstick:
                 target = place.folder / "copy.parquet"
-                script = ROOT / "scripts" / "bench_duckdb.py"
-                found.copies.append(run([script, target, *files]))
+                found.copies.append(run(["-m", "scripts.bench.yardsticks.duckdb", target, *files]))
                 target.unlink()
                 found.load_idle.append(place.pipelines("load", "aws", *NOTHING))
                 found.normalize_idle.append(place.pipelines("normalize", "aws", *NOTHING))

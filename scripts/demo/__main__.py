@@ -171,9 +171,9 @@ def clickhouse(demo: Demo) -> int:
 
 def local_clickhouse(command: str, folder: Path, *options: str) -> None:
     """scripts/local_clickhouse.py, which says itself what went wrong."""
-    script = str(ROOT / "scripts" / "local_clickhouse.py")
-    line = [sys.executable, script, command, "--dir", str(folder), *options]
-    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    script = [sys.executable, "-m", "scripts.local_clickhouse"]
+    line = [*script, command, "--dir", str(folder), *options]
+    subprocess.run(line, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def side_by_side(demo: Demo) -> int:

@@ -9,18 +9,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from scripts.sandbox.aws import months
-from scripts.sandbox.deribit import command
-from scripts.sandbox.fx import server
-from scripts.sandbox.gcp import exports
-from scripts.sandbox.stripe import server as sandbox_stripe
+from scripts.sandbox.aws import months as aws
+from scripts.sandbox.deribit import command as deribit
+from scripts.sandbox.fx import server as fx
+from scripts.sandbox.gcp import exports as gcp
+from scripts.sandbox.stripe import server as stripe
 
 SOURCES = {
-    "aws": months,
-    "gcp": exports,
-    "stripe": sandbox_stripe,
-    "fx": server,
-    "deribit": command,
+    "aws": aws,
+    "gcp": gcp,
+    "stripe": stripe,
+    "fx": fx,
+    "deribit": deribit,
 }
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from pipelines.providers.aws import normalize
 from tests.support.providers import oracle_aws
 
-LOOKUPS = Path(normalize.__file__).parent / "lookups"
+LOOKUPS = Path(__file__).parents[2] / "pipelines" / "tables" / "lookups"
 
 
 def lookup_rows(name: str) -> list[dict[str, str]]:

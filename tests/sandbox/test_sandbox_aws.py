@@ -62,7 +62,7 @@ def test_the_command_builds_the_same_bytes_in_every_process(
     tmp_path: Path, aws_bucket: FolderBucket
 ) -> None:
     run = subprocess.run(
-        [sys.executable, "scripts/sandbox/__main__.py", "aws", "--dir", str(tmp_path / "b")],
+        [sys.executable, "-m", "scripts.sandbox", "aws", "--dir", str(tmp_path / "b")],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
         capture_output=True,

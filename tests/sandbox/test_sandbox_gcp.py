@@ -410,7 +410,7 @@ def test_the_export_reaches_the_client_whole(
 def test_the_command_serves_the_export(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     run = subprocess.Popen(
-        [sys.executable, "scripts/sandbox/__main__.py", "gcp", "--port", "0", "--key", str(key)],
+        [sys.executable, "-m", "scripts.sandbox", "gcp", "--port", "0", "--key", str(key)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

@@ -113,8 +113,8 @@ def made(folder: Path, *options: str) -> list[Path]:
 def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     home = tmp_path / "bench"
     options = ["--rows", "2000", "--rounds", "1", "--periods", "2", "--home", str(home)]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "--json", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "scripts.bench", "--json", *options]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)
     sections = {each["name"]: each["figures"] for each in document["sections"]}
@@ -127,9 +127,9 @@ def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
 
 def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
     options = ["--json", "--rows", "2000", "--rounds", "1", "--home", str(tmp_path / "bench")]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "deribit", *options]
-    command.insert(3, "partitions")
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "scripts.bench", "deribit", *options]
+    command.insert(4, "partitions")
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     section, days = json.loads(ran.stdout)["sections"]
     assert {figure["key"]: limit(figure) for figure in section["figures"]} == DERIBIT
@@ -142,8 +142,8 @@ def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
 
 def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     options = ["--rows", "30000", "--rounds", "1", "--home", str(tmp_path / "bench")]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "stripe", "--json", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "scripts.bench", "stripe", "--json", *options]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     (section,) = json.loads(ran.stdout)["sections"]
     assert {figure["key"]: limit(figure) for figure in section["figures"]} == {

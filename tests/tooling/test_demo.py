@@ -111,9 +111,15 @@ def run(folder: Path, home: Path) -> Ran:
         "SOURCES__AWS__EXPORT": "theirs",
     }
     ended = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--dir", str(folder)],
+        [sys.executable, "-m", "scripts.demo", "--dir", str(folder)],
         cwd=home,
-        env=os.environ | theirs | {"HOME": str(home / "home"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ
+        | theirs
+        | {
+            "HOME": str(home / "home"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(ROOT),
+        },
         capture_output=True,
         text=True,
         timeout=300,

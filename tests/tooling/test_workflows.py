@@ -296,7 +296,7 @@ def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: Path
 ) -> None:
     variables = os.environ | environ(clickhouse, aws_bucket.root) | {"ETL_LOGS": str(tmp_path)}
-    command = [sys.executable, "scripts/nightly.py", "run"]
+    command = [sys.executable, "-m", "scripts.nightly", "run"]
 
     def run() -> tuple[int, str, list[str]]:
         ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)

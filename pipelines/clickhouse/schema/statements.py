@@ -1,7 +1,7 @@
 """The statements of sql/*.sql, in order, with their placeholders filled in.
 
     {database}                   the configured database
-    {aws_services:product_code}  a column of normalize/lookups/aws_services.csv as an array
+    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key

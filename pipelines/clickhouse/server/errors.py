@@ -1,4 +1,4 @@
-"""What goes wrong with ClickHouse, as exceptions; pipelines/clickhouse/server/problems.py words them."""
+"""What goes wrong with ClickHouse, as exceptions; problems.py beside it words them."""
 
 from __future__ import annotations
 

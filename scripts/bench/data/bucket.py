@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.bench.process import ROOT, run
+from scripts.bench.process import run
 
 PERIOD = "2026-10"
 EXPORT = "bench"
@@ -28,7 +28,7 @@ class Shape:
 
     @property
     def arguments(self) -> list[str]:
-        """Those of bench_cur.py."""
+        """Those of cur.py."""
         counts = ["--rows", str(self.rows), "--files", str(self.files)]
         group = ["--row-group", str(self.row_group)] if self.row_group else []
         unique = ["--unique"] if self.unique else []
@@ -41,7 +41,7 @@ def bill(cache: Path, shape: Shape) -> dict[str, list[Path]]:
     if not folder.exists():
         making = folder.with_suffix(".partial")
         shutil.rmtree(making, ignore_errors=True)
-        run([ROOT / "scripts" / "bench_cur.py", making, *shape.arguments])
+        run(["-m", "scripts.bench.data.cur", making, *shape.arguments])
         making.rename(folder)
     numbers = range(1, shape.files + 1)
     months = {
@@ -84,8 +84,8 @@ def export(bucket: Path, months: Mapping[str, Sequence[Path]]) -> Path:
 
 def _name(shape: Shape) -> str:
     """Of its folder; another one when the generator changes: nobody measures yesterday's data."""
-    names = ("bench_cur.py", "bench_arrays.py", "bench_estate.py")
-    made_by = b"".join((ROOT / "scripts" / name).read_bytes() for name in names)
+    names = ("cur.py", "arrays.py", "estate.py")
+    made_by = b"".join(Path(__file__).with_name(name).read_bytes() for name in names)
     digest = hashlib.sha256(made_by + " ".join(shape.arguments).encode()).hexdigest()[:12]
     return f"{shape.rows}-rows-{'unique-' if shape.unique else ''}{digest}"
 

@@ -222,7 +222,7 @@ class Lines:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files that the arguments describe."""
-    parser = argparse.ArgumentParser(prog="bench_cur", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="cur", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--files", type=int, default=4)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from scripts.bench.data.bucket import PERIOD, export
 from scripts.bench.figures import Figure, Section
-from scripts.bench.process import ROOT, Ran, Workplace, run
+from scripts.bench.process import Ran, Workplace, run
 from scripts.bench.runs import NOTHING, Bench, beyond
 from scripts.bench.sections.local import seconds, walls
 from scripts.bench.servers.clickhouse import Server
 
 RAW, NORMALIZED = "aws_costs__cur", "normalized_aws"
-INSERT = ROOT / "scripts" / "bench_insert.py"
+INSERT = ("-m", "scripts.bench.yardsticks.insert")
 
 
 @dataclass
@@ -100,7 +100,7 @@ def _round(found: Measured, server: Server, place: Workplace, files: list[Path])
     """Each way once, into a database that is new."""
     place.empty()
     place.pipelines("migrate")
-    found.plain.append(run([INSERT, "plain", *files], place.environ))
+    found.plain.append(run([*INSERT, "plain", *files], place.environ))
     server.settle()  # merges in the background belong to whoever caused them
     found.idle.append(place.pipelines("load", "aws", *NOTHING))
     found.loads.append(place.pipelines("load", "aws"))
@@ -111,7 +111,7 @@ def _round(found: Measured, server: Server, place: Workplace, files: list[Path])
     found.view.append(_view(server))
     server.settle()
     stock = place.environ | {"DLT_PROJECT_DIR": str(place.folder / "stock")}  # as dlt comes
-    found.merges.append(run([INSERT, "merge", *files], stock))
+    found.merges.append(run([*INSERT, "merge", *files], stock))
 
 
 def _publish(server: Server) -> float:

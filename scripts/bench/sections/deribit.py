@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from pipelines.providers.deribit.settings import DeribitSettings
 from scripts.bench.figures import Figure, Section
-from scripts.bench.process import ROOT, Ran, Workplace, peak, run, serving
+from scripts.bench.process import Ran, Workplace, peak, run, serving
 from scripts.bench.runs import NOTHING, Bench, beyond
 from scripts.bench.sections.local import seconds, walls
 from scripts.bench.servers.clickhouse import Server
@@ -21,7 +21,7 @@ DAYS = 5
 THREADS = 4
 AT_ONCE = 1_000_000.0  # requests a second: no pace at all
 PACE = DeribitSettings().requests_per_second
-LOOP = ROOT / "scripts" / "bench_deribit_loop.py"
+LOOP = ("-m", "scripts.bench.yardsticks.deribit_loop")
 
 
 @dataclass
@@ -125,7 +125,7 @@ def _loop(place: Workplace, exchange: Exchange, asked: list[str], pace: float) -
     """Seconds of the bare loop."""
     paths = place.folder / "asked.txt"
     paths.write_text("\n".join(asked) + "\n", encoding="utf-8")
-    ran = run([LOOP, exchange.ready["url"], paths, str(THREADS), str(pace)])
+    ran = run([*LOOP, exchange.ready["url"], paths, str(THREADS), str(pace)])
     return float(ran.said["seconds"])
 
 
@@ -168,5 +168,5 @@ def _section(rows: int, of: Measured) -> Section:
 
 @contextmanager
 def _exchange(trades: int) -> Iterator[Exchange]:
-    with serving("scripts/bench/servers/deribit.py", trades, DAYS) as streams:
+    with serving("-m", "scripts.bench.servers.deribit", trades, DAYS) as streams:
         yield Exchange(*streams)

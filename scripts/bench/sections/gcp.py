@@ -53,7 +53,7 @@ def gcp(bench: Bench) -> Section:
         for number in range(1, bench.rounds + 1):
             bench.say(f"gcp: round {number} of {bench.rounds}")
             target = bench.home / "work" / "yardstick.parquet"
-            copies.append(run([_YARDSTICK, target, sandbox.ready["lines"]]).said["seconds"])
+            copies.append(run([*_YARDSTICK, target, sandbox.ready["lines"]]).said["seconds"])
             place.empty()
             before = sandbox.seconds()
             loads.append(place.pipelines("load", "gcp"))
@@ -64,7 +64,7 @@ def gcp(bench: Bench) -> Section:
     return _section(rows, loads, normalizes, idle, copies, theirs)
 
 
-_YARDSTICK = "scripts/bench/yardsticks/duckdb.py"
+_YARDSTICK = ("-m", "scripts.bench.yardsticks.duckdb")
 
 
 def _section(
@@ -107,5 +107,5 @@ def _section(
 @contextmanager
 def _sandbox(folder: Path, rows: int) -> Iterator[Sandbox]:
     folder.mkdir(parents=True, exist_ok=True)
-    with serving("scripts/bench/servers/gcp.py", folder, rows) as streams:
+    with serving("-m", "scripts.bench.servers.gcp", folder, rows) as streams:
         yield Sandbox(*streams)

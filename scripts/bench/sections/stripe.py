@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from scripts.bench.figures import Figure, Section
-from scripts.bench.process import ROOT, BenchError, Ran, median, peak, run, serving
+from scripts.bench.process import BenchError, Ran, median, peak, run, serving
 from scripts.bench.runs import NOTHING, Bench
 from scripts.bench.sections.local import seconds, walls
 
 PAGE = 100
-_LOOP = ROOT / "scripts" / "bench_stripe_loop.py"
-_SERVER = ROOT / "scripts" / "bench_stripe_server.py"
+_LOOP = ("-m", "scripts.bench.yardsticks.stripe_loop")
+_SERVER = ("-m", "scripts.bench.servers.stripe")
 
 
 def stripe(bench: Bench) -> Section:
@@ -33,7 +33,7 @@ def stripe(bench: Bench) -> Section:
         for number in range(1, bench.rounds + 1):
             bench.say(f"stripe: round {number} of {bench.rounds}")
             place.empty()
-            loops.append(_counted(run([_LOOP, address, key]), rows))
+            loops.append(_counted(run([*_LOOP, address, key]), rows))
             idle.append(place.pipelines("load", "stripe", *NOTHING))
             loads.append(place.pipelines("load", "stripe"))
             again.append(place.pipelines("load", "stripe"))
@@ -76,5 +76,5 @@ def _counted(ran: Ran, rows: int) -> float:
 
 @contextmanager
 def _sandbox(rows: int) -> Iterator[Mapping[str, Any]]:
-    with serving(_SERVER, rows) as (_, _, ready):
+    with serving(*_SERVER, rows) as (_, _, ready):
         yield ready

@@ -28,10 +28,11 @@ class Server:
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Server:
-        script = str(ROOT / "scripts" / "local_clickhouse.py")
         options = ["--dir", str(self.folder), "--port", "0", "--http-port", "0"]
+        script = [sys.executable, "-m", "scripts.local_clickhouse"]
         self._process = subprocess.Popen(
-            [sys.executable, script, "up", "--foreground", "--stop-with-stdin", *options],
+            [*script, "up", "--foreground", "--stop-with-stdin", *options],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
