@@ -149,6 +149,16 @@ SOURCES: Mapping[str, Word] = {
 }
 
 
+def normalizer(word: str) -> Any:
+    """The module that turns a source's raw rows into its published shape; it imports pandas."""
+    return import_module(f"pipelines.providers.{word}.normalize")
+
+
+def examiner(word: str) -> Any:
+    """The module that examines a source for `doctor`."""
+    return import_module(f"pipelines.providers.{word}.doctor")
+
+
 def words(names: Iterable[str]) -> list[str]:
     """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
     wanted = list(dict.fromkeys(names)) or list(SOURCES)

@@ -2,7 +2,7 @@
 
 The note is written first, with what is about to go; the next run of any kind finishes what a
 killed one left. A load without --from begins at the first partition that is kept, so nothing comes
-back as new. The history in `deliveries` stays. ClickHouse's side: retention_clickhouse.py
+back as new. The history in `deliveries` stays. Each destination's side is its retention.py.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from uuid import uuid4
 
@@ -92,8 +91,6 @@ def _destination() -> list[Finding]:
 
 
 def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
-    """What examines a source: doctor_<word>.py."""
-    examiner: Callable[[], Iterable[Finding]] = import_module(
-        f"pipelines.providers.{word}.doctor"
-    ).examine
-    return examiner
+    """What examines a source."""
+    examine_source: Callable[[], Iterable[Finding]] = registry.examiner(word).examine
+    return examine_source

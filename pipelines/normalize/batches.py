@@ -31,7 +31,7 @@ __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
 
 
 class Normalizer(Protocol):
-    """What a source's module in this package offers, such as pipelines.providers.aws.normalize."""
+    """What a provider's `normalize` module offers."""
 
     def columns(self, schema: pa.Schema) -> tuple[list[str], list[str]]:
         """Of a raw file's columns those to read, and those of them to read dictionary-encoded."""

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from pipelines.core.partition import (
     UserError,
     now,
 )
+from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
 from pipelines.tables import linked
@@ -145,7 +145,7 @@ def _normalize_files(
 
     word, partition = place.word, delivery.partition
     context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
-    rules = import_module(f"pipelines.providers.{word}.normalize")
+    rules = normalizer(word)
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
         shape = arrow_shape(word, keys)

@@ -7,21 +7,59 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import uuid4
+
+from fsspec import AbstractFileSystem
 
 from pipelines.core.partition import Selection
 from pipelines.destinations.layout import MANIFEST, Place
 from pipelines.destinations.retention import Horizon
 
-if TYPE_CHECKING:
-    from pipelines.destinations.filesystem.store import Store
+
+class Files(Protocol):
+    """What retention needs of a store: where a table's files lie, and to change them whole."""
+
+    fs: AbstractFileSystem
+
+    def raw(self, place: Place, partition: str = "") -> str:
+        """The folder of a raw table, or of one of its partitions."""
+
+    def normalized(self, place: Place, partition: str) -> str:
+        """The normalised file of a partition."""
+
+    def mart(self, name: str, word: str, partition: str) -> str:
+        """A partition's file in a mart."""
+
+    def retained(self, place: Place) -> str:
+        """The note of what is kept."""
+
+    def listing(self, place: Place) -> str:
+        """The note of what the provider has."""
+
+    def provider(self, place: Place) -> list[dict[str, str]]:
+        """What it says."""
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """A small file."""
+
+    def target(self, word: str) -> Path:
+        """A local path for a file that is to be published."""
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step."""
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """Remove a partition's folder, gone for readers in one step. Repeatable."""
 
 
 class StoreRetention:
-    """On the filesystem destination: `_retention_<table>.json` beside the raw table."""
+    """One raw table's side of it, and that of what is made of it."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, store: Files, place: Place) -> None:
         self.store, self.place = store, place
 
     def horizon(self) -> Horizon:

@@ -261,8 +261,7 @@ class ObjectStore(Store):
             self.fs.put_file(str(folder / str(file["name"])), f"{target}/{file['name']}")
         self.fs.pipe_file(f"{target}/{MANIFEST}", _manifest(delivery).encode())
         self.fs.invalidate_cache(target)
-        old = [p for p in self.fs.find(target) if PurePosixPath(p).name not in wanted]
-        if old:
+        if old := [p for p in self.fs.find(target) if PurePosixPath(p).name not in wanted]:
             self.fs.rm(old)
         shutil.rmtree(folder, ignore_errors=True)
 
