@@ -34,10 +34,11 @@ class TimedServer(BigQueryServer):
 
     seconds = 0.0
 
-    def _answer(self, request: Any, authorization: str | None) -> bytes:
+    def answer(self, request: Any, authorization: str | None) -> bytes:
+        """The body of an answer. Raises ApiError or TokenError."""
         started = time.perf_counter()
         try:
-            return super()._answer(request, authorization)
+            return super().answer(request, authorization)
         finally:
             self.seconds += time.perf_counter() - started
 

@@ -31,12 +31,9 @@ with 503 and a fallback to REST can be tested.
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 
@@ -44,14 +41,16 @@ from scripts.sandbox.bigquery.api import Api, Request
 from scripts.sandbox.bigquery.auth import JOB_TOKEN, Tokens
 from scripts.sandbox.bigquery.errors import ApiError
 from scripts.sandbox.bigquery.faults import Fault, Faults
-from scripts.sandbox.bigquery.http import Server
+from scripts.sandbox.bigquery.http import ServiceHandler
 from scripts.sandbox.bigquery.tables import TableId, Tables
+from scripts.sandbox.http import LoopbackServer
 
 
-class BigQueryServer:
+class BigQueryServer(LoopbackServer):
     """A server on a free loopback port (or on `port`) while the block runs.
 
     With `anonymous` a request needs no token; a wrong or expired one is refused all the same.
+    `refused` are hosts that clients tried to reach through it, as their proxy.
     """
 
     def __init__(
@@ -67,14 +66,10 @@ class BigQueryServer:
         self.tables = Tables()
         self._faults = Faults()
         self._api = Api(self.tables, location, before_job=self._before_job)
-        self._server = Server(port, self._answer, self._faults.arrived)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.refused: list[str] = []
+        super().__init__(ServiceHandler, port)
+        self.url = self.address
         self._tokens = Tokens(self.url, project)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
         self,
@@ -82,16 +77,8 @@ class BigQueryServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
+        super().__exit__(kind, error, trace)
         self.tables.close()
-
-    def wait(self) -> None:
-        """Serve until the process is interrupted."""
-        with suppress(KeyboardInterrupt):
-            self._thread.join()
 
     # data
 
@@ -181,11 +168,6 @@ class BigQueryServer:
         proxy = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url)
         return {"BIGQUERY_EMULATOR_HOST": self.url, **proxy}
 
-    @property
-    def refused(self) -> list[str]:
-        """Hosts that clients tried to reach through it, as their proxy."""
-        return self._server.refused
-
     def service_account(self) -> dict[str, str]:
         """A key file in Google's form whose token_uri is this server."""
         return self._tokens.service_account()
@@ -201,7 +183,14 @@ class BigQueryServer:
         """Refuse every token that was given so far, as Google does after an hour."""
         self._tokens.expire()
 
-    def _answer(self, request: Request, authorization: str | None) -> bytes:
+    # what the handler asks
+
+    def arrived(self, kind: str, target: str) -> list[Fault]:
+        """Record a request; the faults that strike it."""
+        return self._faults.arrived(kind, target)
+
+    def answer(self, request: Request, authorization: str | None) -> bytes:
+        """The body of an answer. Raises ApiError or TokenError."""
         if request.kind == "token":
             return json.dumps(self._tokens.issue(request.body)).encode()
         if request.kind == "identity":  # of GitHub, and here by the way

@@ -42,8 +42,5 @@ def main(options: argparse.Namespace) -> int:
     with sandbox(options.days, options.trades, faults=options.faults, port=options.port) as served:
         for name, value in served.environ.items():
             print(f"export {name}={value}", flush=True)
-        try:
-            served.wait()
-        except KeyboardInterrupt:
-            return 0
+        served.wait()
     return 0

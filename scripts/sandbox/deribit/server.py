@@ -13,15 +13,13 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from scripts.sandbox.deribit.answers import funding, record, volatility
 from scripts.sandbox.deribit.tape import DAY, Tape
+from scripts.sandbox.http import Handler, LoopbackServer
 
 FAULTS = ("10028", "429", "503", "malformed", "duplicated", "repeated", "slow")
 Answer = tuple[int, dict[str, str], bytes]
@@ -49,7 +47,7 @@ class Faults:
         return self._chance.choice(list(self.kinds))
 
 
-class Sandbox:
+class Sandbox(LoopbackServer):
     """The server, running inside a `with`. `now` is its clock (ms); None is the wall's."""
 
     def __init__(
@@ -60,33 +58,12 @@ class Sandbox:
         self.seconds = 0.0
         self._lock = threading.Lock()
         self._last: dict[str, Answer] = {}
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.sandbox = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Sandbox:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.hang_up()
-        self._server.server_close()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Serve until interrupted."""
-        self._thread.join()
+        super().__init__(_Handler, port)
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self.address
 
     @property
     def environ(self) -> dict[str, str]:
@@ -210,47 +187,10 @@ def _error(status: int, code: int, message: str) -> Answer:
     return status, {}, json.dumps(text).encode()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    sandbox: Sandbox
-
-    def __init__(self, *arguments: Any) -> None:
-        self._open: set[Any] = set()
-        super().__init__(*arguments)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection."""
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Forget the connection."""
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End what is kept alive."""
-        for request in list(self._open):
-            with suppress(OSError):
-                request.shutdown(2)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_GET(self) -> None:
-        """One request."""
-        status, headers, body = self.server.sandbox.answer(self.path)
+class _Handler(Handler[Sandbox]):
+    def serve(self) -> None:
+        status, headers, body = self.owner.answer(self.path)
         lines = [f"HTTP/1.1 {status} .", "Content-Type: application/json"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
         self.wfile.write(head + body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Silence."""

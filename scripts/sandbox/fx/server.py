@@ -11,14 +11,11 @@ from __future__ import annotations
 import argparse
 import io
 import math
-import threading
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any
+
+from scripts.sandbox.http import Handler, LoopbackServer
 
 PATH = "/stats/eurofxref/eurofxref-hist.zip"
 #: Units for one euro around which the rates go; RUB has had none since 2022.
@@ -52,60 +49,30 @@ def archive(until: date, first: date = FIRST, bases: Mapping[str, float] = BASES
     return packed.getvalue()
 
 
-class FxServer:
+class FxServer(LoopbackServer):
     """A server in a thread of its own; `content` and `status` are what it answers."""
 
     def __init__(self, content: bytes, port: int = 0) -> None:
         self.content, self.status = content, 200
-        self._http = _Server(("127.0.0.1", port), _Handler)
-        self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
+        super().__init__(_Handler, port)
 
     @property
     def url(self) -> str:
         """For sources.fx.url."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}{PATH}"
+        return f"{self.address}{PATH}"
 
     @property
     def environ(self) -> dict[str, str]:
         """The variables by which the commands find it."""
         return {"SOURCES__FX__URL": self.url}
 
-    def __enter__(self) -> FxServer:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    owner: FxServer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        owner = self.server.owner
-        found = self.path == PATH
-        body = owner.content if found else b"not found"
-        self.send_response(owner.status if found else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        pass
+class _Handler(Handler[FxServer]):
+    def serve(self) -> None:
+        if self.path == PATH:
+            self.send(self.owner.status, self.owner.content, {})
+        else:
+            self.send(404, b"not found", {})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +86,5 @@ def main(options: argparse.Namespace) -> int:
     with FxServer(content, options.port) as server:
         for name, value in server.environ.items():
             print(f"export {name}={value}")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        server.wait()
     return 0

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import threading
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from scripts.sandbox.http import Handler, LoopbackServer
 from scripts.sandbox.stripe.ledger import transactions
 
 KEY = "rk_test_sandbox0123456789"
@@ -81,7 +79,7 @@ class Fault:
     body: str | None = None
 
 
-class StripeServer:
+class StripeServer(LoopbackServer):
     """A server in a thread of its own; `faults` are given to the next requests, in order.
 
     `hidden` are ids that lists leave out, though the balance has them. `rights` says which lists a
@@ -95,9 +93,7 @@ class StripeServer:
         self.hidden: set[str] = set()
         self.seen: list[str] = []
         self.versions: set[str] = set()
-        self._http = _Server(("127.0.0.1", port), _Handler)
-        self._http.owner = self
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
+        super().__init__(_Handler, port)
 
     def offer(self, path: str, objects: Iterable[Mapping[str, Any]], key: str = KEY) -> None:
         """Replace what a list of an account has."""
@@ -107,7 +103,7 @@ class StripeServer:
     @property
     def url(self) -> str:
         """For sources.stripe.api_base."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return self.address
 
     @property
     def environ(self) -> dict[str, str]:
@@ -147,38 +143,10 @@ class StripeServer:
             for kind, of in sums.items()
         }
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    owner: StripeServer
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is none."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_GET(self) -> None:
-        owner = self.server.owner
+class _Handler(Handler[StripeServer]):
+    def serve(self) -> None:
+        owner = self.owner
         owner.seen.append(self.path)
         owner.versions.add(self.headers.get("Stripe-Version", ""))
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -194,17 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, body if fault.body is None else fault.body, fault.headers)
 
     def _send(self, status: int, text: str, headers: Mapping[str, str]) -> None:
-        body = text.encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        pass
+        self.send(status, text.encode(), {"Content-Type": "application/json", **headers})
 
 
 def first_day(until: datetime, months: int) -> date:
@@ -233,8 +191,7 @@ def main(options: argparse.Namespace) -> int:
     with serve_ledger(datetime.now(UTC), options.months, options.port) as server:
         for name, value in server.environ.items():
             print(f"export {name}={value}")
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        server.wait()
     return 0
 
 
