@@ -20,13 +20,7 @@ from dlt.common.configuration.specs import AwsCredentials, CredentialsConfigurat
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
-from pipelines.aws.bucket import Bucket, open_bucket
-from pipelines.aws.contract import CHECKED
-from pipelines.aws.deliveries import files_of, incomplete, plan
-from pipelines.aws.exports import choose, recognise
-from pipelines.aws.landing import land
-from pipelines.aws.s3_errors import CREDENTIALS_FIX
-from pipelines.partitions import (
+from pipelines.core.partition import (
     ALL,
     ConfigurationError,
     Delivery,
@@ -35,6 +29,12 @@ from pipelines.partitions import (
     carried,
     now,
 )
+from pipelines.providers.aws.bucket import Bucket, open_bucket
+from pipelines.providers.aws.contract import CHECKED
+from pipelines.providers.aws.deliveries import files_of, incomplete, plan
+from pipelines.providers.aws.exports import choose, recognise
+from pipelines.providers.aws.landing import land
+from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
 
 __all__ = ["CHECKED", "AwsExport", "AwsSettings", "configuration", "connect", "source"]
 

@@ -2,8 +2,8 @@
 
 A UTC day of one settlement currency is the unit. A closed day is read once; the open one and the
 last hours again. What is landed is complete to the last sequence number, or says what is missing:
-pipelines/deribit/completeness.py. Past days come from the history host, the last hours from
-production, since production answers older questions with nothing and no error.
+pipelines/providers/deribit/completeness.py. Past days come from the history host, the last hours
+from production, since production answers older questions with nothing and no error.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.deribit import calendar
-from pipelines.deribit.ahead import Ahead
-from pipelines.deribit.calendar import Asking
-from pipelines.deribit.days import RAW, Day, Digest, read_day
-from pipelines.deribit.estimate import estimate
-from pipelines.deribit.market import Market, milliseconds
-from pipelines.deribit.settings import DeribitSettings, configuration
-from pipelines.deribit.sweep import day_span
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import ALL, Partition, Selection, Unchanged, carried
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import ALL, Partition, Selection, Unchanged, carried
+from pipelines.providers.deribit import calendar
+from pipelines.providers.deribit.ahead import Ahead
+from pipelines.providers.deribit.calendar import Asking
+from pipelines.providers.deribit.days import RAW, Day, Digest, read_day
+from pipelines.providers.deribit.estimate import estimate
+from pipelines.providers.deribit.market import Market, milliseconds
+from pipelines.providers.deribit.settings import DeribitSettings, configuration
+from pipelines.providers.deribit.sweep import day_span
 
 __all__ = ["CHECKED", "Trades", "connect", "source"]
 

@@ -19,9 +19,9 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.extract import DltResource
 
-from pipelines.fx.ecb import SCHEMA, Row, download, years
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import ALL, Partition, Selection, carried
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import ALL, Partition, Selection, carried
+from pipelines.providers.fx.ecb import SCHEMA, Row, download, years
 
 __all__ = ["CHECKED", "FxSettings", "Rates", "configuration", "connect", "source"]
 

@@ -18,15 +18,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.gcp import days, rows
-from pipelines.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
-from pipelines.gcp.days import PLAN, Share, range_of
-from pipelines.gcp.errors import explained
-from pipelines.gcp.exports import Export, chosen, full_datasets, full_names, named
-from pipelines.gcp.jobs import LEAST, Jobs, price
-from pipelines.gcp.settings import GcpSettings, configuration, open_client
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import (
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import (
     ALL,
     Changed,
     ConfigurationError,
@@ -35,6 +28,13 @@ from pipelines.partitions import (
     Selection,
     carried,
 )
+from pipelines.providers.gcp import days, rows
+from pipelines.providers.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
+from pipelines.providers.gcp.days import PLAN, Share, range_of
+from pipelines.providers.gcp.errors import explained
+from pipelines.providers.gcp.exports import Export, chosen, full_datasets, full_names, named
+from pipelines.providers.gcp.jobs import LEAST, Jobs, price
+from pipelines.providers.gcp.settings import GcpSettings, configuration, open_client
 
 __all__ = ["CHECKED", "GcpExports", "configuration", "connect", "source"]
 

@@ -16,9 +16,7 @@ import dlt
 import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
-from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
-from pipelines.partitions import (
+from pipelines.core.partition import (
     Changed,
     Delivery,
     Partition,
@@ -27,6 +25,8 @@ from pipelines.partitions import (
     carried,
     now,
 )
+from pipelines.destinations.filesystem.store import Store
+from pipelines.destinations.layout import Place
 
 FORM = "normalized"
 

@@ -22,8 +22,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import (
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.partition import (
     ALL,
     Partition,
     PartitionError,
@@ -33,10 +33,10 @@ from pipelines.partitions import (
     carried,
     now,
 )
-from pipelines.stripe import months
-from pipelines.stripe.api import Api
-from pipelines.stripe.fields import SCHEMA, Row, kept, table
-from pipelines.stripe.settings import StripeSettings, configuration
+from pipelines.providers.stripe import months
+from pipelines.providers.stripe.api import Api
+from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
+from pipelines.providers.stripe.settings import StripeSettings, configuration
 
 __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "source"]
 

@@ -1,4 +1,4 @@
--- exchange rates: raw as the ECB publishes them, and normalised. Twin: pipelines/normalize/fx.py
+-- exchange rates: raw as the ECB publishes them, and normalised. Twin: pipelines/providers/fx/normalize.py
 -- The rates that count, with those of fx_rates.csv, are the mart fx_rates: marts/10_fx_rates.sql.
 
 -- one row per business day and currency, as the ECB publishes it
@@ -32,7 +32,7 @@ create table if not exists normalized_fx (
 engine = MergeTree
 partition by x_partition
 order by (currency, rate_date)
-comment 'Exchange rates, normalised; a year is replaced whole. Twin: pipelines/normalize/fx.py.';
+comment 'Exchange rates, normalised; a year is replaced whole. Twin: providers/fx/normalize.py.';
 
 -- one row per business day and currency
 create materialized view if not exists normalize_fx to normalized_fx as

@@ -1,4 +1,4 @@
--- AWS: raw cost lines as delivered, and what is published of them. Twin: pipelines/normalize/aws.py
+-- AWS: raw cost lines as delivered, and what is published of them. Twin: pipelines/providers/aws/normalize.py
 -- Rules: AWS's Cloud Intelligence Dashboards (summary_view.sql), net columns where they are set
 
 -- one row per line item of a Cost and Usage Report or row of a FOCUS export, as AWS delivers it;
@@ -178,7 +178,7 @@ create table if not exists normalized_aws (
 engine = MergeTree
 partition by x_partition
 order by (x_partition, ifNull(x_usage_date, toDate32('1970-01-01')), ifNull(service_name, ''))
-comment 'AWS cost, normalised; a partition is replaced whole. Twin: pipelines/normalize/aws.py.';
+comment 'AWS cost, normalised; a partition is replaced whole. Twin: providers/aws/normalize.py.';
 
 -- one row per line item of a Cost and Usage Report; fires on every insert into raw, and a load runs
 -- this same select over its staging table

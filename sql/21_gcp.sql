@@ -1,4 +1,4 @@
--- GCP: raw cost lines as exported, and what is published of them. Twin: pipelines/normalize/gcp.py
+-- GCP: raw cost lines as exported, and what is published of them. Twin: pipelines/providers/gcp/normalize.py
 -- Rules: Google, "Structure of Detailed data export"; net is cost plus credits, which are negative
 
 -- one row per row of a billing export; records are flat, lists are the JSON text that BigQuery
@@ -144,7 +144,7 @@ create table if not exists normalized_gcp (
 engine = MergeTree
 partition by x_partition
 order by (x_partition, ifNull(x_usage_date, toDate32('1970-01-01')), ifNull(service_name, ''))
-comment 'GCP cost, normalised; a partition is replaced whole. Twin: pipelines/normalize/gcp.py.';
+comment 'GCP cost, normalised; a partition is replaced whole. Twin: providers/gcp/normalize.py.';
 
 -- one row per row of the export; fires on every insert into raw, and a load runs this same select
 -- over its staging table

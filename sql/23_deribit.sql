@@ -1,5 +1,5 @@
--- Deribit: raw trades as delivered, and what is published. Twin: pipelines/normalize/deribit.py
--- Names of instruments are parsed as pipelines/normalize/deribit_names.py does.
+-- Deribit: raw trades as delivered, and what is published. Twin: pipelines/providers/deribit/normalize.py
+-- Names of instruments are parsed as pipelines/providers/deribit/names.py does.
 -- A (day, currency) is one partition, and the projection tells what is published without a scan.
 
 -- one row per trade, as Deribit gives it out

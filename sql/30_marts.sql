@@ -1,4 +1,4 @@
--- the marts: what readers query. Twin: pipelines/normalize/marts.py
+-- the marts: what readers query. Twin: pipelines/tables/linked.py
 -- those that are computed from others stand in marts/, one portable select each
 
 -- one row per cost line of every cloud

@@ -17,7 +17,7 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from scripts.delivery_targets import FolderTarget, S3Target
+from scripts.sandbox.aws.targets import FolderTarget, S3Target
 from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
@@ -135,7 +135,7 @@ def on_loopback() -> Iterator[None]:
 
 
 class FolderBucket(FolderTarget):
-    """A bucket that is a folder: a target for scripts.cur_delivery with helpers for tests."""
+    """A bucket that is a folder: a target for the sandbox of AWS, with helpers for tests."""
 
     @property
     def url(self) -> str:
@@ -190,7 +190,7 @@ class S3Bucket:
 
     @property
     def target(self) -> S3Target:
-        """For scripts.cur_delivery."""
+        """For the sandbox of AWS."""
         return S3Target(self.client, self.bucket)
 
     @property

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.normalize.schema import ShapeError
+from pipelines.tables.schema import ShapeError
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ Integers = npt.NDArray[np.int32]
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 TIME = pa.timestamp("us", tz="UTC")
-_LOOKUPS = Path(__file__).parent / "lookups"
+_LOOKUPS = Path(__file__).parents[1] / "tables" / "lookups"
 
 
 class Raw:

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize import aws, aws_focus
-from pipelines.normalize.schema import ShapeError
+from pipelines.providers.aws import focus as aws_focus
+from pipelines.providers.aws import normalize
+from pipelines.tables.schema import ShapeError
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
     CARRIED,
@@ -146,15 +147,15 @@ def test_a_usage_date_is_the_day_in_utc() -> None:
 # Deliveries of another shape.
 
 
-@pytest.mark.parametrize("name", aws.REQUIRED)
+@pytest.mark.parametrize("name", normalize.REQUIRED)
 def test_a_missing_required_column_is_named(name: str) -> None:
     raw = table([line("Usage", 1.0)]).drop_columns([name])
     with pytest.raises(ShapeError) as error:
-        aws.columns(raw.schema)
+        normalize.columns(raw.schema)
     assert str(error.value).startswith(f"Column {name} is missing (the file begins with line_item_")
     assert str(error.value).endswith("add it to the export's columns, or name another export.")
     with pytest.raises(ShapeError):
-        aws.normalize(raw, CONTEXT)
+        normalize.normalize(raw, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_a_column_of_a_wrong_type_is_named(name: str, value: object, message: st
     at = raw.schema.get_field_index(name)
     raw = raw.append_column(name, wrong) if at < 0 else raw.set_column(at, name, wrong)
     with pytest.raises(ShapeError) as error:
-        aws.normalize(raw, CONTEXT)
+        normalize.normalize(raw, CONTEXT)
     assert str(error.value).startswith(f"Column {name} is ")
     assert message in str(error.value)
     assert "load the partition again with --force" in str(error.value)
@@ -190,13 +191,13 @@ def test_a_column_that_occurs_twice_is_refused() -> None:
     raw = table([line("Usage", 1.0)])
     twice = raw.append_column("line_item_unblended_cost", pa.array([2.0]))
     with pytest.raises(ShapeError) as error:
-        aws.normalize(twice, CONTEXT)
+        normalize.normalize(twice, CONTEXT)
     assert str(error.value) == "Column line_item_unblended_cost occurs 2 times: the file is broken."
 
 
 def test_only_needed_columns_are_read() -> None:
     raw = table([ON_DEMAND | {"line_item_blended_cost": 1.0, "discount": "x"}])
-    names, encoded = aws.columns(raw.schema)
+    names, encoded = normalize.columns(raw.schema)
     assert set(raw.schema.names) - set(names) == {"line_item_blended_cost", "discount"}
     assert set(names) - set(encoded) == {
         name
@@ -207,15 +208,15 @@ def test_only_needed_columns_are_read() -> None:
         )
     }
     flat = legacy_parquet([ON_DEMAND])
-    assert "resource_tags_user_environment" in aws.columns(flat.schema)[1]
-    names, encoded = aws.columns(focus([FOCUS_ROW]).schema)
+    assert "resource_tags_user_environment" in normalize.columns(flat.schema)[1]
+    names, encoded = normalize.columns(focus([FOCUS_ROW]).schema)
     assert set(FOCUS_ROW) - set(names) == {"x_service_code", "x_usage_type"}
     assert {"tags", "charge_category"} <= set(encoded)
 
 
 def test_no_rows_are_no_rows_of_the_whole_shape() -> None:
     empty = table([ON_DEMAND]).slice(0, 0)
-    assert aws.normalize(empty, CONTEXT).shape == (0, len(ON_DEMAND_COST))
+    assert normalize.normalize(empty, CONTEXT).shape == (0, len(ON_DEMAND_COST))
     without_chunks = pa.schema(empty.schema).empty_table()
     assert normalized(without_chunks) == []
     assert MAP.equals(without_chunks.schema.field("resource_tags").type)

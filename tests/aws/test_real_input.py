@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from scripts.delivery_targets import Target
+from scripts.sandbox.aws.targets import Target
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.commands import Commands
 

@@ -19,16 +19,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.aws.contract import REQUIRED
-from pipelines.aws.deliveries import files_of
-from pipelines.aws.landing import land
 from pipelines.aws_pipeline import AwsExport, AwsSettings
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.destinations.parquet_columns import kind_of_clickhouse
-from pipelines.destinations.warehouse import connect
-from pipelines.normalize.schema import COSTS, cost_columns
-from scripts import cur_delivery, sandbox_aws
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.destinations.clickhouse.parquet_columns import kind_of_clickhouse
+from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.providers.aws.contract import REQUIRED
+from pipelines.providers.aws.deliveries import files_of
+from pipelines.providers.aws.landing import land
+from pipelines.tables.schema import COSTS, cost_columns
+from scripts.sandbox.aws import delivery, months
 from tests.core.test_normalize_lookups import lookup_rows
 from tests.support.providers.random_aws import LINES, OPTIONAL, TAG_MAPS
 from tests.support.providers.raw_aws import (
@@ -279,17 +279,17 @@ def test_a_focus_export_is_the_same(twins: Twins, raw: pa.Table) -> None:
 
 
 DELIVER: dict[str, Callable[..., object]] = {
-    "cur2": cur_delivery.deliver_cur2,
-    "legacy-csv": cur_delivery.deliver_legacy_csv,
-    "legacy-parquet": cur_delivery.deliver_legacy_parquet,
-    "focus": cur_delivery.deliver_focus,
+    "cur2": delivery.deliver_cur2,
+    "legacy-csv": delivery.deliver_legacy_csv,
+    "legacy-parquet": delivery.deliver_legacy_parquet,
+    "focus": delivery.deliver_focus,
 }
 
 
 @cache
 def october() -> list[Row]:
     """The sandbox's month: every 7th line of the frequent kinds, and all of the others."""
-    rows = sandbox_aws.line_items(PARTITION)
+    rows = months.line_items(PARTITION)
     frequent = {"Usage", "SavingsPlanCoveredUsage", "SavingsPlanNegation", "DiscountedUsage"}
     return [
         row

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.cur_delivery import deliver_cur2, deliver_focus
+from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
 from tests.support.providers.aws_months import lines

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.cur_delivery import (
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.aws.delivery import (
     deliver_cur2,
     deliver_focus,
     deliver_legacy_csv,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from scripts.tls_front import TlsFront
+from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.sandbox.clickhouse.tls_front import TlsFront
 from tests.support.clickhouse.server import Authority, Certificate, Server
 from tests.support.clickhouse.users import add_users, documented_grants, environ_of
 from tests.support.commands import Commands, Ran

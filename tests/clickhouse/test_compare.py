@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.compare import Difference, against_schema, describe
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.clickhouse.statements import statements
-from pipelines.normalize.schema import COSTS, Column
-from pipelines.normalize.shapes import published_tables
-from scripts.cur_delivery import deliver_cur2
+from pipelines.clickhouse.schema.compare import Difference, against_schema, describe
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.tables.schema import COSTS, Column
+from pipelines.tables.shapes import published_tables
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands, Ran
@@ -260,7 +260,7 @@ def test_a_user_who_may_not_create_a_database_is_told_so(
     assert scratch(config) == []
 
 
-# sql/ against normalize/schema.py.
+# sql/ against tables/schema.py.
 
 
 def test_sql_is_what_the_schema_declares(world: World) -> None:
@@ -307,7 +307,7 @@ def test_a_schema_that_sql_does_not_follow_is_seen(
 ) -> None:
     columns, expected = SCHEMAS[kind]
     found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
-    by = ", by normalize/schema.py"
+    by = ", by tables/schema.py"
     assert found == [replace(each, where=each.where + by) for each in expected]
 
 
@@ -325,7 +325,7 @@ def test_columns_that_sql_has_not_in_this_order_are_seen(
     without_tags: ClickHouseConfig, columns: list[Column], wanted: str, there: str
 ) -> None:
     found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
-    assert [each.where for each in found] == ["normalized_aws: columns, by normalize/schema.py"]
+    assert [each.where for each in found] == ["normalized_aws: columns, by tables/schema.py"]
     assert wanted in found[0].expected
     assert there in found[0].found
     assert found[0].expected != found[0].found

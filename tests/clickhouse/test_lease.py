@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.statements import quoted
-from pipelines.partitions import Busy
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.partition import Busy
 from tests.support.clickhouse.fixtures import Template
 from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
@@ -40,8 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 HOLDER = """
 import os, sys
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
 with leased(ClickHouseConfig.from_env(os.environ), "aws"):
     print("held", flush=True)
     sys.stdin.readline()

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseQueryError
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import is_current, migrate
-from pipelines.clickhouse.statements import SQL, statements
-from pipelines.partitions import Busy
+from pipelines.clickhouse.schema.migrate import is_current, migrate
+from pipelines.clickhouse.schema.statements import SQL, statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import Busy
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.clickhouse.server import Server

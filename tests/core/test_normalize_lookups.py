@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from pipelines.normalize import aws
 from tests.support.providers import oracle_aws
 
-LOOKUPS = Path(aws.__file__).parent / "lookups"
+LOOKUPS = Path(__file__).parents[2] / "pipelines" / "tables" / "lookups"
 
 
 def lookup_rows(name: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize.schema import (
+from pipelines.tables.schema import (
     COSTS,
     DELIVERIES,
     arrow_schema,
@@ -121,5 +121,5 @@ def test_the_history_of_deliveries_has_these_columns() -> None:
 
 
 def test_the_description_is_usable_without_pandas() -> None:
-    code = "import sys, pipelines.normalize.schema; sys.exit('pandas' in sys.modules)"
+    code = "import sys, pipelines.tables.schema; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

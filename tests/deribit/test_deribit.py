@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.client import Malformed
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import Asked, kind_of, parse
-from pipelines.partitions import PartitionError
-from scripts.sandbox_deribit_answers import funding, volatility
-from scripts.sandbox_deribit_server import Faults, Sandbox
-from scripts.sandbox_deribit_tape import Shape, Tape, make
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import PartitionError
+from pipelines.providers.deribit.client import Malformed
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import Asked, kind_of, parse
+from scripts.sandbox.deribit.answers import funding, volatility
+from scripts.sandbox.deribit.server import Faults, Sandbox
+from scripts.sandbox.deribit.tape import Shape, Tape, make
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import (
     FIRST,

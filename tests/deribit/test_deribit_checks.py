@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.destinations.warehouse import connect
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.destinations.clickhouse.warehouse import connect
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import FIRST, NOW, Writer

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.normalize.deribit_names import Instrument, parse
+from pipelines.providers.deribit.names import Instrument, parse
 
 JUNE = datetime(2025, 6, 30, 8, tzinfo=UTC)
 MAY = datetime(2026, 5, 9, 8, tzinfo=UTC)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
-from pipelines.deribit.market import Market
-from scripts.sandbox_deribit_server import FAULTS, Faults, Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from pipelines.providers.deribit.market import Market
+from scripts.sandbox.deribit.server import FAULTS, Faults, Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.support.providers.deribit_market import (
     FIRST,
     NOW,

@@ -20,14 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.anonymize_rules import Rule, rules_of
-from pipelines.anonymize_values import Secrets, anonymous
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.normalize.schema import Column, arrow_of, tag_key
-from pipelines.normalize.shapes import published_tables
-from pipelines.partitions import ConfigurationError
-from scripts import cur_delivery, sandbox_aws
+from pipelines.anonymize.rules import Rule, rules_of
+from pipelines.anonymize.values import Secrets, anonymous
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import ConfigurationError
+from pipelines.tables.schema import Column, arrow_of, tag_key
+from pipelines.tables.shapes import published_tables
+from scripts.sandbox.aws import delivery, months
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.published_clickhouse import environ, query
@@ -111,8 +111,8 @@ def world(
     clickhouse: ClickHouseConfig,
     tmp_path: Path,
 ) -> Iterator[CopiedWorld]:
-    rows = sandbox_aws.line_items("2026-10")[::10]
-    cur_delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
+    rows = months.line_items("2026-10")[::10]
+    delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
     commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
     commands.set({"ANONYMIZE__KEY": KEY})
     commands.well("load", "normalize", marts=True)

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.migrate import migrate
-from pipelines.destinations.warehouse import Warehouse
-from scripts import sandbox_aws
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from scripts.sandbox.aws import months
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran
@@ -97,8 +97,8 @@ def world(
 
 
 def test_ingested_months_are_the_local_mart_row_for_row(world: IngestingWorld) -> None:
-    period = sandbox_aws.PERIODS[1]
-    world.normalise_rows(period, sandbox_aws.line_items(period), files=2)
+    period = months.PERIODS[1]
+    world.normalise_rows(period, months.line_items(period), files=2)
     world.normalise("2026-10", [1.0, 2.5])
     assert world.well() == SAID.format(2, 0)
     for month in (period, "2026-10"):
@@ -110,8 +110,8 @@ def test_ingested_months_are_the_local_mart_row_for_row(world: IngestingWorld) -
 def test_ingesting_gives_what_loading_raw_gives(
     world: IngestingWorld, clickhouse: ClickHouseConfig
 ) -> None:
-    period = sandbox_aws.PERIODS[2]
-    world.normalise_rows(period, sandbox_aws.line_items(period)[::4])
+    period = months.PERIODS[2]
+    world.normalise_rows(period, months.line_items(period)[::4])
     world.well()
     other = clickhouse.with_database(f"{clickhouse.database}_raw")
     try:
@@ -405,9 +405,9 @@ class Killing:
 
         September has fewer lines in B, October has none in A.
         """
-        for data, months in zip(self.data, SIDES, strict=True):
+        for data, costs_of in zip(self.data, SIDES, strict=True):
             self.world.commands.set({"DESTINATION__FILESYSTEM__BUCKET_URL": str(data)})
-            for period, costs in months.items():
+            for period, costs in costs_of.items():
                 self.world.deliver(period, costs)
             self.world.local("load", "normalize")
             self.rows.append({period: costs for period, costs in months.items() if costs})

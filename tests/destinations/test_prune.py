@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.commands_retention import first_kept
-from pipelines.partitions import ConfigurationError
+from pipelines.cli.retention import first_kept
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.fixtures import Template
 from tests.support.commands import Commands

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.__main__ import main
+from pipelines.cli.main import main
 from tests.support.providers.aws_months import deliver
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.data_dictionary import PAGE, page
+from scripts.docs.data_dictionary import PAGE, page
 
 
 def test_the_data_dictionary_is_made_from_the_schema() -> None:

@@ -12,16 +12,17 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from pipelines.__main__ import parser
-from pipelines.clickhouse.origins import SETTINGS
-from pipelines.clickhouse.statements import statements
-from pipelines.normalize.shapes import published_tables
-from scripts import command_reference
+from pipelines.cli.main import parser
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.origins import SETTINGS
+from pipelines.tables.shapes import published_tables
+from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"]
@@ -244,7 +245,7 @@ def variables_in_use() -> set[str]:
         if path.startswith(("pipelines/", "scripts/", "tests/support/clickhouse/fixtures")):
             found.update(reading.findall(text))
     found.update(setting.variable for setting in SETTINGS.values())
-    found.update(re.findall(r"^(ETL_\w+) ", read("scripts/nightly.py"), re.MULTILINE))
+    found.update(re.findall(r"^(ETL_\w+) ", read("pipelines/cli/nightly.py"), re.MULTILINE))
     others = {"TZ", "GITHUB_OUTPUT"}  # the system's, and GitHub's
     return {name for name in found - others if not name.endswith("_")}
 
@@ -333,9 +334,12 @@ def test_every_target_is_phony() -> None:
 
 
 def test_every_script_of_the_makefile_exists() -> None:
-    scripts = set(re.findall(r"\bscripts/\w+\.(?:py|sh)", read("Makefile")))
-    assert "scripts/install.sh" in scripts
-    assert sorted(name for name in scripts if not (ROOT / name).is_file()) == []
+    files = set(re.findall(r"\bscripts/\w+\.sh", read("Makefile")))
+    modules = set(re.findall(r"-m (scripts\.\w+)", read("Makefile")))
+    assert "scripts/install.sh" in files
+    assert {"scripts.demo", "scripts.report"} <= modules
+    assert sorted(name for name in files if not (ROOT / name).is_file()) == []
+    assert sorted(name for name in modules if find_spec(name) is None) == []
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.gcp import days as planning
-from pipelines.gcp.exports import Export, chosen, named
-from pipelines.partitions import ConfigurationError, Selection
+from pipelines.core.partition import ConfigurationError, Selection
+from pipelines.providers.gcp import days as planning
+from pipelines.providers.gcp.exports import Export, chosen, named
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver
@@ -30,7 +30,7 @@ from tests.support.providers.gcp_days import (
 from tests.support.providers.raw_gcp import LINE, TABLE, credit, labels
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 DAYS = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 ALL_OF_IT = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}

@@ -21,7 +21,7 @@ from tests.support.providers.gcp_days import (
 from tests.support.providers.raw_gcp import TABLE
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 OLD = {"2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 NEW = {"2026-10-29": [5.0], "2026-10-30": [8.0, 8.0, 8.0]}

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.gcp.columns import CONTRACT
-from pipelines.normalize import gcp
-from pipelines.normalize.schema import ShapeError
-from scripts import sandbox_gcp
-from scripts.sandbox_gcp_lines import micros
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.providers.gcp import normalize
+from pipelines.providers.gcp.columns import CONTRACT
+from pipelines.tables.schema import ShapeError
+from scripts.sandbox.gcp import exports
+from scripts.sandbox.gcp.lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows
 from tests.support.providers.raw_gcp import LINE, Row, credit, labels, landed
 from tests.support.twins import FINGERPRINT, GCP, LOAD_ID, Twins, differences, on_a_database
@@ -306,16 +306,16 @@ def test_of_two_equal_tags_of_a_row_the_first_stays(twins: Twins) -> None:
 
 def test_the_whole_export_nets_to_the_micro(twins: Twins) -> None:
     """By invoice month, currency and cost type, as the generator says; no drift of floats."""
-    for name in (sandbox_gcp.DETAILED_USD, sandbox_gcp.STANDARD_CHF):
-        table = sandbox_gcp.tables(restated=True)[name]
+    for name in (exports.DETAILED_USD, exports.STANDARD_CHF):
+        table = exports.tables(restated=True)[name]
         rows = published(twins, *(row for row in table.to_pylist()))
         found: Counter[tuple[str, str, str]] = Counter()
         for row in rows:
-            pacific = row["billing_period_start"].astimezone(gcp.PACIFIC)
+            pacific = row["billing_period_start"].astimezone(normalize.PACIFIC)
             key = (f"{pacific:%Y%m}", row["billing_currency"], row["x_line_item_type"])
             found[key] += micros(row["billed_cost"])
             assert row["billed_cost"] == micros(row["billed_cost"]) / 1e6
-        assert dict(found) == sandbox_gcp.totals(table)
+        assert dict(found) == exports.totals(table)
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=4)
@@ -377,11 +377,11 @@ def test_the_twins_agree_on_random_lines(twins: Twins, rows: list[Row]) -> None:
 # Shapes.
 
 
-@pytest.mark.parametrize("missing", gcp.REQUIRED)
+@pytest.mark.parametrize("missing", normalize.REQUIRED)
 def test_a_file_without_a_required_column_is_refused_by_name(missing: str) -> None:
     raw = landed([LINE]).drop_columns([missing])
     with pytest.raises(ShapeError, match=f"^Column {missing} is missing"):
-        gcp.normalize(raw, gcp.Context("2026-10-31", "f", "l"))
+        normalize.normalize(raw, normalize.Context("2026-10-31", "f", "l"))
 
 
 @pytest.mark.parametrize("text", ["[{", "1", '["a"]', '{"a": 1}', "[],[]"])
@@ -390,7 +390,7 @@ def test_what_is_no_list_of_records_is_refused(text: str) -> None:
     at = raw.schema.get_field_index("credits")
     broken = raw.set_column(at, "credits", pa.array([text]))
     with pytest.raises(ShapeError, match=r"^Column credits must hold lists of records"):
-        gcp.normalize(broken, gcp.Context("2026-10-31", "f", "l"))
+        normalize.normalize(broken, normalize.Context("2026-10-31", "f", "l"))
 
 
 def test_the_raw_table_declares_what_is_landed(twins: Twins) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.fixtures import Template
 from tests.support.kill_harness import Harness

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.bigquery_server import BigQueryServer
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.fixtures import Template
 from tests.support.kill_harness import Harness

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from scripts.cur_delivery import deliver_cur2
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.fixtures import Template
 from tests.support.clickhouse.proxy import Proxy, When

@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.stripe import months
-from scripts.sandbox_fx import FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transaction
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.providers.stripe import months
+from scripts.sandbox.fx.server import FxServer, archive
+from scripts.sandbox.stripe.ledger import transaction
+from scripts.sandbox.stripe.server import StripeServer
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.fixtures import Template
 from tests.support.kill_harness import Harness

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts import sandbox_aws
-from scripts.cur_delivery import deliver_focus
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.aws import months
+from scripts.sandbox.aws.delivery import deliver_focus
 from tests.conftest import ROOT, FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import lines
@@ -89,15 +89,15 @@ def test_a_server_into_which_nothing_was_loaded_offends_nobody(world: CheckedWor
 
 
 def test_whole_bills_pass_every_check_on_both(world: CheckedWorld) -> None:
-    for period in sandbox_aws.PERIODS[1:3]:
-        world.delivered(period, sandbox_aws.line_items(period)[::5])
+    for period in months.PERIODS[1:3]:
+        world.delivered(period, months.line_items(period)[::5])
     world.delivered("2026-10", [])
     world.both()
     assert world.offending() == {}
 
 
 def test_a_focus_export_passes_every_check_on_both(world: CheckedWorld) -> None:
-    rows = sandbox_aws.line_items("2026-09")[::20]
+    rows = months.line_items("2026-09")[::20]
     deliver_focus(world.bucket, "", "focus", "2026-09", rows, delivered_at=NOW)
     world.both()
     assert world.offending() == {}

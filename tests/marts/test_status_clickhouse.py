@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.destinations.filesystem import configured_store
-from pipelines.destinations.warehouse import Warehouse
-from pipelines.sources import SOURCES
-from pipelines.status import Row, rows
-from scripts.cur_delivery import Delivered
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.registry import SOURCES
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.destination import configured_store
+from pipelines.marts.status import Row, rows
+from scripts.sandbox.aws.delivery import Delivered
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import lines

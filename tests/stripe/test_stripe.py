@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.partitions import PartitionError, Selection
-from pipelines.stripe import months
-from pipelines.stripe.api import RETRIES, VERSION, Api
-from pipelines.stripe.fields import SCHEMA, kept
-from pipelines.stripe.settings import StripeSettings
+from pipelines.core.partition import PartitionError, Selection
+from pipelines.providers.stripe import months
+from pipelines.providers.stripe.api import RETRIES, VERSION, Api
+from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.settings import StripeSettings
 from pipelines.stripe_pipeline import StripeLedger, fingerprint
-from scripts.sandbox_stripe import KEY, PATHS, Fault, StripeServer
-from scripts.sandbox_stripe_ledger import transaction, transactions
+from scripts.sandbox.stripe.ledger import transaction, transactions
+from scripts.sandbox.stripe.server import KEY, PATHS, Fault, StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import (
     NOW,

@@ -12,12 +12,12 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.partitions import PartitionError
-from pipelines.stripe.objects import FIELDS, Listing
-from scripts.sandbox_stripe import KEY, StripeServer
-from scripts.sandbox_stripe_ledger import transactions
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import PartitionError
+from pipelines.providers.stripe.objects import FIELDS, Listing
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import KEY, StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import NOW, TODAY, official_objects, rows, served
 from tests.support.published_clickhouse import environ, query

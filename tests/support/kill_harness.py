@@ -94,10 +94,12 @@ def _serve() -> None:
     from dlt.common.configuration.container import Container
     from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-    from pipelines import __main__ as ours
-    from pipelines import commands_clickhouse, marts  # noqa: F401 (the command itself imports late)
-    from pipelines.destinations import clickhouse  # noqa: F401 (the same)
-    from pipelines.sources import tables
+    # imported before the fork, since the commands themselves import late
+    from pipelines.cli import clickhouse as commands_clickhouse  # noqa: F401
+    from pipelines.cli import main as ours
+    from pipelines.core.registry import tables
+    from pipelines.destinations.clickhouse import destination  # noqa: F401
+    from pipelines.marts import compute  # noqa: F401
 
     for entry in tables():
         entry.checked()  # imports its module and its client library

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support import published, published_clickhouse
 from tests.support.clickhouse.fixtures import Template
 from tests.support.clickhouse.proxy import Proxy, Victim

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.cur_delivery import Delivered, deliver_cur2
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands, Ran
 from tests.support.providers.aws_months import lines

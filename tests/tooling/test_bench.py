@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import bench, bench_cur, bench_figures
-from scripts.bench_bucket import Shape, bill, export
-from scripts.bench_figures import Figure, Section
-from scripts.bench_process import BenchError, Ran, run
-from scripts.cur_columns import CUR2_COLUMNS, column_type
+from scripts.bench import __main__ as bench
+from scripts.bench import figures as bench_figures
+from scripts.bench.data import cur
+from scripts.bench.data.bucket import Shape, bill, export
+from scripts.bench.figures import Figure, Section
+from scripts.bench.process import BenchError, Ran, run
+from scripts.sandbox.aws.columns import CUR2_COLUMNS, column_type
 from tests.conftest import ROOT
 
 #: section: its figures; those with a limit say which
@@ -104,15 +106,17 @@ def limit(figure: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def made(folder: Path, *options: str) -> list[Path]:
-    assert bench_cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
+    assert cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
     return sorted((folder / "2026-10").glob("*.parquet"))
 
 
 def bench_of(home: Path, *arguments: str) -> dict[str, Any]:
     """What a small bench of the sections that are named prints, or of every section."""
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), *arguments]
+    command = [sys.executable, "-m", "scripts.bench", *arguments]
     options = ["--json", "--rounds", "1", "--home", str(home)]
-    ran = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     document: dict[str, Any] = json.loads(ran.stdout)
     figures = [figure for section in document["sections"] for figure in section["figures"]]

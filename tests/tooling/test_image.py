@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.published_clickhouse import environ
 from tests.support.workflow_steps import ROOT, workflow
 

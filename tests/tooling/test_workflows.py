@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.sources import SOURCES
-from scripts import cur_delivery, sandbox_aws
-from scripts.bigquery_server import BigQueryServer
-from scripts.nightly import with_role
-from scripts.sandbox_fx import FxServer, archive
+from pipelines.cli.nightly import with_role
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.registry import SOURCES
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.fx.server import FxServer, archive
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.published_clickhouse import environ
@@ -267,9 +267,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
 
 @pytest.fixture
 def night(s3: S3Bucket, server: tuple[Server, Path], tmp_path: Path) -> Iterator[Night]:
-    for period in sandbox_aws.PERIODS[-2:]:
-        rows = sandbox_aws.line_items(period)[::20]
-        cur_delivery.deliver_cur2(s3.target, "", "daily", period, rows)
+    for period in months.PERIODS[-2:]:
+        rows = months.line_items(period)[::20]
+        delivery.deliver_cur2(s3.target, "", "daily", period, rows)
     made, ca = server
     yield Night(s3, made, ca, tmp_path)
     with ClickHouseManager(made.config()) as manager:
@@ -285,14 +285,14 @@ def test_the_steps_load_check_and_summarise(night: Night) -> None:
     assert job.ran["Verdict"] == "All is well.\n"
     assert job.outputs() == {"failed": ""}
     counts = night.costs()
-    assert [period for period, _ in counts] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in counts] == list(months.PERIODS[-2:])
     row = re.search(r"^\| aws \| (.*) \|$", job.summary(), re.MULTILINE)
     assert row is not None
     run, partitions, rows, billed, newest, seconds = row[1].split(" | ")
     assert (run, partitions) == ("2 loaded, 0 unchanged, 0 failed", "2")
     assert int(rows.replace(",", "")) >= sum(count for _, count in counts)
     assert re.fullmatch(r"-?[\d,]+\.\d\d USD", billed)
-    assert newest == sandbox_aws.PERIODS[-1]
+    assert newest == months.PERIODS[-1]
     assert float(seconds) > 0
     assert re.search(r"^Checks: \d+ checks, 0 failed$", job.summary(), re.MULTILINE)
 
@@ -311,7 +311,7 @@ def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys
     assert re.findall(r"^\| (\w+) \| (\d+) loaded", job.summary(), re.MULTILINE) == [
         ("aws", "2"), ("fx", "2")
     ]  # fmt: skip
-    assert [period for period, _ in night.costs()] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in night.costs()] == list(months.PERIODS[-2:])
     night.environ = {}
     job = night.run(**keys, **role)
     assert job.outputs() == {"failed": "aws"}
@@ -328,8 +328,8 @@ def test_where_aws_finds_its_own_way_a_role_is_left_to_it(by: str) -> None:
 
 @pytest.mark.thorough
 def test_inputs_choose_what_is_loaded(night: Night) -> None:
-    assert night.run(inputs_from=sandbox_aws.PERIODS[-1]).failed is False
-    assert [period for period, _ in night.costs()] == [sandbox_aws.PERIODS[-1]]
+    assert night.run(inputs_from=months.PERIODS[-1]).failed is False
+    assert [period for period, _ in night.costs()] == [months.PERIODS[-1]]
     job = night.run(inputs_words="aws", inputs_force="true", inputs_include_normalized="true")
     assert job.failed is False, job.ran
     assert "aws: 2 loaded, 0 unchanged, 0 failed" in job.ran["Load aws"]
@@ -384,7 +384,7 @@ class Elsewhere:
 
     def run(self) -> tuple[int, str, str]:
         """The night's status, its last line and its row of the summary."""
-        command = [sys.executable, "scripts/nightly.py", "run"]
+        command = [sys.executable, "-m", "scripts.nightly", "run"]
         ran = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True)
         self.said = ran.stdout
         lines = ran.stdout.splitlines()
@@ -393,8 +393,8 @@ class Elsewhere:
 
     def deliver(self, period: str, at: datetime, leave_out: int = 0) -> None:
         """A month as AWS writes it, without its first lines."""
-        rows = sandbox_aws.line_items(period)[::50][leave_out:]
-        cur_delivery.deliver_cur2(self.bucket, "", "daily", period, rows, delivered_at=at)
+        rows = months.line_items(period)[::50][leave_out:]
+        delivery.deliver_cur2(self.bucket, "", "daily", period, rows, delivered_at=at)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import migrate, version
-from pipelines.clickhouse.statements import quoted
+from pipelines.clickhouse.schema.migrate import migrate, version
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 from tests.support.clickhouse.server import Server
 
 #: As the project's configuration says, of which every test has a copy.

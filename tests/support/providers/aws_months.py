@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.cur_delivery import deliver_cur2
+from scripts.sandbox.aws.delivery import deliver_cur2
 
 
 def lines(period: str, costs: list[float], prefix: str = "line") -> list[dict[str, Any]]:

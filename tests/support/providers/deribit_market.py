@@ -9,12 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.deribit.days import Day
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import kind_of
-from pipelines.deribit.settings import DeribitSettings
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import DAY, Instrument, Tape
+from pipelines.providers.deribit.days import Day
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import kind_of
+from pipelines.providers.deribit.settings import DeribitSettings
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import DAY, Instrument, Tape
 
 FIRST = date(2026, 11, 20)
 
@@ -147,8 +147,8 @@ class Writer:
 
 def day_of(market: Market, settings: DeribitSettings, day: date, currency: str = "BTC") -> Day:
     """Read one day by itself."""
-    from pipelines.deribit.days import read_day
-    from pipelines.deribit.sweep import day_span
+    from pipelines.providers.deribit.days import read_day
+    from pipelines.providers.deribit.sweep import day_span
 
     span: Span = day_span(at(day), milliseconds(market.now()))
     return read_day(market, settings, currency, span, market.now(), {}, lambda rows: None)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scripts.sandbox_gcp_schema import DETAILED, PARTITION_TIME, STANDARD
+from scripts.sandbox.gcp.schema import DETAILED, PARTITION_TIME, STANDARD
 from tests.support.providers.raw_gcp import LINE, TABLE, Row
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 STANDARD_TABLE = TABLE.replace("_resource", "")
 OTHER_TABLE = "example-billing.billing_export.gcp_billing_export_v1_0F1E2D_3C4B5A_697887"

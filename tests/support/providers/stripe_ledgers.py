@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from scripts.sandbox_fx import FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transaction
+from scripts.sandbox.fx.server import FxServer, archive
+from scripts.sandbox.stripe.ledger import transaction
+from scripts.sandbox.stripe.server import StripeServer
 from tests.conftest import ROOT
 from tests.support.commands import Commands
 

@@ -1,0 +1,65 @@
+"""`prune`: keep so many months, remove older partitions of raw and normalised. Dry by default."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
+from pipelines.core.partition import ConfigurationError, now
+from pipelines.core.registry import Word
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.store import Store
+from pipelines.destinations.retention import doomed, prune
+
+log = logging.getLogger(__name__)
+
+
+def first_kept(keep: Sequence[str], at: datetime) -> str:
+    """The first month that is kept: `13` or `13 months` are the month of `at` and the 12 before.
+
+    Raises ConfigurationError for anything else.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,3})( months?)?", " ".join(keep))
+    if not found:
+        raise ConfigurationError(
+            f"--keep {' '.join(keep)} is no number of months. Write --keep 13 or "
+            "--keep 13 months, with the sources before it: prune aws --keep 13 months"
+        )
+    months = at.year * 12 + at.month - 1 - (int(found[1]) - 1)
+    return f"{months // 12:04d}-{months % 12 + 1:02d}"
+
+
+def run(
+    options: argparse.Namespace, entries: Sequence[Word], destination: Store | Warehouse
+) -> int:
+    """Show what goes, and with --yes remove it."""
+    first = first_kept(options.keep, now())
+    for entry in entries:
+        word, retention = entry.place.word, destination.retention(entry.place)
+        if (entry.chosen_by or not options.words) and not retention.partitions():
+            continue  # a source that is not used, or a table that was never chosen
+        if entry.looked_up:
+            say(f"{word}: all is kept, since rows of any month look it up")
+            continue
+        if not options.yes:
+            going = doomed(retention, first)
+            kept = len(retention.partitions()) - len(going)
+            if going:
+                rows = [(key,) for key in going]
+                out.print(tables.table(f"{word}: nothing is changed", ("would remove",), rows))
+            say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
+            continue
+        with destination.locked(word):
+            destination.recover(entry.place)
+            gone = prune(retention, first)
+            for key in gone:
+                log.info("%s %s: removed", word, key)
+            say(f"{word}: {len(gone)} removed, {len(retention.partitions())} kept, from {first} on")
+    if not options.yes:
+        say("Nothing was changed. --yes removes them; the history in deliveries stays.")
+    return 0

@@ -1,0 +1,152 @@
+"""A normalised table made anew from raw by the rules as they are now, while readers read the old.
+
+It is filled beside the old one, partition by partition, and exchanged with it in one step. Only
+then do the views change: whoever finds a view of old finds a table to rebuild, so that a killed
+rebuild is done again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from uuid import uuid4
+
+from pipelines.clickhouse.schema.definitions import create_as, definition
+from pipelines.clickhouse.schema.statements import Statement
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
+
+_VIEW = re.compile(r"materialized view if not exists (\w+) to (\w+) as\s", re.IGNORECASE)
+_TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
+_UNKNOWN_TABLE = 60
+_STORED = """
+select name, as_select, create_table_query from system.tables
+where database = currentDatabase() and engine = 'MaterializedView'
+    and startsWith(name, 'normalize_')
+"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A materialized view: the table that it feeds, and by which select."""
+
+    name: str
+    target: str
+    select: str
+
+    @classmethod
+    def of(cls, statement: Statement) -> Rule:
+        """Raises ValueError for a view that is not written the way that all of ours are."""
+        found = _VIEW.search(statement.text)
+        if not found:
+            raise ValueError(
+                f"{statement.file}, {statement.name}: write it as "
+                "`create materialized view if not exists … to … as`"
+            )
+        return cls(statement.name, found[2], statement.text[found.end() :])
+
+
+def stored_rules(manager: ClickHouseManager) -> dict[str, Rule]:
+    """The rules that the database applies now, by name, as the server writes them down."""
+    found = {}
+    for name, select, query in manager.execute(_STORED):
+        target = _TO.search(query)
+        found[name] = Rule(name, target[1] if target else "", select)
+    return found
+
+
+class Rebuild:
+    """Rebuilding the normalised tables of one database."""
+
+    def __init__(
+        self, manager: ClickHouseManager, tables: Mapping[str, str], rules: Sequence[Rule]
+    ) -> None:
+        self.manager, self.tables, self.rules = manager, tables, rules
+
+    def changed(self, stored: Mapping[str, Rule]) -> set[str]:
+        """The tables that other rules feed than `stored`."""
+        if not stored:  # an empty database; or its views are all gone, and they are made after it
+            return set(self.tables) & {rule.target for rule in self.rules}
+        wanted = {(rule.name, rule.target, self._as_stored(rule.select)) for rule in self.rules}
+        have = {(rule.name, rule.target, rule.select) for rule in stored.values()}
+        return {target for _, target, _ in wanted ^ have if target in self.tables}
+
+    def run(self, table: str, stored: Mapping[str, Rule]) -> None:
+        """Raises Busy while the word whose table it is is loaded: what it publishes would go."""
+        rules = [rule for rule in self.rules if rule.target == table]
+        with ExitStack() as leases:
+            leases.enter_context(leased(self.manager.config, table.removeprefix("normalized_")))
+            fresh = create_as(self.manager, self.tables[table], table)
+            for rule in rules:
+                self._fill(fresh, rule.select)
+            self._keep_ingested(table, fresh, {self._raw_of(rule.select) for rule in rules})
+            self.manager.execute(f"exchange tables {table} and {fresh}")
+            for rule in rules:
+                if rule.name in stored:
+                    self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
+            self.manager.execute(f"drop table {fresh} sync")
+
+    def refresh(self, stored: Mapping[str, Rule]) -> None:
+        """Let the views' own columns follow a type of raw that changed."""
+        for rule in self.rules:
+            if rule.name in stored and self._columns(rule.name) != self._columns(
+                f"({rule.select})"
+            ):
+                self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
+
+    def _columns(self, what: str) -> list[tuple[str, str]]:
+        return [(row[0], row[1]) for row in self.manager.execute(f"describe {what}")]
+
+    def _fill(self, table: str, select: str) -> None:
+        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({select})"))
+        raw = self._raw_of(select)
+        partitions = self.manager.execute(
+            "select distinct partition_id from system.parts where database = currentDatabase() "
+            "and table = %(raw)s and active",
+            {"raw": raw},
+        )
+        for (partition,) in sorted(partitions):
+            one = f"(select * from {raw} where _partition_id = {quoted(partition)})"
+            source = re.sub(rf"\bfrom {raw}\b", f"from {one}", select)
+            self.manager.execute(f"insert into {table} ({columns}) {source}")
+
+    def _keep_ingested(self, table: str, fresh: str, raws: set[str]) -> None:
+        """Partitions that came normalised have no raw to be made of anew: they move as they are."""
+        have = definition(self.manager, table).columns
+        shared = ", ".join(f"`{n}`" for n in definition(self.manager, fresh).columns if n in have)
+        in_raw = " ".join(
+            f"and x_partition not in (select toString({self._partition_key(raw)}) from {raw})"
+            for raw in sorted(raws)
+        )
+        self.manager.execute(
+            f"insert into {fresh} ({shared}) select {shared} from {table} where true {in_raw}"
+        )
+
+    def _partition_key(self, raw: str) -> str:
+        return definition(self.manager, raw).keys[1]
+
+    def _raw_of(self, select: str) -> str:
+        for name in self.tables:
+            if re.search(rf"\bfrom {name}\b", select):
+                return name
+        raise ClickHouseQueryError(f"No table of sql/ stands in: {select[:80]}")
+
+    def _as_stored(self, select: str) -> str:
+        """A select as the server would write it down; '' when it reads what is not there."""
+        scratch = f"_probe_{uuid4().hex[:8]}"
+        try:
+            self.manager.execute(f"create view {scratch} as {select}")
+        except ClickHouseQueryError as error:
+            if error.code != _UNKNOWN_TABLE:
+                raise
+            return ""
+        try:
+            sql = "select as_select from system.tables where database = currentDatabase()"
+            rows = self.manager.execute(f"{sql} and name = %(name)s", {"name": scratch})
+            return str(rows[0][0])
+        finally:
+            self.manager.execute(f"drop view if exists {scratch}")

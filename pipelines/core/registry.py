@@ -1,0 +1,230 @@
+"""The registry: every source by its word. A new source is one line in SOURCES.
+
+A source's module is imported when it is asked for: a run of one source does not wait for the
+clients of the others. Each offers `connect()`, `source` (its dlt source) and `CHECKED` (the raw
+columns that sql/checks reads).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import dlt
+import pyarrow as pa
+
+from pipelines import ingest_normalized_pipeline
+from pipelines.core.partition import ConfigurationError, Partition, Selection
+from pipelines.destinations.filesystem.store import Store
+from pipelines.destinations.layout import Place
+from pipelines.ingest_normalized_pipeline import NormalizedFiles
+
+
+class Provider(Protocol):
+    """What a source's `connect()` returns."""
+
+    def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
+        """Every partition as the provider has it now, oldest first.
+
+        `published` are the fingerprints that are current at the destination. What `selection`
+        leaves out need not be listed.
+        """
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """A provider that can say what reading costs before it does."""
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """One line for people: what loading these partitions would scan and cost."""
+
+
+Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
+"""A dlt source: of a provider, a partition, the folder to land it in, and who hears of progress."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One source: where its tables lie, how to see what it has, how to land a partition.
+
+    `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
+    section of the configuration; it is in use when one of them is set, or when it needs none.
+    `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
+    `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
+    `chosen_by` is a key of the configuration: it is loaded when that list names the table.
+    """
+
+    place: Place
+    connect: Callable[[], Provider]
+    source: Land
+    checked: Callable[[], pa.Schema] = lambda: pa.schema([])
+    published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
+    listed: bool = True  # whether `connect` lists the provider, and not our own files
+    more: tuple[Word, ...] = ()
+    needs: tuple[str, ...] = ()
+    looked_up: bool = False
+    unit: str = "rows"
+    chosen_by: str = ""
+
+
+def _noted(destination: Any, place: Place) -> Mapping[str, str]:
+    """What is published, and with '' what a listing showed that is not: it is to be planned too."""
+    noted = {row["partition"]: "" for row in destination.provider(place)}
+    return noted | dict(destination.published(place))
+
+
+def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
+    def its() -> Any:
+        return import_module(f"pipelines.{module}")
+
+    return Word(
+        place=place,
+        connect=lambda: its().connect(),
+        source=lambda *arguments: its().source(*arguments),
+        checked=lambda: its().CHECKED,
+        more=more,
+        **options,
+    )
+
+
+SOURCES: Mapping[str, Word] = {
+    "aws": _word(
+        "aws_pipeline",
+        Place("aws", "aws_costs", "cur", "billing_period"),
+        needs=("bucket_url",),
+        unit="bytes",
+    ),
+    "gcp": _word(
+        "google_bq_incremental_pipeline",
+        Place("gcp", "gcp_costs", "billing_export", "export_date"),
+        published=_noted,
+        needs=("datasets", "tables"),
+    ),
+    "stripe": _word(
+        "stripe_pipeline",
+        Place("stripe", "stripe", "balance_transactions", "created_month"),
+        *(
+            _word(
+                f"providers.stripe.{module}",
+                Place(f"stripe_{table}", "stripe", table, column, True),
+                chosen_by="sources.stripe.objects",
+                looked_up=column == "listing",
+            )
+            for module, table, column in (
+                ("balance", "balances", "read_date"),
+                ("products", "products", "listing"),
+                ("prices", "prices", "listing"),
+                ("subscriptions", "subscriptions", "listing"),
+                ("invoices", "invoices", "listing"),
+            )
+        ),
+        needs=("stripe_secret_key", "accounts"),
+    ),
+    "fx": _word(
+        "fx_pipeline",
+        Place("fx", "fx", "ecb_rates", "rate_year"),
+        needs=("url",),
+        looked_up=True,
+    ),
+    "deribit": _word(
+        "deribit_pipeline",
+        Place("deribit", "deribit", "trades", "trade_date"),
+        *(
+            _word(
+                f"providers.deribit.reference.{table}",
+                Place(f"deribit_{table}", "deribit", table, column, True),
+            )
+            for table, column in (
+                ("instruments", "listing"),
+                ("volatility_index", "month"),
+                ("funding_rates", "month"),
+            )
+        ),
+        needs=("currencies",),
+        unit="trades",
+    ),
+}
+
+
+def normalizer(word: str) -> Any:
+    """The module that turns a source's raw rows into its published shape; it imports pandas."""
+    return import_module(f"pipelines.providers.{word}.normalize")
+
+
+def examiner(word: str) -> Any:
+    """The module that examines a source for `doctor`."""
+    return import_module(f"pipelines.providers.{word}.doctor")
+
+
+def words(names: Iterable[str]) -> list[str]:
+    """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
+    wanted = list(dict.fromkeys(names)) or list(SOURCES)
+    if unknown := [word for word in wanted if word not in SOURCES]:
+        raise ConfigurationError(
+            f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
+        )
+    return wanted
+
+
+def in_use(names: Iterable[str]) -> list[str]:
+    """The given words, or all that are configured."""
+    given = list(names)
+    return [word for word in words(given) if given or is_configured(word)]
+
+
+def to_load(names: Iterable[str]) -> list[str]:
+    """The same. Raises ConfigurationError when there is none."""
+    if found := in_use(names):
+        return found
+    ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
+    raise ConfigurationError(f"No source is configured. Set {ways}. See .dlt/config.toml.")
+
+
+def is_configured(word: str) -> bool:
+    """Whether any key that the source needs is set."""
+    needs = [f"sources.{word}.{key}" for key in SOURCES[word].needs]
+    places: tuple[Any, ...] = (dlt.config, dlt.secrets)
+    return not needs or any(place.get(key) for place in places for key in needs)
+
+
+def how_to_configure(word: str) -> str:
+    """Which variables put a source to use."""
+    return " or ".join(f"SOURCES__{word.upper()}__{key.upper()}" for key in SOURCES[word].needs)
+
+
+def tables() -> list[Word]:
+    """Every raw table of every source."""
+    return [each for word in SOURCES.values() for each in (word, *word.more)]
+
+
+def to_read(word: str) -> list[Word]:
+    """The raw tables of a word that a load reads: its own, and of the others those chosen."""
+    entry = SOURCES[word]
+    return [entry, *(each for each in entry.more if _is_chosen(each))]
+
+
+def _is_chosen(entry: Word) -> bool:
+    if not entry.chosen_by:
+        return True
+    names = dlt.config.get(entry.chosen_by, list) or []
+    known = [each.place.table for each in SOURCES[entry.place.dataset].more]
+    if unknown := [str(name) for name in names if name not in known]:
+        raise ConfigurationError(
+            f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."
+        )
+    return entry.place.table in names
+
+
+def ingestion(word: str, store: Store) -> Word:
+    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    place = SOURCES[word].place
+    return Word(
+        place=place,
+        connect=lambda: NormalizedFiles(store, place),
+        source=ingest_normalized_pipeline.normalized,
+        published=lambda destination, place: destination.ingested(place),
+        listed=False,
+    )

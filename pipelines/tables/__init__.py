@@ -1,0 +1,1 @@
+"""What is published: tables, columns, and the lookups that both twins read."""
