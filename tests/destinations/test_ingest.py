@@ -410,7 +410,7 @@ class Killing:
             for period, costs in costs_of.items():
                 self.world.deliver(period, costs)
             self.world.local("load", "normalize")
-            self.rows.append({period: costs for period, costs in months.items() if costs})
+            self.rows.append({period: costs for period, costs in costs_of.items() if costs})
         variables = environ(self.proxy.config, self.world.bucket.root)
         self.environ = os.environ | variables | {"DLT_DATA_DIR": str(self.dlt)}
         for side in (A, B, A):
