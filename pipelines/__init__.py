@@ -20,3 +20,5 @@ clickhouse/     server/: where it is, one connection to it, one loader per word;
                 says, made so or compared
 tables/         what is published: the shapes, and the lookups that both twins read
 """
+
+__version__ = "0.2.0"

@@ -6,7 +6,6 @@ again when its rates are not those that are published: of old years that is neve
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -19,6 +18,7 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.extract import DltResource
 
+from pipelines.core.digests import hex_digest
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.partition import ALL, Partition, Selection, carried
 from pipelines.providers.fx.ecb import SCHEMA, Row, download, years
@@ -110,7 +110,4 @@ def deliveries(
 
 def fingerprint(rows: list[Row]) -> str:
     """32 hex digits over the rates."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update("\t".join(map(str, row)).encode() + b"\n")
-    return digest.hexdigest()[:32]
+    return hex_digest("\t".join(map(str, row)) + "\n" for row in rows)

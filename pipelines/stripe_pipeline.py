@@ -7,7 +7,6 @@ only when their content changed. Older months are final; they are read once, or 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import logging
@@ -22,6 +21,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from pipelines.core import months
+from pipelines.core.digests import hex_digest
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.partition import (
     ALL,
@@ -33,9 +34,9 @@ from pipelines.core.partition import (
     carried,
     now,
 )
-from pipelines.providers.stripe import months
-from pipelines.providers.stripe.api import Api
+from pipelines.providers.stripe.api import LEDGER, Api
 from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
+from pipelines.providers.stripe.months import first_month, oldest_read_again
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
 __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "source"]
@@ -43,7 +44,6 @@ __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connec
 log = logging.getLogger(__name__)
 
 CHECKED = SCHEMA
-_PATH = "/v1/balance_transactions"
 
 
 class StripeLedger:
@@ -69,8 +69,8 @@ class StripeLedger:
         """
         self.published, self.force = published, selection.force
         today = self._clock()
-        last, young = months.month_of(today), months.oldest_read_again(today, self._lookback)
-        firsts = [months.first_month(_has_before(api), last, published) for api in self.apis]
+        last, young = months.month_of(today), oldest_read_again(today, self._lookback)
+        firsts = [first_month(api.has_transaction_before, last, published) for api in self.apis]
         first = min((found for found in firsts if found), default=None)
         if first is None:
             return []
@@ -140,10 +140,7 @@ def deliveries(
 
 def fingerprint(rows: Iterable[Row]) -> str:
     """32 hex digits over the content of sorted rows: equal rows, equal fingerprint."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps([row[name] for name in SCHEMA.names]).encode() + b"\n")
-    return digest.hexdigest()[:32]
+    return hex_digest(json.dumps([row[name] for name in SCHEMA.names]) + "\n" for row in rows)
 
 
 def _rows(
@@ -151,7 +148,7 @@ def _rows(
 ) -> dict[tuple[str, str], Row]:
     """The rows of an account in [start, end), by account and id."""
     found = {}
-    for each in api.rows(_PATH, created={"gte": start, "lt": end}):
+    for each in api.rows(LEDGER, created={"gte": start, "lt": end}):
         row = kept(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
@@ -167,13 +164,6 @@ def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
     """[start, end) in so many parts of whole seconds: they are paged through side by side."""
     cuts = [start + (end - start) * n // count for n in range(count + 1)]
     return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
-
-
-def _has_before(api: Api) -> Callable[[int], bool]:
-    def has_before(instant: int) -> bool:
-        return bool(api.get(_PATH, limit=1, created={"lt": instant}).get("data"))
-
-    return has_before
 
 
 def _tables(rows: list[Row]) -> Iterator[pa.Table]:

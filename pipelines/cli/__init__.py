@@ -1,1 +1,1 @@
-"""The commands: what people type, and what they see."""
+"""The commands, one module per group. `__main__` imports only the one that runs."""

@@ -16,9 +16,10 @@ Commands = Mapping[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Op
 """By name: what runs it, its help, its options."""
 
 
-def options_of(commands: Commands, description: str) -> argparse.ArgumentParser:
+def options_of(commands: Commands, description: str, version: str) -> argparse.ArgumentParser:
     """The parser of every command and option."""
     made = argparse.ArgumentParser(prog="python -m pipelines", description=description)
+    made.add_argument("--version", action="version", version=version)
     subparsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (function, help_text, options) in commands.items():
         command = subparsers.add_parser(name, help=help_text, description=help_text)

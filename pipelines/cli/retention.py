@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pipelines.cli import tables
 from pipelines.cli.console import out, say
+from pipelines.cli.destination import open_destination
+from pipelines.core import months
 from pipelines.core.partition import ConfigurationError, now
-from pipelines.core.registry import Word
+from pipelines.core.registry import SOURCES, Word, words
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.retention import doomed, prune
+from pipelines.marts import compute
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +33,23 @@ def first_kept(keep: Sequence[str], at: datetime) -> str:
             f"--keep {' '.join(keep)} is no number of months. Write --keep 13 or "
             "--keep 13 months, with the sources before it: prune aws --keep 13 months"
         )
-    months = at.year * 12 + at.month - 1 - (int(found[1]) - 1)
-    return f"{months // 12:04d}-{months % 12 + 1:02d}"
+    return months.after(months.month_of(at), 1 - int(found[1]))
 
 
-def run(
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Show what goes, and with --yes remove it; the local marts then follow."""
+    sources = [SOURCES[word] for word in words(options.words)]
+    entries = [each for source in sources for each in (source, *source.more)]
+    destination = open_destination(options, environ, migrated=options.yes)
+    status = _prune(options, entries, destination)
+    if options.yes and isinstance(destination, Store):
+        compute.compute(destination)
+    return status
+
+
+def _prune(
     options: argparse.Namespace, entries: Sequence[Word], destination: Store | Warehouse
 ) -> int:
-    """Show what goes, and with --yes remove it."""
     first = first_kept(options.keep, now())
     for entry in entries:
         word, retention = entry.place.word, destination.retention(entry.place)

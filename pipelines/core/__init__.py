@@ -1,1 +1,1 @@
-"""What every source and every destination has in common."""
+"""What every part may import: sizes, months, digests. Knows no source and no destination."""

@@ -1,16 +1,17 @@
 """What source, load and destination tell each other: a partition, its delivery, and a user's error.
 
-A leaf: it imports nothing of ours, so that every other module may import it.
+A leaf: of ours it imports only core, so that every other module may import it.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pipelines.core.digests import hex_digest
 
 
 class UserError(Exception):
@@ -147,10 +148,7 @@ class Progress:
 
 def fingerprint(parts: Iterable[tuple[str, str, int]]) -> str:
     """32 hex digits over (name, ETag, size), independent of their order."""
-    digest = hashlib.sha256()
-    for name, etag, size in sorted(parts):
-        digest.update(f"{name}\t{etag}\t{size}\n".encode())
-    return digest.hexdigest()[:32]
+    return hex_digest(f"{name}\t{etag}\t{size}\n" for name, etag, size in sorted(parts))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

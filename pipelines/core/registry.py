@@ -90,6 +90,22 @@ def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
     )
 
 
+def _stripe_list(table: str) -> Word:
+    """A list of Stripe's objects; providers/stripe/objects.py has the columns of each."""
+
+    def listing() -> Any:
+        return import_module("pipelines.providers.stripe.objects").Listing(table)
+
+    return Word(
+        place=Place(f"stripe_{table}", "stripe", table, "listing", True),
+        connect=lambda: listing().connect(),
+        source=lambda *arguments: listing().source(*arguments),
+        checked=lambda: listing().schema,
+        chosen_by="sources.stripe.objects",
+        looked_up=True,
+    )
+
+
 SOURCES: Mapping[str, Word] = {
     "aws": _word(
         "aws_pipeline",
@@ -106,21 +122,12 @@ SOURCES: Mapping[str, Word] = {
     "stripe": _word(
         "stripe_pipeline",
         Place("stripe", "stripe", "balance_transactions", "created_month"),
-        *(
-            _word(
-                f"providers.stripe.{module}",
-                Place(f"stripe_{table}", "stripe", table, column, True),
-                chosen_by="sources.stripe.objects",
-                looked_up=column == "listing",
-            )
-            for module, table, column in (
-                ("balance", "balances", "read_date"),
-                ("products", "products", "listing"),
-                ("prices", "prices", "listing"),
-                ("subscriptions", "subscriptions", "listing"),
-                ("invoices", "invoices", "listing"),
-            )
+        _word(
+            "stripe.balance",
+            Place("stripe_balances", "stripe", "balances", "read_date", True),
+            chosen_by="sources.stripe.objects",
         ),
+        *map(_stripe_list, ("products", "prices", "subscriptions", "invoices")),
         needs=("stripe_secret_key", "accounts"),
     ),
     "fx": _word(

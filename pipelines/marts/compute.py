@@ -8,7 +8,6 @@ each, and only those of changed partitions are computed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
 from pipelines.core import workdir
+from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
 from pipelines.core.partition import now
 from pipelines.core.registry import SOURCES
@@ -112,7 +112,7 @@ def _listing(store: Store, pattern: str) -> str:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    return hex_digest([json.dumps(parts)])
 
 
 def _inputs(store: Store, path: str) -> str:

@@ -6,13 +6,15 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.core.partition import Delivery, Selection
 from pipelines.core.text import age, size
-from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
+
+if TYPE_CHECKING:
+    from pipelines.destinations.clickhouse.warehouse import Warehouse
 
 COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
            "delivered at (UTC)", "loaded at (UTC)", "age", "restated", "state")  # fmt: skip
@@ -49,9 +51,9 @@ class Row:
 
 def rows(place: Place, destination: Store | Warehouse) -> list[Row]:
     """One Row per loaded partition of a word, by key."""
-    if isinstance(destination, Warehouse):
-        return _rows_of_warehouse(place, destination)
-    return _rows_of_store(place, destination)
+    if isinstance(destination, Store):
+        return _rows_of_store(place, destination)
+    return _rows_of_warehouse(place, destination)
 
 
 _PARTITIONS = """

@@ -8,7 +8,6 @@ that (mart, history) is made good by the next one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import pyarrow as pa
 
+from pipelines.core.digests import hex_digest
 from pipelines.core.partition import (
     ConfigurationError,
     Delivery,
@@ -67,7 +67,7 @@ def tag_columns() -> tuple[str, ...]:
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
     text = json.dumps([word, RULES[word], list(keys)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hex_digest([text], 16)
 
 
 def normalize(

@@ -2,10 +2,11 @@
 
     python -m scripts.bench [SECTION …] [--rows 2000000] [--json] [--strict]
 
-Sections: load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp, stripe,
-deribit and partitions. One generated bill of 63 columns serves all but these last four; it is made
-once and kept in .bench/. What is compared runs on the same files and disk, in turns, with the files
-in the page cache. Limits are meant for the full size on a machine that does nothing else.
+Sections: startup, load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp,
+stripe, deribit and partitions. One generated bill of 63 columns serves load to unchanged and
+clickhouse; it is made once and kept in .bench/. What is compared runs on the same files and disk,
+in turns, with the files in the page cache. Limits are meant for the full size on a machine that
+does nothing else.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from rich.console import Console
 from scripts.bench.figures import Section, document, machine, table
 from scripts.bench.process import ROOT, BenchError
 from scripts.bench.runs import Bench
-from scripts.bench.sections import clickhouse, deribit, gcp, local, partitions, stripe
+from scripts.bench.sections import clickhouse, deribit, gcp, local, partitions, startup, stripe
 
 FULL = 2_000_000
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
+    "startup": startup.startup,
     "load": local.load,
     "unique": local.unique,
     "peer": local.peer,

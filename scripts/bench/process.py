@@ -31,11 +31,12 @@ class BenchError(Exception):
 
 @dataclass(frozen=True)
 class Ran:
-    """One process that ended well. `peak_mb` counts megabytes of 10^6 bytes."""
+    """One process that ended well: wall time, peak in megabytes of 10^6 bytes, CPU seconds."""
 
     seconds: float
     peak_mb: float
     output: str
+    cpu_seconds: float = 0.0
 
     @property
     def said(self) -> dict[str, Any]:
@@ -63,7 +64,8 @@ def run(arguments: Sequence[str | Path], environ: Mapping[str, str] | None = Non
         text = (printed + complaint)[-2000:]
         raise BenchError(f"{' '.join(command)} ended with {process.returncode}:\n{text}")
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes here
-    return Ran(seconds, usage.ru_maxrss * unit / 1e6, printed)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return Ran(seconds, usage.ru_maxrss * unit / 1e6, printed, cpu_seconds)
 
 
 def median(runs: Sequence[Ran]) -> float:

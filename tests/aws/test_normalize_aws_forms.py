@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.providers.aws import focus as aws_focus
 from pipelines.providers.aws import normalize
+from pipelines.providers.aws.contract import REQUIRED
 from pipelines.tables.schema import ShapeError
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
@@ -91,14 +92,17 @@ def test_focus_figures_are_taken_as_delivered() -> None:
 
 
 def test_a_focus_export_of_the_required_columns_is_null_elsewhere() -> None:
-    (row,) = normalized(focus([{name: FOCUS_ROW[name] for name in aws_focus.REQUIRED}]))
+    (row,) = normalized(focus([{name: FOCUS_ROW[name] for name in REQUIRED["FOCUS"]}]))
     assert {name: value for name, value in row.items() if value is not None} == {
         "provider_name": "AWS",
         "charge_period_start": START,
         "charge_category": "Usage",
         "service_category": "Other",
         "billed_cost": 0.09,
+        "billing_currency": "USD",
         "tags": [],
+        "x_billed_cost_usd": 0.09,
+        "x_currency_rate_usd": 1.0,
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_credit_amount": 0.0,
@@ -147,7 +151,7 @@ def test_a_usage_date_is_the_day_in_utc() -> None:
 # Deliveries of another shape.
 
 
-@pytest.mark.parametrize("name", normalize.REQUIRED)
+@pytest.mark.parametrize("name", REQUIRED["CUR"])
 def test_a_missing_required_column_is_named(name: str) -> None:
     raw = table([line("Usage", 1.0)]).drop_columns([name])
     with pytest.raises(ShapeError) as error:
@@ -156,6 +160,13 @@ def test_a_missing_required_column_is_named(name: str) -> None:
     assert str(error.value).endswith("add it to the export's columns, or name another export.")
     with pytest.raises(ShapeError):
         normalize.normalize(raw, CONTEXT)
+
+
+@pytest.mark.parametrize("name", REQUIRED["FOCUS"])
+def test_a_focus_export_without_a_required_column_is_refused(name: str) -> None:
+    raw = focus([FOCUS_ROW]).drop_columns([name])
+    with pytest.raises(ShapeError, match=rf"^Column {name} is missing .* A FOCUS export needs it"):
+        aws_focus.normalize(raw, CONTEXT)
 
 
 @pytest.mark.parametrize(

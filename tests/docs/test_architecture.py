@@ -33,17 +33,17 @@ ARROWS: dict[str, str] = {
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
     r"report(\..+)?": "report marts.checks tables",
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
-    r"normalize\.run": "normalize core.registry core.partition destinations tables",
+    r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "<word>_pipeline ingest_normalized_pipeline destinations core.partition",
+    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations core.partition",
     r"core\.load": f"core.registry destinations {BASE}",
     r"ingest_normalized_pipeline": "destinations core.partition",
-    r"core(\..+)?": "core.partition",
+    r"core(\..+)?": "core.partition core.digests",
     r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
     r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
     r"destinations(\..+)?": "core.partition",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
-    r"clickhouse(\..+)?": "clickhouse core.partition tables",
+    r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
     r"tables(\..+)?": "tables",
     r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
     r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
@@ -54,7 +54,7 @@ ARROWS: dict[str, str] = {
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.retention",
     "<local>": "core.partition core.lock core.workdir",
-    "<landing>": "core.partition core.landing",
+    "<landing>": "core.partition core.landing core.digests core.months",
 }
 
 # What may come from third parties. A module that fits no row may import what it likes.

@@ -25,7 +25,15 @@ from pipelines.tables.shapes import published_tables
 from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIRED = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"]
+REQUIRED = [
+    "AGENTS.md",
+    "CHANGELOG.md",
+    "CLAUDE.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "docs/decisions.md",
+]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("skills/**/*.md")],
 )
@@ -193,6 +201,25 @@ def test_the_readme_fits_150_lines() -> None:
     assert len(read("README.md").splitlines()) <= 150
 
 
+def test_contributing_stays_under_130_lines() -> None:
+    assert len(read("CONTRIBUTING.md").splitlines()) < 130
+
+
+def test_claude_md_leads_to_agents_md() -> None:
+    assert "(AGENTS.md)" in read("CLAUDE.md")
+
+
+def test_every_decision_has_its_reason_and_a_heading_of_its_own() -> None:
+    assert bare_decisions(read("docs/decisions.md")) == []
+
+
+def test_the_changelog_begins_with_the_version_of_the_project() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    found = releases(read("CHANGELOG.md"))
+    assert found[0] == project["version"]
+    assert found[-1] == "0.1.0"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_name_only_targets_that_make_has(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
@@ -207,6 +234,24 @@ def test_documents_name_only_commands_and_options_that_exist(document: Path) -> 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_and_paths_in_documents_lead_somewhere(document: Path) -> None:
     assert broken_links(document.read_text(encoding="utf-8"), document) == []
+
+
+def bare_decisions(text: str) -> list[str]:
+    """Every decision that says nothing but its heading, or shares it with another."""
+    sections = re.findall(r"^### (.+)\n((?:(?!##).*\n?)*)", text, re.MULTILINE)
+    names = [name for name, _ in sections]
+    assert names
+    return [name for name, why in sections if len(why.split()) < 15 or names.count(name) > 1]
+
+
+def releases(text: str) -> list[str]:
+    """The versions of a changelog, newest first. Only the first may be without a date."""
+    heading = re.compile(r"(\d+\.\d+\.\d+) \((unreleased|\d{4}-\d{2}-\d{2})\)")
+    found = [heading.fullmatch(each) for each in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+    assert all(found), text
+    dates = [each[2] for each in found if each]
+    assert "unreleased" not in dates[1:]
+    return [each[1] for each in found if each]
 
 
 def everything() -> str:
@@ -416,6 +461,26 @@ def test_a_variable_that_is_not_documented_or_gone_is_named() -> None:
 
 def test_a_table_that_is_not_documented_is_named() -> None:
     assert undocumented_tables("## a, b\n`c`", ["a", "b", "c", "d"]) == ["d"]
+
+
+def test_a_decision_without_a_reason_or_with_the_heading_of_another_is_named() -> None:
+    why = "Because " + "of this and that " * 5
+    text = (
+        f"# D\n## A\n### One\n\n{why}\n\n### Two\n\nSo.\n## B\n### Three\n{why}\n### Three\n{why}\n"
+    )
+    assert bare_decisions(text) == ["Two", "Three", "Three"]
+
+
+@pytest.mark.parametrize("heading", ["Unreleased", "0.2.0", "0.2 (unreleased)", "0.2.0 (2026-1-1)"])
+def test_a_release_without_a_version_or_a_date_is_named(heading: str) -> None:
+    with pytest.raises(AssertionError):
+        releases(f"# C\n\n## {heading}\n")
+
+
+def test_only_the_newest_release_may_be_unreleased() -> None:
+    assert releases("## 0.2.0 (unreleased)\n## 0.1.0 (2026-11-28)\n") == ["0.2.0", "0.1.0"]
+    with pytest.raises(AssertionError):
+        releases("## 0.2.0 (2026-12-01)\n## 0.1.0 (unreleased)\n")
 
 
 def test_targets_are_read_with_their_comments() -> None:

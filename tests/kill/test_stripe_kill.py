@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.providers.stripe import months
+from pipelines.core import months
 from scripts.sandbox.fx.server import FxServer, archive
 from scripts.sandbox.stripe.ledger import transaction
 from scripts.sandbox.stripe.server import StripeServer

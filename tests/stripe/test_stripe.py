@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.core import months
 from pipelines.core.partition import PartitionError, Selection
-from pipelines.providers.stripe import months
 from pipelines.providers.stripe.api import RETRIES, VERSION, Api
 from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.months import EPOCH, first_month
 from pipelines.providers.stripe.settings import StripeSettings
 from pipelines.stripe_pipeline import StripeLedger, fingerprint
 from scripts.sandbox.stripe.ledger import transaction, transactions
@@ -152,14 +153,14 @@ def test_only_young_months_are_read_again() -> None:
 @settings(max_examples=100)
 @given(st.integers(0, 185), st.integers(0, 185))
 def test_the_first_month_is_found_in_few_requests(first: int, now: int) -> None:
-    start, last = months.after(months.EPOCH, first), months.after(months.EPOCH, max(first, now))
+    start, last = months.after(EPOCH, first), months.after(EPOCH, max(first, now))
     asked = []
 
     def has_before(instant: int) -> bool:
         asked.append(instant)
         return instant > months.start_of(start)
 
-    assert months.first_month(has_before, last, ()) == start
+    assert first_month(has_before, last, ()) == start
     assert len(asked) <= 9
 
 

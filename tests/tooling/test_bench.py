@@ -24,6 +24,12 @@ from tests.conftest import ROOT
 
 #: section: its figures; those with a limit say which
 FIGURES = {
+    "startup": {
+        "python_cpu_s": None,
+        "help_cpu_s": ("at_most", 0.35),
+        "configuration_cpu_s": None,
+        "status_cpu_s": ("at_most", 0.9),
+    },
     "load": {
         "duckdb_copy_s": None,
         "load_wall_s": None,

@@ -7,7 +7,6 @@ a lookup, a configured tag) is built anew from raw: pipelines/clickhouse/schema/
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.digests import hex_digest
 from pipelines.core.partition import Busy
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _LOCK = re.compile(r"_lock_(\w+)__\d+")
 def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """Changes when any statement does."""
     text = "\n".join(s.text for s in statements(database, tag_columns, folder))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hex_digest([text], 16)
 
 
 def is_current(config: ClickHouseConfig, tag_columns: Sequence[str], folder: Path = SQL) -> bool:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from pipelines.clickhouse.schema.definitions import create_as, definition
 from pipelines.clickhouse.schema.statements import Statement
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -22,7 +23,6 @@ from pipelines.clickhouse.server.quoting import quoted
 
 _VIEW = re.compile(r"materialized view if not exists (\w+) to (\w+) as\s", re.IGNORECASE)
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
-_UNKNOWN_TABLE = 60
 _STORED = """
 select name, as_select, create_table_query from system.tables
 where database = currentDatabase() and engine = 'MaterializedView'
@@ -141,7 +141,7 @@ class Rebuild:
         try:
             self.manager.execute(f"create view {scratch} as {select}")
         except ClickHouseQueryError as error:
-            if error.code != _UNKNOWN_TABLE:
+            if error.code != UNKNOWN_TABLE:
                 raise
             return ""
         try:

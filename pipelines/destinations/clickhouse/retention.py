@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
@@ -9,7 +10,6 @@ from pipelines.core.partition import Selection, now
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Horizon
 
-_UNKNOWN_TABLE = 60
 _NOTED = "select first_kept, removing from retention final where word = %(word)s"
 _KNOWN = 'select distinct "partition" from provider_partitions where word = %(word)s'
 
@@ -25,7 +25,7 @@ class WarehouseRetention:
         try:
             rows = self.manager.execute(_NOTED, {"word": self.place.word})
         except ClickHouseQueryError as error:
-            if error.code != _UNKNOWN_TABLE:
+            if error.code != UNKNOWN_TABLE:
                 raise
             return Horizon()
         return Horizon(rows[0][0], tuple(rows[0][1])) if rows else Horizon()

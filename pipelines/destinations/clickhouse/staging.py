@@ -19,6 +19,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -31,7 +32,6 @@ from pipelines.destinations.layout import Place
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN_TABLE = 60
 _THREADS = 2
 _CHUNK = 1 << 20  # bytes that are sent at a time
 _INSERT = {
@@ -97,7 +97,7 @@ class Staging:
         except ClickHouseError as reason:
             log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
             return
-        if error and server_code(error) == _UNKNOWN_TABLE and not self._made <= there.keys():
+        if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
             raise PartitionError(
                 f"{self._note.word} {self._note.partition}: another run has taken over, since this "
                 "one was not heard of for long, and dropped its private tables. Run again."

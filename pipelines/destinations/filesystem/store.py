@@ -25,7 +25,7 @@ from fsspec import AbstractFileSystem
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.filesystem.footers import footer_of, same_footer
+from pipelines.destinations.filesystem.footers import footer_of, rows_of, same_footer
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
 from pipelines.destinations.layout import MANIFEST, Layout, Place
@@ -130,7 +130,7 @@ class Store(Layout):
         """The publishing history of a partition, oldest first; one dict per `deliveries` row."""
         try:
             with self.open(self.history(word, partition)) as file:
-                return list(pq.read_table(file).to_pylist())
+                return rows_of(file)
         except FileNotFoundError:
             return []
 

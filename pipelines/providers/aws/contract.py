@@ -15,6 +15,9 @@ import pyarrow as pa
 
 from pipelines.core.partition import PartitionError
 
+# Both landing and normalising refuse a file without these. A currency is never guessed, so FOCUS
+# needs its own; CUR has a line's currency in an optional column, and a line without one counts as
+# unknown.
 REQUIRED = {
     "CUR": (
         "line_item_line_item_type",

@@ -21,9 +21,9 @@ from pipelines.normalize.columns import (
     units_per_usd,
 )
 from pipelines.normalize.tags import entries, stripped, tag_columns
+from pipelines.providers.aws.contract import REQUIRED
 from pipelines.tables.schema import COSTS, Context
 
-REQUIRED = ("billed_cost", "charge_category", "charge_period_start")
 CATEGORIES = {name: name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}
 
 
@@ -34,7 +34,7 @@ def is_focus(schema: pa.Schema) -> bool:
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
     """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
-    require(schema, REQUIRED, "A FOCUS export")
+    require(schema, REQUIRED["FOCUS"], "A FOCUS export")
     wanted = [column for column in COSTS if column.focus and column.name in schema.names]
     encoded = [column.name for column in wanted if column.type in ("text", "map")]
     return [column.name for column in wanted], encoded
@@ -45,7 +45,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
 
     Raises ShapeError when a required column is missing or a column has a type that cannot be used.
     """
-    require(table.schema, REQUIRED, "A FOCUS export")
+    require(table.schema, REQUIRED["FOCUS"], "A FOCUS export")
     raw = Raw(table)
     n = raw.rows
     category = lookup(raw.text("charge_category"), CATEGORIES, "unclassified")

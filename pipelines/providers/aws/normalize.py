@@ -27,17 +27,13 @@ from pipelines.normalize.columns import (
 )
 from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
 from pipelines.providers.aws import focus, money
+from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
 from pipelines.tables.schema import Context, ShapeError
 
 __all__ = ["Context", "ShapeError", "columns", "is_focus", "normalize"]
 
-REQUIRED = (
-    "line_item_line_item_type",
-    "line_item_unblended_cost",
-    "line_item_usage_start_date",
-)
 TEXT = (
     "line_item_line_item_type",
     "line_item_operation",
@@ -96,7 +92,7 @@ def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
     """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
     if is_focus(schema):
         return focus.columns(schema)
-    require(schema, REQUIRED, "A Cost and Usage Report")
+    require(schema, REQUIRED["CUR"], "A Cost and Usage Report")
     flat = [name for name in schema.names if name.startswith(FLAT_TAGS)]
     encoded = [name for name in (*TEXT, *MAPS) if name in schema.names] + flat
     return encoded + [name for name in (*NUMBERS, *TIMES) if name in schema.names], encoded
@@ -109,7 +105,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     """
     if is_focus(table.schema):
         return focus.normalize(table, context)
-    require(table.schema, REQUIRED, "A Cost and Usage Report")
+    require(table.schema, REQUIRED["CUR"], "A Cost and Usage Report")
     raw = _without_split_cost_rows(Raw(table))
     n = raw.rows
     kind = raw.text("line_item_line_item_type")

@@ -18,7 +18,7 @@ from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.completeness import Hole, Numbers, Prover
 from pipelines.providers.deribit.market import Market, Span
-from pipelines.providers.deribit.pages import HELD, TRADE, numbers
+from pipelines.providers.deribit.pages import HELD, TRADE, drop_repeated, numbers
 from pipelines.providers.deribit.settings import DeribitSettings
 from pipelines.providers.deribit.sweep import sweep, windows
 
@@ -174,7 +174,7 @@ def _ordered(trades: pa.Table) -> tuple[pa.Table, Numbers]:
     ahead, behind = order[1:], order[:-1]
     if not ((codes[ahead] == codes[behind]) & (seqs[ahead] == seqs[behind])).any():
         return trades, order
-    trades = _unique(trades)
+    trades = drop_repeated(trades)
     return trades, _by_number(trades)[2]
 
 
@@ -208,10 +208,3 @@ def _codes(trades: pa.Table) -> tuple[Numbers, list[str]]:
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], HELD.field(2).type)
     return column.indices.to_numpy().astype(np.int64), column.dictionary.to_pylist()
-
-
-def _unique(trades: pa.Table) -> pa.Table:
-    """Each trade id once."""
-    ids = trades["trade_id"].to_pylist()
-    first = {trade: at for at, trade in reversed(list(enumerate(ids)))}
-    return trades if len(first) == len(ids) else trades.take(pa.array(sorted(first.values())))

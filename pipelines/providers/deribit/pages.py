@@ -117,7 +117,7 @@ def parse(body: bytes, asked: Asked) -> Page:
     if trades.num_rows == 0 and has_more:
         raise Malformed("an empty page of which there is more")
     _check(trades, asked)
-    return Page(_once(trades).cast(HELD), has_more)
+    return Page(drop_repeated(trades).cast(HELD), has_more)
 
 
 def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
@@ -185,8 +185,8 @@ def _check(trades: pa.Table, asked: Asked) -> None:
             raise Malformed(f"trades of another instrument than {asked.instrument}")
 
 
-def _once(trades: pa.Table) -> pa.Table:
-    """Each trade id once: pages were seen to repeat trades."""
+def drop_repeated(trades: pa.Table) -> pa.Table:
+    """Each trade id once, at its first place: pages repeat trades, and overlap."""
     ids = trades["trade_id"].to_pylist()
     if len(set(ids)) == len(ids):
         return trades

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import Market, Span, milliseconds
-from pipelines.providers.deribit.pages import Page, numbers
+from pipelines.providers.deribit.pages import Page, drop_repeated, numbers
 
 _EMPTY_TRIES = 4
 _KINDS = ("future", "option", "spot", "future_combo", "option_combo")
@@ -108,10 +108,7 @@ def _meet(up: Page, down: Page) -> bool:
 
 
 def _together(tables: list[pa.Table]) -> pa.Table:
-    both = pa.concat_tables(tables).unify_dictionaries()
-    ids = both["trade_id"].to_pylist()
-    first = {trade: at for at, trade in reversed(list(enumerate(ids)))}
-    return both.take(pa.array(sorted(first.values())))
+    return drop_repeated(pa.concat_tables(tables).unify_dictionaries())
 
 
 def _names(page: Page) -> set[str]:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 VERSION = "2026-10-28.endive"
 """The API version that every request names, whatever the account's default is."""
+LEDGER = "/v1/balance_transactions"
 PAGE = 100  # the most that Stripe gives
 RETRIES = 3
 _LONGEST_WAIT = 60.0  # seconds between two tries
@@ -92,6 +93,10 @@ class Api:
             f"stripe {self.account}: {path}: Stripe says 429 Too Many Requests, "
             f"{_TRIES_WHEN_LIMITED} times. Run again later, or lower sources.stripe.workers."
         )
+
+    def has_transaction_before(self, instant: int) -> bool:
+        """Whether the ledger holds any transaction created before `instant` (seconds)."""
+        return bool(self.get(LEDGER, limit=1, created={"lt": instant}).get("data"))
 
     @contextmanager
     def _explained(self, path: str) -> Iterator[None]:

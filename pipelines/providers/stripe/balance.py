@@ -16,9 +16,10 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from pipelines.core import months
 from pipelines.core.partition import ALL, Partition, PartitionError, Selection, now
-from pipelines.providers.stripe import months
-from pipelines.providers.stripe.api import Api
+from pipelines.providers.stripe.api import LEDGER, Api
+from pipelines.providers.stripe.months import first_month
 from pipelines.providers.stripe.objects import Row, landed, resource
 from pipelines.providers.stripe.settings import configuration
 
@@ -36,7 +37,6 @@ CHECKED = pa.schema(
         ("first_month", pa.string()),
     ]
 )
-_LEDGER = "/v1/balance_transactions"
 _TRIES = 5
 
 
@@ -59,7 +59,7 @@ class Balances:
         """The month of the oldest transaction of all accounts; a request each when it is known."""
         last = months.month_of(now())
         known_months = [f"{known[:4]}-{known[4:]}"] if len(known) == 6 else []
-        firsts = [months.first_month(_has_before(api), last, known_months) for api in self.apis]
+        firsts = [first_month(api.has_transaction_before, last, known_months) for api in self.apis]
         return min((found for found in firsts if found), default=None)
 
 
@@ -108,7 +108,7 @@ def _at_rest(api: Api) -> tuple[int | None, Mapping[str, Any]]:
 
 
 def _newest(api: Api) -> tuple[str, int] | None:
-    data = api.get(_LEDGER, limit=1).get("data")
+    data = api.get(LEDGER, limit=1).get("data")
     if not data:
         return None
     try:
@@ -125,10 +125,6 @@ def _by_currency(api: Api, balance: Mapping[str, Any], kind: str) -> dict[str, i
     except (KeyError, TypeError, ValueError):
         raise _not_stripe(api, kind) from None
     return found
-
-
-def _has_before(api: Api) -> Callable[[int], bool]:
-    return lambda instant: bool(api.get(_LEDGER, limit=1, created={"lt": instant}).get("data"))
 
 
 def _not_stripe(api: Api, what: str) -> PartitionError:

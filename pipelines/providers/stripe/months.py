@@ -1,35 +1,14 @@
-"""The calendar of an account: creation months (UTC), and where it begins."""
+"""Which creation months (UTC) an account has, and which of them may still change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from pipelines.core.months import after, between, month_of, start_of
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
-
-
-def month_of(moment: datetime | date) -> str:
-    """2026-10."""
-    return f"{moment:%Y-%m}"
-
-
-def start_of(month: str) -> int:
-    """Its first second, since 1970."""
-    return int(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).timestamp())
-
-
-def after(month: str, count: int = 1) -> str:
-    """The month so many months later; before it when negative."""
-    number = int(month[:4]) * 12 + int(month[5:]) - 1 + count
-    return f"{number // 12:04d}-{number % 12 + 1:02d}"
-
-
-def between(first: str, last: str) -> Iterator[str]:
-    """Every month, both inclusive."""
-    while first <= last:
-        yield first
-        first = after(first)
 
 
 def oldest_read_again(now: datetime, lookback_days: int) -> str:

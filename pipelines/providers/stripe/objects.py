@@ -8,7 +8,6 @@ no description, no metadata.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from pipelines.core.digests import hex_digest
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.partition import (
     ALL,
@@ -198,8 +198,7 @@ def landed(
 
     Raises Unchanged when the content is what is published.
     """
-    digest = hashlib.sha256(json.dumps(rows, default=str).encode()).hexdigest()
-    fingerprint = f"{state}{digest[:24]}"
+    fingerprint = f"{state}{hex_digest([json.dumps(rows, default=str)], 24)}"
     if fingerprint == partition.detail:
         raise Unchanged(partition.key)
     path = folder / "rows.parquet"

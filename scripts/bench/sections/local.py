@@ -10,7 +10,7 @@ from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Ran, peak, run
 from scripts.bench.runs import TIMES, Bench, beyond
 
-IMPORTS = "import pipelines.__main__"
+IMPORTS = "import pipelines.cli.load, pipelines.cli.normalize"
 START_UP = "import dlt; dlt.pipeline('start_up', destination='filesystem', dataset_name='none')"
 FILES = 10  # in each period of the run without change
 SMALL = 2_000  # rows in each of those periods

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pipelines.core.digests import hex_digest
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.partition import Partition, PartitionError, Unchanged, carried
 
@@ -35,8 +35,7 @@ def land(
             f"{where}: Deribit's answer has a value of another type than documented "
             f"({str(error).splitlines()[0]}). The published rows stay; run again later."
         ) from error
-    digest = hashlib.sha256(repr(table.to_pylist()).encode()).hexdigest()[:28]
-    fingerprint = f"{state}{digest}"
+    fingerprint = f"{state}{hex_digest([repr(table.to_pylist())], 28)}"
     if fingerprint == known:
         raise Unchanged
     path = folder / "rows.parquet"
