@@ -145,7 +145,7 @@ def test_a_run_without_change_only_lists(faulty_s3: FaultyS3, commands: Commands
     ran = commands("load")
     assert (ran.status, ran.out, ran.err) == (0, NOTHING.format(3), "")
     assert faulty_s3.proxy.requests == [("LIST", "")]
-    assert commands("normalize").out == "aws: 0 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 0 normalised, 0 failed\n"
     assert {period: commands.bytes_of(period) for period in commands.partitions()} == before
 
 
@@ -172,7 +172,7 @@ def test_only_what_changed_is_loaded(bucket: FolderBucket, commands: Commands) -
     before = commands.bytes_of("2026-08"), commands.bytes_of("2026-10")
     deliver(bucket, "2026-09", [7.0])
     assert commands("load").out == "aws: 1 loaded, 2 unchanged, 0 failed\n"
-    assert commands("normalize").out == "aws: 1 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 1 normalised, 0 failed\n"
     assert commands.billed("2026-09") == [7.0]
     assert (commands.bytes_of("2026-08"), commands.bytes_of("2026-10")) == before
 
@@ -228,7 +228,7 @@ def test_a_month_without_any_file_is_published_empty(
     assert (commands.delivery("2026-10")["files"], commands.costs("2026-10")) == ([], [])
     assert "2026-10" in commands("status").out
     assert commands("load").out == NOTHING.format(1)
-    assert commands("normalize").out == "aws: 0 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 0 normalised, 0 failed\n"
 
 
 def test_a_file_that_changed_without_its_manifest_is_loaded_and_said(
@@ -415,7 +415,7 @@ def test_from_and_to_select_months_inclusive(bucket: FolderBucket, commands: Com
         deliver(bucket, f"2026-{month:02d}", [float(month)])
     assert commands("load", "--from", "2026-08", "--to", "2026-09").status == 0
     assert commands.partitions() == ["2026-08", "2026-09"]
-    assert commands("normalize", "aws", "--from", "2026-09").out == "aws: 1 normalised, 0 failed\n"
+    assert commands.normalised("aws", "--from", "2026-09") == "aws: 1 normalised, 0 failed\n"
     assert commands("load", "aws", "--to", "2026-08").out == (
         "aws: 1 loaded, 1 unchanged, 0 failed\n"
     )
@@ -437,7 +437,7 @@ def test_force_loads_and_normalises_what_has_not_changed(
         first["fingerprint"],
         True,
     )
-    assert commands("normalize", "--force").out == "aws: 2 normalised, 0 failed\n"
+    assert commands.normalised("--force") == "aws: 2 normalised, 0 failed\n"
     assert commands.billed("2026-10") == [1.0]
 
 
@@ -500,7 +500,7 @@ def test_a_dry_run_says_what_would_be_loaded_and_changes_nothing(
         ["2026-09", "changed", "2"],
         ["2026-10", "new", "1"],
     ]
-    assert commands("normalize", "--dry-run").out == "aws: would normalise 2026-08, 2026-09\n"
+    assert commands.normalised("--dry-run") == "aws: would normalise 2026-08, 2026-09\n"
     assert state() == before
 
 
@@ -674,9 +674,9 @@ def test_an_object_store_serves_as_destination(
     commands.well("load", "normalize")
     deliver(aws_bucket, "2026-10", [5.0])
     assert commands("load").out == "aws: 1 loaded, 1 unchanged, 0 failed\n"
-    assert commands("normalize").out == "aws: 1 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 1 normalised, 0 failed\n"
     assert commands("load").out == NOTHING.format(2)
-    assert commands("normalize").out == "aws: 0 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 0 normalised, 0 failed\n"
     keys = [key.removeprefix("my data/") for key in on_s3.target.keys("my data/")]
     raw = [key for key in keys if key.startswith("aws_costs/cur/billing_period=2026-10/")]
     assert {key.rsplit("-", 1)[-1] for key in raw} == {"10/_delivery.json", "00001.parquet"}
@@ -685,6 +685,9 @@ def test_an_object_store_serves_as_destination(
         "marts/costs/aws-2026-10.parquet",
     ):
         assert on_store(on_s3, key)["billed_cost"].to_pylist() == [5.0]
+    commands.well("normalize", marts=True)
+    (month,) = on_store(on_s3, "marts/cost_overview/data.parquet").to_pylist()[-1:]
+    assert (f"{month['month']:%Y-%m}", month["billed"]) == ("2026-10", 5.0)
     history = on_store(on_s3, "deliveries/aws-2026-10.parquet")
     assert history["billed"].to_pylist() == [6.0, 5.0]
     status = commands("status")

@@ -212,7 +212,7 @@ class Months:
         assert ran.out == "aws: 2 loaded, 0 unchanged, 1 failed\n"
         assert_clear(ran, *parts)
         assert len(re.findall("2026-09", ran.err.splitlines()[0])) >= 1
-        assert self.commands("normalize").out == "aws: 2 normalised, 0 failed\n"
+        assert self.commands.normalised() == "aws: 2 normalised, 0 failed\n"
         assert self.commands.bytes_of("2026-09") == self.before[0]
         assert (self.commands.billed("2026-10"), self.commands.billed("2026-11")) == ([7.0], [11.0])
         return ran

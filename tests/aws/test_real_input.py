@@ -116,7 +116,7 @@ def test_a_real_cur_has_the_file_s_own_totals_by_service(
 ) -> None:
     deliver_cur(target)
     assert commands("load", "aws").out == "aws: 1 loaded, 0 unchanged, 0 failed\n"
-    assert commands("normalize", "aws").out == "aws: 1 normalised, 0 failed\n"
+    assert commands.normalised("aws") == "aws: 1 normalised, 0 failed\n"
     real, rows = read(CUR), commands.costs("2023-11")
     assert len(rows) == len(real) == 1281
     expected = sums(real, "product/ProductName", "lineItem/UnblendedCost")

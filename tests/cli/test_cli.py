@@ -418,7 +418,7 @@ def test_other_tag_columns_normalise_every_month_again(
     deliver(bucket, "2026-10", [1.0])
     commands.well("load", "normalize")
     commands.set({"NORMALIZE__TAG_COLUMNS": '["Environment"]'})
-    assert commands("normalize").out == "aws: 1 normalised, 0 failed\n"
+    assert commands.normalised() == "aws: 1 normalised, 0 failed\n"
     (row,) = commands.costs("2026-10")
     assert [name for name in row if name.startswith("tag_")] == ["tag_environment"]
     assert row["tag_environment"] == "prod"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
@@ -28,14 +29,16 @@ from pipelines.core.partition import ConfigurationError
 from pipelines.tables.schema import Column, arrow_of, tag_key
 from pipelines.tables.shapes import published_tables
 from scripts.sandbox.aws import delivery, months
-from tests.conftest import FolderBucket
+from scripts.sandbox.aws.targets import FolderTarget
 from tests.support.commands import Commands
+from tests.support.estate import configured, run
 from tests.support.published_clickhouse import environ, query
-from tests.support.world import World
 
 KEY = hashlib.sha256(b"the key of these tests").hexdigest()
 TAGS = ("Environment", "Team", "Application")
 BOTH = ("filesystem", "clickhouse")
+#: A copy of a database takes seconds: one quick test compares all of it.
+THOROUGHLY_BOTH = ("filesystem", pytest.param("clickhouse", marks=pytest.mark.thorough))
 SHOWN = {tag.lower() for tag in TAGS}
 
 
@@ -67,11 +70,14 @@ def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> N
 
 
 @dataclass
-class CopiedWorld(World):
-    """A world with a month of the made-up estate in one destination, and where its copy goes."""
+class CopiedWorld:
+    """A destination with a month of the made-up estate, and where its copy goes."""
 
+    commands: Commands
     kind: str
     to: str
+    database: ClickHouseConfig
+    copies: int = 0
 
     def copy(self, *options: str) -> Any:
         return self.commands("anonymize", "--to", self.to, *options)
@@ -103,23 +109,51 @@ class CopiedWorld(World):
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
+@dataclass(frozen=True)
+class Source:
+    """Both destinations with the same month. To copy them leaves them as they are."""
+
+    data: Path
+    database: ClickHouseConfig
+    environ: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def source(
+    tmp_path_factory: pytest.TempPathFactory, clickhouse_server: ClickHouseConfig
+) -> Iterator[Source]:
+    """Loaded once: a test has a copy of its own."""
+    folder = tmp_path_factory.mktemp("anonymize")
+    (folder / "project" / ".dlt").mkdir(parents=True)
+    rows = months.line_items("2026-10")[::10]
+    delivery.deliver_cur2(FolderTarget(folder / "bucket"), "", "daily", "2026-10", rows)
+    config = clickhouse_server.with_database(f"anonymize_{token_hex(6)}")
+    variables = environ(config, folder / "bucket") | {
+        "DESTINATION__FILESYSTEM__BUCKET_URL": str(folder / "data"),
+        "NORMALIZE__TAG_COLUMNS": json.dumps(TAGS),
+    }
+    apart = {
+        "DLT_DATA_DIR": str(folder / "dlt"),
+        "DLT_PROJECT_DIR": str(folder / "project"),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+    with configured(variables | apart):
+        run("load --destination filesystem", "normalize", "load --destination clickhouse")
+    yield Source(folder / "data", config, variables)
+    with ClickHouseManager(clickhouse_server) as manager:
+        manager.execute(f"drop database {config.database} sync")
+
+
 @pytest.fixture(params=BOTH)
 def world(
-    request: pytest.FixtureRequest,
-    aws_bucket: FolderBucket,
-    commands: Commands,
-    clickhouse: ClickHouseConfig,
-    tmp_path: Path,
+    request: pytest.FixtureRequest, source: Source, commands: Commands, tmp_path: Path
 ) -> Iterator[CopiedWorld]:
-    rows = months.line_items("2026-10")[::10]
-    delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
-    commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
-    commands.set({"ANONYMIZE__KEY": KEY})
-    commands.well("load", "normalize", marts=True)
-    copied = f"{clickhouse.database}_copy"
+    commands.set(source.environ | {"DLT_DESTINATION": request.param, "ANONYMIZE__KEY": KEY})
+    commands.data = source.data
+    copied = f"copy_{token_hex(6)}"
     to = copied if request.param == "clickhouse" else str(tmp_path / "copy")
-    yield CopiedWorld(aws_bucket, clickhouse, commands, request.param, to)
-    with ClickHouseManager(clickhouse) as manager:
+    yield CopiedWorld(commands, request.param, to, source.database)
+    with ClickHouseManager(source.database) as manager:
         manager.execute(f"drop database if exists {copied} sync")
 
 
@@ -217,6 +251,7 @@ def _counted(rows: list[dict[str, Any]], name: str) -> dict[Any, int]:
     return found
 
 
+@pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
 def test_credits_shares_and_joins_stay_true(world: CopiedWorld) -> None:
     assert world.copy().status == 0
 
@@ -247,6 +282,7 @@ def _as_text(rows: list[dict[str, Any]]) -> list[str]:
     )
 
 
+@pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
 def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: CopiedWorld) -> None:
     assert world.copy().status == 0
     first = {table: world.rows(table, of_copy=True) for table in published_tables(TAGS)}
@@ -267,6 +303,7 @@ def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: C
         assert [name for name in names if "2026" in name] == []
 
 
+@pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
 def test_the_report_names_every_column_and_no_secret(world: CopiedWorld) -> None:
     ran = world.copy()
     factor = str(Secrets(KEY).factor)

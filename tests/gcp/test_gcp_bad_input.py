@@ -48,7 +48,7 @@ def stopped(commands: Commands, status: int) -> Ran:
     """A load that ends so and leaves every published day as it was; then one that is well."""
     ran = commands("load", "gcp")
     assert ran.status == status, ran
-    commands("normalize", "gcp")
+    commands.well("normalize gcp")
     assert billed(commands.data) == OLD
     return ran
 
@@ -97,7 +97,7 @@ def test_one_day_that_cannot_be_read_does_not_keep_the_others(
     ran = commands("load", "gcp")
     assert (ran.status, ran.out) == (1, "gcp: 1 loaded, 0 unchanged, 1 failed\n")
     assert f"{TABLE}, day 2026-10-29: BigQuery's quota is used up" in ran.err
-    commands("normalize", "gcp")
+    commands.well("normalize gcp")
     assert billed(commands.data) == {
         "2026-10-29": OLD["2026-10-29"],
         "2026-10-30": NEW["2026-10-30"],

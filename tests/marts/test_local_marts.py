@@ -13,13 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import FolderBucket
-from tests.support.commands import Commands
+from tests.support.commands import LEFT, Commands
 from tests.support.kill_harness import Harness
 from tests.support.kill_worlds import TIERS, Files, of_tier
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers
-
-LEFT = "marts: not computed; `python -m pipelines normalize` computes those that changed\n"
 
 
 def marts(data: Path) -> dict[str, list[dict[str, Any]]]:
