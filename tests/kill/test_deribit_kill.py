@@ -20,14 +20,12 @@ from scripts.sandbox_deribit_tape import Tape
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.fixtures import Template
 from tests.support.kill_harness import Harness
+from tests.support.kill_points import TIERS, of_tables, of_tier
 from tests.support.kill_worlds import (
-    TIERS,
     Files,
     Tables,
     both_end_as_if_undisturbed,
     end_as_if_undisturbed,
-    of_tables,
-    of_tier,
     seen_whole,
 )
 from tests.support.providers.deribit_market import FIRST, Writer, at

@@ -24,7 +24,8 @@ from tests.support.clickhouse.proxy import Proxy, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
 from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import TIERS, Tables, end_as_if_undisturbed, of_tables, seen_whole
+from tests.support.kill_points import TIERS, of_tables
+from tests.support.kill_worlds import Tables, end_as_if_undisturbed, seen_whole
 from tests.support.providers.months import deliver, lines
 from tests.support.published_clickhouse import environ, leftovers, published, totals
 
