@@ -23,8 +23,8 @@ from scripts.sandbox.aws import months
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran
-from tests.support.kill_harness import Ended, Harness
-from tests.support.kill_worlds import TIERS, of_tier
+from tests.support.kill.harness import Ended, Harness
+from tests.support.kill.points import TIERS, of_tier
 from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, fingerprints, leftovers, query
 from tests.support.twins import Twins, differences

@@ -15,15 +15,9 @@ from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.fixtures import Template
 from tests.support.commands import Commands
-from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import (
-    TIERS,
-    Files,
-    Point,
-    Tables,
-    end_as_if_undisturbed,
-    one_of_a_kind,
-)
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, Point, of_files, of_tables
+from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
 from tests.support.published_clickhouse import environ, query
@@ -198,11 +192,9 @@ def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
         deliver(world.bucket, month, [1.0, 0.5])
     world.well("load", "normalize --no-marts")
     world.keep()
-    points = [point for point in world.points(" ".join(PRUNE)) if "/data/" in point.what]
+    points = of_files(world.points(" ".join(PRUNE)), tier)
     assert len(published(world.data)["raw"]) == 2
-    if tier == "quick":
-        points = one_of_a_kind(points)
-    assert len(points) > 8
+    assert len(points) > 6
 
     def rest(point: Point) -> list[str]:
         noted = list(world.data.glob("aws_costs/_retention_cur.json"))
@@ -227,19 +219,12 @@ def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
             deliver(world.bucket, month, [1.0, 0.5])
         world.well("load")
         world.keep()
-        changing = ("alter", "insert", "create", "drop")
-        points = [
-            point
-            for point in world.points(" ".join(PRUNE))
-            if point.statement and point.what.lower().startswith(changing)
-        ]
-        if tier == "quick":
-            points = one_of_a_kind(points)
+        points = of_tables(world.points(" ".join(PRUNE)), tier)
         assert len(points) >= 5
 
         def rest(point: Point) -> list[str]:
             noted = query(world.database, "select count() from retention")[0][0]
-            return ["load"] if noted and point.statement % 2 else [" ".join(PRUNE)]
+            return ["load"] if noted and (point.statement or point.file) % 2 else [" ".join(PRUNE)]
 
         state = partial(published_tables, world.database)
         end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)

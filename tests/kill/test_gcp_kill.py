@@ -16,15 +16,13 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.fixtures import Template
-from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import (
-    TIERS,
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tables, of_tier
+from tests.support.kill.worlds import (
     Files,
     Tables,
     both_end_as_if_undisturbed,
     end_as_if_undisturbed,
-    of_tables,
-    of_tier,
     seen_whole,
 )
 from tests.support.providers.gcp_days import billed, environ, put

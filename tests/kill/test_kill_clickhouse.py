@@ -23,8 +23,9 @@ from tests.support.clickhouse.fixtures import Template
 from tests.support.clickhouse.proxy import Proxy, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
-from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import TIERS, Tables, end_as_if_undisturbed, of_tables, seen_whole
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tables
+from tests.support.kill.worlds import Tables, end_as_if_undisturbed, seen_whole
 from tests.support.providers.aws_months import deliver, lines
 from tests.support.published_clickhouse import environ, leftovers, published, totals
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import TIERS, Files, end_as_if_undisturbed, of_files, seen_whole
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_files
+from tests.support.kill.worlds import Files, end_as_if_undisturbed, seen_whole
 from tests.support.providers.aws_months import deliver
 from tests.support.published import published, totals
 

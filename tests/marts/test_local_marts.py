@@ -14,8 +14,9 @@ import pytest
 
 from tests.conftest import FolderBucket
 from tests.support.commands import LEFT, Commands
-from tests.support.kill_harness import Harness
-from tests.support.kill_worlds import TIERS, Files, of_tier
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tier
+from tests.support.kill.worlds import Files
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers
 

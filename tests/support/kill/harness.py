@@ -40,7 +40,7 @@ class Harness:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.kill_harness"],
+            [sys.executable, "-m", "tests.support.kill.harness"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
