@@ -9,18 +9,31 @@ from production, since production answers older questions with nothing and no er
 from __future__ import annotations
 
 import logging
+import runpy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.core.landing import delivered, write_rows
-from pipelines.core.partition import ALL, Partition, Selection, Unchanged, carried
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
+from pipelines.core.partition import ALL, Delivery, Partition, Selection, Unchanged
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.ahead import Ahead
 from pipelines.providers.deribit.calendar import Asking
@@ -30,7 +43,7 @@ from pipelines.providers.deribit.market import Market, milliseconds
 from pipelines.providers.deribit.settings import DeribitSettings, configuration
 from pipelines.providers.deribit.sweep import day_span
 
-__all__ = ["CHECKED", "Trades", "connect", "source"]
+__all__ = ["CHECKED", "Trades", "connect", "deribit"]
 
 log = logging.getLogger(__name__)
 
@@ -91,29 +104,44 @@ def connect() -> Trades:
     return Trades(configuration())
 
 
-@dlt.source(name="deribit", max_table_nesting=0)
-def source(
-    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="deribit", section="deribit", spec=DeribitSettings, max_table_nesting=0)
+def deribit(
+    currencies: list[str] = dlt.config.value,
+    kinds: list[str] = dlt.config.value,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[Trades] | None = None,
 ) -> DltResource:
-    """Land one day of one currency in `folder` and carry it to the destination."""
-    return deliveries(trades, partition, folder, advance)
+    """Every day of a currency from `first` to `last` (2026-10-31), whole: a later load replaces it.
+
+    Without `first` the last days. `plan` is the loader's: the one day that it wants.
+    """
+    if plan is None:
+        plan = everything(Trades(configuration(currencies=currencies, kinds=kinds)), first, last)
+    return trades(plan)
 
 
-@dlt.resource(name="trades_deliveries", write_disposition="append")
-def deliveries(
-    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row. Raises Unchanged when the day is as it is published."""
+@dlt.resource(
+    name="trades", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
+)
+def trades(plan: Plan[Trades]) -> Iterator[Any]:
+    """The trades of a day. Raises Unchanged when it is as it is published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "trade_date")
+
+
+def _land(trades: Trades, landing: Landing) -> Delivery:
+    partition = landing.partition
     asked: Asking = partition.detail
-    day = trades.day(partition, advance)
-    path, digest = folder / "trades.parquet", Digest()
+    day = trades.day(partition, landing.advance)
+    path, digest = landing.folder / "trades.parquet", Digest()
     slices: Iterator[pa.Table] = map(digest.of, day.slices())
     write_rows(path, RAW, slices)
     mark = calendar.state(day.read_at, asked.day, bool(day.holes), trades.settings)
     fingerprint = f"{mark}-{digest.text()}"
     if fingerprint == asked.published:
         raise Unchanged
-    delivery = delivered(
+    return delivered(
         "deribit",
         partition.key,
         fingerprint,
@@ -121,4 +149,8 @@ def deliveries(
         delivered_at=calendar.delivered_at(day.read_at, asked.day),
         form=FORM,
     )
-    yield carried(delivery, folder)
+
+
+if __name__ == "__main__":  # python pipelines/deribit_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "deribit", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

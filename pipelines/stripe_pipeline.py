@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import runpy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -17,21 +19,32 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
 from pipelines.core import months
 from pipelines.core.digests import hex_digest
-from pipelines.core.landing import delivered, write_rows
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
 from pipelines.core.partition import (
     ALL,
+    Delivery,
     Partition,
     PartitionError,
     Selection,
     Unchanged,
     UserError,
-    carried,
     now,
 )
 from pipelines.providers.stripe.api import LEDGER, Api
@@ -39,7 +52,7 @@ from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
 from pipelines.providers.stripe.months import first_month, oldest_read_again
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
-__all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "stripe"]
 
 log = logging.getLogger(__name__)
 
@@ -105,37 +118,49 @@ def connect() -> StripeLedger:
     return StripeLedger(configuration())
 
 
-@dlt.source(name="stripe", max_table_nesting=0)
-def source(
-    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="stripe", section="stripe", spec=StripeSettings, max_table_nesting=0)
+def stripe(
+    stripe_secret_key: str | None = dlt.secrets.value,
+    accounts: dict[str, str] | None = None,
+    api_base: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[StripeLedger] | None = None,
 ) -> DltResource:
-    """Land one creation month in `folder` and carry its delivery to the destination."""
-    return deliveries(ledger, partition, folder, advance)
+    """Every creation month from `first` to `last` (2026-10), whole: a later load replaces it.
+
+    One `stripe_secret_key`, or keys by the name of their account. `plan` is the loader's.
+    """
+    if plan is None:
+        keys = {"stripe_secret_key": stripe_secret_key, "accounts": accounts, "api_base": api_base}
+        plan = everything(StripeLedger(configuration(**keys)), first, last)
+    return balance_transactions(plan)
 
 
 @dlt.resource(
-    name="balance_transactions_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
+    name="balance_transactions",
+    file_format="parquet",
+    write_disposition=REPLACED,
+    schema_contract=CONTRACT,
 )
-def deliveries(
-    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed. Raises Unchanged when it is what is published."""
-    read_at = now()
+def balance_transactions(plan: Plan[StripeLedger]) -> Iterator[Any]:
+    """The ledger of a month. Raises Unchanged when it is what is published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "created_month")
+
+
+def _land(ledger: StripeLedger, landing: Landing) -> Delivery:
+    key, read_at = landing.partition.key, now()
     try:
-        rows = ledger.read(partition.key, advance)
+        rows = ledger.read(key, landing.advance)
     except PartitionError as error:
-        raise PartitionError(_with_month(error, partition.key)) from error
+        raise PartitionError(_with_month(error, key)) from error
     mark = fingerprint(rows)
-    if ledger.published.get(partition.key) == mark and not ledger.force:
-        raise Unchanged(partition.key)
-    path = folder / "rows.parquet"
+    if ledger.published.get(key) == mark and not ledger.force:
+        raise Unchanged(key)
+    path = landing.folder / "rows.parquet"
     write_rows(path, SCHEMA, _tables(rows))
-    delivery = delivered(
-        "stripe", partition.key, mark, [path], delivered_at=read_at, form="balance transactions"
-    )
-    yield carried(delivery, folder)
+    return delivered("stripe", key, mark, [path], delivered_at=read_at, form="balance transactions")
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
@@ -173,3 +198,8 @@ def _tables(rows: list[Row]) -> Iterator[pa.Table]:
 
 def _with_month(error: UserError, month: str) -> str:
     return f"stripe {month}: {error}"
+
+
+if __name__ == "__main__":  # python pipelines/stripe_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "stripe", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

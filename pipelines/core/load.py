@@ -1,4 +1,4 @@
-"""Plan, run, publish: the one place that builds a dlt.pipeline.
+"""Plan, run, publish.
 
 A word's partitions are compared with what is published by their fingerprints, which lie with the
 data; each changed one is landed, carried by one dlt load package and published whole. A partition
@@ -13,27 +13,26 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import dlt
-from dlt.pipeline.exceptions import PipelineStepFailed
 
+from pipelines.core.landing import Landing, Plan, Provider
+from pipelines.core.packages import open_pipeline, run_package
 from pipelines.core.partition import (
     Changed,
     ConfigurationError,
+    Delivery,
     Partition,
     PartitionError,
     Progress,
     Selection,
     Unchanged,
     UserError,
-    causes,
 )
-from pipelines.core.registry import Provider, Word
+from pipelines.core.registry import Word
 from pipelines.core.text import size
-from pipelines.destinations.failures import PublishFailed, ServerGone
-from pipelines.destinations.filesystem import destination as filesystem
-from pipelines.destinations.filesystem.store import Store
+from pipelines.destinations.handover import PARTITION
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Retention
 
@@ -163,11 +162,11 @@ class _Run:
     ) -> None:
         self.entry, self.word, self.selection = entry, entry.place.word, selection
         self.destination, self.provider, self.progress = destination, provider, progress
-        self.rows = 0  # of the partition that was carried last
-        self.landed: Partition
+        self.landed: Delivery  # of the partition that was read last
         self.unchanged: list[Partition] = []  # as only reading could tell
-        # what a killed run left in the working directory is planned anew
-        self.pipeline = _pipeline(entry, destination).drop()
+        way = destination.kind if entry.listed else f"{destination.kind}_ingest"
+        name, place = f"{entry.place.word}_{way}", entry.place
+        self.pipeline = open_pipeline(name, place.dataset, destination)
 
     def load_or_report(self, planned: Planned, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
@@ -206,7 +205,7 @@ class _Run:
                 continue
             seconds = time.monotonic() - started
             amount = size(partition.bytes or self.landed.bytes)
-            line = f"{self.word} {key}: {self.rows:,} rows, {amount}, {seconds:.1f} s"
+            line = f"{self.word} {key}: {self.landed.rows:,} rows, {amount}, {seconds:.1f} s"
             self.progress.done(self.word, key, line)
             return
         raise PartitionError(
@@ -228,64 +227,27 @@ class _Run:
     def _package(self, partition: Partition) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
         folder = self.destination.landing(self.word)
-        source = self.entry.source(self.provider, partition, folder, self.progress.advance)
-        for resource in source.resources.values():
-            resource.apply_hints(additional_table_hints={"x-publish": True})
-            resource.add_map(self._complete)
-        try:
-            self.pipeline.run(source)
-            if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
-                # only its content told what the provider has
-                self.destination.remember_provider(self.entry.place, [self.landed])
-        except PipelineStepFailed as error:
-            self.pipeline = self.pipeline.drop()
-            where = f"{self.word} {partition.key}"
-            raise _meant(error, where, self.destination) from error
 
-    def _complete(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row that dlt carries, with where its files belong."""
-        self.rows, self.landed = row["rows"], _landed(row)
-        return row | {"recipe": row["recipe"] | {"place": asdict(self.entry.place)}}
+        def take(delivery: Delivery) -> None:
+            """What the publishing job needs; dlt keeps it with the package, not in a table."""
+            self.landed = delivery
+            handed = {"place": asdict(self.entry.place), "folder": str(folder)}
+            dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
+
+        landing = Landing(partition, folder, self.progress.advance, take)
+        source = self.entry.source(Plan(self.provider, [landing]))
+        run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
+        if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
+            # only its content told what the provider has
+            self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
 
 
-def _landed(row: Mapping[str, Any]) -> Partition:
-    """What was carried, as the provider had it."""
-    files = len(row["recipe"]["delivery"]["files"])
-    return Partition(row["partition"], row["fingerprint"], row["delivered_at"], files, row["bytes"])
-
-
-def _meant(error: PipelineStepFailed, where: str, destination: Destination) -> Exception:
-    """The error inside dlt's that says what happened."""
-    found = list(causes(error))
-    for cause in found:
-        if isinstance(cause, PublishFailed | ServerGone):
-            return PartitionError(str(cause))
-    for kind in (Changed, Unchanged, UserError):
-        for cause in found:
-            if isinstance(cause, kind):
-                return cause
-    text = destination.explain(found[-1])  # dlt wraps from the outside
-    return PartitionError(
-        f"{where}: {text}. The published partition stays; --debug shows where it happened."
+def _as_had(delivery: Delivery) -> Partition:
+    """What was landed, as the provider had it."""
+    return Partition(
+        delivery.partition,
+        delivery.fingerprint,
+        delivery.delivered_at,
+        len(delivery.files),
+        delivery.bytes,
     )
-
-
-def _pipeline(entry: Word, destination: Destination) -> dlt.Pipeline:
-    way = destination.kind if entry.listed else f"{destination.kind}_ingest"
-    return dlt.pipeline(
-        pipeline_name=f"{entry.place.word}_{way}",
-        destination=_dlt_destination(destination),
-        dataset_name=entry.place.dataset,
-    )
-
-
-def _dlt_destination(destination: Destination) -> Any:
-    if isinstance(destination, Store):
-        return filesystem.filesystem_partitions(destination_name="filesystem")
-    # ClickHouse's clients take a while to import
-    from pipelines.destinations.clickhouse.destination import clickhouse_partitions
-    from pipelines.destinations.clickhouse.warehouse import Warehouse
-
-    if not isinstance(destination, Warehouse):
-        raise TypeError(f"no destination of ours: {destination!r}")
-    return clickhouse_partitions(destination)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines.core.digests import hex_digest
@@ -92,18 +91,6 @@ class Delivery:
             name: datetime.fromisoformat(document[name]) for name in ("delivered_at", "loaded_at")
         }
         return cls(**{**document, **times, "files": tuple(document["files"])})
-
-
-def carried(delivery: Delivery, folder: Path) -> dict[str, Any]:
-    """The one row that dlt carries for a partition: columns to read, and the recipe to publish."""
-    return {
-        "partition": delivery.partition,
-        "fingerprint": delivery.fingerprint,
-        "rows": delivery.rows,
-        "bytes": delivery.bytes,
-        "delivered_at": delivery.delivered_at,
-        "recipe": {"folder": str(folder), "delivery": delivery.to_json()},
-    }
 
 
 @dataclass(frozen=True)

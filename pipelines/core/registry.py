@@ -1,7 +1,7 @@
 """The registry: every source by its word. A new source is one line in SOURCES.
 
 A source's module is imported when it is asked for: a run of one source does not wait for the
-clients of the others. Each offers `connect()`, `source` (its dlt source) and `CHECKED` (the raw
+clients of the others. Each offers `connect()`, its dlt source and `CHECKED` (the raw
 columns that sql/checks reads).
 """
 
@@ -10,28 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import dlt
 import pyarrow as pa
+from dlt.extract import DltSource
 
 from pipelines import ingest_normalized_pipeline
-from pipelines.core.partition import ConfigurationError, Partition, Selection
+from pipelines.core.landing import Plan, Provider
+from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
-
-
-class Provider(Protocol):
-    """What a source's `connect()` returns."""
-
-    def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
-        """Every partition as the provider has it now, oldest first.
-
-        `published` are the fingerprints that are current at the destination. What `selection`
-        leaves out need not be listed.
-        """
 
 
 @runtime_checkable
@@ -42,8 +32,8 @@ class Estimates(Protocol):
         """One line for people: what loading these partitions would scan and cost."""
 
 
-Land = Callable[[Any, Partition, Path, Callable[[int], None]], Any]
-"""A dlt source: of a provider, a partition, the folder to land it in, and who hears of progress."""
+Read = Callable[[Plan[Any]], DltSource]
+"""A dlt source by the partitions that it is to land."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class Word:
 
     place: Place
     connect: Callable[[], Provider]
-    source: Land
+    source: Read
     checked: Callable[[], pa.Schema] = lambda: pa.schema([])
     published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
     listed: bool = True  # whether `connect` lists the provider, and not our own files
@@ -76,14 +66,22 @@ def _noted(destination: Any, place: Place) -> Mapping[str, str]:
     return noted | dict(destination.published(place))
 
 
-def _word(module: str, place: Place, *more: Word, **options: Any) -> Word:
+def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> Word:
+    """`name` is the dlt source in the module."""
+
     def its() -> Any:
         return import_module(f"pipelines.{module}")
+
+    def source(plan: Plan[Any]) -> DltSource:
+        found: DltSource = getattr(its(), name)(
+            plan=plan, **getattr(plan.provider, "arguments", {})
+        )
+        return found
 
     return Word(
         place=place,
         connect=lambda: its().connect(),
-        source=lambda *arguments: its().source(*arguments),
+        source=source,
         checked=lambda: its().CHECKED,
         more=more,
         **options,
@@ -99,7 +97,7 @@ def _stripe_list(table: str) -> Word:
     return Word(
         place=Place(f"stripe_{table}", "stripe", table, "listing", True),
         connect=lambda: listing().connect(),
-        source=lambda *arguments: listing().source(*arguments),
+        source=lambda plan: listing().source(plan),
         checked=lambda: listing().schema,
         chosen_by="sources.stripe.objects",
         looked_up=True,
@@ -109,21 +107,25 @@ def _stripe_list(table: str) -> Word:
 SOURCES: Mapping[str, Word] = {
     "aws": _word(
         "aws_pipeline",
+        "aws",
         Place("aws", "aws_costs", "cur", "billing_period"),
         needs=("bucket_url",),
         unit="bytes",
     ),
     "gcp": _word(
         "google_bq_incremental_pipeline",
+        "gcp",
         Place("gcp", "gcp_costs", "billing_export", "export_date"),
         published=_noted,
         needs=("datasets", "tables"),
     ),
     "stripe": _word(
         "stripe_pipeline",
+        "stripe",
         Place("stripe", "stripe", "balance_transactions", "created_month"),
         _word(
-            "stripe.balance",
+            "providers.stripe.balance",
+            "source",
             Place("stripe_balances", "stripe", "balances", "read_date", True),
             chosen_by="sources.stripe.objects",
         ),
@@ -132,16 +134,19 @@ SOURCES: Mapping[str, Word] = {
     ),
     "fx": _word(
         "fx_pipeline",
+        "fx",
         Place("fx", "fx", "ecb_rates", "rate_year"),
         needs=("url",),
         looked_up=True,
     ),
     "deribit": _word(
         "deribit_pipeline",
+        "deribit",
         Place("deribit", "deribit", "trades", "trade_date"),
         *(
             _word(
                 f"providers.deribit.reference.{table}",
+                "source",
                 Place(f"deribit_{table}", "deribit", table, column, True),
             )
             for table, column in (
@@ -231,7 +236,7 @@ def ingestion(word: str, store: Store) -> Word:
     return Word(
         place=place,
         connect=lambda: NormalizedFiles(store, place),
-        source=ingest_normalized_pipeline.normalized,
+        source=lambda plan: ingest_normalized_pipeline.normalized(plan),
         published=lambda destination, place: destination.ingested(place),
         listed=False,
     )

@@ -35,12 +35,14 @@ ARROWS: dict[str, str] = {
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations core.partition",
-    r"core\.load": f"core.registry destinations {BASE}",
-    r"ingest_normalized_pipeline": "destinations core.partition",
+    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations <landing>",
+    r"core\.load": f"core.registry core.packages core.landing destinations {BASE}",
+    r"core\.packages": "destinations core.partition",
+    r"ingest_normalized_pipeline": "destinations tables <landing>",
     r"core(\..+)?": "core.partition core.digests",
     r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
     r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
+    r"destinations\.(handover|older)": "<shared> core.partition",
     r"destinations(\..+)?": "core.partition",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
     r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
@@ -52,7 +54,8 @@ ARROWS: dict[str, str] = {
     r"": "",
 }
 SHORT = {
-    "<shared>": "destinations.layout destinations.failures destinations.retention",
+    "<shared>": "destinations.layout destinations.failures destinations.handover "
+    "destinations.older destinations.retention",
     "<local>": "core.partition core.lock core.workdir",
     "<landing>": "core.partition core.landing core.digests core.months",
 }

@@ -99,7 +99,6 @@ STATEMENTS = {
     "publish-raw": "alter table aws_costs__cur replace",
     "publish-normalised": "alter table normalized_aws replace",
     "history": "insert into deliveries",
-    "row-of-dlt": "INSERT INTO .*cur_deliveries. FORMAT JSON",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,12 +29,13 @@ Tell = Callable[[str], None]
 
 LEASE = "schema"  # its word: two migrations at once would drop each other's scratch tables
 _VERSION = "_schema_version"
+_CARRIED = "_deliveries"  # until 0.1 dlt carried a row per publishing into <raw table>_deliveries
 _LOCK = re.compile(r"_lock_(\w+)__\d+")
 
 
 def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """Changes when any statement does."""
-    text = "\n".join(s.text for s in statements(database, tag_columns, folder))
+    text = "\n".join([*(s.text for s in statements(database, tag_columns, folder)), _CARRIED])
     return hex_digest([text], 16)
 
 
@@ -131,13 +132,23 @@ class _Migration:
                 self.tell(f"created {statement.kind} {statement.name}")
 
     def _drop_leftovers(self) -> None:
-        """What a killed migration left; nobody reads these."""
+        """What a killed migration and older versions left; nobody reads these."""
         for name in sorted(n for n in self.have if n.startswith(("_new_", "_probe_"))):
             self.manager.execute(f"drop table if exists `{name}` sync")
+        for name in sorted(self.have & _carriers(self.tables)):
+            self.manager.execute(f"drop table if exists `{name}` sync")
+            self.tell(f"dropped table {name}, which nothing reads any more")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
         for word in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, word):
                 pass  # taken over from a run that is no more, and given back
+
+
+def _carriers(tables: Iterable[str]) -> set[str]:
+    """The names of the tables that older versions had dlt write, by those of raw tables."""
+    raw = [name for name in tables if "__" in name]
+    ingested = {f"{name.partition('__')[0]}__normalized{_CARRIED}" for name in raw}
+    return {f"{name}{_CARRIED}" for name in raw} | ingested
 
 
 def _changes(table: str, want: Definition, have: Definition) -> Iterator[tuple[str, str]]:

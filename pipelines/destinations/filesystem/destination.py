@@ -1,63 +1,74 @@
 """dlt's filesystem destination, with partitions that are replaced whole.
 
-dlt carries one small row per partition; the load job of that row publishes the landed files. Only
-the choice of the job is overridden: everything else (state, schemas, `_dlt_loads`) is dlt's own.
-Its stock `merge` on parquet would silently append, and its put is not atomic for readers.
+The landed files of a partition are the files of one load package. dlt's hook for "all files of a
+table are there", which commits a Delta or Iceberg table, publishes the partition here. Everything
+else (schemas, `_dlt_loads`) is dlt's own. Its stock `merge` on parquet would silently append, and
+its put is not atomic for readers.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.destination.client import LoadJob
 from dlt.common.destination.typing import PreparedTableSchema
-from dlt.common.storages import FileStorage
 from dlt.common.storages.configuration import FilesystemConfigurationWithLocalFiles
 from dlt.common.storages.fsspec_filesystem import fsspec_from_config
-from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, FilesystemLoadJob
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, ReferenceFollowupJob
+from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from pipelines.core import workdir
-from pipelines.core.partition import Delivery, UserError
+from pipelines.core.partition import UserError
 from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.filesystem.store import LocalStore, ObjectStore, Store
-from pipelines.destinations.layout import Place
+from pipelines.destinations.handover import FileJob, handed_over, is_raw
+from pipelines.destinations.layout import MANIFEST
 
 
-class PartitionJob(FilesystemLoadJob):
-    """Publishes the one partition that its row names, then stores the row. Repeatable."""
+class PartitionJob(ReferenceFollowupJob):
+    """Publishes the partition of its package, once dlt has all of its files. Repeatable."""
 
     def run(self) -> None:
         """Raises PublishFailed with the reason; the published partition then is as it was."""
+        handed = handed_over(self._load_id)
         store = open_store(self._job_client.config)
-        with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as lines:
-            recipes = [json.loads(line)["recipe"] for line in lines]
         try:
-            for recipe in recipes:
-                delivery = Delivery.from_json(recipe["delivery"]).loaded_by(self._load_id)
-                store.publish_raw(Place(**recipe["place"]), Path(recipe["folder"]), delivery)
+            store.publish_raw(handed.place, handed.folder, handed.delivery)
         except (UserError, OSError) as error:
-            raise PublishFailed(str(error)) from error
-        super().run()
+            raise PublishFailed(handed.named(error)) from error
 
 
 class PartitionClient(FilesystemClient):
-    """dlt's client with our job for tables that carry `x-publish`."""
+    """dlt's client, which publishes raw tables by our job and reads what is published of them."""
 
     def create_dataset(self) -> None:
         """As dlt's, but a folder that a killed run left without its init file is no error."""
         self.fs_client.makedirs(self.dataset_path, exist_ok=True)
 
-    def create_load_job(
-        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
-    ) -> LoadJob:
-        """The job of one file: ours for a delivery, dlt's for everything else."""
-        if table.get("x-publish"):
-            return PartitionJob(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
+    @staticmethod
+    def get_reference_followup_job_class(
+        table: PreparedTableSchema,
+    ) -> type[ReferenceFollowupJob] | None:
+        """What follows when all files of a table are there."""
+        return PartitionJob if is_raw(table) else None
+
+    def get_load_job_class(self, table: PreparedTableSchema, file_path: str) -> type[LoadJob]:
+        """As dlt's, but for the files of raw tables."""
+        is_file = is_raw(table) and not ReferenceFollowupJobRequest.is_reference_job(file_path)
+        return FileJob if is_file else super().get_load_job_class(table, file_path)
+
+    def list_table_files(self, table_name: str, schema_name: str | None = None) -> list[str]:
+        """The committed files alone: what else lies in the folders is on its way in or out."""
+        if self.is_dlt_table(table_name):
+            return super().list_table_files(table_name, schema_name)
+        store, found = open_store(self.config), list[str]()
+        for path in store.glob(f"{store.root}/{self.dataset_name}/{table_name}/*/{MANIFEST}"):
+            names = [file["name"] for file in json.loads(store.read(path))["files"]]
+            found += [path.replace(MANIFEST, name) for name in names]
+        return found
 
 
 class filesystem_partitions(dlt.destinations.filesystem):  # noqa: N801 (dlt names them so)

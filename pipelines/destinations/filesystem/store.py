@@ -29,6 +29,7 @@ from pipelines.destinations.filesystem.footers import footer_of, rows_of, same_f
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
 from pipelines.destinations.layout import MANIFEST, Layout, Place
+from pipelines.destinations.older import remove_older
 from pipelines.destinations.retention import finish
 from pipelines.tables.schema import deliveries_schema
 
@@ -151,14 +152,14 @@ class Store(Layout):
 
     def target(self, word: str) -> Path:
         """A local path that no reader looks at, for a file that is to be published."""
-        folder = self.scratch / word
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{uuid4().hex}.partial"
+        (self.scratch / word).mkdir(parents=True, exist_ok=True)
+        return self.scratch / word / f"{uuid4().hex}.partial"
 
     def recover(self, place: Place) -> None:
-        """Remove what a killed run of this word left behind, and finish its pruning."""
+        """Remove what a killed run and older versions left behind, and finish pruning."""
         workdir.remove(self.scratch, place.word)
         finish(self.retention(place))
+        remove_older(self, place)
 
     def retention(self, place: Place) -> StoreRetention:
         """What is kept of a raw table."""
@@ -201,8 +202,7 @@ class Store(Layout):
 
     def read(self, path: str) -> bytes:
         """A small file."""
-        data: bytes = self.fs.cat_file(path)
-        return data
+        return bytes(self.fs.cat_file(path))
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Any
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
@@ -41,9 +42,14 @@ class DeribitSettings(BaseConfiguration):
         return (TEST_URL, "") if self.test_network else (self.api_url, self.history_url)
 
 
-def configuration() -> DeribitSettings:
-    """What dlt finds under `sources.deribit`. Raises ConfigurationError for what cannot be."""
-    found = resolve_configuration(DeribitSettings(), sections=("sources", "deribit"))
+def configuration(**given: Any) -> DeribitSettings:
+    """What dlt finds under `sources.deribit`; what is given wins.
+
+    Raises ConfigurationError for what cannot be.
+    """
+    found = resolve_configuration(
+        DeribitSettings(), sections=("sources", "deribit"), explicit_value=given
+    )
     wrong = [kind for kind in found.kinds if kind not in KINDS]
     if wrong or not found.kinds:
         raise ConfigurationError(

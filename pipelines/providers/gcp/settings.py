@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
 from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
@@ -66,20 +68,23 @@ class GcpSettings(GcpPlaces):
     credentials: GcpServiceAccountCredentials = None  # type: ignore[assignment] # dlt resolves it
 
 
-def configuration() -> GcpSettings:
+def configuration(credentials: Any = None, **given: Any) -> GcpSettings:
     """What dlt finds under `sources.gcp`. A missing key raises dlt's list of places to set it.
 
-    Credentials come last: where none are set, Google's libraries ask the machine's metadata server.
+    What is given wins. Credentials come last: where none are set, Google's libraries ask the
+    machine's metadata server.
     """
-    places = resolve_configuration(GcpPlaces(), sections=("sources", "gcp"))
-    if not places.workload_identity_provider:
-        return resolve_configuration(GcpSettings(), sections=("sources", "gcp"))
+    sections = ("sources", "gcp")
+    places = resolve_configuration(GcpPlaces(), sections=sections, explicit_value=given)
+    if credentials is not None or not places.workload_identity_provider:
+        every = given | ({} if credentials is None else {"credentials": credentials})
+        return resolve_configuration(GcpSettings(), sections=sections, explicit_value=every)
     credentials = GcpDefaultCredentials()
     job = GitHubJob(places.actions_id_token_request_url, places.actions_id_token_request_token)
     credentials.parse_native_representation(
         federated(places.workload_identity_provider, places.sts_url, job)
     )
-    return GcpSettings(**dict(places), credentials=credentials)  # type: ignore[arg-type]  # its base
+    return GcpSettings(**dict(places), credentials=credentials)
 
 
 def open_client(settings: GcpSettings) -> bigquery.Client:

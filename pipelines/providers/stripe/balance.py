@@ -6,9 +6,8 @@ answers are the same is it known which ledger it belongs to. Needs the right to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,10 +16,11 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from pipelines.core import months
+from pipelines.core.landing import HINTS, Plan, everything
 from pipelines.core.partition import ALL, Partition, PartitionError, Selection, now
 from pipelines.providers.stripe.api import LEDGER, Api
 from pipelines.providers.stripe.months import first_month
-from pipelines.providers.stripe.objects import Row, landed, resource
+from pipelines.providers.stripe.objects import Row, land
 from pipelines.providers.stripe.settings import configuration
 
 __all__ = ["CHECKED", "Balances", "connect", "source"]
@@ -68,20 +68,22 @@ def connect() -> Balances:
     return Balances(configuration().apis())
 
 
-@dlt.source(name="stripe_balances", max_table_nesting=0)
-def source(*arguments: Any) -> DltResource:
-    """Land today's balances."""
-    made: DltResource = resource("balances", _deliveries)(*arguments)
+@dlt.source(name="stripe_balances", section="stripe", max_table_nesting=0)
+def source(plan: Plan[Balances] | None = None) -> DltResource:
+    """Today's balances."""
+    made: DltResource = balances(plan or everything(connect(), None, None))
     return made
 
 
-def _deliveries(
-    balances: Balances, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    first = balances.first_month(partition.detail)
-    rows = [row | {"first_month": first} for api in balances.apis for row in _rows(api)]
-    state = f"{(first or '').replace('-', '')}-"
-    yield landed("stripe_balances", CHECKED, rows, partition, folder, advance, state)
+@dlt.resource(name="balances", **HINTS)
+def balances(plan: Plan[Balances]) -> Iterator[Any]:
+    """One row per account and currency. Raises Unchanged when they are what is published."""
+    for landing in plan.landings:
+        provider = plan.provider
+        first = provider.first_month(landing.partition.detail)
+        rows = [row | {"first_month": first} for api in provider.apis for row in _rows(api)]
+        state = f"{(first or '').replace('-', '')}-"
+        yield from landing.data(land("stripe_balances", CHECKED, rows, landing, state), "read_date")
 
 
 def _rows(api: Api) -> Iterator[Row]:

@@ -12,24 +12,23 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.extract import DltResource
+from dlt.extract import DltResource, DltSource
 
 from pipelines.core.digests import hex_digest
-from pipelines.core.landing import delivered, write_rows
+from pipelines.core.landing import HINTS, Landing, Plan, delivered, everything, write_rows
 from pipelines.core.partition import (
     ALL,
     ConfigurationError,
+    Delivery,
     Partition,
     PartitionError,
     Selection,
     Unchanged,
-    carried,
     now,
 )
 from pipelines.providers.stripe.api import Api
@@ -147,20 +146,22 @@ class Listing:
         return Accounts(apis)
 
     @property
-    def source(self) -> Callable[..., Any]:
-        """The dlt source that lands the list of one account."""
+    def source(self) -> Callable[..., DltSource]:
+        """The dlt source of the list."""
 
-        def deliveries(
-            accounts: Accounts, partition: Partition, folder: Path, advance: Callable[[int], None]
-        ) -> Iterator[dict[str, Any]]:
-            rows = self.rows(accounts.apis[partition.key])
-            yield landed(f"stripe_{self.name}", self.schema, rows, partition, folder, advance)
-
-        def source(*arguments: Any) -> DltResource:
-            made: DltResource = resource(self.name, deliveries)(*arguments)
+        def source(plan: Plan[Accounts] | None = None) -> DltResource:
+            read = dlt.resource(self.read, name=self.name, **HINTS)
+            made: DltResource = read(plan or everything(self.connect(), None, None))
             return made
 
-        return dlt.source(name=f"stripe_{self.name}", max_table_nesting=0)(source)
+        return dlt.source(source, name=f"stripe_{self.name}", section="stripe", max_table_nesting=0)
+
+    def read(self, plan: Plan[Accounts]) -> Iterator[Any]:
+        """The list of each account. Raises Unchanged when it is what is published."""
+        for landing in plan.landings:
+            rows = self.rows(plan.provider.apis[landing.partition.key])
+            delivery = land(f"stripe_{self.name}", self.schema, rows, landing)
+            yield from landing.data(delivery, "listing")
 
 
 class Accounts:
@@ -177,36 +178,22 @@ class Accounts:
         return [Partition(each, "", now(), 1, 0, known.get(each)) for each in sorted(self.apis)]
 
 
-def resource(name: str, deliveries: Callable[..., Iterator[dict[str, Any]]]) -> Callable[..., Any]:
-    """The dlt resource that carries deliveries of a raw table."""
-    hints: Any = {"recipe": {"data_type": "json"}}
-    return dlt.resource(
-        deliveries, name=f"{name}_deliveries", write_disposition="append", columns=hints
-    )
+def land(
+    word: str, schema: pa.Schema, rows: list[Row], landing: Landing, state: str = ""
+) -> Delivery:
+    """Rows as one landed file; `state` is put before the digest of the content.
 
-
-def landed(
-    word: str,
-    schema: pa.Schema,
-    rows: list[Row],
-    partition: Partition,
-    folder: Path,
-    advance: Callable[[int], None],
-    state: str = "",
-) -> dict[str, Any]:
-    """The row that dlt carries. `partition.detail` is the published fingerprint.
-
-    Raises Unchanged when the content is what is published.
+    `partition.detail` is the published fingerprint: raises Unchanged when that is what was read.
     """
+    partition = landing.partition
     fingerprint = f"{state}{hex_digest([json.dumps(rows, default=str)], 24)}"
     if fingerprint == partition.detail:
         raise Unchanged(partition.key)
-    path = folder / "rows.parquet"
-    write_rows(path, schema, [pa.Table.from_pylist(rows, schema)], advance)
-    delivery = delivered(
+    path = landing.folder / "rows.parquet"
+    write_rows(path, schema, [pa.Table.from_pylist(rows, schema)], landing.advance)
+    return delivered(
         word, partition.key, fingerprint, [path], delivered_at=partition.delivered_at, form=word
     )
-    return carried(delivery, folder)
 
 
 def _at(found: Any, path: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
@@ -55,9 +57,11 @@ class StripeSettings(BaseConfiguration):
         ]
 
 
-def configuration() -> StripeSettings:
-    """What dlt finds under `sources.stripe`."""
-    settings = resolve_configuration(StripeSettings(), sections=("sources", "stripe"))
+def configuration(**given: Any) -> StripeSettings:
+    """What dlt finds under `sources.stripe`; what is given wins."""
+    settings = resolve_configuration(
+        StripeSettings(), sections=("sources", "stripe"), explicit_value=given
+    )
     for name, least in (("lookback_days", 1), ("workers", 1)):
         if getattr(settings, name) < least:
             raise ConfigurationError(f"sources.stripe.{name} must be at least {least}.")

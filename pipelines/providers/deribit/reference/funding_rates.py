@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
 from dlt.extract import DltResource
 
-from pipelines.core.partition import Partition
+from pipelines.core.landing import HINTS, Plan, everything
 from pipelines.providers.deribit.client import Malformed
 from pipelines.providers.deribit.market import Market
 from pipelines.providers.deribit.reference import months
@@ -31,20 +30,18 @@ def connect() -> Monthly:
     return Monthly(_WORD, CHECKED, settings, settings.funding, _read)
 
 
-@dlt.source(name=_WORD, max_table_nesting=0)
-def source(
-    rates: Monthly, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> DltResource:
-    """Land one month in `folder` and carry it to the destination."""
-    return deliveries(rates, partition, folder, advance)
+@dlt.source(name=_WORD, section="deribit", max_table_nesting=0)
+def source(plan: Plan[Monthly] | None = None) -> DltResource:
+    """Funding by the hour, a month of an instrument at a time."""
+    made: DltResource = funding_rates(plan or everything(connect(), None, None))
+    return made
 
 
-@dlt.resource(name="funding_rates_deliveries", write_disposition="append")
-def deliveries(
-    rates: Monthly, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row. Raises Unchanged when the month is as it is published."""
-    yield rates.delivery(partition, folder, advance)
+@dlt.resource(name="funding_rates", **HINTS)
+def funding_rates(plan: Plan[Monthly]) -> Iterator[Any]:
+    """One row per hour. Raises Unchanged when the month is as it is published."""
+    for landing in plan.landings:
+        yield from landing.data(plan.provider.land(landing), "month")
 
 
 def _read(market: Market, month: Month) -> Hours:

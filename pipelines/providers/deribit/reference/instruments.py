@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +10,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.core.partition import ALL, Partition, Selection
+from pipelines.core.landing import HINTS, Landing, Plan, everything
+from pipelines.core.partition import ALL, Delivery, Partition, Selection
 from pipelines.providers.deribit.market import Market
 from pipelines.providers.deribit.reference.landing import land
 from pipelines.providers.deribit.settings import DeribitSettings, configuration
@@ -76,20 +76,22 @@ def connect() -> Instruments:
     return Instruments(configuration())
 
 
-@dlt.source(name="deribit_instruments", max_table_nesting=0)
-def source(
-    listing: Instruments, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> DltResource:
-    """Land one listing in `folder` and carry it to the destination."""
-    return deliveries(listing, partition, folder, advance)
+@dlt.source(name="deribit_instruments", section="deribit", max_table_nesting=0)
+def source(plan: Plan[Instruments] | None = None) -> DltResource:
+    """The inventory of each currency."""
+    made: DltResource = instruments(plan or everything(connect(), None, None))
+    return made
 
 
-@dlt.resource(name="instruments_deliveries", write_disposition="append")
-def deliveries(
-    listing: Instruments, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row. Raises Unchanged when the listing is as it is published."""
-    state, currency, known = partition.detail
+@dlt.resource(name="instruments", **HINTS)
+def instruments(plan: Plan[Instruments]) -> Iterator[Any]:
+    """One row per instrument. Raises Unchanged when the listing is as it is published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "listing")
+
+
+def _land(listing: Instruments, landing: Landing) -> Delivery:
+    state, currency, known = landing.partition.detail
     found: dict[str, dict[str, Any]] = {}
     kinds = [kind for kind in listing.settings.kinds if kind != "combo"] or ["any"]
     for kind in kinds:
@@ -97,8 +99,7 @@ def deliveries(
             found[record["instrument_name"]] = record | {"expiration_timestamp": _ends(record)}
     rows = [found[name] for name in sorted(found)]
     day = f"{listing.today}-" if state == "expired" else ""
-    where = f"deribit_instruments {partition.key}"
-    yield land(where, partition, folder, CHECKED, rows, known, advance, day)
+    return land("deribit_instruments", landing, CHECKED, rows, known, day)
 
 
 def _ends(record: Mapping[str, Any]) -> Any:

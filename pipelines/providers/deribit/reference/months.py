@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
-from pipelines.core.partition import ALL, Partition, Selection
+from pipelines.core.landing import Landing
+from pipelines.core.partition import ALL, Delivery, Partition, Selection
 from pipelines.providers.deribit.calendar import first_day
 from pipelines.providers.deribit.market import Market, Span, milliseconds
 from pipelines.providers.deribit.reference.landing import land
@@ -82,14 +82,11 @@ class Monthly:
             moment = datetime.fromtimestamp(at / 1000, UTC)
             yield {named: month.name, "measured_at": moment, **values}
 
-    def delivery(
-        self, partition: Partition, folder: Path, advance: Callable[[int], None]
-    ) -> dict[str, Any]:
-        """The row that dlt carries. Raises Unchanged when the month is as it is published."""
-        month: Month = partition.detail
-        where = f"{self.word} {partition.key}"
-        rows, known = list(self.rows(month)), month.published
-        return land(where, partition, folder, self.columns, rows, known, advance, month.state)
+    def land(self, landing: Landing) -> Delivery:
+        """The month as one landed file. Raises Unchanged when it is as it is published."""
+        month: Month = landing.partition.detail
+        rows = list(self.rows(month))
+        return land(self.word, landing, self.columns, rows, month.published, month.state)
 
 
 def plan(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
 from dlt.extract import DltResource
 
-from pipelines.core.partition import Partition
+from pipelines.core.landing import HINTS, Plan, everything
 from pipelines.providers.deribit.client import Malformed
 from pipelines.providers.deribit.market import Market
 from pipelines.providers.deribit.reference import months
@@ -30,20 +29,18 @@ def connect() -> Monthly:
     return Monthly(_WORD, CHECKED, settings, settings.volatility_index, _read)
 
 
-@dlt.source(name=_WORD, max_table_nesting=0)
-def source(
-    index: Monthly, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> DltResource:
-    """Land one month in `folder` and carry it to the destination."""
-    return deliveries(index, partition, folder, advance)
+@dlt.source(name=_WORD, section="deribit", max_table_nesting=0)
+def source(plan: Plan[Monthly] | None = None) -> DltResource:
+    """The index by the hour, a month of a currency at a time."""
+    made: DltResource = volatility_index(plan or everything(connect(), None, None))
+    return made
 
 
-@dlt.resource(name="volatility_index_deliveries", write_disposition="append")
-def deliveries(
-    index: Monthly, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row. Raises Unchanged when the month is as it is published."""
-    yield index.delivery(partition, folder, advance)
+@dlt.resource(name="volatility_index", **HINTS)
+def volatility_index(plan: Plan[Monthly]) -> Iterator[Any]:
+    """One row per hour. Raises Unchanged when the month is as it is published."""
+    for landing in plan.landings:
+        yield from landing.data(plan.provider.land(landing), "month")
 
 
 def _read(market: Market, month: Month) -> Hours:
