@@ -18,7 +18,9 @@ ingest_normalized_pipeline.py
 destinations/   how a partition is published whole: filesystem/ and clickhouse/
 clickhouse/     server/: where it is, one connection to it, one loader per word; schema/: what sql/
                 says, made so or compared
-tables/         what is published: the shapes, and the lookups that both twins read
+tables/         what is declared once for both destinations: published columns with meaning and
+                privacy, ClickHouse's DDL (ddl.py), where tables lie (places.py), copied columns
+                (copied.py, providers/<word>/columns.csv), and the lookups that both twins read
 """
 
 __version__ = "0.2.0"

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
-from pipelines.anonymize.rules import MEANING, Rule, rules_of
+from pipelines.anonymize.rules import MEANING, rules_of
 from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -28,6 +28,7 @@ from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.filesystem.swap import swap_folder
+from pipelines.tables.privacy import Privacy
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import published_tables
 
@@ -46,7 +47,7 @@ class Copied:
 
     table: str
     rows: int
-    rules: dict[str, Rule]
+    rules: dict[str, Privacy]
 
     def lines(self) -> list[tuple[str, str, str]]:
         """Table, column, what was done: the report."""
@@ -64,7 +65,7 @@ def copy(source: Store | Warehouse, to: str, secrets: Secrets) -> list[Copied]:
     return _Folder(source, to, secrets).copy(shapes)
 
 
-Shapes = dict[str, tuple[pa.Schema, dict[str, Rule]]]
+Shapes = dict[str, tuple[pa.Schema, dict[str, Privacy]]]
 
 
 class _Folder:
@@ -89,7 +90,7 @@ class _Folder:
         shutil.rmtree(made, ignore_errors=True)
         return copied
 
-    def _table(self, name: str, schema: pa.Schema, rules: dict[str, Rule], made: Path) -> int:
+    def _table(self, name: str, schema: pa.Schema, rules: dict[str, Privacy], made: Path) -> int:
         rows = 0
         for path in self._files(name):
             target = made / self._named(path.removeprefix(self.store.root).lstrip("/"))
@@ -157,7 +158,7 @@ class _Database:
         return {name for name, _ in rows}
 
     def _table(
-        self, manager: ClickHouseManager, name: str, schema: pa.Schema, rules: dict[str, Rule]
+        self, manager: ClickHouseManager, name: str, schema: pa.Schema, rules: dict[str, Privacy]
     ) -> int:
         """Fill a new table, then exchange it with the one of an earlier copy."""
         columns = ", ".join(f"`{column}`" for column in schema.names)
@@ -225,7 +226,7 @@ def _shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _done(rule: Rule) -> str:
+def _done(rule: Privacy) -> str:
     kept = f", unless {rule.unless[0]} is {rule.unless[1]}" if rule.unless else ""
     kind = f" ({rule.kind}-…)" if rule.kind else ""
     return MEANING[rule.action] + kind + kept

@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.anonymize.rules import Rule
 from pipelines.core.partition import ConfigurationError
+from pipelines.tables.privacy import Privacy
 from pipelines.tables.schema import tag_key
 
 KEY_LENGTH = 32
@@ -75,7 +75,7 @@ class Secrets:
         return hmac.digest(self.key.encode(), f"{kind}\0{text}".encode(), hashlib.sha256)
 
 
-def anonymous(rows: pa.Table, rules: Mapping[str, Rule], secrets: Secrets) -> pa.Table:
+def anonymous(rows: pa.Table, rules: Mapping[str, Privacy], secrets: Secrets) -> pa.Table:
     """The same rows as the rules want them; columns, order and types stay."""
     columns = []
     for name in rows.column_names:
@@ -88,7 +88,7 @@ def anonymous(rows: pa.Table, rules: Mapping[str, Rule], secrets: Secrets) -> pa
     return pa.table(columns, schema=rows.schema)
 
 
-def _changed(column: pa.Array, rule: Rule, secrets: Secrets) -> pa.Array:
+def _changed(column: pa.Array, rule: Privacy, secrets: Secrets) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):  # combine_chunks of nothing
         column = pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
     kind = column.type

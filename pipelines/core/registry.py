@@ -20,8 +20,8 @@ from pipelines import ingest_normalized_pipeline
 from pipelines.core.landing import Plan, Provider
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
-from pipelines.destinations.layout import Place
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
+from pipelines.tables.places import PLACES, Place, lists_of
 
 
 @runtime_checkable
@@ -88,19 +88,24 @@ def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> 
     )
 
 
-def _stripe_list(table: str) -> Word:
+def _stripe_list(place: Place) -> Word:
     """A list of Stripe's objects; providers/stripe/objects.py has the columns of each."""
+    options: dict[str, Any] = {
+        "chosen_by": "sources.stripe.objects",
+        "looked_up": place.column == "listing",
+    }
+    if place.table == "balances":
+        return _word("providers.stripe.balance", "source", place, **options)
 
     def listing() -> Any:
-        return import_module("pipelines.providers.stripe.objects").Listing(table)
+        return import_module("pipelines.providers.stripe.objects").Listing(place.table)
 
     return Word(
-        place=Place(f"stripe_{table}", "stripe", table, "listing", True),
+        place=place,
         connect=lambda: listing().connect(),
         source=lambda plan: listing().source(plan),
         checked=lambda: listing().schema,
-        chosen_by="sources.stripe.objects",
-        looked_up=True,
+        **options,
     )
 
 
@@ -108,52 +113,38 @@ SOURCES: Mapping[str, Word] = {
     "aws": _word(
         "aws_pipeline",
         "aws",
-        Place("aws", "aws_costs", "cur", "billing_period"),
+        PLACES["aws"],
         needs=("bucket_url",),
         unit="bytes",
     ),
     "gcp": _word(
         "google_bq_incremental_pipeline",
         "gcp",
-        Place("gcp", "gcp_costs", "billing_export", "export_date"),
+        PLACES["gcp"],
         published=_noted,
         needs=("datasets", "tables"),
     ),
     "stripe": _word(
         "stripe_pipeline",
         "stripe",
-        Place("stripe", "stripe", "balance_transactions", "created_month"),
-        _word(
-            "providers.stripe.balance",
-            "source",
-            Place("stripe_balances", "stripe", "balances", "read_date", True),
-            chosen_by="sources.stripe.objects",
-        ),
-        *map(_stripe_list, ("products", "prices", "subscriptions", "invoices")),
+        PLACES["stripe"],
+        *map(_stripe_list, lists_of("stripe")),
         needs=("stripe_secret_key", "accounts"),
     ),
     "fx": _word(
         "fx_pipeline",
         "fx",
-        Place("fx", "fx", "ecb_rates", "rate_year"),
+        PLACES["fx"],
         needs=("url",),
         looked_up=True,
     ),
     "deribit": _word(
         "deribit_pipeline",
         "deribit",
-        Place("deribit", "deribit", "trades", "trade_date"),
+        PLACES["deribit"],
         *(
-            _word(
-                f"providers.deribit.reference.{table}",
-                "source",
-                Place(f"deribit_{table}", "deribit", table, column, True),
-            )
-            for table, column in (
-                ("instruments", "listing"),
-                ("volatility_index", "month"),
-                ("funding_rates", "month"),
-            )
+            _word(f"providers.deribit.reference.{place.table}", "source", place)
+            for place in lists_of("deribit")
         ),
         needs=("currencies",),
         unit="trades",

@@ -20,6 +20,7 @@ from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
+from pipelines.tables.places import published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -93,7 +94,8 @@ def local_connection(store: Store) -> DuckConnection:
             | {"delivered_at": datetime.fromisoformat(row["delivered_at"])}
             for row in store.provider(entry.place)
         ]
-    _published_partitions(connection)
+    published = published_partitions("count(*)")
+    connection.duck.execute(f"create view published_partitions as {published}")
     _mart_views(connection, store, [name for name in mart_columns(()) if name not in LINKED])
     connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
     connection.duck.register(
@@ -131,19 +133,6 @@ def _mart_files(store: Store, name: str) -> list[str]:
     if name in LINKED:
         return [path for word in LINKED[name] for path in store.glob(store.mart(name, word, "*"))]
     return store.glob(store.computed(name, "*"))
-
-
-def _published_partitions(connection: DuckConnection) -> None:
-    """What readers read, by partition and delivery."""
-    members = []
-    for entry in tables():
-        table, column = entry.place.read_table
-        members.append(
-            f'select \'{entry.place.word}\' as word, "{column}" as "partition", '
-            f'x_fingerprint as fingerprint, count(*) as "rows" from {table} group by all'
-        )
-    sql = " union all ".join(members)
-    connection.duck.execute(f"create view published_partitions as {sql}")
 
 
 def _raw_view(

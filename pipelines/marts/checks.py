@@ -1,7 +1,7 @@
 """Run sql/checks: each statement returns the offending rows, and none is good.
 
-The statements are portable. On the filesystem DuckDB runs them over the committed parquet files
-(catalogue.py).
+The statements are portable, with macros as the marts have. On the filesystem DuckDB runs them over
+the committed parquet files (catalogue.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
+from pipelines.clickhouse.schema.statements import render
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.problems import explain
@@ -56,7 +57,7 @@ def run(
     for name in named(folder=folder) if names is None else names:
         sql = (folder / f"{name}.sql").read_text(encoding="utf-8")
         meaning = re.sub(r"^--\s*", "", sql.splitlines()[0])
-        columns, rows = connection.query(sql)
+        columns, rows = connection.query(render(sql, "", ()))
         results.append(Result(name, meaning, columns, rows))
     return results
 

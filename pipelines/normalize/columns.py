@@ -39,9 +39,15 @@ class Raw:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self.rows: int = table.num_rows
+        self._texts: dict[str, pa.DictionaryArray] = {}
 
     def text(self, name: str) -> pa.DictionaryArray:
         """Text of type TEXT, '' as NULL."""
+        if name not in self._texts:
+            self._texts[name] = self._text(name)
+        return self._texts[name]
+
+    def _text(self, name: str) -> pa.DictionaryArray:
         column = self.values(name)
         if column is None:
             return nulls(self.rows)

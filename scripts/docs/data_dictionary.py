@@ -1,4 +1,4 @@
-"""Write docs/columns.md: every published table and column, from the one schema and sql/."""
+"""Write docs/columns.md, every declared table and column, and the table of AWS in docs/rules.md."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines.clickhouse.schema.statements import statements
+from pipelines.tables import line_items
+from pipelines.tables.ddl import tables
 from pipelines.tables.schema import Column
-from pipelines.tables.shapes import published_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PAGE = ROOT / "docs" / "columns.md"
+RULES = ROOT / "docs" / "rules.md"
+BEGIN, END = "<!-- from aws_line_items.csv -->\n", "<!-- end -->\n"
 HEAD = """# Columns
 
-Made by `scripts/docs/data_dictionary.py` from `pipelines/tables/schema.py`, which the parquet
-files, the ClickHouse tables and this page are tested against. Names are those of FOCUS 1.2 in
-snake_case; `x_` marks our own. Times are UTC. Tables in the cost shape have one text column
-`tag_<name>` more for each configured tag key (`[normalize] tag_columns`), right after `tags`.
+Made by `scripts/docs/data_dictionary.py` from `pipelines/tables/schema.py`, its neighbours and
+`pipelines/tables`, which the ClickHouse tables are made from and the parquet files are tested
+against. Names are those of FOCUS 1.2 in snake_case; `x_` marks our own. Times are UTC. Tables in
+the cost shape have one text column `tag_<name>` more for each configured tag key (`[normalize]
+tag_columns`), right after `tags`.
 """
 _ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)
 #: How a mart is made, and nothing about its rows (pipelines/clickhouse/schema/statements.py).
@@ -28,10 +32,10 @@ _MADE = re.compile(r"\n-- made per partition of \w+")
 def page() -> str:
     """The whole page."""
     meanings = dict(_meanings())
-    tables = published_tables(())
+    declared = tables(())
     parts = []
-    for columns in dict.fromkeys(tuple(columns) for columns in tables.values()):
-        names = sorted(name for name, shape in tables.items() if tuple(shape) == columns)
+    for columns in dict.fromkeys(tuple(columns) for columns in declared.values()):
+        names = sorted(name for name, shape in declared.items() if tuple(shape) == columns)
         said = [f"- `{name}`: {meanings.get(name, '')}".rstrip(": ") for name in names]
         lead = "\n".join(said) + "\n" if len(names) > 1 else f"{meanings.get(names[0], '')}\n"
         parts.append(f"\n## {', '.join(names)}\n\n{lead}\n{_table(columns)}")
@@ -57,5 +61,13 @@ def _table(columns: Sequence[Column]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rules() -> str:
+    """docs/rules.md with its table of AWS's line items made anew."""
+    before, begin, rest = RULES.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{begin}{line_items.table()}{end}{after}"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    RULES.write_text(rules(), encoding="utf-8")

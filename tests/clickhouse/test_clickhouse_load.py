@@ -504,6 +504,21 @@ def test_a_database_without_its_views_publishes_nothing_and_says_so(world: World
     assert totals(world.database) == {"2026-10": 2.0}
 
 
+def test_a_view_with_other_rules_publishes_nothing_and_says_so(world: World) -> None:
+    world.deliver("2026-10", [1.0])
+    world.well()
+    world.query("alter table normalize_aws modify comment 'Of another version.'")
+    world.deliver("2026-10", [2.0])
+    ran = world.load()
+    assert ran.status == 1
+    assert "The view normalize_aws of" in ran.err
+    assert "has other rules, or other normalize.tag_columns, than this installation" in ran.err
+    assert totals(world.database) == {"2026-10": 1.0}
+    assert world.commands("migrate").status == 0
+    assert world.well() == ONE.format(0)
+    assert totals(world.database) == {"2026-10": 2.0}
+
+
 def test_a_column_of_the_view_that_its_table_lacks_is_named_and_nothing_is_published(
     world: World,
 ) -> None:

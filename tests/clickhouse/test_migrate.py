@@ -18,6 +18,8 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Busy
+from pipelines.tables.copied import select_list
+from pipelines.tables.ddl import column_block
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.clickhouse.server import Server
@@ -73,12 +75,21 @@ NOW, DOUBLE = (
 )
 
 
+def _columns(found: re.Match[str]) -> str:
+    return column_block(found[1], TAGS).replace("`", "")
+
+
 class Sql:
-    """A copy of sql/ that a test makes older."""
+    """A copy of sql/ that a test makes older. Its columns are written out, to be edited."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(SQL, folder)
+        for path in folder.glob("[0-9]*.sql"):
+            text = re.sub(r"\{columns:(\w+)\}", _columns, path.read_text())
+            path.write_text(
+                re.sub(r"\{copied:([\w/]+)\}", lambda found: select_list(found[1]), text)
+            )
 
     def edit(self, file: str, pattern: str, text: str) -> Sql:
         """Replace the first that matches; there has to be one."""
@@ -182,8 +193,8 @@ def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
 AWS, BASE, MARTS = "20_aws.sql", "00_database.sql", "30_marts.sql"
 GCP = "21_gcp.sql"
 EXTRA_VIEW = """
-create materialized view if not exists normalize_aws_twice to normalized_aws as
-select 'AWS' as provider_name, billing_period as x_partition from aws_costs__cur;
+create materialized view if not exists normalize_aws_twice to {target:normalized_aws} as
+select 'AWS' as provider_name, billing_period as x_partition from {raw:aws_costs__cur};
 """
 OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "a-table-is-missing": (
@@ -213,7 +224,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "comments-are-others": (
         lambda sql: sql.edit(AWS, "The partition: the month", "The month")
         .edit(AWS, "AWS cost lines as delivered;", "As delivered;")
-        .edit(AWS, "The provider''s own words.", "Words."),
+        .edit(AWS, r"The provider\\'s own words.", "Words."),
         [],
     ),
     "a-text-is-stored-otherwise": (
@@ -462,7 +473,7 @@ def test_a_view_over_a_table_that_is_not_there_is_refused_by_name(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:
     filled(clickhouse)
-    text = EXTRA_VIEW.replace("from aws_costs__cur", "from nowhere")
+    text = EXTRA_VIEW.replace("{raw:aws_costs__cur}", "{raw:nowhere}")
     edited = older.edit("20_aws.sql", r"\Z", text)
     with pytest.raises(ClickHouseQueryError, match="Unknown table expression identifier 'nowhere'"):
         migrate(clickhouse, TAGS, folder=edited.folder)

@@ -21,11 +21,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.anonymize.rules import Rule, rules_of
+from pipelines.anonymize.rules import rules_of
 from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
+from pipelines.tables.privacy import KEEP, SCALE, SHIFT, WITHHOLD, pseudonym
 from pipelines.tables.schema import Column, arrow_of, tag_key
 from pipelines.tables.shapes import published_tables
 from scripts.sandbox.aws import delivery, months
@@ -47,18 +48,24 @@ def test_every_published_column_has_its_rule() -> None:
         assert list(rules_of(table, columns)) == [column.name for column in columns]
 
 
-def test_a_column_that_nobody_has_decided_about_stops_the_copy() -> None:
-    columns = [Column("billed_cost", "number", True, ""), Column("iban", "text", True, "")]
-    with pytest.raises(ConfigurationError, match=r"what becomes of payouts\.iban in a public copy"):
+def test_a_column_without_a_rule_stops_the_copy() -> None:
+    columns = [
+        Column("billed_cost", "number", True, "", privacy=SCALE),
+        Column("iban", "text", True, ""),
+    ]
+    with pytest.raises(ConfigurationError) as error:
         rules_of("payouts", columns)
+    assert str(error.value) == (
+        "payouts.iban has no anonymisation rule. Add `privacy=` to its Column."
+    )
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        Column("billed_cost", "text", True, ""),
-        Column("sku_id", "number", True, ""),
-        Column("consumed_quantity", "number", False, ""),
+        Column("billed_cost", "text", True, "", privacy=SCALE),
+        Column("sku_id", "number", True, "", privacy=pseudonym("sku")),
+        Column("consumed_quantity", "number", False, "", privacy=WITHHOLD),
     ],
 )
 def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> None:
@@ -391,7 +398,7 @@ def test_gross_less_fee_is_net_to_the_last_digit(
         schema=arrow_of(columns),
     )
     secrets = Secrets(hashlib.sha256(seed).hexdigest())
-    made = anonymous(rows, {column.name: Rule("scale") for column in columns}, secrets)
+    made = anonymous(rows, {column.name: SCALE for column in columns}, secrets)
     for row, (gross, _) in zip(made.to_pylist(), pairs, strict=True):
         assert row["gross"] - row["fee"] == row["net"]
         assert row["gross"] == gross * secrets.factor
@@ -411,7 +418,7 @@ def test_a_leap_day_has_its_counterpart_and_keys_without_a_date_stay() -> None:
     rows = pa.table(
         {"d": [date(2024, 2, 29), None], "p": ["BTC-2024-02-29", "all"]}, schema=arrow_of(columns)
     )
-    made = anonymous(rows, {"d": Rule("shift"), "p": Rule("shift")}, secrets)
+    made = anonymous(rows, {"d": SHIFT, "p": SHIFT}, secrets)
     assert made.to_pylist() == [
         {"d": date(2028, 2, 29), "p": "BTC-2028-02-29"},
         {"d": None, "p": "all"},
@@ -420,8 +427,8 @@ def test_a_leap_day_has_its_counterpart_and_keys_without_a_date_stay() -> None:
 
 def test_one_column_can_say_when_another_stays() -> None:
     rows = pa.table({"kind": ["service", "account"], "id": ["AmazonEC2", "444455556666"]})
-    rule = Rule("pseudonym", "account", unless=("kind", "service"))
-    made = anonymous(rows, {"kind": Rule("keep"), "id": rule}, Secrets(KEY))
+    rule = pseudonym("account", unless=("kind", "service"))
+    made = anonymous(rows, {"kind": KEEP, "id": rule}, Secrets(KEY))
     assert made["id"].to_pylist() == [
         "AmazonEC2",
         Secrets(KEY).pseudonym("account", "444455556666"),

@@ -82,7 +82,7 @@ class IngestingWorld(World):
 
 
 def reader(database: ClickHouseConfig, tags: tuple[str, ...]) -> Twins:
-    return Twins(database, Path(), tags, Warehouse(database))
+    return Twins(database, Path(), tags, Warehouse(database, tags))
 
 
 @pytest.fixture

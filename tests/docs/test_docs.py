@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from pipelines.cli.main import parser
 from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.origins import SETTINGS
-from pipelines.tables.shapes import published_tables
+from pipelines.tables.ddl import tables
 from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,8 +156,8 @@ def undescribed_dependencies(project: str) -> list[str]:
 
 def unlocked(project: str, lock: str) -> list[str]:
     """Every requirement of pyproject.toml that requirements.lock does not meet."""
-    tables = tomllib.loads(project)
-    wanted = tables["project"]["dependencies"] + tables["dependency-groups"]["dev"]
+    project_table = tomllib.loads(project)
+    wanted = project_table["project"]["dependencies"] + project_table["dependency-groups"]["dev"]
     pins: dict[str, str] = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", lock, re.MULTILINE))
     parsed = [Requirement(each) for each in wanted]
     return [str(r) for r in parsed if not r.specifier.contains(pins.get(r.name, "0"))]
@@ -343,11 +343,11 @@ def test_every_variable_is_documented_and_none_that_is_gone() -> None:
 
 
 def test_every_table_is_documented_and_none_that_is_gone() -> None:
-    published = set(published_tables(()))
-    assert published <= tables_in_sql()
-    assert undocumented_tables(everything(), published | tables_in_sql()) == []
+    declared = set(tables(()))
+    assert declared <= tables_in_sql()
+    assert undocumented_tables(everything(), tables_in_sql()) == []
     headings = re.findall(r"^## (.+)$", read("docs/columns.md"), re.MULTILINE)
-    assert {name for heading in headings for name in heading.split(", ")} == published
+    assert {name for heading in headings for name in heading.split(", ")} == declared
     listed = read("CLICKHOUSE_SETUP.md").partition("| in database `dlt` |")[2].partition("\n\n")[0]
     first = [line.split("|")[1] for line in listed.splitlines()[2:]]
     assert set(re.findall(r"`(\w+)`", "".join(first))) - tables_in_sql() == set()

@@ -157,7 +157,7 @@ def on_a_database(
     """Twins on a database of their own, which is migrated for these tag columns."""
     config = server.with_database(f"twins_{secrets.token_hex(6)}")
     migrate(config, tag_columns)
-    with Warehouse(config) as warehouse:
+    with Warehouse(config, tag_columns) as warehouse:
         yield Twins(config, folder, tag_columns, warehouse, subject)
     with ClickHouseManager(server) as manager:
         manager.execute(f"drop database {config.database} sync")

@@ -16,8 +16,8 @@ from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
+from pipelines.tables.ddl import clickhouse_type, tables
 from pipelines.tables.schema import Column
-from pipelines.tables.shapes import published_tables
 
 _TABLES = """
 select name, engine, partition_key, sorting_key, primary_key, comment, as_select
@@ -32,15 +32,6 @@ select x_source, x_partition, count(), sum(billed_cost), min(x_fingerprint), max
 from costs group by 1, 2
 """
 _PROPERTIES = ("partition key", "sorting key", "primary key", "comment", "select")
-_BASE = {
-    "text": "String",
-    "number": "Float64",
-    "integer": "Int64",
-    "decimal": "Decimal(38, 9)",
-    "boolean": "Bool",
-    "date": "Date32",
-}
-_MAPS = {"map": "Map(String, String)", "amounts": "Map(String, Float64)"}
 _SHARED = re.compile(r"^(Shared|Replicated)")
 _MISSING = "(missing)"
 
@@ -104,7 +95,7 @@ def validate(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[Diffe
     finally:
         with ClickHouseManager(config.with_database("default")) as manager:
             manager.execute(f"drop database if exists {scratch.database} sync")
-    declared = against_schema(expected, published_tables(tag_columns))
+    declared = against_schema(expected, tables(tag_columns))
     return differences(expected, describe(config, names)) + declared
 
 
@@ -153,8 +144,7 @@ def _declared(table: str, column: Column, found: Description) -> Iterator[tuple[
     is_view = found[table,] == "View"
     want, have = _type(column), _plain(found[table, column.name])
     yield (table, column.name), _loose(want) if is_view else want, _loose(have) if is_view else have
-    has_own_words = not is_view and not column.name.startswith("tag_")
-    if has_own_words:
+    if not is_view:
         thing = (table, column.name, "comment")
         yield thing, column.meaning, found[thing]
 
@@ -235,10 +225,7 @@ def _told(published: tuple[int, float | None, str] | None) -> str:
 
 def _type(column: Column) -> str:
     """The type of a column as the schema means it, LowCardinality left aside."""
-    if column.type in _MAPS:
-        return _MAPS[column.type]
-    base = "DateTime64(6, 'UTC')" if column.type == "timestamp" else _BASE[column.type]
-    return f"Nullable({base})" if column.nullable else base
+    return _plain(clickhouse_type(column))
 
 
 def _loose(kind: str) -> str:

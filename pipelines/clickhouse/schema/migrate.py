@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.clickhouse.schema.definitions import Definition, definition, made_as
-from pipelines.clickhouse.schema.rebuild import Rebuild, Rule, stored_rules
+from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
 from pipelines.clickhouse.schema.statements import SQL, Statement, statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
@@ -80,8 +80,8 @@ class _Migration:
         self.manager, self.wanted, self.tell = manager, wanted, tell
         self.have = {row[0] for row in manager.execute("show tables")}
         self.tables = {s.name: s.text for s in wanted if s.kind == "table"}
-        self.rules = [Rule.of(s) for s in wanted if s.kind == "materialized view"]
-        self.rebuild = Rebuild(manager, self.tables, self.rules)
+        self.views = [s.view for s in wanted if s.view]
+        self.rebuild = Rebuild(manager, self.tables, self.views)
 
     def run(self) -> None:
         self._drop_leftovers()
@@ -94,12 +94,13 @@ class _Migration:
             self.rebuild.run(table, stored)
             self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
         self.rebuild.refresh(stored)
-        for name in sorted(stored.keys() - {rule.name for rule in self.rules}):
+        for name in sorted(stored.keys() - {view.name for view in self.views}):
             self.manager.execute(f"drop view if exists `{name}` sync")
             self.tell(f"dropped materialized view {name}")
         for statement in self.wanted:
             if statement.kind in ("view", "materialized view"):
                 self._view(statement)
+        self._comment_views()
 
     def _table(self, name: str, text: str) -> bool:
         """Create or complete a table. True when it has to be rebuilt: its rows come from raw."""
@@ -109,7 +110,7 @@ class _Migration:
             return False
         with made_as(self.manager, text, name) as scratch:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
-        is_made = any(rule.target == name for rule in self.rules)
+        is_made = any(view.target == name for view in self.views)
         is_rebuilt = is_made and want.shape != have.shape
         for change, line in _changes(name, want, have):
             if is_rebuilt and not change.startswith("add column"):
@@ -130,6 +131,16 @@ class _Migration:
             self.manager.execute(statement.text)
             if statement.name not in self.have:
                 self.tell(f"created {statement.kind} {statement.name}")
+
+    def _comment_views(self) -> None:
+        """Last, since a load takes a view with this comment for one with these rules."""
+        sql = "select name, comment from system.tables where database = currentDatabase()"
+        have: dict[str, str] = dict(self.manager.execute(f"{sql} and engine = 'MaterializedView'"))
+        for view in self.views:
+            if have.get(view.name) != view.comment:
+                self.manager.execute(
+                    f"alter table {view.name} modify comment {quoted(view.comment)}"
+                )
 
     def _drop_leftovers(self) -> None:
         """What a killed migration and older versions left; nobody reads these."""

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from pipelines.clickhouse.schema.definitions import create_as, definition
-from pipelines.clickhouse.schema.statements import Statement
+from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 
-_VIEW = re.compile(r"materialized view if not exists (\w+) to (\w+) as\s", re.IGNORECASE)
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
 _STORED = """
 select name, as_select, create_table_query from system.tables
@@ -32,22 +31,11 @@ where database = currentDatabase() and engine = 'MaterializedView'
 
 @dataclass(frozen=True)
 class Rule:
-    """A materialized view: the table that it feeds, and by which select."""
+    """A materialized view as the server has it: the table that it feeds, and by which select."""
 
     name: str
     target: str
     select: str
-
-    @classmethod
-    def of(cls, statement: Statement) -> Rule:
-        """Raises ValueError for a view that is not written the way that all of ours are."""
-        found = _VIEW.search(statement.text)
-        if not found:
-            raise ValueError(
-                f"{statement.file}, {statement.name}: write it as "
-                "`create materialized view if not exists … to … as`"
-            )
-        return cls(statement.name, found[2], statement.text[found.end() :])
 
 
 def stored_rules(manager: ClickHouseManager) -> dict[str, Rule]:
@@ -63,56 +51,52 @@ class Rebuild:
     """Rebuilding the normalised tables of one database."""
 
     def __init__(
-        self, manager: ClickHouseManager, tables: Mapping[str, str], rules: Sequence[Rule]
+        self, manager: ClickHouseManager, tables: Mapping[str, str], views: Sequence[View]
     ) -> None:
-        self.manager, self.tables, self.rules = manager, tables, rules
+        self.manager, self.tables, self.views = manager, tables, views
 
     def changed(self, stored: Mapping[str, Rule]) -> set[str]:
         """The tables that other rules feed than `stored`."""
         if not stored:  # an empty database; or its views are all gone, and they are made after it
-            return set(self.tables) & {rule.target for rule in self.rules}
-        wanted = {(rule.name, rule.target, self._as_stored(rule.select)) for rule in self.rules}
-        have = {(rule.name, rule.target, rule.select) for rule in stored.values()}
-        return {target for _, target, _ in wanted ^ have if target in self.tables}
+            return set(self.tables) & {view.target for view in self.views}
+        wanted = {Rule(v.name, v.target, self._as_stored(v.select())) for v in self.views}
+        return {r.target for r in wanted ^ set(stored.values()) if r.target in self.tables}
 
     def run(self, table: str, stored: Mapping[str, Rule]) -> None:
         """Raises Busy while the word whose table it is is loaded: what it publishes would go."""
-        rules = [rule for rule in self.rules if rule.target == table]
+        views = [view for view in self.views if view.target == table]
         with ExitStack() as leases:
             leases.enter_context(leased(self.manager.config, table.removeprefix("normalized_")))
             fresh = create_as(self.manager, self.tables[table], table)
-            for rule in rules:
-                self._fill(fresh, rule.select)
-            self._keep_ingested(table, fresh, {self._raw_of(rule.select) for rule in rules})
+            for view in views:
+                self._fill(fresh, view)
+            self._keep_ingested(table, fresh, {view.raw for view in views})
             self.manager.execute(f"exchange tables {table} and {fresh}")
-            for rule in rules:
-                if rule.name in stored:
-                    self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
+            for view in views:
+                if view.name in stored:
+                    self.manager.execute(f"alter table {view.name} modify query {view.select()}")
             self.manager.execute(f"drop table {fresh} sync")
 
     def refresh(self, stored: Mapping[str, Rule]) -> None:
         """Let the views' own columns follow a type of raw that changed."""
-        for rule in self.rules:
-            if rule.name in stored and self._columns(rule.name) != self._columns(
-                f"({rule.select})"
-            ):
-                self.manager.execute(f"alter table {rule.name} modify query {rule.select}")
+        for view in self.views:
+            select = view.select()
+            if view.name in stored and self._columns(view.name) != self._columns(f"({select})"):
+                self.manager.execute(f"alter table {view.name} modify query {select}")
 
     def _columns(self, what: str) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self.manager.execute(f"describe {what}")]
 
-    def _fill(self, table: str, select: str) -> None:
-        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({select})"))
-        raw = self._raw_of(select)
+    def _fill(self, table: str, view: View) -> None:
+        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({view.select()})"))
         partitions = self.manager.execute(
             "select distinct partition_id from system.parts where database = currentDatabase() "
             "and table = %(raw)s and active",
-            {"raw": raw},
+            {"raw": view.raw},
         )
         for (partition,) in sorted(partitions):
-            one = f"(select * from {raw} where _partition_id = {quoted(partition)})"
-            source = re.sub(rf"\bfrom {raw}\b", f"from {one}", select)
-            self.manager.execute(f"insert into {table} ({columns}) {source}")
+            one = f"(select * from {view.raw} where _partition_id = {quoted(partition)})"
+            self.manager.execute(f"insert into {table} ({columns}) {view.select(one)}")
 
     def _keep_ingested(self, table: str, fresh: str, raws: set[str]) -> None:
         """Partitions that came normalised have no raw to be made of anew: they move as they are."""
@@ -128,12 +112,6 @@ class Rebuild:
 
     def _partition_key(self, raw: str) -> str:
         return definition(self.manager, raw).keys[1]
-
-    def _raw_of(self, select: str) -> str:
-        for name in self.tables:
-            if re.search(rf"\bfrom {name}\b", select):
-                return name
-        raise ClickHouseQueryError(f"No table of sql/ stands in: {select[:80]}")
 
     def _as_stored(self, select: str) -> str:
         """A select as the server would write it down; '' when it reads what is not there."""

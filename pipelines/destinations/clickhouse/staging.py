@@ -7,8 +7,7 @@ of a killed run nobody reads; the next run takes note of it and drops it.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
@@ -103,12 +103,12 @@ class Staging:
                 "one was not heard of for long, and dropped its private tables. Run again."
             ) from error
 
-    def fill(self, files: Files, defaults: Mapping[str, str], views: Mapping[str, str]) -> None:
+    def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
         """The tables, from the files; `defaults` of raw are expressions by column.
 
-        The selects of `views`, the published ones by name, normalise a block while the next one is
-        read and other files are inserted. Nothing is read back for it, and no core waits for the
-        last file. A raw-only table has none.
+        The selects of `views` over the staged rows normalise a block while the next one is read and
+        other files are inserted. Nothing is read back for it, and no core waits for the last file.
+        A raw-only table has none.
         """
         comment = f"comment {quoted(self._note.text)}" if self._place.raw_only else ""
         self._manager.execute(
@@ -117,17 +117,18 @@ class Staging:
         self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
         self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")
-        selects = {view: self._of_staged(select) for view, select in views.items()}
-        if selects:
+        selects = [view.select(self.raw) for view in views]
+        if views:
             self._create_normalised()
-        for number, (view, select) in enumerate(selects.items()):
-            self._compare_columns(view)
-            if _fires(select, defaults["x_form"]):
+        for number, (view, select) in enumerate(zip(views, selects, strict=True)):
+            self._compare_columns(view.name)
+            # to filter all rows out of every block takes a tenth of a load
+            if not view.layout or quoted(view.layout) == defaults["x_form"]:
                 self._create_view(f"{self._view}{number}", select)
         self._insert(self.raw, files)
         self._check(self.raw, self._place.column, files)
         if selects:
-            self._check_normalised(selects.values())
+            self._check_normalised(selects)
 
     def fill_normalised(self, files: Files) -> None:
         """A table like the normalised one with files that are normalised already."""
@@ -200,19 +201,6 @@ class Staging:
                 f"make {wanted:,}. Run again."
             )
 
-    def _of_staged(self, view: str) -> str:
-        """The view's own select, of the staged raw rows."""
-        source = re.compile(
-            rf"(`?{re.escape(self._config.database)}`?\.)`?{self._place.raw_table}\b`?"
-        )
-        select, found = source.subn(self.raw, view)
-        if found != 1:
-            raise PartitionError(
-                f"{self._place.raw_table} does not stand once in its view. "
-                "Run: make init-clickhouse"
-            )
-        return select
-
 
 def _with_file(statement: str, path: Path) -> Generator[bytes]:
     """The body of a request: a report can have too many columns for an address."""
@@ -220,14 +208,6 @@ def _with_file(statement: str, path: Path) -> Generator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
-
-
-def _fires(select: str, form: str) -> bool:
-    """Whether a view can make rows of a delivery of this form, a literal: some want another one.
-
-    To filter all rows out of every block takes a tenth of a load.
-    """
-    return "x_form = " not in select or f"x_form = {form}" in select
 
 
 def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:

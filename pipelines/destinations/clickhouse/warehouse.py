@@ -1,7 +1,7 @@
 """How a partition is published whole on ClickHouse, and what is published there.
 
 One repeatable job per partition on private staging tables: insert the files, normalising each
-block on its way with the materialized view's own select, count the rows of both tables, then
+block on its way with the select of its materialized view, count the rows of both tables, then
 `replace partition` for raw and for normalised. The fingerprint is a column, so it is published with
 the data in the same statement; a partition is current only when raw and normalised say the same.
 """
@@ -9,11 +9,14 @@ the data in the same statement; a partition is current only when raw and normali
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import dlt
+
+from pipelines.clickhouse.schema.statements import View, views_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -43,8 +46,9 @@ class Warehouse:
 
     kind = "clickhouse"
 
-    def __init__(self, config: ClickHouseConfig) -> None:
-        self.config = config
+    def __init__(self, config: ClickHouseConfig, tag_columns: Sequence[str] | None = None) -> None:
+        """`tag_columns`: the tag keys that it was migrated for; by default those configured."""
+        self.config, self._tag_columns = config, tag_columns
         self.manager = ClickHouseManager(config)
         weakref.finalize(self, self.manager.close)  # who only asks what is published need not care
         self.history = History(self.manager)
@@ -145,7 +149,7 @@ class Warehouse:
         self._add_columns(place, files, where)
         note = Note.of(place, delivery)
         with self._staging(place, note) as staging:
-            views = {} if place.raw_only else self._views(place)
+            views = [] if place.raw_only else self._views(place)
             staging.fill(files, _defaults(place, files, delivery), views)
             staging.publish(place.raw_table, staging.raw)
             if not place.raw_only:
@@ -199,19 +203,30 @@ class Warehouse:
         if changes:
             self.manager.execute(f"alter table {place.raw_table} {', '.join(changes)}")
 
-    def _views(self, place: Place) -> dict[str, str]:
-        """The selects of the materialized views that fire on this raw table, by name."""
+    def _views(self, place: Place) -> list[View]:
+        """The views of sql/ that read this raw table. Raises PartitionError for other ones here."""
+        keys = self._tag_columns
+        if keys is None:
+            keys = dlt.config.get("normalize.tag_columns", list) or ()
         sql = (
-            "select name, as_select from system.tables where database = currentDatabase() "
-            "and engine = 'MaterializedView' and name like %(name)s order by name"
+            "select name, comment from system.tables where database = currentDatabase() "
+            "and engine = 'MaterializedView' and name like %(name)s"
         )
         rows = self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})
-        if not rows:
-            raise PartitionError(
-                f"{self.config.database} has no view normalize_{place.word}, by which "
-                f"{place.raw_table} is normalised. Run: make init-clickhouse"
-            )
-        return dict(rows)
+        have: dict[str, str] = dict(rows)
+        views = views_of(place.raw_table, keys)
+        for view in views:
+            if view.name not in have:
+                raise PartitionError(
+                    f"{self.config.database} has no view {view.name}, by which "
+                    f"{place.raw_table} is normalised. Run: make init-clickhouse"
+                )
+            if have[view.name] != view.comment:
+                raise PartitionError(
+                    f"The view {view.name} of {self.config.database} has other rules, or other "
+                    "normalize.tag_columns, than this installation. Run: make init-clickhouse"
+                )
+        return views
 
     def _fingerprints(self, table: str, column: str) -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""

@@ -12,18 +12,19 @@ from pipelines.normalize.columns import (
     Raw,
     by_kind,
     first_text,
-    frame,
     literal,
     lookup,
     no_amounts,
-    nulls,
     require,
     units_per_usd,
 )
+from pipelines.normalize.copied import whole
 from pipelines.normalize.tags import entries, stripped, tag_columns
 from pipelines.providers.aws.contract import REQUIRED
-from pipelines.tables.schema import COSTS, Context
+from pipelines.tables.copied import copied
+from pipelines.tables.schema import COSTS, Context, cost_columns
 
+_COPIED = copied("aws/columns_focus")
 CATEGORIES = {name: name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}
 
 
@@ -55,61 +56,22 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     effective = raw.number("effective_cost")
     tag = stripped(entries(raw, "tags"))
     rate = units_per_usd(currency)
-    return frame(
+    return whole(
+        cost_columns(context.tag_columns),
+        raw,
+        _COPIED,
         {
             # who
             "provider_name": first_text(raw.text("provider_name"), literal("AWS", n)),
-            "publisher_name": raw.text("publisher_name"),
-            "invoice_issuer_name": raw.text("invoice_issuer_name"),
-            "billing_account_id": raw.text("billing_account_id"),
-            "billing_account_name": raw.text("billing_account_name"),
-            "sub_account_id": raw.text("sub_account_id"),
-            "sub_account_name": raw.text("sub_account_name"),
-            # when
-            "billing_period_start": raw.time("billing_period_start"),
-            "billing_period_end": raw.time("billing_period_end"),
-            "charge_period_start": start,
-            "charge_period_end": raw.time("charge_period_end"),
             # what
             "charge_category": category,
-            "charge_class": raw.text("charge_class"),
-            "charge_description": raw.text("charge_description"),
-            "charge_frequency": raw.text("charge_frequency"),
             "service_category": first_text(raw.text("service_category"), literal("Other", n)),
-            "service_name": raw.text("service_name"),
-            "sku_id": raw.text("sku_id"),
-            "sku_price_id": raw.text("sku_price_id"),
-            "region_id": raw.text("region_id"),
-            "region_name": raw.text("region_name"),
-            "availability_zone": raw.text("availability_zone"),
-            "resource_id": raw.text("resource_id"),
-            "resource_name": raw.text("resource_name"),
-            "resource_type": raw.text("resource_type"),
-            # how much
-            "consumed_quantity": raw.number("consumed_quantity"),
-            "consumed_unit": raw.text("consumed_unit"),
-            "pricing_quantity": raw.number("pricing_quantity"),
-            "pricing_unit": raw.text("pricing_unit"),
-            "pricing_category": raw.text("pricing_category"),
-            # money
-            "billed_cost": billed,
-            "effective_cost": effective,
-            "list_cost": raw.number("list_cost"),
-            "contracted_cost": raw.number("contracted_cost"),
-            "billing_currency": currency,
-            # commitment
-            "commitment_discount_id": raw.text("commitment_discount_id"),
-            "commitment_discount_type": raw.text("commitment_discount_type"),
-            "commitment_discount_category": raw.text("commitment_discount_category"),
-            "commitment_discount_status": raw.text("commitment_discount_status"),
             # tags
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
             # ours
             "x_usage_date": start.cast(pa.date32(), safe=False),
-            "x_source": literal("aws", n),
             "x_partition": literal(context.partition, n),
-            "x_line_item_type": nulls(n),
             "x_credit_amount": by_kind(category, {"Credit": billed}, otherwise=0.0),
             "x_credits": no_amounts(n),
             "x_currency_rate_usd": rate,
@@ -117,5 +79,5 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "x_effective_cost_usd": effective / rate,
             "x_fingerprint": literal(context.fingerprint, n),
             "x_dlt_load_id": literal(context.load_id, n),
-        }
+        },
     )

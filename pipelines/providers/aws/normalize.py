@@ -7,6 +7,8 @@ FOCUS export goes through aws_focus.py. `net` is the net column's value, else th
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import pyarrow as pa
 
@@ -15,22 +17,22 @@ from pipelines.normalize.columns import (
     by_kind,
     constants,
     first_text,
-    frame,
     is_in,
     literal,
     lookup,
     no_amounts,
-    nulls,
     only,
     require,
     units_per_usd,
 )
+from pipelines.normalize.copied import whole
 from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
 from pipelines.providers.aws import focus, money
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
-from pipelines.tables.schema import Context, ShapeError
+from pipelines.tables.copied import copied
+from pipelines.tables.schema import Context, ShapeError, cost_columns
 
 __all__ = ["Context", "ShapeError", "columns", "is_focus", "normalize"]
 
@@ -112,58 +114,31 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     product = raw.text("line_item_product_code")
     product_name = entries(raw, "product").pick(lambda key: key == "product_name")
     region = first_text(raw.text("product_region_code"), raw.text("product_region"))
-    unit = raw.text("pricing_unit")
-    amount = raw.number("line_item_usage_amount")
     plan = raw.text("savings_plan_savings_plan_a_r_n")
     reservation = raw.text("reservation_reservation_a_r_n")
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
     tag = tags(raw, "resource_tags", FLAT_TAGS)
-    net = money.net(raw)
-    effective = money.effective(raw, kind, net)
+    amounts = money.amounts(raw)
+    net = amounts["net"]
+    effective = money.cost("effective", kind, amounts)
     rate = units_per_usd(currency)
-    return frame(
+    return whole(
+        cost_columns(context.tag_columns),
+        raw,
+        _COPIED,
         {
-            # who
-            "provider_name": literal("AWS", n),
-            "publisher_name": raw.text("line_item_legal_entity"),
-            "invoice_issuer_name": raw.text("bill_invoicing_entity"),
-            "billing_account_id": raw.text("bill_payer_account_id"),
-            "billing_account_name": raw.text("bill_payer_account_name"),
-            "sub_account_id": raw.text("line_item_usage_account_id"),
-            "sub_account_name": raw.text("line_item_usage_account_name"),
-            # when
-            "billing_period_start": raw.time("bill_billing_period_start_date"),
-            "billing_period_end": raw.time("bill_billing_period_end_date"),
-            "charge_period_start": start,
-            "charge_period_end": raw.time("line_item_usage_end_date"),
             # what
-            "charge_category": lookup(kind, of_kind("charge_category"), "unclassified"),
-            "charge_class": nulls(n),
-            "charge_description": raw.text("line_item_line_item_description"),
-            "charge_frequency": lookup(kind, of_kind("charge_frequency")),
-            "service_category": lookup(product, _SERVICE_CATEGORY, "Other"),
             "service_name": first_text(product_name, raw.text("product_product_name"), product),
-            "sku_id": raw.text("product_sku"),
-            "sku_price_id": raw.text("pricing_rate_code"),
             "region_id": region,
             "region_name": lookup(region, _REGION_NAME),
-            "availability_zone": raw.text("line_item_availability_zone"),
-            "resource_id": raw.text("line_item_resource_id"),
-            "resource_name": pick_tag(tag, "Name"),
-            "resource_type": raw.text("product_product_family"),
             # how much
-            "consumed_quantity": amount,
-            "consumed_unit": unit,
-            "pricing_quantity": amount,
-            "pricing_unit": unit,
             "pricing_category": _pricing_category(raw, kind),
             # money
             "billed_cost": net,
             "effective_cost": effective,
-            "list_cost": money.list_cost(raw, kind, net),
-            "contracted_cost": money.contracted(raw, kind, net),
-            "billing_currency": currency,
+            "list_cost": money.cost("list", kind, amounts),
+            "contracted_cost": money.cost("contracted", kind, amounts),
             # commitment
             "commitment_discount_id": first_text(plan, reservation),
             "commitment_discount_type": first_text(
@@ -173,15 +148,12 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "commitment_discount_category": first_text(
                 lookup(plan, lambda _: "Spend"), lookup(reservation, lambda _: "Usage")
             ),
-            "commitment_discount_status": lookup(kind, of_kind("commitment_discount_status")),
             # tags
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
             # ours
             "x_usage_date": start.cast(pa.date32(), safe=False),
-            "x_source": literal("aws", n),
             "x_partition": literal(context.partition, n),
-            "x_line_item_type": kind,
             "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),
             "x_credits": no_amounts(n),
             "x_currency_rate_usd": rate,
@@ -189,11 +161,12 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "x_effective_cost_usd": effective / rate,
             "x_fingerprint": literal(context.fingerprint, n),
             "x_dlt_load_id": literal(context.load_id, n),
-        }
+        },
+        partial(pick_tag, tag),
     )
 
 
-_SERVICE_CATEGORY = constants("aws_services.csv", "product_code", "service_category")
+_COPIED = copied("aws/columns")
 _REGION_NAME = constants("aws_regions.csv", "region_id", "region_name")
 
 

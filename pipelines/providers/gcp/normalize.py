@@ -25,7 +25,6 @@ from pipelines.normalize.columns import (
     dictionary,
     first,
     first_text,
-    frame,
     is_in,
     is_set,
     literal,
@@ -34,8 +33,10 @@ from pipelines.normalize.columns import (
     only,
     require,
 )
+from pipelines.normalize.copied import whole
 from pipelines.providers.gcp import lists
-from pipelines.tables.schema import Context, ShapeError
+from pipelines.tables.copied import copied
+from pipelines.tables.schema import Context, ShapeError, cost_columns
 
 __all__ = ["Context", "ShapeError", "columns", "normalize"]
 
@@ -101,7 +102,6 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     n = raw.rows
     kind = raw.text("cost_type")
     sku = raw.text("sku_description")
-    currency = raw.text("currency")
     start = raw.time("usage_start_time")
     invoice = raw.text("invoice_month")
     cost = raw.number("cost")
@@ -110,48 +110,29 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     net = np.round(cost + credit.total, lists.DECIMALS)
     known = is_in(kind, _CATEGORY)
     effective = np.where(known, net, np.nan)
-    rate = _rate(raw, currency)
+    rate = _rate(raw, raw.text("currency"))
     period_start = _month_edge(invoice, 0)
-    return frame(
+    return whole(
+        cost_columns(context.tag_columns),
+        raw,
+        _COPIED,
         {
             # who
-            "provider_name": literal("Google Cloud", n),
             "publisher_name": first_text(
                 raw.text("seller_name"), lookup(raw.text("transaction_type"), _SELLER)
             ),
-            "invoice_issuer_name": nulls(n),
-            "billing_account_id": raw.text("billing_account_id"),
-            "billing_account_name": nulls(n),
-            "sub_account_id": raw.text("project_id"),
-            "sub_account_name": raw.text("project_name"),
             # when
             "billing_period_start": period_start,
             "billing_period_end": _month_edge(invoice, 1),
-            "charge_period_start": start,
-            "charge_period_end": raw.time("usage_end_time"),
             # what
-            "charge_category": lookup(kind, _CATEGORY, "unclassified"),
             "charge_class": only(
                 literal("Correction", n),
                 is_set(raw.text("adjustment_info_id")) & _is_before(start, period_start),
             ),
             "charge_description": first_text(raw.text("adjustment_info_description"), sku),
-            "charge_frequency": lookup(kind, _FREQUENCY),
-            "service_category": lookup(raw.text("service_description"), _SERVICE_CATEGORY, "Other"),
-            "service_name": raw.text("service_description"),
-            "sku_id": raw.text("sku_id"),
             "sku_price_id": _price_id(raw),
-            "region_id": raw.text("location_region"),
-            "region_name": lookup(raw.text("location_region"), _REGION_NAME),
-            "availability_zone": raw.text("location_zone"),
             "resource_id": first_text(raw.text("resource_global_name"), raw.text("resource_name")),
-            "resource_name": raw.text("resource_name"),
-            "resource_type": nulls(n),
             # how much
-            "consumed_quantity": raw.number("usage_amount"),
-            "consumed_unit": raw.text("usage_unit"),
-            "pricing_quantity": raw.number("usage_amount_in_pricing_units"),
-            "pricing_unit": raw.text("usage_pricing_unit"),
             "pricing_category": _pricing_category(raw, kind, sku, credit),
             # money
             "billed_cost": net,
@@ -160,20 +141,12 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "contracted_cost": np.where(
                 known, first(raw.number("cost_at_effective_price_default"), cost), np.nan
             ),
-            "billing_currency": currency,
-            # commitment
-            "commitment_discount_id": raw.text("subscription_instance_id"),
-            "commitment_discount_type": nulls(n),
-            "commitment_discount_category": nulls(n),
-            "commitment_discount_status": nulls(n),
             # tags
             "tags": tag.map(),
             **tag.columns(context.tag_columns),
             # ours
             "x_usage_date": start.cast(pa.date32(), safe=False),
-            "x_source": literal("gcp", n),
             "x_partition": literal(context.partition, n),
-            "x_line_item_type": kind,
             "x_credit_amount": np.round(credit.total, lists.DECIMALS),
             "x_credits": credit.by_type,
             "x_currency_rate_usd": rate,
@@ -181,15 +154,13 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "x_effective_cost_usd": effective / rate,
             "x_fingerprint": literal(context.fingerprint, n),
             "x_dlt_load_id": literal(context.load_id, n),
-        }
+        },
     )
 
 
+_COPIED = copied("gcp/columns")
 _CATEGORY = constants("gcp_cost_types.csv", "cost_type", "charge_category")
-_FREQUENCY = constants("gcp_cost_types.csv", "cost_type", "charge_frequency")
 _PRICING = constants("gcp_cost_types.csv", "cost_type", "pricing_category")
-_SERVICE_CATEGORY = constants("gcp_services.csv", "service", "service_category")
-_REGION_NAME = constants("gcp_regions.csv", "region_id", "region_name")
 _SELLER = {"GOOGLE": "Google Cloud"}
 
 

@@ -18,18 +18,21 @@ from pipelines.normalize.columns import (
     Raw,
     constants,
     first_text,
-    frame,
     literal,
     lookup,
     require,
     wrong_type,
 )
+from pipelines.normalize.copied import whole
+from pipelines.tables.copied import copied
+from pipelines.tables.revenue import STRIPE
 from pipelines.tables.schema import Context
 
 REQUIRED = ("account", "id", "created", "currency", "amount", "fee", "net")
 OPTIONAL = ("source", "type", "reporting_category", "status", "available_on")
 MONEY = pa.decimal128(38, 9)
 _TEXT = {"account", "currency", "type", "reporting_category", "status"}
+_COPIED = copied("stripe/columns")
 _FACTOR = pa.decimal128(4, 3)
 
 
@@ -55,32 +58,28 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     classes = constants("stripe_categories.csv", "reporting_category", "class")
     created, available = _seconds(raw, "created"), _seconds(raw, "available_on")
     factor = _factor(raw.text("currency"))
-    return frame(
+    return whole(
+        STRIPE,
+        raw,
+        _COPIED,
         {
-            # what
-            "transaction_id": raw.text("id"),
-            "source_id": raw.text("source"),
-            "account": raw.text("account"),
             # when, in UTC
             "created_at": created,
             "activity_date": created.cast(pa.date32(), safe=False),
             "available_date": available.cast(pa.date32(), safe=False),
-            "status": raw.text("status"),
             # which
             "class": lookup(category, classes, "unclassified"),
             "reporting_category": category,
-            "type": raw.text("type"),
             # money, in currency
             "currency": lookup(raw.text("currency"), str.upper),
             "gross": _money(raw, "amount", factor),
             "fee": _money(raw, "fee", factor),
             "net": _money(raw, "net", factor),
             # ours
-            "x_source": literal("stripe", n),
             "x_partition": literal(context.partition, n),
             "x_fingerprint": literal(context.fingerprint, n),
             "x_dlt_load_id": literal(context.load_id, n),
-        }
+        },
     )
 
 
