@@ -1,9 +1,10 @@
 """Deribit's trades, one row per trade as the exchange gives it out; no key is needed.
 
-A UTC day of one settlement currency is the unit. A closed day is read once; the open one and the
-last hours again. What is landed is complete to the last sequence number, or says what is missing:
-pipelines/providers/deribit/completeness.py. Past days come from the history host, the last hours
-from production, since production answers older questions with nothing and no error.
+A UTC day of one settlement currency is the unit. A day is read until it is proven complete, by
+sequence numbers (pipelines/providers/deribit/completeness.py) and by what lies on both its sides
+(neighbours.py); after some days without a proof it is a hole by name. Past days come from the
+history host, the last hours from production, since production answers older questions with nothing
+and no error.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from pipelines.core.landing import (
     everything,
     write_rows,
 )
-from pipelines.core.partition import ALL, Delivery, Partition, Selection, Unchanged
+from pipelines.core.partition import ALL, Delivery, Partition, PartitionError, Selection, Unchanged
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.ahead import Ahead
-from pipelines.providers.deribit.calendar import Asking
+from pipelines.providers.deribit.calendar import Asking, Mark
 from pipelines.providers.deribit.days import RAW, Day, Digest, read_day
 from pipelines.providers.deribit.estimate import estimate
 from pipelines.providers.deribit.market import Market, milliseconds
@@ -85,11 +86,13 @@ class Trades:
         now = self.market.now()
         start = milliseconds(calendar.start_of(asked.day))
         span = day_span(start, milliseconds(now))
+        over = calendar.is_over(now, asked.day, self.settings)
         day = read_day(
-            self.market, self.settings, asked.currency, span, now, known, advance, stopped
+            self.market, self.settings, asked.currency, span, now, known, advance, stopped, over
         )
-        self._known[asked.currency] = {**known, **day.last}
-        self._until[asked.currency] = asked.day
+        if not day.doubts:
+            self._known[asked.currency] = {**known, **day.last}
+            self._until[asked.currency] = asked.day
         return day
 
     def _before(self, asked: Asking) -> dict[str, int]:
@@ -134,21 +137,48 @@ def _land(trades: Trades, landing: Landing) -> Delivery:
     partition = landing.partition
     asked: Asking = partition.detail
     day = trades.day(partition, landing.advance)
+    _refuse_fewer(asked, partition.key, day.rows)
     path, digest = landing.folder / "trades.parquet", Digest()
     slices: Iterator[pa.Table] = map(digest.of, day.slices())
     write_rows(path, RAW, slices)
-    mark = calendar.state(day.read_at, asked.day, bool(day.holes), trades.settings)
-    fingerprint = f"{mark}-{digest.text()}"
-    if fingerprint == asked.published:
+    read = Mark(digest=digest.text(), rows=day.rows)
+    mark = calendar.judge(asked, day.read_at, day.is_complete, read, trades.settings)
+    if mark.state != "closed" and day.doubts:
+        log.warning("deribit %s is %s: %s", partition.key, _worded(mark), _first(day.doubts))
+    if mark.text == asked.published and not asked.force:
         raise Unchanged
     return delivered(
         "deribit",
         partition.key,
-        fingerprint,
+        mark.text,
         [path],
         delivered_at=calendar.delivered_at(day.read_at, asked.day),
         form=FORM,
     )
+
+
+def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
+    """Deribit takes no trade back, so that fewer than before are a host that lags.
+
+    Raises Unchanged, or PartitionError when the day was asked for with --force.
+    """
+    before = Mark.of(asked.published).rows
+    if rows >= before:
+        return
+    what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
+    if asked.force:
+        raise PartitionError(f"{what}. The published ones stay; run again when the hosts are well.")
+    log.warning("%s; the published ones stay, and the day stays open", what)
+    raise Unchanged
+
+
+def _worded(mark: Mark) -> str:
+    return calendar.finality(mark.text)
+
+
+def _first(doubts: list[str]) -> str:
+    more = len(doubts) - 1
+    return f"{doubts[0]}{f' (and {more:,} more)' if more else ''}"
 
 
 if __name__ == "__main__":  # python pipelines/deribit_pipeline.py [options of `load`]

@@ -107,8 +107,8 @@ with source as (
                     '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)$'
                 )
             ), 'future_combo',
-            startsWith(rest, 'FS-'), 'unclassified',
-            match(rest, '^[A-Z]{2,6}-.+$'), 'option_combo',
+            match(rest, '^FS[0-9]*-'), 'unclassified',
+            match(rest, '^[A-Z][A-Z0-9]{1,7}-.+$'), 'option_combo',
             'unclassified'
         ) as book,
         book != 'unclassified' as is_known,
@@ -206,3 +206,12 @@ engine = MergeTree
 partition by "month"
 order by (instrument_name, measured_at)
 comment 'Funding of perpetuals, by the hour.';
+
+-- one row per host and instrument: its newest number at the end of the last day that is over
+create table if not exists deribit__newest_numbers (
+    {columns:deribit__newest_numbers}
+)
+engine = MergeTree
+partition by listing
+order by (host, instrument_name)
+comment 'The newest sequence numbers that each host of Deribit has.';

@@ -45,6 +45,7 @@ class Word:
     `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
     `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
+    `finality` says of a published fingerprint whether it is final, or since when it is open.
     """
 
     place: Place
@@ -58,6 +59,7 @@ class Word:
     looked_up: bool = False
     unit: str = "rows"
     chosen_by: str = ""
+    finality: Callable[[str], str] = lambda fingerprint: ""
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -86,6 +88,16 @@ def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> 
         more=more,
         **options,
     )
+
+
+def _by_calendar(word: str) -> Callable[[str], str]:
+    """A source whose calendar reads its fingerprints."""
+
+    def finality(fingerprint: str) -> str:
+        found = import_module(f"pipelines.providers.{word}.calendar").finality(fingerprint)
+        return str(found)
+
+    return finality
 
 
 def _stripe_list(place: Place) -> Word:
@@ -148,6 +160,7 @@ SOURCES: Mapping[str, Word] = {
         ),
         needs=("currencies",),
         unit="trades",
+        finality=_by_calendar("deribit"),
     ),
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.partition import Delivery, Selection
+from pipelines.core.registry import tables
 from pipelines.core.text import age, size
 from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
@@ -122,7 +123,7 @@ def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
         else:
             state = "current" if current.get(partition) == mark else "to be loaded again"
         money = (billed, effective, currency)
-        times = (delivered, loaded)
+        times, state = (delivered, loaded), _with_finality(state, place, mark)
         found.append(Row(partition, count, *money, files or 0, size_ or 0, *times, restated, state))
     return found
 
@@ -134,8 +135,17 @@ def _rows_of_store(place: Place, store: Store) -> list[Row]:
     for partition, delivery in sorted(store.deliveries(place).items()):
         history = store.rows_of_history(place.word, partition)
         footer = footers.get(partition)
-        found.append(_row(delivery, history, footer, provider.get(partition)))
+        row = _row(delivery, history, footer, provider.get(partition))
+        state = _with_finality(row.state, place, delivery.fingerprint)
+        found.append(replace(row, state=state))
     return found
+
+
+def _with_finality(state: str, place: Place, fingerprint: str) -> str:
+    """The state, and whether the source says that the partition is final or open."""
+    entry = next((each for each in tables() if each.place.word == place.word), None)
+    finality = entry.finality(fingerprint) if entry else ""
+    return ", ".join(part for part in (state, finality) if part)
 
 
 def _row(

@@ -55,6 +55,7 @@ _PLACES = (
     _raw_list("deribit", "instruments", "listing"),
     _raw_list("deribit", "volatility_index", "month"),
     _raw_list("deribit", "funding_rates", "month"),
+    _raw_list("deribit", "newest_numbers", "listing"),
 )
 PLACES: Mapping[str, Place] = {place.word: place for place in _PLACES}
 """By word, in the order in which they are loaded."""

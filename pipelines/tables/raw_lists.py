@@ -174,6 +174,17 @@ FUNDING_RATES = RawList(
     Column("interest_8h", "number", True, "Funding of eight hours, a share."),
     Column("interest_1h", "number", True, "Funding of one hour, a share."),
 ), "funding_rates")
+
+NEWEST_NUMBERS = RawList(
+    Column("listing", "text", False, "The partition: newest and the currency, such as newest.BTC."),
+    "The end of that day.", (
+    Column("host", "text", False, "production or history."),
+    Column("instrument_name", "text", False, "The instrument."),
+    Column("trade_seq", "integer", False, "The number of its newest trade."),
+    Column("traded_at", "timestamp", False, "When that was."),
+    Column("trades_partition", "text", False,
+           "The day and currency that it is of, such as 2026-10-31.BTC.", many=True),
+), "newest_numbers")
 # fmt: on
 
 RAW_LISTS: Mapping[str, RawList] = {
@@ -185,5 +196,6 @@ RAW_LISTS: Mapping[str, RawList] = {
     "deribit__instruments": INSTRUMENTS,
     "deribit__volatility_index": VOLATILITY_INDEX,
     "deribit__funding_rates": FUNDING_RATES,
+    "deribit__newest_numbers": NEWEST_NUMBERS,
 }
 """Every raw list by its table's name in ClickHouse."""

@@ -37,6 +37,7 @@ RETRYABLE = frozenset(
     }
 )
 TOO_MANY = frozenset({10028, 10066})
+UNKNOWN_INSTRUMENT = frozenset({10020, 13020})
 _PIECE = 1 << 20
 _LONGEST = 60.0  # seconds between two tries
 
@@ -51,6 +52,10 @@ class ApiError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
+
+
+class UnknownInstrument(PartitionError):
+    """A host does not know the instrument that it was asked for; another may."""
 
 
 class Host:
@@ -141,7 +146,9 @@ class Host:
         self, method: str, parameters: dict[str, Any], reason: Exception, tries: int
     ) -> PartitionError:
         asked = ", ".join(f"{name} {value}" for name, value in parameters.items())
-        return PartitionError(
+        unknown = isinstance(reason, ApiError) and reason.code in UNKNOWN_INSTRUMENT
+        kind = UnknownInstrument if unknown else PartitionError
+        return kind(
             f"{self.url} {method} ({asked}): {_short(reason)}, after {tries} "
             f"tr{'y' if tries == 1 else 'ies'}. Run again later; if it stays, see "
             "sources.deribit in .dlt/config.toml and https://status.deribit.com"
@@ -162,13 +169,24 @@ def envelope(body: bytes) -> dict[str, Any]:
         raise Malformed(f"no JSON: {body[:60]!r}") from error
     if not isinstance(document, dict):
         raise Malformed(f"no JSON-RPC: {body[:60]!r}")
-    error_ = document.get("error")
-    if isinstance(error_, dict):
-        code = error_.get("code")
-        raise ApiError(code if isinstance(code, int) else 0, str(error_.get("message", "error")))
+    if error_ := document.get("error"):
+        raise _api_error(error_)
     if "result" not in document:
         raise Malformed(f"neither result nor error: {body[:60]!r}")
     return document
+
+
+def _api_error(error: Any) -> ApiError:
+    """Deribit's message, and the reason and whatever else stands in its `data`."""
+    if not isinstance(error, dict):
+        return ApiError(0, str(error))
+    code, message, data = (error.get(name) for name in ("code", "message", "data"))
+    if isinstance(data, dict):
+        reason, others = data.get("reason"), {k: v for k, v in data.items() if k != "reason"}
+        named = ", ".join(f"{name} {value}" for name, value in others.items())
+        data = " ".join(str(part) for part in (reason, f"({named})" if named else None) if part)
+    text = ": ".join(str(part) for part in (message or "error", data) if part)
+    return ApiError(code if isinstance(code, int) else 0, text)
 
 
 def _after(answer: requests.Response) -> float:
@@ -181,4 +199,4 @@ def _after(answer: requests.Response) -> float:
 
 def _short(reason: Exception) -> str:
     text = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
-    return text if len(text) <= 200 else text[:200] + "…"
+    return text if len(text) <= 400 else text[:400] + "…"

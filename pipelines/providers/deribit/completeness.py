@@ -1,4 +1,5 @@
 """The proof that a day lacks nothing: sequence numbers without holes, up to both its neighbours.
+What cannot be told to be of the day or of another is a doubt, and leaves the day open.
 
 Deribit numbers each instrument's trades from 1. Inside a day every missing number is asked for by
 `start_seq`/`end_seq`. Before the day's first and after its last, the nearest trade that exists must
@@ -21,15 +22,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.core.partition import PartitionError
-from pipelines.providers.deribit.client import Host
-from pipelines.providers.deribit.market import Market, Span
-from pipelines.providers.deribit.pages import numbers
+from pipelines.providers.deribit.client import Host, UnknownInstrument
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.names import parse
+from pipelines.providers.deribit.pages import HELD, numbers
 
 Numbers = npt.NDArray[np.int64]
 log = logging.getLogger(__name__)
 
 HOLE_TRIES = 3
 _CHUNK = 1000
+_MOST = 10 * _CHUNK
+"""Missing numbers that are asked for one by one; of more, a host lags."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,12 @@ class Hole:
 
 @dataclass
 class Proof:
-    """What the proof of one instrument brought: trades that the sweep had not, and holes."""
+    """What the proof of one instrument brought: trades that the sweep had not, holes, and doubts,
+    which are why it is not proven."""
 
     trades: list[pa.Table] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     last: int = 0
 
 
@@ -63,7 +69,7 @@ class Prover:
         backoff: float,
         rest: Callable[[], bool],
     ) -> None:
-        self._market, self._span, self._known = market, span, known
+        self._market, self._span, self._known, self._border = market, span, known, market.border()
         self._hosts = market.hosts(span)
         # the trade before the day may be old, whatever the day is
         self._back = [*([market.history] if market.history else []), market.production]
@@ -92,7 +98,7 @@ class Prover:
             if name in self._known:
                 before, moment = self._known[name], self._span.start - 1
             else:
-                found = self._nearest(name, first, back=True)
+                found = self._nearest(proof, name, first, back=True)
                 if found is None:
                     if self._market.history:
                         self._hole(proof, name, 1, first - 1)
@@ -108,7 +114,7 @@ class Prover:
 
     def _tail(self, proof: Proof, name: str, last: int) -> int:
         """On to a trade after the day, or to the newest that there is; the day's last number."""
-        while (found := self._nearest(name, last, back=False)) is not None:
+        while (found := self._nearest(proof, name, last, back=False)) is not None:
             after, moment = found
             if moment > self._span.end:
                 if after > last + 1:  # numbers before the next day's first: they may be of this day
@@ -122,34 +128,71 @@ class Prover:
 
     def _fill_end(self, proof: Proof, name: str, last: int, after: int) -> int:
         """What is missing between this day and a later one; the hole is noted on that one's."""
-        probe = Proof()
-        self._fill(probe, name, last + 1, after - 1)
-        proof.trades += probe.trades
-        own = [int(numbers(t, "trade_seq").max()) for t in probe.trades if t.num_rows]
+        found = self.between(name, last, after)
+        proof.trades += found.trades
+        proof.doubts += found.doubts
+        own = [int(numbers(t, "trade_seq").max()) for t in found.trades if t.num_rows]
         reached = max([last, *own])
-        proof.holes += [hole for hole in probe.holes if hole.before <= reached]
+        proof.holes += [hole for hole in found.holes if hole.before <= reached]
         return reached
 
-    def _nearest(self, name: str, number: int, back: bool) -> tuple[int, int] | None:
+    def between(self, name: str, before: int, after: int) -> Proof:
+        """What of a day lies between two numbers, of which at least one is not the day's."""
+        found = Proof()
+        self._fill(found, name, before + 1, min(after - 1, before + _MOST))
+        if after - before - 1 > _MOST or found.holes:
+            found.doubts.append(f"{name}: of {before + 1} to {after - 1} some cannot be had")
+        return found
+
+    def is_clear(self, proof: Proof, name: str, number: int, back: bool) -> None:
+        """Whether an instrument that was not seen in the day lacks none of it, by a number after
+        (`back`) or before the day; what there is all the same is taken."""
+        found = self._nearest(proof, name, number, back)
+        if found is None:
+            if back and number > 1:
+                proof.doubts.append(f"{name}: none of the numbers before {number} can be had")
+            return
+        near, moment = found
+        if moment in self._span:
+            proof.doubts.append(
+                f"{name}: trade {near} is of the day, which the sweep does not have"
+            )
+            low, high = (near - _CHUNK + 1, near) if back else (near, near + _CHUNK - 1)
+            self._ask(proof, name, max(low, 1), high)
+        elif abs(number - near) > 1 and (moment < self._span.start) == back:
+            gap = self.between(name, min(near, number), max(near, number))
+            proof.trades += gap.trades
+            proof.doubts += gap.doubts
+
+    def _nearest(self, proof: Proof, name: str, number: int, back: bool) -> tuple[int, int] | None:
         """The nearest existing trade before or after a number: its number and its time.
 
         None is believed only of what the newest, or the oldest, trade confirms.
         """
         best: tuple[int, int] | None = None
         bounds = (None, number - 1) if back else (number + 1, None)
-        way = "desc" if back else "asc"
-        for host in self._back if back else self._hosts:
+        way, hosts = "desc" if back else "asc", self._asked(name, back)
+        for host in hosts:
             best = _nearer(best, self._first(host, name, bounds, way), back)
             if best is not None and abs(best[0] - number) == 1:
                 break
         if best is None and self._end(name, back) != number:
-            for host in self._back if back else self._hosts:  # one of both answers was wrong
+            for host in hosts:  # one of both answers was wrong
                 best = _nearer(best, self._first(host, name, bounds, way), back)
+            if best is None and not back:
+                proof.doubts.append(f"{name}: no host has {number} as its newest trade")
         return best
+
+    def _asked(self, name: str, back: bool) -> list[Host]:
+        """Hosts that may have an instrument: production none that has expired before its window."""
+        hosts, expiry = self._back if back else self._hosts, parse(name).expiry
+        if self._market.history and expiry and milliseconds(expiry) < self._border:
+            return [self._market.history]
+        return hosts
 
     def _end(self, name: str, back: bool) -> int | None:
         """The oldest or the newest number of an instrument."""
-        hosts = self._back if back else self._hosts
+        hosts = self._asked(name, back)
         ends = [self._first(host, name, (None, None), "asc" if back else "desc") for host in hosts]
         found = [each[0] for each in ends if each]
         return (min(found) if back else max(found)) if found else None
@@ -157,10 +200,19 @@ class Prover:
     def _first(
         self, host: Host, name: str, bounds: tuple[int | None, int | None], way: str
     ) -> tuple[int, int] | None:
-        page = self._market.sequence(host, name, *bounds, 1, way)
-        if not page.trades.num_rows:
+        trades = self._by_number(host, name, *bounds, 1, way)
+        if not trades.num_rows:
             return None
-        return int(numbers(page.trades, "trade_seq")[0]), int(page.timestamps()[0])
+        return int(numbers(trades, "trade_seq")[0]), int(numbers(trades, "timestamp")[0])
+
+    def _by_number(
+        self, host: Host, name: str, first: int | None, last: int | None, count: int, way: str
+    ) -> pa.Table:
+        """None of an instrument that a host does not know: production forgets the expired ones."""
+        try:
+            return self._market.sequence(host, name, first, last, count, way).trades
+        except UnknownInstrument:
+            return HELD.empty_table()
 
     def _keep(self, proof: Proof, name: str, number: int) -> None:
         self._fill(proof, name, number, number)
@@ -185,10 +237,10 @@ class Prover:
         for low in range(first, last + 1, _CHUNK):
             high = min(low + _CHUNK - 1, last)
             ranges = [(low, high)]
-            for host in self._hosts if len(self._hosts) > 1 else self._back:
+            for host in self._asked(name, back=False):
                 for one in list(ranges):
                     ranges.remove(one)
-                    table = self._market.sequence(host, name, *one, _CHUNK).trades
+                    table = self._by_number(host, name, *one, _CHUNK, "asc")
                     self._take(proof, name, table)
                     ranges += _without(one, numbers(table, "trade_seq").tolist())
                 if not ranges:

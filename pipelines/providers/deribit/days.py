@@ -18,6 +18,7 @@ from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.completeness import Hole, Numbers, Prover
 from pipelines.providers.deribit.market import Market, Span
+from pipelines.providers.deribit.neighbours import Asking, prove_borders
 from pipelines.providers.deribit.pages import HELD, TRADE, drop_repeated, numbers
 from pipelines.providers.deribit.settings import DeribitSettings
 from pipelines.providers.deribit.sweep import sweep, windows
@@ -39,6 +40,12 @@ class Day:
     holes: list[Hole]
     last: Mapping[str, int]
     read_at: datetime
+    doubts: list[str]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing lacks, and nothing is in doubt."""
+        return not self.holes and not self.doubts
 
     @property
     def rows(self) -> int:
@@ -112,12 +119,51 @@ def read_day(
     known: Mapping[str, int],
     advance: Callable[[int], None],
     stopped: Callable[[], bool] = lambda: False,
+    is_over: bool = False,
 ) -> Day:
-    """Sweep and prove one day. Raises PartitionError when it cannot be had whole."""
+    """Sweep and prove one day, to its borders when it `is_over`.
+
+    Raises PartitionError when what there is of it cannot be read.
+    """
     failed = threading.Event()
 
     def rest() -> bool:
         return failed.is_set() or stopped()
+
+    parts = list(market.parts(span))
+    trades = _swept(market, settings, currency, parts, advance, rest, failed)
+    prover = Prover(market, span, known, settings.backoff_seconds, rest)
+    found = _by_instrument(trades)
+    proofs = prover.prove(found, settings.parallel)
+    last = {name: proof.last for name, proof in proofs.items()}
+    proven = [*proofs.values()]
+    if is_over and not rest():
+        asked = Asking(market, currency, settings.kinds, parts)
+        proven.append(prove_borders(asked, prover, found, settings.parallel))
+    if rest():
+        raise PartitionError(f"deribit {currency}: stopped while it was read. Run again.")
+    more = [table for proof in proven for table in proof.trades]
+    if more:
+        trades = _one_table([trades, *more])
+        log.info(
+            "deribit: %d trades by number that the sweep had not", sum(t.num_rows for t in more)
+        )
+    holes = [hole for proof in proven for hole in proof.holes]
+    doubts = [doubt for proof in proven for doubt in proof.doubts]
+    trades, order = _ordered(trades)
+    return Day(trades, order, holes, last, read_at, doubts)
+
+
+def _swept(
+    market: Market,
+    settings: DeribitSettings,
+    currency: str,
+    parts: list[tuple[Host, Span]],
+    advance: Callable[[int], None],
+    rest: Callable[[], bool],
+    failed: threading.Event,
+) -> pa.Table:
+    """Every trade that the hosts show of a span's parts; `failed` stops the others."""
 
     def one(host: Host, kind: str, window: Span) -> list[pa.Table]:
         tables = []
@@ -132,27 +178,14 @@ def read_day(
 
     jobs = [
         (host, kind, window)
-        for host, part in market.parts(span)
+        for host, part in parts
         for kind in settings.kinds
         for window in _cut(part, settings.parallel)
     ]
     with ThreadPoolExecutor(settings.parallel, "sweep") as pool:
-        swept = [table for tables in pool.map(lambda job: one(*job), jobs) for table in tables]
-    trades = _one_table(swept)
-    prover = Prover(market, span, known, settings.backoff_seconds, rest)
-    proofs = prover.prove(_by_instrument(trades), settings.parallel)
-    if rest():
-        raise PartitionError(f"deribit {currency}: stopped while it was read. Run again.")
-    more = [table for proof in proofs.values() for table in proof.trades]
-    if more:
-        trades = _one_table([trades, *more])
-        log.info(
-            "deribit: %d trades by number that the sweep had not", sum(t.num_rows for t in more)
+        return _one_table(
+            [table for tables in pool.map(lambda job: one(*job), jobs) for table in tables]
         )
-    holes = [hole for proof in proofs.values() for hole in proof.holes]
-    last = {name: proof.last for name, proof in proofs.items()}
-    trades, order = _ordered(trades)
-    return Day(trades, order, holes, last, read_at)
 
 
 def _cut(span: Span, parts: int) -> list[Span]:

@@ -60,7 +60,7 @@ class Market:
 
     def parts(self, span: Span) -> Iterator[tuple[Host, Span]]:
         """Which host has which part of a span. Raises PartitionError for what none has."""
-        border = milliseconds(self.now() - RECENT)
+        border = self.border()
         if span.start < border:
             if self.history is None:
                 raise PartitionError(
@@ -74,12 +74,15 @@ class Market:
 
     def hosts(self, span: Span) -> list[Host]:
         """Who may have trades of a span or around it, the likelier first."""
-        border = milliseconds(self.now() - RECENT)
         if self.history is None:
             return [self.production]
-        if span.end < border:
-            return [self.history]
+        if span.end < self.border():
+            return [self.history, self.production]
         return [self.production, self.history]
+
+    def border(self) -> int:
+        """The first millisecond that production is asked for now."""
+        return milliseconds(self.now() - RECENT)
 
     def window(
         self,

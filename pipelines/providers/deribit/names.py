@@ -4,7 +4,7 @@
     future        BASE[_QUOTE]-DMMMYY                perpetual BASE[_QUOTE]-PERPETUAL
     spot          BASE_QUOTE
     future combo  BASE[_QUOTE]-FS-LEG_LEG            LEG = DMMMYY or PERP
-    option combo  BASE[_QUOTE]-STRATEGY-…            CS, STRD, STRG, BOX, RR, …
+    option combo  BASE[_QUOTE]-STRATEGY-…            CS, STRD, RR, CSR12 (a ratio), …
 
 A day has no leading zero, a month is English and in capitals, and what expires does at 08:00 UTC.
 """
@@ -25,7 +25,8 @@ _LEG = rf"(?:{_DATE}|PERP)"
 _NAME = re.compile(r"([A-Z0-9]+)(?:_([A-Z0-9]+))?(?:-(.+))?")
 _DATED = re.compile(rf"{_DATE}(?:-([0-9]+(?:d[0-9]+)?)-([CP]))?")
 _SPREAD = re.compile(rf"FS-{_LEG}_{_LEG}")
-_COMBO = re.compile(r"[A-Z]{2,6}-.+")
+_SPREADS = re.compile(r"FS[0-9]*-")  # what else a spread of futures may be is not known
+_COMBO = re.compile(r"[A-Z][A-Z0-9]{1,7}-.+")  # ratios are in the strategy's name: CSR12
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _rest(
         if strike is None:
             return "future", expiry, None, None
         return "option", expiry, float(strike.replace("d", ".")), _SIDES[side]
-    if rest.startswith("FS-"):
+    if _SPREADS.match(rest):
         return ("future_combo" if _SPREAD.fullmatch(rest) else UNCLASSIFIED), None, None, None
     return ("option_combo" if _COMBO.fullmatch(rest) else UNCLASSIFIED), None, None, None
 

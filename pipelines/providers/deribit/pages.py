@@ -52,7 +52,9 @@ _KINDS = {
     "future": re.compile(r"[^-]+-(PERPETUAL|\d{1,2}[A-Z]{3}\d\d)"),
     "option": re.compile(r"[^-]+-\d{1,2}[A-Z]{3}\d\d-\d+(d\d+)?-[CP]"),
     "future_combo": re.compile(r"[^-]+-FS-.*"),
-    "option_combo": re.compile(r".*"),
+    "option_combo": re.compile(
+        r"[^-]+-([CP]S|[CP]SR|[CP]CAL|[CP]DIAG|[CPI]BUT|[CPI]COND|STRD|STRG|RR|BOX)[0-9]*-.+"
+    ),
 }
 """By the instrument's name, the first that fits."""
 _LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
@@ -103,8 +105,8 @@ def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def kind_of(instrument: str) -> str:
-    """As `kind` asks for it."""
-    return next(kind for kind, form in _KINDS.items() if form.fullmatch(instrument))
+    """As `kind` asks for it; '' for a family that we do not know."""
+    return next((kind for kind, form in _KINDS.items() if form.fullmatch(instrument)), "")
 
 
 def parse(body: bytes, asked: Asked) -> Page:
@@ -177,7 +179,7 @@ def _check(trades: pa.Table, asked: Asked) -> None:
             raise Malformed(f"trades outside the {name} that was asked for")
     if asked.kind in _KINDS:
         for name in trades["instrument_name"].unique().to_pylist():
-            if kind_of(name) != asked.kind:
+            if kind_of(name) not in (asked.kind, ""):
                 raise Malformed(f"a trade of {name}, which is no {asked.kind}")
     if asked.instrument is not None:
         others = pc.any(pc.not_equal(trades["instrument_name"], asked.instrument)).as_py()

@@ -26,7 +26,7 @@ class DeribitSettings(BaseConfiguration):
     first_day: str = ""
     lookback_days: int = 7
     settle_hours: float = 3.0
-    retry_holes_days: int = 3
+    retry_holes_days: int = 7
     page_size: int = 1000
     requests_per_second: float = 8.0
     parallel: int = 4
@@ -34,6 +34,7 @@ class DeribitSettings(BaseConfiguration):
     backoff_seconds: float = 0.5
     timeout_seconds: float = 30.0
     expired_instruments: bool = True
+    newest_numbers: bool = True
     volatility_index: list[str] = field(default_factory=list)
     funding: list[str] = field(default_factory=list)
 

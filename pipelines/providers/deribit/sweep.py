@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pipelines.core.partition import PartitionError
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.market import Market, Span, milliseconds
-from pipelines.providers.deribit.pages import Page, drop_repeated, numbers
+from pipelines.providers.deribit.pages import Page, drop_repeated, kind_of, numbers
 
 _EMPTY_TRIES = 4
 _KINDS = ("future", "option", "spot", "future_combo", "option_combo")
@@ -29,7 +29,7 @@ def sweep(
     start, known = span.start, False
     while start <= span.end and not rest():
         left = Span(start, span.end)
-        page = _page(market, host, currency, kind, left, begins=known)
+        page = first_page(market, host, currency, kind, left, begins=known)
         if not page.has_more:
             yield page.trades
             return
@@ -42,10 +42,10 @@ def sweep(
         start, known = start + 1, False
 
 
-def _page(
+def first_page(
     market: Market, host: Host, currency: str, kind: str, span: Span, begins: bool = False
 ) -> Page:
-    """The first page. Nothing at all is believed only when it is said twice, in two ways."""
+    """A span's first page. Nothing at all is believed only when it is said twice, in two ways."""
     for _ in range(_EMPTY_TRIES):
         page = market.window(host, currency, kind, span, begins=begins)
         if page.trades.num_rows:
@@ -60,8 +60,10 @@ def _page(
 
 def burst(market: Market, host: Host, currency: str, kind: str, moment: Span) -> Iterator[pa.Table]:
     """All trades of one millisecond that may be more than two pages."""
+    if kind == "any":
+        yield from _of_unknown_kinds(market, host, currency, moment)
     for one in _KINDS if kind == "any" else (kind,):
-        up = _page(market, host, currency, one, moment)
+        up = first_page(market, host, currency, one, moment)
         if not up.has_more:
             yield up.trades
             continue
@@ -73,6 +75,16 @@ def burst(market: Market, host: Host, currency: str, kind: str, moment: Span) ->
         names |= set(_listed(market, currency, one, moment.start))
         for name in sorted(names):
             yield from _of_instrument(market, host, name, moment)
+
+
+def _of_unknown_kinds(
+    market: Market, host: Host, currency: str, moment: Span
+) -> Iterator[pa.Table]:
+    """Trades of families that no kind asks for, as far as both ends of the millisecond name them;
+    the proof by number finds the others."""
+    pages = [market.window(host, currency, "any", moment, sorting) for sorting in ("asc", "desc")]
+    for name in sorted(name for name in set().union(*map(_names, pages)) if not kind_of(name)):
+        yield from _of_instrument(market, host, name, moment)
 
 
 def _of_instrument(market: Market, host: Host, name: str, moment: Span) -> Iterator[pa.Table]:
@@ -138,4 +150,4 @@ def day_span(day_start: int, now: int, lag: int = 60_000) -> Span:
     return Span(day_start, min(day_start + 86_400_000 - 1, now - lag))
 
 
-__all__ = ["burst", "day_span", "milliseconds", "sweep", "windows"]
+__all__ = ["burst", "day_span", "first_page", "milliseconds", "sweep", "windows"]

@@ -21,6 +21,7 @@ from scripts.sandbox.deribit.answers import funding, record, volatility
 from scripts.sandbox.deribit.tape import DAY, Tape
 from scripts.sandbox.http import Handler, LoopbackServer
 
+CURRENCIES = ("BTC", "ETH", "USDC", "USDT", "EURR", "any")
 FAULTS = ("10028", "429", "503", "malformed", "duplicated", "repeated", "slow")
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -54,6 +55,8 @@ class Sandbox(LoopbackServer):
         self, tape: Tape, now: int | None = None, faults: Faults | None = None, port: int = 0
     ) -> None:
         self.tape, self.fixed, self.faults = tape, now, faults or Faults()
+        self.lags_from: int | None = None  # history has nothing from then on (ms)
+        self.lost = range(0)  # history has nothing of these ms, and says so to nobody
         self.calls: Counter[str] = Counter()
         self.seconds = 0.0
         self._lock = threading.Lock()
@@ -103,6 +106,9 @@ class Sandbox(LoopbackServer):
     def _answer(self, method: str, asked: dict[str, str], history: bool, repeated: bool) -> Answer:
         if method == "get_time":
             return _result(json.dumps(self.now()).encode())
+        if asked.get("currency", "any") not in CURRENCIES:
+            told = {"reason": f"must be one of {', '.join(CURRENCIES)}", "param": "currency"}
+            return _error(400, -32602, "Invalid params", told)
         if method == "get_instruments":
             return _result(json.dumps(list(self._instruments(asked, history))).encode())
         if method == "get_volatility_index_data":
@@ -140,6 +146,8 @@ class Sandbox(LoopbackServer):
             if "start_timestamp" in asked and start < oldest:
                 return _page([], False)  # the trap: nothing, and no error
             start = max(start, oldest)
+        if history:
+            times, numbers = self._had(times, numbers)
         low, high = bisect_left(times, start), bisect_right(times, end)
         count = int(asked.get("count", 10))
         more = high - low > count
@@ -149,6 +157,16 @@ class Sandbox(LoopbackServer):
             chosen = numbers[max(high - count, low) : high][::-1]
         rows = [self.tape.rows[number] for number in chosen]
         return _page(rows[: len(rows) // 3] + rows if repeated else rows, more)
+
+    def _had(self, times: list[int], numbers: list[int]) -> tuple[list[int], list[int]]:
+        """What history has of some trades."""
+        if self.lags_from is None and not self.lost:
+            return times, numbers
+        end = 1 << 62 if self.lags_from is None else self.lags_from
+        had = [
+            (t, n) for t, n in zip(times, numbers, strict=True) if t < end and t not in self.lost
+        ]
+        return [t for t, _ in had], [n for _, n in had]
 
     def _instruments(self, asked: dict[str, str], history: bool) -> Any:
         expired = asked.get("expired") == "true"
@@ -182,8 +200,9 @@ def _result(body: bytes) -> Answer:
     return 200, {}, b'{"jsonrpc":"2.0","result":' + body + tail
 
 
-def _error(status: int, code: int, message: str) -> Answer:
-    text = {"jsonrpc": "2.0", "error": {"code": code, "message": message}, "testnet": False}
+def _error(status: int, code: int, message: str, data: object = None) -> Answer:
+    error = {"code": code, "message": message} | ({"data": data} if data else {})
+    text = {"jsonrpc": "2.0", "error": error, "testnet": False}
     return status, {}, json.dumps(text).encode()
 
 

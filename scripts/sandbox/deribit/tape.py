@@ -53,7 +53,7 @@ class Tape:
     holes: dict[str, set[int]] = field(default_factory=dict)
 
     def add(self, instrument: Instrument, trade: Mapping[str, Any]) -> None:
-        """One more trade, not older than the last."""
+        """One more trade; an older one than the last takes its place among those of its time."""
         number = len(self.rows)
         self.rows.append(json.dumps(trade, separators=(",", ":")).encode())
         moment = trade["timestamp"]
@@ -61,8 +61,9 @@ class Tape:
         kinds = ["any", instrument.kind] + (["combo"] if instrument.kind in COMBO else [])
         for kind in kinds:
             times, numbers = self.where.setdefault((instrument.currency, kind), ([], []))
-            times.append(moment)
-            numbers.append(number)
+            place = bisect.bisect_right(times, moment)
+            times.insert(place, moment)
+            numbers.insert(place, number)
         seqs, numbers = self.of.setdefault(instrument.name, ([], []))
         seqs.append(trade["trade_seq"])
         numbers.append(number)

@@ -121,7 +121,9 @@ class Writer:
         self.sandbox = sandbox
         self.next: dict[str, int] = {}
 
-    def trade(self, day: date, instrument: str, times: int = 1, skip: int = 0) -> None:
+    def trade(
+        self, day: date, instrument: str, times: int = 1, skip: int = 0, hour: int = 1
+    ) -> None:
         """`skip` numbers before the first do not exist."""
         tape = self.sandbox.tape
         kind = kind_of(instrument)
@@ -134,7 +136,7 @@ class Writer:
             trade = {
                 "trade_seq": number,
                 "trade_id": str(1_000 + len(tape.rows)),
-                "timestamp": at(day, 1) + 1_000 * len(tape.rows),
+                "timestamp": at(day, hour) + 1_000 * len(tape.rows),
                 "tick_direction": 0,
                 "price": 0.5 if instrument != "BTC-PERPETUAL" else 97_000.0,
                 "instrument_name": instrument,
