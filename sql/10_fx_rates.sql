@@ -1,4 +1,4 @@
--- exchange rates: raw as the ECB publishes them, and normalised. Twin: pipelines/providers/fx/normalize.py
+-- exchange rates: raw as the ECB publishes them, and normalised. Twin: providers/fx/normalize.py
 -- The rates that count, with those of fx_rates.csv, are the mart fx_rates: marts/10_fx_rates.sql.
 
 -- one row per business day and currency, as the ECB publishes it

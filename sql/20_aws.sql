@@ -1,4 +1,4 @@
--- AWS: raw cost lines as delivered, and what is published of them. Twin: pipelines/providers/aws/normalize.py
+-- AWS: raw cost lines as delivered, and what is published of them. Twin: providers/aws/normalize.py
 -- Rules: AWS's Cloud Intelligence Dashboards (summary_view.sql), net columns where they are set
 
 -- one row per line item of a Cost and Usage Report or row of a FOCUS export, as AWS delivers it;

@@ -1,4 +1,4 @@
--- GCP: raw cost lines as exported, and what is published of them. Twin: pipelines/providers/gcp/normalize.py
+-- GCP: raw cost lines as exported, and what is published of them. Twin: providers/gcp/normalize.py
 -- Rules: Google, "Structure of Detailed data export"; net is cost plus credits, which are negative
 
 -- one row per row of a billing export; records are flat, lists are the JSON text that BigQuery

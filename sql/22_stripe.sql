@@ -1,4 +1,4 @@
--- Stripe: the ledger as Stripe gives it, and normalised. Twin: pipelines/providers/stripe/normalize.py
+-- Stripe: the ledger as Stripe gives it, and normalised. Twin: providers/stripe/normalize.py
 -- Money is an integer of the currency's minor unit: lookups/stripe_currencies.csv has exponents
 
 -- one row per balance transaction; only the fields of the allow-list, no personal data
@@ -38,7 +38,7 @@ create table if not exists normalized_stripe (
 engine = MergeTree
 partition by x_partition
 order by (activity_date, account, transaction_id)
-comment 'Stripe''s ledger, normalised; a month is replaced whole. Twin: providers/stripe/normalize.py.';
+comment 'Stripe''s ledger, normalised; a month is replaced whole. Twin: stripe/normalize.py.';
 
 -- one row per balance transaction
 create materialized view if not exists normalize_stripe to {target:normalized_stripe} as

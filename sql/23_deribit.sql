@@ -1,4 +1,4 @@
--- Deribit: raw trades as delivered, and what is published. Twin: pipelines/providers/deribit/normalize.py
+-- Deribit: raw trades as delivered, and what is published. Twin: providers/deribit/normalize.py
 -- Names of instruments are parsed as pipelines/providers/deribit/names.py does.
 -- A (day, currency) is one partition, and the projection tells what is published without a scan.
 
