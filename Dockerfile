@@ -13,5 +13,5 @@ RUN sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && 
 COPY . .
 
 USER etl
-ENTRYPOINT [".venv/bin/python", "scripts/nightly.py"]
+ENTRYPOINT [".venv/bin/python", "-m", "scripts.nightly"]
 CMD ["run"]

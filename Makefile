@@ -30,7 +30,7 @@ $(installed): requirements.lock scripts/install.sh
 	@sh scripts/install.sh
 
 demo: $(installed) ## Load, restate and report a made-up company's bills, revenue and trades
-	@$(python) scripts/demo.py $(ARGS)
+	@$(python) -m scripts.demo $(ARGS)
 
 run-etl: $(installed) ## Load every source to local parquet and normalise what changed
 	@$(call load_and_normalize,)
@@ -78,13 +78,13 @@ gcp-normalize: $(installed) ## Normalise local GCP parquet, where it changed
 	$(pipelines) normalize gcp $(ARGS)
 
 init-clickhouse: $(installed) ## Create or update tables, views and marts in ClickHouse
-	$(python) scripts/init_clickhouse.py $(ARGS)
+	$(python) -m scripts.init_clickhouse $(ARGS)
 
 clickhouse-up: $(installed) ## Start a local ClickHouse server
-	$(python) scripts/local_clickhouse.py up $(ARGS)
+	$(python) -m scripts.local_clickhouse up $(ARGS)
 
 clickhouse-down: $(installed) ## Stop the local ClickHouse server
-	$(python) scripts/local_clickhouse.py down
+	$(python) -m scripts.local_clickhouse down
 
 prune: $(installed) ## Say what is older than 13 months; ARGS=--yes removes it
 	$(pipelines) prune --keep 13 months $(ARGS)
@@ -99,18 +99,18 @@ doctor: $(installed) ## Check configuration and connections, and name each fix
 	$(pipelines) doctor $(ARGS)
 
 serve: $(installed) ## Show the dashboards from local parquet, in Rill
-	@$(python) scripts/serve.py --environment dev $(ARGS)
+	@$(python) -m scripts.serve --environment dev $(ARGS)
 
 serve-clickhouse: $(installed) ## Show the dashboards from ClickHouse, in Rill
-	@$(python) scripts/serve.py --environment prod $(ARGS)
+	@$(python) -m scripts.serve --environment prod $(ARGS)
 
 report: $(installed) ## Write the overview as one HTML page: viz_rill/report.html
-	@$(python) scripts/report.py $(ARGS)
+	@$(python) -m scripts.report $(ARGS)
 
 test: $(installed) ## Run the quick tests: every guarantee once, in minutes
 	$(pytest) -m "not thorough" $(ARGS)
 
-test-thorough: $(installed) ## Run every test; ARGS=... a part
+test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill a part
 	$(pytest) $(ARGS)
 
 test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)
@@ -119,10 +119,10 @@ test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLI
 		tests/destinations/test_ingest.py
 
 e2e-validate: $(installed) ## Publish an hour of Deribit into a local ClickHouse and compare it
-	$(python) scripts/e2e_validate.py $(ARGS)
+	$(python) -m scripts.e2e_validate $(ARGS)
 
 measure-volume: $(installed) ## Measure the bytes of a day of Deribit and project them (ARGS="2026-10-31")
-	$(python) scripts/measure_volume.py $(ARGS)
+	$(python) -m scripts.measure_volume $(ARGS)
 
 lint: $(installed) ## Check style, types, SQL and workflows
 	$(python) -m ruff check . && $(python) -m ruff format --check .
@@ -133,7 +133,7 @@ format: $(installed) ## Rewrite Python files in the project's style
 	$(python) -m ruff check --fix . ; $(python) -m ruff format .
 
 bench: $(installed) ## Measure load and normalise against DuckDB and against reading by rows
-	$(python) scripts/bench.py $(ARGS)
+	$(python) -m scripts.bench $(ARGS)
 
 lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

@@ -8,10 +8,15 @@ is replaced whole and never merged. What the bucket holds is known from one list
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import dlt
 from botocore.exceptions import ProfileNotFound
@@ -20,25 +25,21 @@ from dlt.common.configuration.specs import AwsCredentials, CredentialsConfigurat
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
-from pipelines.aws.bucket import Bucket, open_bucket
-from pipelines.aws.contract import CHECKED
-from pipelines.aws.deliveries import files_of, incomplete, plan
-from pipelines.aws.exports import choose, recognise
-from pipelines.aws.landing import land
-from pipelines.aws.s3_errors import CREDENTIALS_FIX
-from pipelines.partitions import (
-    ALL,
-    ConfigurationError,
-    Delivery,
-    Partition,
-    Selection,
-    carried,
-    now,
-)
+from pipelines.core.landing import CONTRACT, REPLACED, Landing, Plan, everything
+from pipelines.core.partition import ALL, ConfigurationError, Delivery, Partition, Selection, now
+from pipelines.providers.aws.bucket import Bucket, open_bucket
+from pipelines.providers.aws.contract import CHECKED
+from pipelines.providers.aws.deliveries import files_of, incomplete
+from pipelines.providers.aws.deliveries import plan as plan_periods
+from pipelines.providers.aws.exports import choose, recognise
+from pipelines.providers.aws.landing import land
+from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
 
-__all__ = ["CHECKED", "AwsExport", "AwsSettings", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "AwsExport", "AwsSettings", "aws", "configuration", "connect"]
 
 log = logging.getLogger(__name__)
+
+_PERIODS = ("bill_billing_period_start_date", "billing_period_start")  # CUR's, FOCUS's
 
 
 @configspec
@@ -68,6 +69,12 @@ class AwsExport:
     def __init__(self, settings: AwsSettings) -> None:
         self.bucket: Bucket = open_bucket(settings.bucket_url, settings.credentials)
         self._wanted = settings.export
+        # for `aws`, resolved once: the machine's own credentials may be a service away
+        self.arguments = {
+            "bucket_url": settings.bucket_url,
+            "credentials": settings.credentials,
+            "export": settings.export,
+        }
 
     def partitions(
         self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
@@ -82,7 +89,7 @@ class AwsExport:
             log.warning("aws: %s has no manifest, its listing serves instead", self._where())
         for period in incomplete(export):
             log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
-        found = plan(export)
+        found = plan_periods(export)
         for partition in found:
             _warn_of_files_newer_than_the_manifest(partition)
         return found
@@ -96,27 +103,38 @@ def connect() -> AwsExport:
     return AwsExport(configuration())
 
 
-@dlt.source(name="aws", max_table_nesting=0)
-def source(
-    export: AwsExport, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="aws", section="aws", spec=AwsSettings, max_table_nesting=0)
+def aws(
+    bucket_url: str = dlt.config.value,
+    credentials: Any = dlt.secrets.value,
+    export: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[AwsExport] | None = None,
 ) -> DltResource:
-    """Land one billing period in `folder` and carry its delivery to the destination.
+    """Every billing period from `first` to `last` (2026-10), whole: a later load replaces it.
 
-    dlt carries one row that names the files; the destination publishes them. Rows are parsed
-    later, when they are normalised: copying is 25 times faster than decoding.
+    `plan` is the loader's: the one period that it wants, and where to land it.
     """
-    return deliveries(export, partition, folder, advance)
+    if plan is None:
+        settings = AwsSettings(bucket_url=bucket_url, credentials=credentials, export=export)
+        plan = everything(AwsExport(settings), first, last)
+    return cur(plan)
 
 
 @dlt.resource(
-    name="cur_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
+    name="cur", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
 )
-def deliveries(
-    export: AwsExport, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed, and as `recipe` all that publishing it needs."""
+def cur(plan: Plan[AwsExport]) -> Iterator[Any]:
+    """The files as AWS delivered them. Rows are parsed when they are normalised: copying is 25
+    times faster than decoding."""
+    for landing in plan.landings:
+        delivery = _land(plan.provider, landing)
+        yield from landing.data(delivery, "billing_period", *_PERIODS)
+
+
+def _land(export: AwsExport, landing: Landing) -> Delivery:
+    partition = landing.partition
     delivered, objects = files_of(export.bucket, partition)
     if delivered is not partition.detail:
         log.warning(
@@ -124,8 +142,8 @@ def deliveries(
             partition.key,
             delivered.manifest.key if delivered.manifest else delivered.export,
         )
-    landed = land(export.bucket, partition, objects, folder, advance)
-    delivery = Delivery(
+    landed = land(export.bucket, partition, objects, landing.folder, landing.advance)
+    return Delivery(
         word="aws",
         partition=partition.key,
         fingerprint=partition.fingerprint,
@@ -137,7 +155,6 @@ def deliveries(
         form=f"{landed[0].form if landed else 'CUR'}, {delivered.kind}",
         files=tuple(file.document() for file in landed),
     )
-    yield carried(delivery, folder)
 
 
 def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
@@ -148,3 +165,8 @@ def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
             "period is loaded again once the manifest follows",
             partition.key,
         )
+
+
+if __name__ == "__main__":  # python pipelines/aws_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "aws", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

@@ -1,36 +1,50 @@
 """Deribit's trades, one row per trade as the exchange gives it out; no key is needed.
 
-A UTC day of one settlement currency is the unit. A closed day is read once; the open one and the
-last hours again. What is landed is complete to the last sequence number, or says what is missing:
-pipelines/deribit/completeness.py. Past days come from the history host, the last hours from
-production, since production answers older questions with nothing and no error.
+A UTC day of one settlement currency is the unit. A day is read until it is proven complete, by
+sequence numbers (pipelines/providers/deribit/completeness.py) and by what lies on both its sides
+(neighbours.py); after some days without a proof it is a hole by name. Past days come from the
+history host, the last hours from production, since production answers older questions with nothing
+and no error.
 """
 
 from __future__ import annotations
 
 import logging
+import runpy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.deribit import calendar
-from pipelines.deribit.ahead import Ahead
-from pipelines.deribit.calendar import Asking
-from pipelines.deribit.days import RAW, Day, Digest, read_day
-from pipelines.deribit.estimate import estimate
-from pipelines.deribit.market import Market, milliseconds
-from pipelines.deribit.settings import DeribitSettings, configuration
-from pipelines.deribit.sweep import day_span
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import ALL, Partition, Selection, Unchanged, carried
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
+from pipelines.core.partition import ALL, Delivery, Partition, PartitionError, Selection, Unchanged
+from pipelines.providers.deribit import calendar
+from pipelines.providers.deribit.ahead import Ahead
+from pipelines.providers.deribit.calendar import Asking, Mark
+from pipelines.providers.deribit.days import RAW, Day, Digest, read_day
+from pipelines.providers.deribit.estimate import estimate
+from pipelines.providers.deribit.market import Market, milliseconds
+from pipelines.providers.deribit.settings import DeribitSettings, configuration
+from pipelines.providers.deribit.sweep import day_span
 
-__all__ = ["CHECKED", "Trades", "connect", "source"]
+__all__ = ["CHECKED", "Trades", "connect", "deribit"]
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +86,13 @@ class Trades:
         now = self.market.now()
         start = milliseconds(calendar.start_of(asked.day))
         span = day_span(start, milliseconds(now))
+        over = calendar.is_over(now, asked.day, self.settings)
         day = read_day(
-            self.market, self.settings, asked.currency, span, now, known, advance, stopped
+            self.market, self.settings, asked.currency, span, now, known, advance, stopped, over
         )
-        self._known[asked.currency] = {**known, **day.last}
-        self._until[asked.currency] = asked.day
+        if not day.doubts:
+            self._known[asked.currency] = {**known, **day.last}
+            self._until[asked.currency] = asked.day
         return day
 
     def _before(self, asked: Asking) -> dict[str, int]:
@@ -91,34 +107,80 @@ def connect() -> Trades:
     return Trades(configuration())
 
 
-@dlt.source(name="deribit", max_table_nesting=0)
-def source(
-    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="deribit", section="deribit", spec=DeribitSettings, max_table_nesting=0)
+def deribit(
+    currencies: list[str] = dlt.config.value,
+    kinds: list[str] = dlt.config.value,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[Trades] | None = None,
 ) -> DltResource:
-    """Land one day of one currency in `folder` and carry it to the destination."""
-    return deliveries(trades, partition, folder, advance)
+    """Every day of a currency from `first` to `last` (2026-10-31), whole: a later load replaces it.
+
+    Without `first` the last days. `plan` is the loader's: the one day that it wants.
+    """
+    if plan is None:
+        plan = everything(Trades(configuration(currencies=currencies, kinds=kinds)), first, last)
+    return trades(plan)
 
 
-@dlt.resource(name="trades_deliveries", write_disposition="append")
-def deliveries(
-    trades: Trades, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row. Raises Unchanged when the day is as it is published."""
+@dlt.resource(
+    name="trades", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
+)
+def trades(plan: Plan[Trades]) -> Iterator[Any]:
+    """The trades of a day. Raises Unchanged when it is as it is published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "trade_date")
+
+
+def _land(trades: Trades, landing: Landing) -> Delivery:
+    partition = landing.partition
     asked: Asking = partition.detail
-    day = trades.day(partition, advance)
-    path, digest = folder / "trades.parquet", Digest()
+    day = trades.day(partition, landing.advance)
+    _refuse_fewer(asked, partition.key, day.rows)
+    path, digest = landing.folder / "trades.parquet", Digest()
     slices: Iterator[pa.Table] = map(digest.of, day.slices())
     write_rows(path, RAW, slices)
-    mark = calendar.state(day.read_at, asked.day, bool(day.holes), trades.settings)
-    fingerprint = f"{mark}-{digest.text()}"
-    if fingerprint == asked.published:
+    read = Mark(digest=digest.text(), rows=day.rows)
+    mark = calendar.judge(asked, day.read_at, day.is_complete, read, trades.settings)
+    if mark.state != "closed" and day.doubts:
+        log.warning("deribit %s is %s: %s", partition.key, _worded(mark), _first(day.doubts))
+    if mark.text == asked.published and not asked.force:
         raise Unchanged
-    delivery = delivered(
+    return delivered(
         "deribit",
         partition.key,
-        fingerprint,
+        mark.text,
         [path],
         delivered_at=calendar.delivered_at(day.read_at, asked.day),
         form=FORM,
     )
-    yield carried(delivery, folder)
+
+
+def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
+    """Deribit takes no trade back, so that fewer than before are a host that lags.
+
+    Raises Unchanged, or PartitionError when the day was asked for with --force.
+    """
+    before = Mark.of(asked.published).rows
+    if rows >= before:
+        return
+    what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
+    if asked.force:
+        raise PartitionError(f"{what}. The published ones stay; run again when the hosts are well.")
+    log.warning("%s; the published ones stay, and the day stays open", what)
+    raise Unchanged
+
+
+def _worded(mark: Mark) -> str:
+    return calendar.finality(mark.text)
+
+
+def _first(doubts: list[str]) -> str:
+    more = len(doubts) - 1
+    return f"{doubts[0]}{f' (and {more:,} more)' if more else ''}"
+
+
+if __name__ == "__main__":  # python pipelines/deribit_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "deribit", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

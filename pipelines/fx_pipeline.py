@@ -6,12 +6,16 @@ again when its rates are not those that are published: of old years that is neve
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import dlt
 import pyarrow as pa
@@ -19,11 +23,20 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.extract import DltResource
 
-from pipelines.fx.ecb import SCHEMA, Row, download, years
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import ALL, Partition, Selection, carried
+from pipelines.core.digests import hex_digest
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
+from pipelines.core.partition import ALL, Delivery, Partition, Selection
+from pipelines.providers.fx.ecb import SCHEMA, Row, download, years
 
-__all__ = ["CHECKED", "FxSettings", "Rates", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "FxSettings", "Rates", "configuration", "connect", "fx"]
 
 CHECKED = SCHEMA
 URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist.zip"
@@ -75,29 +88,38 @@ def connect() -> Rates:
     return Rates(configuration())
 
 
-@dlt.source(name="fx", max_table_nesting=0)
-def source(
-    rates: Rates, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="fx", section="fx", spec=FxSettings, max_table_nesting=0)
+def fx(
+    url: str = URL,
+    first_year: int = 2015,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[Rates] | None = None,
 ) -> DltResource:
-    """Land one year in `folder` and carry its delivery to the destination."""
-    return deliveries(rates, partition, folder, advance)
+    """Every year from `first` to `last`, whole: a later load replaces it.
+
+    `plan` is the loader's: the one year that it wants.
+    """
+    return ecb_rates(plan or everything(Rates(FxSettings(url, first_year)), first, last))
 
 
 @dlt.resource(
-    name="ecb_rates_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
+    name="ecb_rates", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
 )
-def deliveries(
-    rates: Rates, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed. The plan has downloaded it already."""
+def ecb_rates(plan: Plan[Rates]) -> Iterator[Any]:
+    """The rates of a year. Planning has downloaded them already."""
+    for landing in plan.landings:
+        yield from landing.data(_land(landing), "rate_year")
+
+
+def _land(landing: Landing) -> Delivery:
+    partition = landing.partition
     rows: list[Row] = partition.detail
     columns = zip(*rows, strict=True)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
-    path = folder / "rows.parquet"
-    write_rows(path, SCHEMA, [pa.Table.from_arrays(arrays, schema=SCHEMA)], advance)
-    delivery = delivered(
+    path = landing.folder / "rows.parquet"
+    write_rows(path, SCHEMA, [pa.Table.from_arrays(arrays, schema=SCHEMA)], landing.advance)
+    return delivered(
         "fx",
         partition.key,
         partition.fingerprint,
@@ -105,12 +127,13 @@ def deliveries(
         delivered_at=partition.delivered_at,
         form="ECB reference rates",
     )
-    yield carried(delivery, folder)
 
 
 def fingerprint(rows: list[Row]) -> str:
     """32 hex digits over the rates."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update("\t".join(map(str, row)).encode() + b"\n")
-    return digest.hexdigest()[:32]
+    return hex_digest("\t".join(map(str, row)) + "\n" for row in rows)
+
+
+if __name__ == "__main__":  # python pipelines/fx_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "fx", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

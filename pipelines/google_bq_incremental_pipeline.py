@@ -8,35 +8,48 @@ merged. What there is, is known from one aggregate query per table over few part
 from __future__ import annotations
 
 import logging
+import runpy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.gcp import days, rows
-from pipelines.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
-from pipelines.gcp.days import PLAN, Share, range_of
-from pipelines.gcp.errors import explained
-from pipelines.gcp.exports import Export, chosen, full_datasets, full_names, named
-from pipelines.gcp.jobs import LEAST, Jobs, price
-from pipelines.gcp.settings import GcpSettings, configuration, open_client
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import (
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
+from pipelines.core.partition import (
     ALL,
     Changed,
     ConfigurationError,
+    Delivery,
     Partition,
     PartitionError,
     Selection,
-    carried,
 )
+from pipelines.providers.gcp import days, rows
+from pipelines.providers.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
+from pipelines.providers.gcp.days import PLAN, Share, range_of
+from pipelines.providers.gcp.errors import explained
+from pipelines.providers.gcp.exports import Export, chosen, full_datasets, full_names, named
+from pipelines.providers.gcp.jobs import LEAST, Jobs, price
+from pipelines.providers.gcp.settings import GcpPlaces, GcpSettings, configuration, open_client
 
-__all__ = ["CHECKED", "GcpExports", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "GcpExports", "configuration", "connect", "gcp"]
 
 log = logging.getLogger(__name__)
 
@@ -158,40 +171,54 @@ def connect() -> GcpExports:
     return GcpExports(configuration())
 
 
-@dlt.source(name="gcp", max_table_nesting=0)
-def source(
-    exports: GcpExports, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="gcp", section="gcp", spec=GcpPlaces, max_table_nesting=0)
+def gcp(
+    datasets: list[str] | None = None,
+    tables: list[str] | None = None,
+    accounts: list[str] | None = None,
+    project: str | None = None,
+    credentials: Any = None,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[GcpExports] | None = None,
 ) -> DltResource:
-    """Land one export day in `folder`, a file per table, and carry its delivery on."""
-    return deliveries(exports, partition, folder, advance)
+    """Every export day from `first` to `last` (2026-10-31), whole: a later load replaces it.
+
+    Either `datasets` or `tables`. `plan` is the loader's: the one day that it wants.
+    """
+    if plan is None:
+        places = {"datasets": datasets, "tables": tables, "accounts": accounts, "project": project}
+        plan = everything(GcpExports(configuration(credentials, **places)), first, last)
+    return billing_export(plan)
 
 
 @dlt.resource(
-    name="billing_export_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
+    name="billing_export",
+    file_format="parquet",
+    write_disposition=REPLACED,
+    schema_contract=CONTRACT,
 )
-def deliveries(
-    exports: GcpExports, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed, and as `recipe` all that publishing it needs."""
-    exports.refuse_too_much()
-    paths = _landed(exports, partition, folder, advance)
+def billing_export(plan: Plan[GcpExports]) -> Iterator[Any]:
+    """The rows of an export day, a file per table. No column of Google's is the day."""
+    for landing in plan.landings:
+        plan.provider.refuse_too_much()
+        yield from landing.data(_land(plan.provider, landing), "export_date")
+
+
+def _land(exports: GcpExports, landing: Landing) -> Delivery:
+    partition, folder = landing.partition, landing.folder
+    paths = _landed(exports, partition, folder, landing.advance)
     if not paths:
         paths = [folder / "empty"]
         write_rows(paths[0], EMPTY, ())
     kinds = {Export.of(table).detailed for table in _by_table(partition)}
-    form = "both" if len(kinds) == 2 else "detailed" if True in kinds else "standard"
-    yield carried(
-        delivered(
-            "gcp",
-            partition.key,
-            partition.fingerprint,
-            paths,
-            delivered_at=partition.delivered_at,
-            form=form,
-        ),
-        folder,
+    return delivered(
+        "gcp",
+        partition.key,
+        partition.fingerprint,
+        paths,
+        delivered_at=partition.delivered_at,
+        form="both" if len(kinds) == 2 else "detailed" if True in kinds else "standard",
     )
 
 
@@ -246,3 +273,8 @@ def _size(count: int) -> str:
             break
         amount /= 1024
     return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
+
+
+if __name__ == "__main__":  # python pipelines/google_bq_incremental_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "gcp", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

@@ -7,26 +7,18 @@ as a load; a partition is current when its delivery and its recipe (rules, tag c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import dlt
 import pyarrow.parquet as pq
 from dlt.extract import DltResource
 
+from pipelines.core.landing import Landing, Plan
+from pipelines.core.partition import Changed, Delivery, Partition, PartitionError, Selection, now
+from pipelines.destinations.filesystem.store import Store
 from pipelines.destinations.layout import Place
-from pipelines.destinations.store import Store
-from pipelines.partitions import (
-    Changed,
-    Delivery,
-    Partition,
-    PartitionError,
-    Selection,
-    carried,
-    now,
-)
 
 FORM = "normalized"
 
@@ -68,32 +60,30 @@ def mark(fingerprint: str, recipe: str | None) -> str:
 
 
 @dlt.source(name="normalized", max_table_nesting=0)
-def normalized(
-    files: NormalizedFiles, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> DltResource:
-    """Land one normalised file in `folder` and carry its delivery to the destination."""
-    return deliveries(files, partition, folder, advance)
+def normalized(plan: Plan[NormalizedFiles]) -> DltResource:
+    """The normalised file of one partition."""
+    return normalized_files(plan)
 
 
-@dlt.resource(
-    name="normalized_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
-)
-def deliveries(
-    files: NormalizedFiles, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed, and as `recipe` all that publishing it needs."""
+@dlt.resource(name="normalized", file_format="parquet", write_disposition="append")
+def normalized_files(plan: Plan[NormalizedFiles]) -> Iterator[Any]:
+    """The files as they are published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "x_partition")
+
+
+def _land(files: NormalizedFiles, landing: Landing) -> Delivery:
+    partition = landing.partition
     if isinstance(partition.detail, PartitionError):
         raise partition.detail
-    path = folder / "data.parquet"
+    path = landing.folder / "data.parquet"
     files.store.fs.get_file(files.store.normalized(files.place, partition.key), str(path))
     metadata = pq.read_metadata(path)
     footer = {k.decode(): v.decode() for k, v in (metadata.metadata or {}).items()}
     if mark(footer["fingerprint"], footer["recipe"]) != partition.fingerprint:
         raise Changed(f"{partition.key} was normalised again while it was read")
-    advance(partition.bytes)
-    delivery = Delivery(
+    landing.advance(partition.bytes)
+    return Delivery(
         word=files.place.word,
         partition=partition.key,
         fingerprint=footer["fingerprint"],
@@ -105,4 +95,3 @@ def deliveries(
         form=f"{FORM}, {footer['recipe']}",
         files=({"name": path.name, "rows": metadata.num_rows},),
     )
-    yield carried(delivery, folder)

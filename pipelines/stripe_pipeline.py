@@ -7,10 +7,11 @@ only when their content changed. Older months are final; they are read once, or 
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import logging
+import runpy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -18,32 +19,44 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from pipelines.landing import delivered, write_rows
-from pipelines.partitions import (
+from pipelines.core import months
+from pipelines.core.digests import hex_digest
+from pipelines.core.landing import (
+    CONTRACT,
+    REPLACED,
+    Landing,
+    Plan,
+    delivered,
+    everything,
+    write_rows,
+)
+from pipelines.core.partition import (
     ALL,
+    Delivery,
     Partition,
     PartitionError,
     Selection,
     Unchanged,
     UserError,
-    carried,
     now,
 )
-from pipelines.stripe import months
-from pipelines.stripe.api import Api
-from pipelines.stripe.fields import SCHEMA, Row, kept, table
-from pipelines.stripe.settings import StripeSettings, configuration
+from pipelines.providers.stripe.api import LEDGER, Api
+from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
+from pipelines.providers.stripe.months import first_month, oldest_read_again
+from pipelines.providers.stripe.settings import StripeSettings, configuration
 
-__all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "source"]
+__all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "stripe"]
 
 log = logging.getLogger(__name__)
 
 CHECKED = SCHEMA
-_PATH = "/v1/balance_transactions"
 
 
 class StripeLedger:
@@ -69,8 +82,8 @@ class StripeLedger:
         """
         self.published, self.force = published, selection.force
         today = self._clock()
-        last, young = months.month_of(today), months.oldest_read_again(today, self._lookback)
-        firsts = [months.first_month(_has_before(api), last, published) for api in self.apis]
+        last, young = months.month_of(today), oldest_read_again(today, self._lookback)
+        firsts = [first_month(api.has_transaction_before, last, published) for api in self.apis]
         first = min((found for found in firsts if found), default=None)
         if first is None:
             return []
@@ -105,45 +118,54 @@ def connect() -> StripeLedger:
     return StripeLedger(configuration())
 
 
-@dlt.source(name="stripe", max_table_nesting=0)
-def source(
-    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
+@dlt.source(name="stripe", section="stripe", spec=StripeSettings, max_table_nesting=0)
+def stripe(
+    stripe_secret_key: str | None = dlt.secrets.value,
+    accounts: dict[str, str] | None = None,
+    api_base: str | None = None,
+    first: str | None = None,
+    last: str | None = None,
+    plan: Plan[StripeLedger] | None = None,
 ) -> DltResource:
-    """Land one creation month in `folder` and carry its delivery to the destination."""
-    return deliveries(ledger, partition, folder, advance)
+    """Every creation month from `first` to `last` (2026-10), whole: a later load replaces it.
+
+    One `stripe_secret_key`, or keys by the name of their account. `plan` is the loader's.
+    """
+    if plan is None:
+        keys = {"stripe_secret_key": stripe_secret_key, "accounts": accounts, "api_base": api_base}
+        plan = everything(StripeLedger(configuration(**keys)), first, last)
+    return balance_transactions(plan)
 
 
 @dlt.resource(
-    name="balance_transactions_deliveries",
-    write_disposition="append",
-    columns={"recipe": {"data_type": "json"}},
+    name="balance_transactions",
+    file_format="parquet",
+    write_disposition=REPLACED,
+    schema_contract=CONTRACT,
 )
-def deliveries(
-    ledger: StripeLedger, partition: Partition, folder: Path, advance: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """One row: what was landed. Raises Unchanged when it is what is published."""
-    read_at = now()
+def balance_transactions(plan: Plan[StripeLedger]) -> Iterator[Any]:
+    """The ledger of a month. Raises Unchanged when it is what is published."""
+    for landing in plan.landings:
+        yield from landing.data(_land(plan.provider, landing), "created_month")
+
+
+def _land(ledger: StripeLedger, landing: Landing) -> Delivery:
+    key, read_at = landing.partition.key, now()
     try:
-        rows = ledger.read(partition.key, advance)
+        rows = ledger.read(key, landing.advance)
     except PartitionError as error:
-        raise PartitionError(_with_month(error, partition.key)) from error
+        raise PartitionError(_with_month(error, key)) from error
     mark = fingerprint(rows)
-    if ledger.published.get(partition.key) == mark and not ledger.force:
-        raise Unchanged(partition.key)
-    path = folder / "rows.parquet"
+    if ledger.published.get(key) == mark and not ledger.force:
+        raise Unchanged(key)
+    path = landing.folder / "rows.parquet"
     write_rows(path, SCHEMA, _tables(rows))
-    delivery = delivered(
-        "stripe", partition.key, mark, [path], delivered_at=read_at, form="balance transactions"
-    )
-    yield carried(delivery, folder)
+    return delivered("stripe", key, mark, [path], delivered_at=read_at, form="balance transactions")
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
     """32 hex digits over the content of sorted rows: equal rows, equal fingerprint."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps([row[name] for name in SCHEMA.names]).encode() + b"\n")
-    return digest.hexdigest()[:32]
+    return hex_digest(json.dumps([row[name] for name in SCHEMA.names]) + "\n" for row in rows)
 
 
 def _rows(
@@ -151,7 +173,7 @@ def _rows(
 ) -> dict[tuple[str, str], Row]:
     """The rows of an account in [start, end), by account and id."""
     found = {}
-    for each in api.rows(_PATH, created={"gte": start, "lt": end}):
+    for each in api.rows(LEDGER, created={"gte": start, "lt": end}):
         row = kept(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
@@ -169,13 +191,6 @@ def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
     return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
 
 
-def _has_before(api: Api) -> Callable[[int], bool]:
-    def has_before(instant: int) -> bool:
-        return bool(api.get(_PATH, limit=1, created={"lt": instant}).get("data"))
-
-    return has_before
-
-
 def _tables(rows: list[Row]) -> Iterator[pa.Table]:
     for start in range(0, len(rows), 50_000):
         yield table(rows[start : start + 50_000])
@@ -183,3 +198,8 @@ def _tables(rows: list[Row]) -> Iterator[pa.Table]:
 
 def _with_month(error: UserError, month: str) -> str:
     return f"stripe {month}: {error}"
+
+
+if __name__ == "__main__":  # python pipelines/stripe_pipeline.py [options of `load`]
+    sys.argv[1:] = ["load", "stripe", *sys.argv[1:]]
+    runpy.run_module("pipelines", run_name="__main__")

@@ -1,6 +1,6 @@
 """One hour of Deribit, of the sandbox or with --real, into a local ClickHouse, and what is there.
 
-    python scripts/e2e_validate.py [--real] [--currency BTC]
+    python -m scripts.e2e_validate [--real] [--currency BTC]
 
 The hour is swept and proven as a load does it and published. Then it is asked for again, backwards
 by instrument, and both tables are compared with that; the checks of Deribit's trades follow.
@@ -13,23 +13,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from pathlib import Path
-
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pyarrow as pa
 
-from pipelines import checks
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.client import Host
-from pipelines.deribit.days import Day, read_day
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import Page, numbers
-from pipelines.deribit.settings import DeribitSettings, configuration
-from pipelines.destinations.warehouse import connect
-from scripts import deribit_local
-from scripts.sandbox_deribit import sandbox
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.marts import checks
+from pipelines.providers.deribit.client import Host
+from pipelines.providers.deribit.days import Day, read_day
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import Page, numbers
+from pipelines.providers.deribit.settings import DeribitSettings, configuration
+from scripts.sandbox.deribit import local
+from scripts.sandbox.deribit.command import sandbox
 
 HOUR = timedelta(hours=1)
 INFORMS = "deribit_known_holes"  # what the exchange does not have is no fault of ours
@@ -59,7 +55,7 @@ def main(
                 requests_per_second=10_000,
                 backoff_seconds=0.005,
             )
-        config = stack.enter_context(deribit_local.warehouse(server))
+        config = stack.enter_context(local.warehouse(server))
         failed = list(_validate(Market(settings), settings, options.currency, config))
     for failure in failed:
         print(f"wrong: {failure}")
@@ -76,7 +72,7 @@ def _validate(
     asked = market.calls
     print(f"{currency} from {start:%Y-%m-%d %H:%M} UTC: {day.rows:,} trades of "
           f"{len(day.last):,} instruments, {len(day.holes):,} holes, {asked:,} calls")  # fmt: skip
-    size = deribit_local.publish(config, day, currency, start.date())
+    size = local.publish(config, day, currency, start.date())
     print(f"published: {size:,} bytes of parquet")
     again = _by_instrument(market, day, span)
     print(f"by instrument and time: {len(again):,} trades, {market.calls - asked:,} calls")
@@ -85,7 +81,7 @@ def _validate(
 
 def _compare(config: ClickHouseConfig, again: set[str], start: datetime) -> Iterator[str]:
     with connect(config) as client:
-        for table in deribit_local.TABLES:
+        for table in local.TABLES:
             ids = [row[0] for row in client.query(f"select trade_id from {table}").result_rows]
             print(f"{table}: {len(ids):,} rows, {len(set(ids)):,} trades")
             if len(ids) != len(set(ids)):

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import runpy
 import sys
-from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     sys.argv[1:1] = ["migrate"]
     runpy.run_module("pipelines", run_name="__main__")

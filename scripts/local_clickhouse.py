@@ -1,7 +1,7 @@
 """A real ClickHouse on this machine: native and HTTP port, a user with a password, optional TLS.
 
-    python scripts/local_clickhouse.py up [--dir .clickhouse] [--port 9000] [--http-port 8123]
-    python scripts/local_clickhouse.py status | down [--dir .clickhouse]
+    python -m scripts.local_clickhouse up [--dir .clickhouse] [--port 9000] [--http-port 8123]
+    python -m scripts.local_clickhouse status | down [--dir .clickhouse]
 
 `up` starts it in the background and waits until it answers; `--foreground` stays until SIGTERM,
 SIGINT or SIGHUP. It listens on loopback alone. Everything lies in the folder: data/ survives a stop
@@ -22,10 +22,15 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from scripts.clickhouse_engine import HOST, VERSION, Account, Engine, EngineError, check_wheel
-from scripts.clickhouse_folder import (
+from scripts.sandbox.clickhouse.engine import (
+    HOST,
+    VERSION,
+    Account,
+    Engine,
+    EngineError,
+    check_wheel,
+)
+from scripts.sandbox.clickhouse.folder import (
     Refused,
     holder,
     in_use,
@@ -37,7 +42,7 @@ from scripts.clickhouse_folder import (
     stored_password,
     write_ready,
 )
-from scripts.tls_front import TlsFront
+from scripts.sandbox.clickhouse.tls_front import TlsFront
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 STOP_SECONDS = 60
@@ -130,7 +135,13 @@ def _start_in_background(arguments: list[str], args: argparse.Namespace) -> int:
     environment = os.environ | ({PASSWORD_VARIABLE: args.password} if args.password else {})
     with log.open("w", encoding="utf-8") as errors:
         server = subprocess.Popen(
-            [sys.executable, __file__, *_without_password(arguments), "--foreground"],
+            [
+                sys.executable,
+                "-m",
+                "scripts.local_clickhouse",
+                *_without_password(arguments),
+                "--foreground",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,6 +1,6 @@
 """What one day of Deribit is: trades, calls, seconds, bytes; projected to a range of days.
 
-    python scripts/measure_volume.py 2026-10-31 --currency BTC --from 2019-01-01
+    python -m scripts.measure_volume 2026-10-31 --currency BTC --from 2019-01-01
 
 Reads the configured hosts (SOURCES__DERIBIT__*) and publishes into a ClickHouse that it starts for
 itself; nothing of both stays.
@@ -13,18 +13,14 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.deribit.calendar import start_of
-from pipelines.deribit.days import read_day
-from pipelines.deribit.market import Market, milliseconds
-from pipelines.deribit.settings import configuration
-from pipelines.deribit.sweep import day_span
-from scripts import deribit_local
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.providers.deribit.calendar import start_of
+from pipelines.providers.deribit.days import read_day
+from pipelines.providers.deribit.market import Market, milliseconds
+from pipelines.providers.deribit.settings import configuration
+from pipelines.providers.deribit.sweep import day_span
+from scripts.sandbox.deribit import local
 
 
 def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None = None) -> int:
@@ -42,9 +38,9 @@ def main(arguments: Sequence[str] | None = None, server: ClickHouseConfig | None
     seconds, calls, rows = time.perf_counter() - started, market.calls - before, found.rows
     print(f"{options.currency} {options.day}: {rows:,} trades, {calls:,} calls, {seconds:.1f} s")
     sizes = {"as sent": market.bytes, "in memory": int(found.trades.nbytes)}
-    with deribit_local.warehouse(server) as config:
-        sizes["raw parquet"] = deribit_local.publish(config, found, options.currency, options.day)
-        sizes |= {f"ClickHouse {k}": v for k, v in deribit_local.bytes_of(config).items()}
+    with local.warehouse(server) as config:
+        sizes["raw parquet"] = local.publish(config, found, options.currency, options.day)
+        sizes |= {f"ClickHouse {k}": v for k, v in local.bytes_of(config).items()}
     for name, size in sizes.items():
         print(f"{name}: {size / 1e6:,.2f} MB, {size / max(rows, 1):,.0f} bytes a trade")
     if options.first:

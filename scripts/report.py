@@ -1,80 +1,8 @@
-"""`make report`: one HTML page with the figures and charts of the overview, for a mail or a build.
+"""`make report`: see pipelines/cli/report.py."""
 
-    python scripts/report.py [--out viz_rill/report.html] [--destination filesystem|clickhouse]
-
-It reads the marts, on parquet or in ClickHouse, and needs nothing else: no Rill, no network.
-"""
-
-from __future__ import annotations
-
-import argparse
-import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from dlt.common.configuration.exceptions import ConfigurationException  # noqa: E402
-
-from pipelines.normalize.run import tag_columns  # noqa: E402 (after the path is set)
-from pipelines.partitions import ConfigurationError, UserError, now  # noqa: E402
-from scripts import report_figures  # noqa: E402
-from scripts.report_page import page  # noqa: E402
-
-DESTINATIONS = ("filesystem", "clickhouse")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0; 1 when the figures cannot be read, 2 when the configuration is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "viz_rill" / "report.html")
-    parser.add_argument("--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION")
-    options = parser.parse_args(arguments)
-    destination = options.destination or os.environ.get("DLT_DESTINATION") or "filesystem"
-    try:
-        written = write(options.out, destination)
-    except (ConfigurationError, ConfigurationException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
-    return 0
-
-
-def write(out: Path, destination: str) -> Path:
-    """Write the page. Raises UserError, and ConfigurationError for what is configured wrongly."""
-    figures, source = read(destination)
-    text = page(figures, source=source, made_at=now())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(out)
-
-
-def read(destination: str) -> tuple[report_figures.Figures, str]:
-    """The figures of a destination, and what to call it."""
-    keys = tag_columns()
-    if destination == "filesystem":
-        from pipelines.catalogue import local_connection
-        from pipelines.destinations.filesystem import configured_store
-
-        return report_figures.read(local_connection(configured_store()), keys), "from parquet"
-    if destination != "clickhouse":
-        known = ", ".join(DESTINATIONS)
-        raise ConfigurationError(f"The destination is {destination!r}. Set it to one of: {known}.")
-    from pipelines import checks, commands_clickhouse
-    from pipelines.destinations.warehouse import connect
-
-    config = commands_clickhouse.configured(os.environ)
-    with connect(config) as client:
-        found = report_figures.read(checks.ClickHouseConnection(client, config), keys)
-    return found, "from ClickHouse"
-
+from pipelines.cli.report import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,6 @@
 """`make serve` and `make serve-clickhouse`: the dashboards in Rill, once it has validated them.
 
-    python scripts/serve.py [--environment dev|prod] [-- options of `rill start`]
+    python -m scripts.serve [--environment dev|prod] [-- options of `rill start`]
 
 dev reads the parquet files of `[destination.filesystem]`, prod the configured ClickHouse. What Rill
 has to know of it goes into viz_rill/.prod.env, readable by its owner alone, and is removed when
@@ -18,14 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from pipelines.core.partition import ConfigurationError, UserError
+from scripts.docs import rill_columns
+
 ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from dlt.common.configuration.exceptions import ConfigurationException  # noqa: E402
-
-from pipelines.partitions import ConfigurationError, UserError  # noqa: E402
-from scripts import rill_columns  # noqa: E402
 
 PROJECT = ROOT / "viz_rill"
 ENV_FILE = PROJECT / ".prod.env"
@@ -90,8 +88,8 @@ def environment(name: str, environ: Mapping[str, str]) -> Iterator[list[str]]:
 
 def parquet() -> list[str]:
     """Options for the folder that the filesystem destination writes into."""
-    from pipelines.destinations.filesystem import configured_store
-    from pipelines.destinations.store import LocalStore
+    from pipelines.destinations.filesystem.destination import configured_store
+    from pipelines.destinations.filesystem.store import LocalStore
 
     store = configured_store()
     if not isinstance(store, LocalStore):
@@ -116,7 +114,7 @@ def clickhouse(environ: Mapping[str, str]) -> dict[str, str]:
     Rill's own user and database are taken from RILL_USER, RILL_PASSWORD and RILL_DATABASE; without
     them the user is the loader's, as on a server of `make clickhouse-up`, and the database `rill`.
     """
-    from pipelines import commands_clickhouse
+    from pipelines.cli import clickhouse as commands_clickhouse
 
     config = commands_clickhouse.configured(environ)
     database = environ.get("RILL_DATABASE") or "rill"
@@ -127,7 +125,7 @@ def clickhouse(environ: Mapping[str, str]) -> dict[str, str]:
         )
     user = environ.get("RILL_USER")
     if not user:
-        from pipelines.clickhouse.manager import ClickHouseManager
+        from pipelines.clickhouse.server.manager import ClickHouseManager
 
         with ClickHouseManager(config.with_database("default")) as manager:
             manager.execute(f"create database if not exists `{database}`")

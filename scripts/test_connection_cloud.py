@@ -1,4 +1,4 @@
-"""Examine the way to ClickHouse Cloud: python scripts/test_connection_cloud.py
+"""Examine the way to ClickHouse Cloud: python -m scripts.test_connection_cloud
 
 Every step from the variables to the rights of the user, a line each, with the fix for what is
 wrong. Exit status: 0 all good, 1 something bad, 2 wrong configuration. Changes nothing: its scratch
@@ -11,12 +11,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-# a script's path starts at its own folder
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from pipelines import doctor_clickhouse, findings
+from pipelines.cli.console import tell
+from pipelines.doctor import clickhouse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.parse_args(arguments)
     try:
-        return findings.tell(doctor_clickhouse.examine(os.environ, mode="cloud"))
+        return tell(clickhouse.examine(os.environ, mode="cloud"))
     except KeyboardInterrupt:
         print("Stopped. What was examined so far stands above.", file=sys.stderr)
         return 1

@@ -4,20 +4,7 @@ create database if not exists {database};
 
 -- one row per publishing of a partition: the history of restatements
 create table if not exists deliveries (
-    word LowCardinality(String) comment 'The source''s word.',
-    "partition" String comment 'The partition that was published.',
-    fingerprint String comment 'What the provider had: changes when the delivery does.',
-    files Nullable(Int64) comment 'Number of raw files.',
-    bytes Nullable(Int64) comment 'Size of the raw files.',
-    "rows" Int64 comment 'Normalised rows.',
-    billed Nullable(Float64) comment 'Sum of billed_cost; NULL when it is of several currencies.',
-    effective Nullable(Float64)
-        comment 'Sum of effective_cost; NULL when it is of several currencies.',
-    billing_currency LowCardinality(Nullable(String))
-        comment 'NULL when the rows are not all of one currency.',
-    recipe Nullable(String) comment 'The rules and tag columns by which it was normalised.',
-    delivered_at Nullable(DateTime64(6, 'UTC')) comment 'When the provider wrote it.',
-    published_at DateTime64(6, 'UTC') comment 'When readers could first see it.'
+    {columns:deliveries}
 )
 engine = MergeTree
 order by (word, "partition", published_at)

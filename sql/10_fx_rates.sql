@@ -1,4 +1,4 @@
--- exchange rates: raw as the ECB publishes them, and normalised. Twin: pipelines/normalize/fx.py
+-- exchange rates: raw as the ECB publishes them, and normalised. Twin: providers/fx/normalize.py
 -- The rates that count, with those of fx_rates.csv, are the mart fx_rates: marts/10_fx_rates.sql.
 
 -- one row per business day and currency, as the ECB publishes it
@@ -19,26 +19,18 @@ comment 'The ECB''s reference rates as published; a year is replaced whole.';
 
 -- one row per business day and currency
 create table if not exists normalized_fx (
-    rate_date Date32 comment 'The business day.',
-    currency LowCardinality(String) comment 'ISO 4217.',
-    units_per_eur Decimal(38, 9) comment 'Units of the currency for one euro.',
-    source LowCardinality(String) comment 'ECB.',
-    -- ours
-    x_source LowCardinality(String) comment 'fx: the source''s word.',
-    x_partition String comment 'The partition that is replaced whole, such as 2026.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.'
+    {columns:normalized_fx}
 )
 engine = MergeTree
 partition by x_partition
 order by (currency, rate_date)
-comment 'Exchange rates, normalised; a year is replaced whole. Twin: pipelines/normalize/fx.py.';
+comment 'Exchange rates, normalised; a year is replaced whole. Twin: providers/fx/normalize.py.';
 
 -- one row per business day and currency
-create materialized view if not exists normalize_fx to normalized_fx as
+create materialized view if not exists normalize_fx to {target:normalized_fx} as
 with source as (
     select *
-    from fx__ecb_rates
+    from {raw:fx__ecb_rates}
 )
 
 select

@@ -1,4 +1,4 @@
--- GCP: raw cost lines as exported, and what is published of them. Twin: pipelines/normalize/gcp.py
+-- GCP: raw cost lines as exported, and what is published of them. Twin: providers/gcp/normalize.py
 -- Rules: Google, "Structure of Detailed data export"; net is cost plus credits, which are negative
 
 -- one row per row of a billing export; records are flat, lists are the JSON text that BigQuery
@@ -76,79 +76,16 @@ comment 'GCP cost lines as exported; an export day is replaced whole.';
 
 -- one row per row of the export, in the cost shape
 create table if not exists normalized_gcp (
-    -- who
-    provider_name LowCardinality(String) comment 'The cloud that sold the resource.',
-    publisher_name LowCardinality(Nullable(String)) comment 'The company that made the product.',
-    invoice_issuer_name LowCardinality(Nullable(String)) comment 'The company on the invoice.',
-    billing_account_id LowCardinality(Nullable(String)) comment 'The account that pays.',
-    billing_account_name LowCardinality(Nullable(String)) comment 'Its name.',
-    sub_account_id LowCardinality(Nullable(String)) comment 'The account or project that used it.',
-    sub_account_name LowCardinality(Nullable(String)) comment 'Its name.',
-    -- when (UTC)
-    billing_period_start Nullable(DateTime64(6, 'UTC')) comment 'First instant.',
-    billing_period_end Nullable(DateTime64(6, 'UTC')) comment 'First instant after it.',
-    charge_period_start Nullable(DateTime64(6, 'UTC')) comment 'First instant used.',
-    charge_period_end Nullable(DateTime64(6, 'UTC')) comment 'First instant after it.',
-    -- what
-    charge_category LowCardinality(String) comment
-    'Usage, Purchase, Tax, Credit, Adjustment; unclassified when the source''s word is unknown.',
-    charge_class LowCardinality(Nullable(String)) comment 'Correction of an earlier period.',
-    charge_description Nullable(String) comment 'The provider''s own words.',
-    charge_frequency LowCardinality(Nullable(String)) comment 'One-Time, Recurring or Usage-Based.',
-    service_category LowCardinality(String) comment 'FOCUS group of services.',
-    service_name LowCardinality(Nullable(String)) comment 'The service.',
-    sku_id Nullable(String) comment 'What is priced.',
-    sku_price_id Nullable(String) comment 'The price that applied.',
-    region_id LowCardinality(Nullable(String)) comment 'Region as the provider codes it.',
-    region_name LowCardinality(Nullable(String)) comment 'Region in words; NULL when unknown.',
-    availability_zone LowCardinality(Nullable(String)) comment 'Zone within the region.',
-    resource_id Nullable(String) comment 'The resource.',
-    resource_name Nullable(String) comment 'Its name: the tag Name.',
-    resource_type LowCardinality(Nullable(String)) comment 'Its kind.',
-    -- how much
-    consumed_quantity Nullable(Float64) comment 'Amount used.',
-    consumed_unit LowCardinality(Nullable(String)) comment 'Unit of it.',
-    pricing_quantity Nullable(Float64) comment 'Amount priced.',
-    pricing_unit LowCardinality(Nullable(String)) comment 'Unit of it.',
-    pricing_category LowCardinality(Nullable(String))
-        comment 'Standard, Committed or Dynamic (spot).',
-    -- money, in billing_currency
-    billed_cost Nullable(Float64) comment 'What the invoice says.',
-    effective_cost Nullable(Float64) comment 'Commitments spread over their use.',
-    list_cost Nullable(Float64) comment 'At public prices.',
-    contracted_cost Nullable(Float64) comment 'At negotiated prices.',
-    billing_currency LowCardinality(Nullable(String)) comment 'ISO 4217; never guessed.',
-    -- commitment
-    commitment_discount_id Nullable(String) comment 'Plan or reservation.',
-    commitment_discount_type LowCardinality(Nullable(String))
-        comment 'Savings Plan or Reserved Instance.',
-    commitment_discount_category LowCardinality(Nullable(String)) comment 'Spend or Usage.',
-    commitment_discount_status LowCardinality(Nullable(String)) comment 'Used or Unused.',
-    -- tags
-    tags Map(LowCardinality(String), String) comment 'Every tag, without the prefix user: of AWS.',
-    {tag_column} LowCardinality(Nullable(String)) comment 'A configured tag, in any spelling.',
-    -- ours
-    x_usage_date Nullable(Date32) comment 'UTC date of charge_period_start.',
-    x_source LowCardinality(String) comment 'aws, gcp, …: the source''s word.',
-    x_partition String comment 'The partition that is replaced whole, such as 2026-10.',
-    x_line_item_type LowCardinality(Nullable(String)) comment 'The provider''s own kind of line.',
-    x_credit_amount Nullable(Float64) comment 'What credits and refunds add to billed_cost.',
-    x_credits Map(LowCardinality(String), Float64)
-        comment 'The same by kind of credit, where a line has several.',
-    x_currency_rate_usd Nullable(Float64) comment 'Units of billing_currency for one USD.',
-    x_billed_cost_usd Nullable(Float64) comment 'billed_cost in USD; NULL without a rate.',
-    x_effective_cost_usd Nullable(Float64) comment 'effective_cost in USD; NULL without a rate.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.'
+    {columns:normalized_gcp}
 )
 engine = MergeTree
 partition by x_partition
 order by (x_partition, ifNull(x_usage_date, toDate32('1970-01-01')), ifNull(service_name, ''))
-comment 'GCP cost, normalised; a partition is replaced whole. Twin: pipelines/normalize/gcp.py.';
+comment 'GCP cost, normalised; a partition is replaced whole. Twin: providers/gcp/normalize.py.';
 
 -- one row per row of the export; fires on every insert into raw, and a load runs this same select
 -- over its staging table
-create materialized view if not exists normalize_gcp to normalized_gcp as
+create materialized view if not exists normalize_gcp to {target:normalized_gcp} as
 with source as (
     select
         *,
@@ -208,29 +145,20 @@ with source as (
         ) as tag_keys,
         arrayConcat(own.2, resource_tags.2, projects.2) as tag_values,
         arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
-    from gcp_costs__billing_export as billing_export
+    from {raw:gcp_costs__billing_export} as billing_export
 )
 
 select
+    -- copied, by pipelines/providers/gcp/columns.csv
+    {copied:gcp/columns},
     -- who
-    'Google Cloud' as provider_name,
     coalesce(nullIf(seller_name, ''), if(transaction_type = 'GOOGLE', 'Google Cloud', null))
         as publisher_name,
-    cast(null as Nullable(String)) as invoice_issuer_name,
-    nullIf(source.billing_account_id, '') as billing_account_id,
-    cast(null as Nullable(String)) as billing_account_name,
-    nullIf(project_id, '') as sub_account_id,
-    nullIf(project_name, '') as sub_account_name,
     -- when (UTC)
     cast(toTimeZone(month_start, 'UTC') as Nullable(DateTime64(6, 'UTC'))) as billing_period_start,
     cast(toTimeZone(addMonths(month_start, 1), 'UTC') as Nullable(DateTime64(6, 'UTC')))
         as billing_period_end,
-    usage_start_time as charge_period_start,
-    usage_end_time as charge_period_end,
     -- what
-    transform(
-        kind, {gcp_cost_types:cost_type}, {gcp_cost_types:charge_category}, 'unclassified'
-    ) as charge_category,
     if(
         nullIf(adjustment_info_id, '') is not null and usage_start_time < billing_period_start,
         'Correction',
@@ -238,31 +166,9 @@ select
     ) as charge_class,
     coalesce(nullIf(adjustment_info_description, ''), nullIf(sku_description, ''))
         as charge_description,
-    nullIf(
-        transform(kind, {gcp_cost_types:cost_type}, {gcp_cost_types:charge_frequency}, ''), ''
-    ) as charge_frequency,
-    transform(
-        ifNull(service_description, ''),
-        {gcp_services:service},
-        {gcp_services:service_category},
-        'Other'
-    ) as service_category,
-    nullIf(service_description, '') as service_name,
-    nullIf(source.sku_id, '') as sku_id,
     concat(nullIf(source.sku_id, ''), '/', toString(price_tier_start_amount)) as sku_price_id,
-    region as region_id,
-    nullIf(
-        transform(ifNull(region, ''), {gcp_regions:region_id}, {gcp_regions:region_name}, ''), ''
-    ) as region_name,
-    nullIf(location_zone, '') as availability_zone,
     coalesce(nullIf(resource_global_name, ''), nullIf(source.resource_name, '')) as resource_id,
-    nullIf(source.resource_name, '') as resource_name,
-    cast(null as Nullable(String)) as resource_type,
     -- how much
-    {number:usage_amount} as consumed_quantity,
-    nullIf(usage_unit, '') as consumed_unit,
-    {number:usage_amount_in_pricing_units} as pricing_quantity,
-    nullIf(usage_pricing_unit, '') as pricing_unit,
     multiIf(
         kind = 'regular' and position(sku, 'Preemptible') > 0,
         'Dynamic',
@@ -284,12 +190,6 @@ select
     if(is_known, coalesce({number:cost_at_list}, gross), null) as list_cost,
     if(is_known, coalesce(toFloat64(cost_at_effective_price_default), gross), null)
         as contracted_cost,
-    in_currency as billing_currency,
-    -- commitment
-    nullIf(subscription_instance_id, '') as commitment_discount_id,
-    cast(null as Nullable(String)) as commitment_discount_type,
-    cast(null as Nullable(String)) as commitment_discount_category,
-    cast(null as Nullable(String)) as commitment_discount_status,
     -- tags
     mapFromArrays(
         arrayFilter((name, number) -> number = 1, map_keys, arrayEnumerateUniq(map_keys)),
@@ -298,9 +198,7 @@ select
     {tag_value:each} as {tag_column},
     -- ours
     toDate32(usage_start_time, 'UTC') as x_usage_date,
-    'gcp' as x_source,
     export_date as x_partition,
-    nullIf(kind, '') as x_line_item_type,
     round(credit, 9) as x_credit_amount,
     mapFromArrays(
         credit_kinds,

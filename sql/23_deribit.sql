@@ -1,5 +1,5 @@
--- Deribit: raw trades as delivered, and what is published. Twin: pipelines/normalize/deribit.py
--- Names of instruments are parsed as pipelines/normalize/deribit_names.py does.
+-- Deribit: raw trades as delivered, and what is published. Twin: providers/deribit/normalize.py
+-- Names of instruments are parsed as pipelines/providers/deribit/names.py does.
 -- A (day, currency) is one partition, and the projection tells what is published without a scan.
 
 -- one row per trade, as Deribit gives it out
@@ -46,52 +46,7 @@ comment 'Raw Deribit trades.';
 
 -- one row per trade
 create table if not exists normalized_deribit (
-    -- what
-    trade_id String comment 'Deribit''s id, unique per currency.',
-    trade_seq Int64 comment 'Number of the trade within its instrument, from 1.',
-    instrument_name LowCardinality(String) comment 'The instrument, as Deribit names it.',
-    -- as Deribit has it, but for perpetual
-    kind LowCardinality(String)
-        comment 'option, future, perpetual, spot or a combo; unclassified for an unknown name.',
-    currency LowCardinality(String) comment 'The settlement currency: linear books are under USDC.',
-    base_currency LowCardinality(Nullable(String)) comment 'The coin.',
-    quote_currency LowCardinality(Nullable(String))
-        comment 'What the price is in: of inverse options the coin.',
-    -- when (UTC)
-    traded_at DateTime64(6, 'UTC') comment 'The instant, to the millisecond.',
-    trade_date Date32 comment 'UTC date of traded_at.',
-    -- how
-    direction LowCardinality(String) comment 'buy or sell, of the taker.',
-    tick_direction Nullable(Int64) comment '0 plus, 1 zero-plus, 2 minus, 3 zero-minus.',
-    price Nullable(Float64) comment 'In quote_currency.',
-    price_usd Nullable(Float64) comment 'In USD, by the index price where it is in the coin.',
-    amount Nullable(Float64) comment 'USD of inverse futures and perpetuals, else coins.',
-    contracts Nullable(Float64) comment 'Number of contracts; older trades have none.',
-    notional_usd Nullable(Float64) comment 'Value of the underlying in USD.',
-    mark_price Nullable(Float64) comment 'The mark price at that moment, as price.',
-    index_price Nullable(Float64) comment 'The index price at that moment.',
-    iv Nullable(Float64) comment 'Implied volatility of an option, in percent.',
-    liquidation LowCardinality(Nullable(String))
-        comment 'M maker, T taker, MT both were liquidated.',
-    -- blocks and combos
-    block_trade_id Nullable(String) comment 'The block trade that it is part of.',
-    block_trade_leg_count Nullable(Int64) comment 'Legs of that block trade.',
-    combo_id Nullable(String) comment 'The combo that it is a leg of.',
-    combo_trade_id Nullable(String) comment 'The combo''s trade.',
-    block_rfq_id Nullable(Int64) comment 'The block request for quotes.',
-    -- the instrument, by its name
-    underlying LowCardinality(Nullable(String)) comment 'The book: BTC, BTC_USDC, …',
-    expiry Nullable(DateTime64(6, 'UTC')) comment '08:00 UTC of the day on which it expires.',
-    strike Nullable(Float64) comment 'Of an option.',
-    option_type LowCardinality(Nullable(String)) comment 'call or put.',
-    moneyness Nullable(Float64) comment 'index_price / strike: above 1 a call is in the money.',
-    is_linear Nullable(Bool) comment 'Quoted and settled in the quote currency of the name.',
-    -- ours
-    x_missing_before Int64 comment 'Numbers right before this trade that could not be had.',
-    x_source LowCardinality(String) comment 'deribit: the source''s word.',
-    x_partition String comment 'The partition, such as 2026-10-31.BTC.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    {columns:normalized_deribit},
     projection deliveries (
         select
             x_source,
@@ -107,7 +62,7 @@ order by (instrument_name, trade_seq)
 comment 'Deribit trades, normalised.';
 
 -- one row per trade, in the shape of `trades`
-create materialized view if not exists normalize_deribit to normalized_deribit as
+create materialized view if not exists normalize_deribit to {target:normalized_deribit} as
 with source as (
     select
         * except (trade_date, price, amount, contracts, mark_price, index_price, iv),
@@ -152,8 +107,8 @@ with source as (
                     '(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[0-9][0-9]|PERP)$'
                 )
             ), 'future_combo',
-            startsWith(rest, 'FS-'), 'unclassified',
-            match(rest, '^[A-Z]{2,6}-.+$'), 'option_combo',
+            match(rest, '^FS[0-9]*-'), 'unclassified',
+            match(rest, '^[A-Z][A-Z0-9]{1,7}-.+$'), 'option_combo',
             'unclassified'
         ) as book,
         book != 'unclassified' as is_known,
@@ -164,7 +119,7 @@ with source as (
         ) as quote,
         ifNull(quote in ('USD', 'USDC', 'USDT'), false) as is_in_usd,
         if(book = 'option', toFloat64OrNull(replaceOne(dated[4], 'd', '.')), null) as strike_price
-    from deribit__trades
+    from {raw:deribit__trades}
 )
 
 select
@@ -227,32 +182,7 @@ from source;
 
 -- one row per instrument, as Deribit lists it
 create table if not exists deribit__instruments (
-    listing String comment 'The partition: active or expired, and the currency: active.BTC.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'When it was listed.',
-    x_form LowCardinality(String) default 'instruments' comment 'The kind of delivery.',
-    instrument_name String comment 'The instrument.',
-    kind LowCardinality(Nullable(String)) comment 'future, option, spot, …',
-    instrument_type LowCardinality(Nullable(String)) comment 'reversed or linear.',
-    base_currency LowCardinality(Nullable(String)) comment 'The coin.',
-    quote_currency LowCardinality(Nullable(String)) comment 'What the price is in.',
-    counter_currency LowCardinality(Nullable(String)) comment 'The other side.',
-    settlement_currency LowCardinality(Nullable(String)) comment 'What it is settled in.',
-    settlement_period LowCardinality(Nullable(String)) comment 'day, week, month, perpetual.',
-    option_type LowCardinality(Nullable(String)) comment 'call or put.',
-    strike Nullable(Float64) comment 'Of an option.',
-    creation_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
-    expiration_timestamp Nullable(Int64) comment 'Milliseconds since 1970.',
-    contract_size Nullable(Float64) comment 'Of one contract.',
-    min_trade_amount Nullable(Float64) comment 'The least amount.',
-    tick_size Nullable(Float64) comment 'The least step of the price.',
-    maker_commission Nullable(Float64) comment 'Share.',
-    taker_commission Nullable(Float64) comment 'Share.',
-    price_index LowCardinality(Nullable(String)) comment 'The index, such as btc_usd.',
-    instrument_id Nullable(Int64) comment 'The number of it.',
-    state LowCardinality(Nullable(String)) comment 'open, closed, …',
-    is_active Nullable(Bool) comment 'Whether it can be traded.'
+    {columns:deribit__instruments}
 )
 engine = MergeTree
 partition by listing
@@ -261,17 +191,7 @@ comment 'Instruments of Deribit.';
 
 -- one row per moment of the volatility index DVOL
 create table if not exists deribit__volatility_index (
-    "month" String comment 'The partition: month and currency, such as 2026-10.BTC.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the month, or when it was read.',
-    x_form LowCardinality(String) default 'volatility_index' comment 'The kind of delivery.',
-    currency LowCardinality(String) comment 'BTC or ETH.',
-    measured_at DateTime64(6, 'UTC') comment 'The start of the hour.',
-    open Nullable(Float64) comment 'First value.',
-    high Nullable(Float64) comment 'Highest.',
-    low Nullable(Float64) comment 'Lowest.',
-    close Nullable(Float64) comment 'Last.'
+    {columns:deribit__volatility_index}
 )
 engine = MergeTree
 partition by "month"
@@ -280,19 +200,18 @@ comment 'The volatility index DVOL, by the hour.';
 
 -- one row per perpetual and hour
 create table if not exists deribit__funding_rates (
-    "month" String comment 'The partition: month and instrument, such as 2026-10.BTC-PERPETUAL.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the month, or when it was read.',
-    x_form LowCardinality(String) default 'funding_rates' comment 'The kind of delivery.',
-    instrument_name LowCardinality(String) comment 'The perpetual.',
-    measured_at DateTime64(6, 'UTC') comment 'The end of the hour.',
-    index_price Nullable(Float64) comment 'The index price then.',
-    prev_index_price Nullable(Float64) comment 'The index price an hour before.',
-    interest_8h Nullable(Float64) comment 'Funding of eight hours, a share.',
-    interest_1h Nullable(Float64) comment 'Funding of one hour, a share.'
+    {columns:deribit__funding_rates}
 )
 engine = MergeTree
 partition by "month"
 order by (instrument_name, measured_at)
 comment 'Funding of perpetuals, by the hour.';
+
+-- one row per host and instrument: its newest number at the end of the last day that is over
+create table if not exists deribit__newest_numbers (
+    {columns:deribit__newest_numbers}
+)
+engine = MergeTree
+partition by listing
+order by (host, instrument_name)
+comment 'The newest sequence numbers that each host of Deribit has.';

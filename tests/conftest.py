@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import itertools
 import os
-import shutil
 import time
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +17,25 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from scripts.delivery_targets import FolderTarget, S3Target
+from scripts.sandbox.aws.targets import FolderTarget, S3Target
 from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
     clickhouse_server,
+    clickhouse_template,
+    empty_clickhouse,
     module_server,
     own_server,
 )
 from tests.support.commands import Commands
+from tests.support.kill.harness import harness  # noqa: F401 (a fixture for every test)
 from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
     bigquery_client,
     bigquery_server,
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
+from tests.support.tiers import dealt, load_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -41,13 +47,34 @@ _bucket_numbers = itertools.count(1)
 loopback.install()
 
 
-#: Files that take minutes come first, so that no worker is left with one of them at the end.
-_LONG = ("test_kill_", "test_migrate", "test_twins_", "test_ingest")
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis's plugin, which applies --hypothesis-profile
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many random examples the run takes."""
+    load_profile(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away from what importing every test makes, all of which stays.
+
+    It would look through it a hundred times while collecting, and again in every long test.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the collector see everything again: libraries name what is left at the end as leaked."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files; within a file nothing moves."""
-    items.sort(key=lambda item: not item.path.name.startswith(_LONG))
+    """Begin with what takes long, on every worker."""
+    items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def _is_foreign(name: str) -> bool:
@@ -64,6 +91,15 @@ os.environ["TZ"] = "America/Los_Angeles"
 time.tzset()
 
 
+@functools.cache
+def _project_config() -> str:
+    """`.dlt/config.toml` without its comments, which dlt would parse for longer than the rest."""
+    text = (ROOT / ".dlt" / "config.toml").read_text(encoding="utf-8")
+    settings = "".join(f"{line}\n" for line in text.splitlines() if line and line[0] != "#")
+    assert tomllib.loads(settings) == tomllib.loads(text)
+    return settings
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No configuration but the project's: no AWS profile, no secrets.toml, no telemetry.
@@ -75,9 +111,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     project = tmp_path / "project"
     (project / ".dlt").mkdir(parents=True)
-    config = ROOT / ".dlt" / "config.toml"
-    if config.is_file():
-        shutil.copy(config, project / ".dlt" / "config.toml")
+    (project / ".dlt" / "config.toml").write_text(_project_config(), encoding="utf-8")
     for name, value in {
         "AWS_CONFIG_FILE": str(tmp_path / "no-aws-config"),
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -101,7 +135,7 @@ def on_loopback() -> Iterator[None]:
 
 
 class FolderBucket(FolderTarget):
-    """A bucket that is a folder: a target for scripts.cur_delivery with helpers for tests."""
+    """A bucket that is a folder: a target for the sandbox of AWS, with helpers for tests."""
 
     @property
     def url(self) -> str:
@@ -156,7 +190,7 @@ class S3Bucket:
 
     @property
     def target(self) -> S3Target:
-        """For scripts.cur_delivery."""
+        """For the sandbox of AWS."""
         return S3Target(self.client, self.bucket)
 
     @property

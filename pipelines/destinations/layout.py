@@ -9,40 +9,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipelines.tables.places import Place
+
+__all__ = ["MANIFEST", "Layout", "Place"]
 
 MANIFEST = "_delivery.json"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A word's tables: raw dataset and table, the partition column.
-
-    `raw_only`: rows that are read as they are, without a normalised table.
-    """
-
-    word: str
-    dataset: str
-    table: str
-    column: str
-    raw_only: bool = False
-
-    @property
-    def raw_table(self) -> str:
-        """The raw table's name in ClickHouse."""
-        return f"{self.dataset}__{self.table}"
-
-    @property
-    def normalized_table(self) -> str:
-        """The normalised table's name in ClickHouse."""
-        return f"normalized_{self.word}"
-
-    @property
-    def read_table(self) -> tuple[str, str]:
-        """The table that readers read in ClickHouse, and its partition column."""
-        if self.raw_only:
-            return self.raw_table, self.column
-        return self.normalized_table, "x_partition"
 
 
 class Layout:

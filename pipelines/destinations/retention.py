@@ -2,24 +2,18 @@
 
 The note is written first, with what is about to go; the next run of any kind finishes what a
 killed one left. A load without --from begins at the first partition that is kept, so nothing comes
-back as new. The history in `deliveries` stays. ClickHouse's side: retention_clickhouse.py
+back as new. The history in `deliveries` stays. Each destination's side is its retention.py.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
 
-from pipelines.destinations.layout import MANIFEST, Place
-from pipelines.partitions import Selection
+from pipelines.core.partition import Selection
 
 if TYPE_CHECKING:
-    from pipelines.destinations.store import Store
+    pass
 
 
 @dataclass(frozen=True)
@@ -71,69 +65,3 @@ def finish(retention: Retention) -> None:
     if horizon.first is not None and horizon.removing:
         retention.forget(horizon)
         retention.note(Horizon(horizon.first))
-
-
-class StoreRetention:
-    """On the filesystem destination: `_retention_<table>.json` beside the raw table."""
-
-    def __init__(self, store: Store, place: Place) -> None:
-        self.store, self.place = store, place
-
-    def horizon(self) -> Horizon:
-        """What was noted last."""
-        try:
-            found = json.loads(self.store.read(self.store.retained(self.place)))
-        except FileNotFoundError:
-            return Horizon()
-        return Horizon(found["first"], tuple(found["removing"]))
-
-    def note(self, horizon: Horizon) -> None:
-        """One file, in one step."""
-        self._publish(asdict(horizon), self.store.retained(self.place))
-
-    def partitions(self) -> list[str]:
-        """Every partition that lies there, raw or normalised, damaged or not."""
-        patterns = (
-            f"{self.store.raw(self.place)}/{self.place.column}=*",
-            str(PurePosixPath(self.store.normalized(self.place, "*")).parent),
-        )
-        paths = [path for pattern in patterns for path in self.store.glob(pattern)]
-        return sorted({PurePosixPath(path).name.partition("=")[2] for path in paths})
-
-    def remove(self, partition: str) -> None:
-        """Raw, then the marts' files, then the normalised one; the history stays."""
-        self.store.remove_folder(self.place.word, self.store.raw(self.place, partition))
-        self._remove_files(self.store.glob(self.store.mart("*", self.place.word, partition)))
-        normalized = self.store.normalized(self.place, partition)
-        folder = str(PurePosixPath(normalized).parent)
-        self.store.remove_folder(self.place.word, folder)
-
-    def forget(self, horizon: Horizon) -> None:
-        """Rewrite the note of what the provider has."""
-        known = self.store.provider(self.place)
-        kept = [each for each in known if each["partition"] in Selection(horizon.first)]
-        if kept != known:
-            self._publish(kept, self.store.listing(self.place))
-
-    def _publish(self, document: object, path: str) -> None:
-        target = self.store.target(self.place.word)
-        target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        self.store.publish_file(target, path)
-
-    def _remove_files(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            self.store.fs.rm_file(path)
-
-
-def remove_local(folder: Path, scratch: Path) -> None:
-    """Out of readers' sight by one rename; what a killed run left there, the next one removes."""
-    if folder.exists():
-        scratch.mkdir(parents=True, exist_ok=True)
-        aside = scratch / f"removed-{uuid4().hex[:12]}"
-        folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def commit_first(paths: Sequence[str]) -> list[str]:
-    """The order in which an object store's folder goes: without its commit it is not there."""
-    return sorted(paths, key=lambda path: PurePosixPath(path).name != MANIFEST)

@@ -21,17 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.ahead import ahead
+from pipelines.core.ahead import ahead
 from pipelines.normalize import columns
 from pipelines.normalize.reading import RawBatch, RawFile, naming, read
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import MAP
+from pipelines.tables.schema import Context, arrow_schema
 
 __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
 
 
 class Normalizer(Protocol):
-    """What a source's module in this package offers, such as pipelines.normalize.aws."""
+    """What a provider's `normalize` module offers."""
 
     def columns(self, schema: pa.Schema) -> tuple[list[str], list[str]]:
         """Of a raw file's columns those to read, and those of them to read dictionary-encoded."""

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.normalize.schema import ShapeError
+from pipelines.tables.schema import ShapeError
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -26,7 +26,7 @@ Integers = npt.NDArray[np.int32]
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 TIME = pa.timestamp("us", tz="UTC")
-_LOOKUPS = Path(__file__).parent / "lookups"
+_LOOKUPS = Path(__file__).parents[1] / "tables" / "lookups"
 
 
 class Raw:
@@ -39,9 +39,15 @@ class Raw:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self.rows: int = table.num_rows
+        self._texts: dict[str, pa.DictionaryArray] = {}
 
     def text(self, name: str) -> pa.DictionaryArray:
         """Text of type TEXT, '' as NULL."""
+        if name not in self._texts:
+            self._texts[name] = self._text(name)
+        return self._texts[name]
+
+    def _text(self, name: str) -> pa.DictionaryArray:
         column = self.values(name)
         if column is None:
             return nulls(self.rows)

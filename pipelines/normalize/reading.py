@@ -17,7 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.normalize.schema import ShapeError
+from pipelines.tables.schema import ShapeError
 
 BATCH_ROWS = 1 << 16
 """Rows of a slice of a huge row group, and up to which small row groups are put together."""

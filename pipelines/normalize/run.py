@@ -8,7 +8,6 @@ that (mart, history) is made good by the next one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -16,20 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dlt
 import pyarrow as pa
 
-from pipelines.destinations.layout import Place
-from pipelines.destinations.store import LocalStore, Store
-from pipelines.normalize import marts
-from pipelines.normalize.schema import Context, ShapeError, cost_columns
-from pipelines.normalize.shapes import arrow_shape
-from pipelines.normalize.versions import RULES
-from pipelines.partitions import (
+from pipelines.core.digests import hex_digest
+from pipelines.core.partition import (
     ConfigurationError,
     Delivery,
     PartitionError,
@@ -38,6 +31,13 @@ from pipelines.partitions import (
     UserError,
     now,
 )
+from pipelines.core.registry import normalizer
+from pipelines.destinations.filesystem.store import LocalStore, Store
+from pipelines.destinations.layout import Place
+from pipelines.tables import linked
+from pipelines.tables.schema import Context, ShapeError, cost_columns
+from pipelines.tables.shapes import arrow_shape
+from pipelines.tables.versions import RULES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -67,7 +67,7 @@ def tag_columns() -> tuple[str, ...]:
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
     text = json.dumps([word, RULES[word], list(keys)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hex_digest([text], 16)
 
 
 def normalize(
@@ -145,7 +145,7 @@ def _normalize_files(
 
     word, partition = place.word, delivery.partition
     context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
-    rules = import_module(f"pipelines.normalize.{word}")
+    rules = normalizer(word)
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
         shape = arrow_shape(word, keys)
@@ -187,7 +187,7 @@ def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
 def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:
     """Publish into the marts and add to the history what is not there yet."""
     published = store.normalized(place, partition)
-    for name in marts.of(place.word):
+    for name in linked.of(place.word):
         target = store.mart(name, place.word, partition)
         if not store.is_same(published, target):
             store.publish_again(published, target, place.word)

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from pipelines.normalize import columns
 from pipelines.normalize.columns import Booleans, Integers, Raw
-from pipelines.normalize.schema import tag_column_name, tag_key
+from pipelines.tables.schema import tag_column_name, tag_key
 
 MAP = pa.map_(columns.TEXT, columns.TEXT)
 _FEW_CELLS = 1 << 24

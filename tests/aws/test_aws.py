@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.normalize.schema import arrow_schema
-from scripts.cur_delivery import (
+from pipelines.tables.schema import arrow_schema
+from scripts.sandbox.aws.delivery import (
     Delivered,
     deliver_cur2,
     deliver_focus,
@@ -23,7 +23,7 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published import leftovers
 
 FORMS: dict[str, Any] = {
@@ -571,8 +571,8 @@ def test_a_month_that_keeps_changing_is_given_up_clearly_and_the_published_one_s
 def test_a_file_of_a_folder_that_changes_while_its_month_is_read_starts_over(
     bucket: FolderBucket, commands: Commands, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from pipelines.aws.bucket import FolderBucket as Folder
-    from pipelines.partitions import Changed
+    from pipelines.core.partition import Changed
+    from pipelines.providers.aws.bucket import FolderBucket as Folder
 
     made = deliver(bucket, "2026-10", [1.0, 2.0], files=2)
     folder = Folder(bucket.url)

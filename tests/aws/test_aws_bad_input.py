@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts.cur_delivery import Delivered, deliver_cur2, deliver_legacy_csv
+from scripts.sandbox.aws.delivery import Delivered, deliver_cur2, deliver_legacy_csv
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY+EXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJHMEUCIQ"
@@ -467,7 +467,7 @@ def test_debug_shows_the_traceback(months: Months) -> None:
     ran = months.commands("load", "--debug")
     assert ran.status == 1
     assert "Traceback (most recent call last)" in ran.err
-    assert "pipelines/aws/landing.py" in ran.err
+    assert "pipelines/providers/aws/landing.py" in ran.err
 
 
 def test_debug_shows_the_traceback_of_a_configuration_error(commands: Commands) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.aws.bucket import FolderBucket as Folder
-from pipelines.aws.bucket import Object, S3Bucket
-from pipelines.aws.deliveries import NotWhole, files_of, incomplete, plan
-from pipelines.aws.exports import choose, recognise
-from pipelines.partitions import ConfigurationError, Partition
-from scripts.cur_delivery import (
+from pipelines.core.partition import ConfigurationError, Partition
+from pipelines.providers.aws.bucket import FolderBucket as Folder
+from pipelines.providers.aws.bucket import Object, S3Bucket
+from pipelines.providers.aws.deliveries import NotWhole, files_of, incomplete, plan
+from pipelines.providers.aws.exports import choose, recognise
+from scripts.sandbox.aws.delivery import (
     deliver_cur2,
     deliver_focus,
     deliver_legacy_csv,
@@ -24,7 +24,7 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FolderBucket
 from tests.conftest import S3Bucket as MotoBucket
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NOON = datetime(2026, 10, 2, 12, tzinfo=UTC)
 ROWS = lines("2026-10", [1.0, 2.0, 3.0])

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.aws.bucket import FolderBucket as Folder
-from pipelines.aws.contract import kind_of, snake_case
-from pipelines.aws.landing import Landed, land
-from pipelines.partitions import Partition, PartitionError
-from scripts.cur_delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
+from pipelines.core.partition import Partition, PartitionError
+from pipelines.providers.aws.bucket import FolderBucket as Folder
+from pipelines.providers.aws.contract import kind_of, snake_case
+from pipelines.providers.aws.landing import Landed, land
+from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
 from tests.conftest import FolderBucket
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 LEGACY = "lineItem/LineItemType,lineItem/UnblendedCost,lineItem/UsageStartDate"

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.normalize import aws
-from pipelines.normalize.schema import arrow_schema
+from pipelines.providers.aws.contract import REQUIRED
+from pipelines.tables.schema import arrow_schema
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
     CARRIED,
@@ -62,7 +62,7 @@ def test_an_on_demand_line_fills_the_whole_shape() -> None:
 
 
 def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
-    bare = {name: ON_DEMAND[name] for name in aws.REQUIRED}
+    bare = {name: ON_DEMAND[name] for name in REQUIRED["CUR"]}
     filled = {
         "provider_name": "AWS",
         "charge_period_start": START,

@@ -8,8 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize import aws, aws_focus
-from pipelines.normalize.schema import ShapeError
+from pipelines.providers.aws import focus as aws_focus
+from pipelines.providers.aws import normalize
+from pipelines.providers.aws.contract import REQUIRED
+from pipelines.tables.schema import ShapeError
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import (
     CARRIED,
@@ -90,14 +92,17 @@ def test_focus_figures_are_taken_as_delivered() -> None:
 
 
 def test_a_focus_export_of_the_required_columns_is_null_elsewhere() -> None:
-    (row,) = normalized(focus([{name: FOCUS_ROW[name] for name in aws_focus.REQUIRED}]))
+    (row,) = normalized(focus([{name: FOCUS_ROW[name] for name in REQUIRED["FOCUS"]}]))
     assert {name: value for name, value in row.items() if value is not None} == {
         "provider_name": "AWS",
         "charge_period_start": START,
         "charge_category": "Usage",
         "service_category": "Other",
         "billed_cost": 0.09,
+        "billing_currency": "USD",
         "tags": [],
+        "x_billed_cost_usd": 0.09,
+        "x_currency_rate_usd": 1.0,
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_credit_amount": 0.0,
@@ -146,15 +151,22 @@ def test_a_usage_date_is_the_day_in_utc() -> None:
 # Deliveries of another shape.
 
 
-@pytest.mark.parametrize("name", aws.REQUIRED)
+@pytest.mark.parametrize("name", REQUIRED["CUR"])
 def test_a_missing_required_column_is_named(name: str) -> None:
     raw = table([line("Usage", 1.0)]).drop_columns([name])
     with pytest.raises(ShapeError) as error:
-        aws.columns(raw.schema)
+        normalize.columns(raw.schema)
     assert str(error.value).startswith(f"Column {name} is missing (the file begins with line_item_")
     assert str(error.value).endswith("add it to the export's columns, or name another export.")
     with pytest.raises(ShapeError):
-        aws.normalize(raw, CONTEXT)
+        normalize.normalize(raw, CONTEXT)
+
+
+@pytest.mark.parametrize("name", REQUIRED["FOCUS"])
+def test_a_focus_export_without_a_required_column_is_refused(name: str) -> None:
+    raw = focus([FOCUS_ROW]).drop_columns([name])
+    with pytest.raises(ShapeError, match=rf"^Column {name} is missing .* A FOCUS export needs it"):
+        aws_focus.normalize(raw, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +192,7 @@ def test_a_column_of_a_wrong_type_is_named(name: str, value: object, message: st
     at = raw.schema.get_field_index(name)
     raw = raw.append_column(name, wrong) if at < 0 else raw.set_column(at, name, wrong)
     with pytest.raises(ShapeError) as error:
-        aws.normalize(raw, CONTEXT)
+        normalize.normalize(raw, CONTEXT)
     assert str(error.value).startswith(f"Column {name} is ")
     assert message in str(error.value)
     assert "load the partition again with --force" in str(error.value)
@@ -190,13 +202,13 @@ def test_a_column_that_occurs_twice_is_refused() -> None:
     raw = table([line("Usage", 1.0)])
     twice = raw.append_column("line_item_unblended_cost", pa.array([2.0]))
     with pytest.raises(ShapeError) as error:
-        aws.normalize(twice, CONTEXT)
+        normalize.normalize(twice, CONTEXT)
     assert str(error.value) == "Column line_item_unblended_cost occurs 2 times: the file is broken."
 
 
 def test_only_needed_columns_are_read() -> None:
     raw = table([ON_DEMAND | {"line_item_blended_cost": 1.0, "discount": "x"}])
-    names, encoded = aws.columns(raw.schema)
+    names, encoded = normalize.columns(raw.schema)
     assert set(raw.schema.names) - set(names) == {"line_item_blended_cost", "discount"}
     assert set(names) - set(encoded) == {
         name
@@ -207,15 +219,15 @@ def test_only_needed_columns_are_read() -> None:
         )
     }
     flat = legacy_parquet([ON_DEMAND])
-    assert "resource_tags_user_environment" in aws.columns(flat.schema)[1]
-    names, encoded = aws.columns(focus([FOCUS_ROW]).schema)
+    assert "resource_tags_user_environment" in normalize.columns(flat.schema)[1]
+    names, encoded = normalize.columns(focus([FOCUS_ROW]).schema)
     assert set(FOCUS_ROW) - set(names) == {"x_service_code", "x_usage_type"}
     assert {"tags", "charge_category"} <= set(encoded)
 
 
 def test_no_rows_are_no_rows_of_the_whole_shape() -> None:
     empty = table([ON_DEMAND]).slice(0, 0)
-    assert aws.normalize(empty, CONTEXT).shape == (0, len(ON_DEMAND_COST))
+    assert normalize.normalize(empty, CONTEXT).shape == (0, len(ON_DEMAND_COST))
     without_chunks = pa.schema(empty.schema).empty_table()
     assert normalized(without_chunks) == []
     assert MAP.equals(without_chunks.schema.field("resource_tags").type)

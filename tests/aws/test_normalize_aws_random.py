@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.normalize import aws
+from pipelines.providers.aws import normalize
 from tests.support.providers import oracle_aws
 from tests.support.providers.random_aws import LINES, OPTIONAL
 from tests.support.providers.raw_aws import CARRIED, TAGS, Row, normalized, table
@@ -48,7 +48,7 @@ def test_what_is_billed_is_what_the_raw_lines_say(rows: list[Row]) -> None:
     raw = [
         oracle_aws.net_or_gross(row, "line_item_net_unblended_cost", "line_item_unblended_cost")
         for row in rows
-        if row["line_item_operation"] not in aws.SPLIT_COST_ROWS
+        if row["line_item_operation"] not in normalize.SPLIT_COST_ROWS
     ]
     found = [row["billed_cost"] for row in normalized(table(rows))]
     wanted = float(sum(cost for cost in raw if cost is not None))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize import aws
 from pipelines.normalize.batches import file_schema
 from pipelines.normalize.columns import Raw
-from pipelines.normalize.schema import Context, arrow_schema
 from pipelines.normalize.tags import stripped
 from pipelines.normalize.tags import tags as tags_of
+from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, arrow_schema
 from tests.support.providers.raw_aws import MAP, legacy_csv, legacy_parquet, line, table
 
 Pairs = list[tuple[str, str]]
@@ -20,7 +20,7 @@ Pairs = list[tuple[str, str]]
 
 def published(raw: pa.Table, keys: Sequence[str] = ()) -> list[dict[str, object]]:
     context = Context("2026-10", "f00d", "1.1", tuple(keys))
-    costs = pa.Table.from_pandas(aws.normalize(raw, context), preserve_index=False)
+    costs = pa.Table.from_pandas(normalize.normalize(raw, context), preserve_index=False)
     rows: list[dict[str, object]] = costs.cast(file_schema(arrow_schema(keys))).to_pylist()
     return rows
 

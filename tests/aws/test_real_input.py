@@ -1,7 +1,6 @@
 """Real bills of public projects, delivered as AWS does: totals by service are the files' own.
 
-The files lie beside the project, in ../shared/data with their licences; where they are not, there
-is nothing to test.
+tests/data/README.md says where the files come from.
 """
 
 from __future__ import annotations
@@ -19,17 +18,12 @@ from typing import Any
 
 import pytest
 
-from scripts.delivery_targets import Target
+from scripts.sandbox.aws.targets import Target
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.commands import Commands
 
-DATA = ROOT.parent / "shared" / "data"
+DATA = ROOT / "tests" / "data" / "aws"
 CUR, FOCUS = DATA / "aws_cur_legacy_sample.csv", DATA / "focus_1_0_sample.csv"
-
-pytestmark = pytest.mark.skipif(
-    not (CUR.is_file() and FOCUS.is_file()),
-    reason=f"the public sample bills are not at {DATA}",
-)
 
 Row = Mapping[str, str]
 

@@ -6,15 +6,16 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from scripts.cur_delivery import deliver_cur2, deliver_focus
+from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 COMMANDS = ("load", "normalize", "check", "status", "doctor")
@@ -57,6 +58,11 @@ def test_help_lists_every_command_with_what_it_does(commands: Commands) -> None:
     assert ran.status == 0
     for command in COMMANDS:
         assert re.search(rf"^    {command}\s+[A-Z]\w+", ran.out, re.MULTILINE), command
+
+
+def test_the_version_is_that_of_the_project(commands: Commands) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert commands("--version") == Ran(0, f"pipelines {project['version']}\n", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -295,8 +301,8 @@ def test_doctor_of_an_empty_project_names_what_to_set(commands: Commands) -> Non
     assert status == 2
     assert [line for line in found if not line.startswith("ok ")] == [
         "BAD  source aws: Missing configuration: bucket_url",
-        "     fix: Set sources.aws.bucket_url (config.toml) or SOURCES__AWS__BUCKET_URL "
-        "(Environment Variables).",
+        "     fix: Set SOURCES__AWS__BUCKET_URL (Environment Variables) or "
+        "sources.aws.bucket_url (config.toml).",
     ]
 
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.report import BarProgress
+from pipelines.cli.progress import BarProgress
 
 
 class Clock:

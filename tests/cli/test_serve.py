@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.errors import ClickHouseError
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from scripts import serve
 from tests.support.clickhouse.server import Server
 from tests.support.clickhouse.users import add_users

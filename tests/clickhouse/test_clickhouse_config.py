@@ -15,14 +15,14 @@ from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.runtime.run_context import RunContext, switched_run_context
 from dlt.destinations.impl.clickhouse.configuration import ClickHouseClientConfiguration
 
-from pipelines.clickhouse.config import (
+from pipelines.clickhouse.server.config import (
     NOT_CONFIGURED,
     ClickHouseConfig,
     ClickHouseConfigError,
     is_configured,
 )
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.origins import Environment, Places
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.origins import Environment, Places
 from tests.support.clickhouse.server import Server
 
 DLT = "DESTINATION__CLICKHOUSE__CREDENTIALS"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts.cur_delivery import (
-    Delivered,
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.aws.delivery import (
     deliver_cur2,
     deliver_focus,
     deliver_legacy_csv,
@@ -22,8 +20,8 @@ from scripts.cur_delivery import (
 )
 from tests.conftest import FaultyS3, FolderBucket
 from tests.support.clickhouse.server import Server
-from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.commands import Commands
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import (
     NORMALISED,
     RAW,
@@ -35,6 +33,7 @@ from tests.support.published_clickhouse import (
     query,
     totals,
 )
+from tests.support.world import World
 
 FORMS: dict[str, Any] = {
     "cur2": deliver_cur2,
@@ -44,41 +43,6 @@ FORMS: dict[str, Any] = {
 }
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 ONE, NOTHING = "aws: 1 loaded, {} unchanged, 0 failed\n", "aws: 0 loaded, {} unchanged, 0 failed\n"
-
-
-@dataclass
-class World:
-    """A bucket, an empty database, and the commands that load the one into the other."""
-
-    bucket: FolderBucket
-    database: ClickHouseConfig
-    commands: Commands
-
-    def deliver(self, period: str, costs: list[float], **options: Any) -> Delivered:
-        """One delivery of a month as CUR 2.0 that overwrites the last one."""
-        rows = lines(period, costs, options.pop("prefix", "line"))
-        return self.deliver_rows(period, rows, **options)
-
-    def deliver_rows(self, period: str, rows: list[dict[str, Any]], **options: Any) -> Delivered:
-        return deliver_cur2(self.bucket, "billing", "daily", period, rows, **options)
-
-    def load(self, *options: str) -> Ran:
-        return self.commands("load", *options)
-
-    def well(self) -> str:
-        """A load that has to end well; what it says."""
-        ran = self.load()
-        assert ran.status == 0, ran
-        assert leftovers(self.database) == []
-        return ran.out
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return query(self.database, sql)
-
-    def column(self, name: str, table: str = "costs", where: str = "true") -> list[Any]:
-        """The values of one column, sorted."""
-        rows = self.query(f"select {name} from {table} where {where}")
-        return sorted((row[0] for row in rows), key=repr)
 
 
 @pytest.fixture
@@ -534,6 +498,21 @@ def test_a_database_without_its_views_publishes_nothing_and_says_so(world: World
     assert ran.status == 1
     assert "has no view normalize_aws" in ran.err
     assert "make init-clickhouse" in ran.err
+    assert totals(world.database) == {"2026-10": 1.0}
+    assert world.commands("migrate").status == 0
+    assert world.well() == ONE.format(0)
+    assert totals(world.database) == {"2026-10": 2.0}
+
+
+def test_a_view_with_other_rules_publishes_nothing_and_says_so(world: World) -> None:
+    world.deliver("2026-10", [1.0])
+    world.well()
+    world.query("alter table normalize_aws modify comment 'Of another version.'")
+    world.deliver("2026-10", [2.0])
+    ran = world.load()
+    assert ran.status == 1
+    assert "The view normalize_aws of" in ran.err
+    assert "has other rules, or other normalize.tag_columns, than this installation" in ran.err
     assert totals(world.database) == {"2026-10": 1.0}
     assert world.commands("migrate").status == 0
     assert world.well() == ONE.format(0)

@@ -14,17 +14,23 @@ import pytest
 import tenacity
 from clickhouse_driver.errors import ServerException
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import (
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import (
     ClickHouseAuthError,
     ClickHouseConnectionError,
     ClickHouseQueryError,
 )
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.partitions import UserError, causes
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import UserError, causes
 from tests.support.clickhouse.server import Server
 
 AT_ONCE = tenacity.wait_none()
+
+
+@pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: the manager knows none."""
+    return empty_clickhouse
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ import urllib3
 from clickhouse_driver.errors import NetworkError, ServerException
 from dlt.destinations.impl.clickhouse.configuration import ClickHouseClientConfiguration
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseConnectionError, ClickHouseQueryError
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.problems import explain
-from pipelines.clickhouse.rules import CODES, RULES
-from scripts.tls_front import TlsFront
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseConnectionError, ClickHouseQueryError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import explain
+from pipelines.clickhouse.server.rules import CODES, RULES
+from scripts.sandbox.clickhouse.tls_front import TlsFront
 from tests.support.clickhouse.server import Authority, Certificate, Server
 
 

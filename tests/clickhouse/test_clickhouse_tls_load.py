@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from scripts.tls_front import TlsFront
+from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.sandbox.clickhouse.tls_front import TlsFront
 from tests.support.clickhouse.server import Authority, Certificate, Server
 from tests.support.clickhouse.users import add_users, documented_grants, environ_of
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 
 ROOT = Path(__file__).resolve().parents[2]
 USER_PASSWORD = "s3cret-of-a-test"

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.compare import Difference, against_schema, describe
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.clickhouse.statements import statements
-from pipelines.normalize.schema import COSTS, Column
-from pipelines.normalize.shapes import published_tables
-from scripts.cur_delivery import deliver_cur2
+from pipelines.clickhouse.schema.compare import Difference, against_schema, describe
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.tables.schema import COSTS, Column
+from pipelines.tables.shapes import published_tables
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands, Ran
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import add_user, environ, query, schema
+from tests.support.world import World
 
 TAGS = ("Environment", "Team", "Application")
 
 Rows = list[list[str]]
 
 
-@dataclass
-class World:
-    """A migrated database, and the commands that compare it."""
-
-    database: ClickHouseConfig
-    commands: Commands
-
-    def change(self, *statements: str) -> None:
-        for statement in statements:
-            query(self.database, statement)
-
-    def validate(self) -> Rows:
-        """The rows that `migrate --validate` prints; its status and last line agree with them."""
-        return compared(self.commands("migrate", "--validate"), f"sql/ and {at(self.database)}")
+def validate(commands: Commands, database: ClickHouseConfig) -> Rows:
+    """The rows that `migrate --validate` prints; its status and last line agree with them."""
+    return compared(commands("migrate", "--validate"), f"sql/ and {at(database)}")
 
 
 def migrated(config: ClickHouseConfig, tags: Sequence[str]) -> None:
@@ -77,10 +68,11 @@ def scratch(config: ClickHouseConfig) -> list[str]:
 
 
 @pytest.fixture
-def world(clickhouse: ClickHouseConfig, commands: Commands, tmp_path: Path) -> Iterator[World]:
-    commands.set(environ(clickhouse, tmp_path))
-    migrated(clickhouse, TAGS)
-    yield World(clickhouse, commands)
+def world(
+    aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands
+) -> Iterator[World]:
+    commands.set(environ(clickhouse, aws_bucket.root))
+    yield World(aws_bucket, clickhouse, commands)
     assert scratch(clickhouse) == []
     assert not any(str(clickhouse.password) in text for text in commands.printed)
 
@@ -90,7 +82,7 @@ def world(clickhouse: ClickHouseConfig, commands: Commands, tmp_path: Path) -> I
 
 def test_a_migrated_database_is_as_sql_says_and_stays_as_it_was(world: World) -> None:
     before = schema(world.database)
-    assert world.validate() == []
+    assert validate(world.commands, world.database) == []
     assert schema(world.database) == before
 
 
@@ -99,7 +91,7 @@ def test_a_database_that_was_never_migrated_lacks_every_table_and_gets_none(
 ) -> None:
     world.change(f"drop database {world.database.database} sync")
     names = sorted({s.name for s in statements("x", TAGS) if s.kind != "database"})
-    found = world.validate()
+    found = validate(world.commands, world.database)
     assert [(where, have) for where, _, have in found] == [
         (f"{name}: engine", "(missing)") for name in names
     ]
@@ -176,7 +168,7 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
 def test_every_kind_of_difference_is_named(world: World, kind: str) -> None:
     changes, expected = DIFFERENCES[kind]
     world.change(*changes)
-    assert world.validate() == expected
+    assert validate(world.commands, world.database) == expected
 
 
 def test_a_changed_view_shows_where_it_begins_to_differ(world: World) -> None:
@@ -190,19 +182,19 @@ def test_a_changed_view_shows_where_it_begins_to_differ(world: World) -> None:
         f"alter table normalize_aws modify query {changed}",
         "create or replace view costs as select * from normalized_aws where billed_cost > 0",
     )
-    (costs, rule) = world.validate()
+    (costs, rule) = validate(world.commands, world.database)
     assert costs[0] == "costs: select"
     assert ["WHERE billed_cost > 0" in each for each in costs[1:]] == [False, True]
     assert rule[0] == "normalize_aws: select"
     assert ["'SpotUsage'" in rule[1], "'Spot'" in rule[2]] == [True, True]
     assert max(len(rule[1]), len(rule[2])) <= 130
     ran = world.commands("migrate")
-    assert (ran.status, world.validate()) == (0, [])
+    assert (ran.status, validate(world.commands, world.database)) == (0, [])
 
 
 def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World) -> None:
     world.commands.set({"NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Owner"]'})
-    found = world.validate()
+    found = validate(world.commands, world.database)
     text = "LowCardinality(Nullable(String))"
     assert [row for row in found if "select" not in row[0]] == [
         ["costs.tag_application: type", "(missing)", text],
@@ -217,7 +209,7 @@ def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World
         ),
     ]
     assert world.commands("migrate").status == 0
-    assert world.validate() == []
+    assert validate(world.commands, world.database) == []
 
 
 def test_columns_that_a_delivery_brought_to_raw_are_no_difference(
@@ -228,7 +220,7 @@ def test_columns_that_a_delivery_brought_to_raw_are_no_difference(
     deliver_cur2(aws_bucket, "", "daily", "2026-10", rows)
     assert world.commands("load").status == 0
     assert query(world.database, "select my_text from aws_costs__cur") == [("a",)]
-    assert world.validate() == []
+    assert validate(world.commands, world.database) == []
 
 
 def test_a_database_whose_name_needs_quotes_is_compared_too(
@@ -238,7 +230,7 @@ def test_a_database_whose_name_needs_quotes_is_compared_too(
     commands.set(environ(config, tmp_path))
     try:
         migrated(config, TAGS)
-        assert World(config, commands).validate() == []
+        assert validate(commands, config) == []
     finally:
         query(clickhouse_server, f"drop database if exists `{config.database}` sync")
 
@@ -268,7 +260,7 @@ def test_a_user_who_may_not_create_a_database_is_told_so(
     assert scratch(config) == []
 
 
-# sql/ against normalize/schema.py.
+# sql/ against tables/schema.py.
 
 
 def test_sql_is_what_the_schema_declares(world: World) -> None:
@@ -300,12 +292,22 @@ SCHEMAS: dict[str, tuple[list[Column], list[Difference]]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def without_tags(clickhouse_server: ClickHouseConfig) -> Iterator[ClickHouseConfig]:
+    """A database for tests that only read it."""
+    config = clickhouse_server.with_database(f"without_tags_{secrets.token_hex(6)}")
+    migrated(config, ())
+    yield config
+    query(clickhouse_server, f"drop database {config.database} sync")
+
+
 @pytest.mark.parametrize("kind", SCHEMAS)
-def test_a_schema_that_sql_does_not_follow_is_seen(clickhouse: ClickHouseConfig, kind: str) -> None:
-    migrated(clickhouse, ())
+def test_a_schema_that_sql_does_not_follow_is_seen(
+    without_tags: ClickHouseConfig, kind: str
+) -> None:
     columns, expected = SCHEMAS[kind]
-    found = against_schema(describe(clickhouse, ["normalized_aws"]), {"normalized_aws": columns})
-    by = ", by normalize/schema.py"
+    found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
+    by = ", by tables/schema.py"
     assert found == [replace(each, where=each.where + by) for each in expected]
 
 
@@ -320,11 +322,10 @@ def test_a_schema_that_sql_does_not_follow_is_seen(clickhouse: ClickHouseConfig,
     ids=["another name", "another order", "a column more", "a column less"],
 )
 def test_columns_that_sql_has_not_in_this_order_are_seen(
-    clickhouse: ClickHouseConfig, columns: list[Column], wanted: str, there: str
+    without_tags: ClickHouseConfig, columns: list[Column], wanted: str, there: str
 ) -> None:
-    migrated(clickhouse, ())
-    found = against_schema(describe(clickhouse, ["normalized_aws"]), {"normalized_aws": columns})
-    assert [each.where for each in found] == ["normalized_aws: columns, by normalize/schema.py"]
+    found = against_schema(describe(without_tags, ["normalized_aws"]), {"normalized_aws": columns})
+    assert [each.where for each in found] == ["normalized_aws: columns, by tables/schema.py"]
     assert wanted in found[0].expected
     assert there in found[0].found
     assert found[0].expected != found[0].found
@@ -410,6 +411,8 @@ def test_two_servers_that_differ_are_told_apart_by_table_and_by_month(pair: Pair
 
 def test_a_server_that_was_never_migrated_lacks_everything(pair: Pair) -> None:
     migrated(pair.local, TAGS)
+    query(pair.cloud.with_database("default"), f"drop database {pair.cloud.database} sync")
+    query(pair.cloud.with_database("default"), f"create database {pair.cloud.database}")
     names = sorted({s.name for s in statements("x", TAGS) if s.kind != "database"})
     assert [(where, have) for where, _, have in pair.align()] == [
         (f"{name}: engine", "(missing)") for name in names

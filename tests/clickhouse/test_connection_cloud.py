@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.origins import SETTINGS
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.origins import SETTINGS
 from scripts.test_connection_cloud import main
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.clickhouse.users import environ_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "scripts" / "test_connection_cloud.py"
+SCRIPT = ("-m", "scripts.test_connection_cloud")
 TEMPLATE = ROOT / ".env.cloud"
 
 
@@ -91,7 +91,8 @@ def test_a_name_that_does_not_resolve_is_named() -> None:
     # resolver is asked
     host = ".".join(["a" * 60] * 5)
     ran = subprocess.run(
-        [sys.executable, str(SCRIPT)],
+        [sys.executable, *SCRIPT],
+        cwd=ROOT,
         env=os.environ | {"CLICKHOUSE_HOST": host, "CLICKHOUSE_PASSWORD": "s3cret-of-a-test"},
         capture_output=True,
         text=True,
@@ -115,9 +116,10 @@ def test_help_says_what_the_exit_status_means(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_template_unfilled_is_refused_by_name() -> None:
-    sourced = f'set -a; . "{TEMPLATE}"; set +a; exec "$0" "$1"'
+    sourced = f'set -a; . "{TEMPLATE}"; set +a; exec "$0" "$@"'
     ran = subprocess.run(
-        ["/bin/sh", "-c", sourced, sys.executable, str(SCRIPT)],
+        ["/bin/sh", "-c", sourced, sys.executable, *SCRIPT],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import migrate
-from pipelines.clickhouse.rights import RIGHTS
-from pipelines.doctor_clickhouse import Clock, examine
-from pipelines.findings import Kind, exit_status, shown
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.rights import RIGHTS
+from pipelines.core.findings import Kind, exit_status, shown
+from pipelines.doctor.clickhouse import Clock, examine
 from pipelines.normalize.run import tag_columns
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.clickhouse.users import add_users, environ_of
@@ -92,6 +92,12 @@ def secure_server(
 def tables(config: ClickHouseConfig) -> list[str]:
     with ClickHouseManager(config) as manager:
         return [row[0] for row in manager.execute("show tables")]
+
+
+@pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: the doctor changes nothing."""
+    return empty_clickhouse
 
 
 def test_a_good_server_gets_a_line_for_every_step(

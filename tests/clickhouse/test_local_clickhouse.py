@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,20 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseAuthError
-from pipelines.clickhouse.local_server import running_server
-from pipelines.clickhouse.manager import ClickHouseManager
-from tests.support.clickhouse.server import SCRIPT, Authority, Server
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseAuthError
+from pipelines.clickhouse.server.local_server import running_server
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from tests.support.clickhouse.server import ROOT, SCRIPT, Authority, Server
 
 FREE_PORTS = ("--port", "0", "--http-port", "0")
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The script, run in `folder` by name, as make does it."""
+    """The script, run in `folder`."""
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
+        [sys.executable, *SCRIPT, *arguments],
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

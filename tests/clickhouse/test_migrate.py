@@ -11,19 +11,23 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.errors import ClickHouseQueryError
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.migrate import is_current, migrate
-from pipelines.clickhouse.statements import SQL, statements
-from pipelines.partitions import Busy
+from pipelines.clickhouse.schema.migrate import is_current, migrate
+from pipelines.clickhouse.schema.statements import SQL, statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import Busy
+from pipelines.tables.copied import select_list
+from pipelines.tables.ddl import column_block
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.clickhouse.server import Server
 from tests.support.clickhouse.users import add_users
 from tests.support.commands import Commands
-from tests.support.kill_harness import Harness, some
-from tests.support.providers.months import deliver
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import STRIDE, TIERS, of_tier
+from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import (
     NORMALISED,
     RAW,
@@ -71,12 +75,21 @@ NOW, DOUBLE = (
 )
 
 
+def _columns(found: re.Match[str]) -> str:
+    return column_block(found[1], TAGS).replace("`", "")
+
+
 class Sql:
-    """A copy of sql/ that a test makes older."""
+    """A copy of sql/ that a test makes older. Its columns are written out, to be edited."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(SQL, folder)
+        for path in folder.glob("[0-9]*.sql"):
+            text = re.sub(r"\{columns:(\w+)\}", _columns, path.read_text())
+            path.write_text(
+                re.sub(r"\{copied:([\w/]+)\}", lambda found: select_list(found[1]), text)
+            )
 
     def edit(self, file: str, pattern: str, text: str) -> Sql:
         """Replace the first that matches; there has to be one."""
@@ -89,6 +102,12 @@ class Sql:
     def doubled(self) -> Sql:
         """An older rule by which everything cost twice as much."""
         return self.edit("20_aws.sql", "net as billed_cost", "net * 2 as billed_cost")
+
+
+@pytest.fixture
+def clickhouse(empty_clickhouse: ClickHouseConfig) -> ClickHouseConfig:
+    """A database without tables: what migrates it is the subject."""
+    return empty_clickhouse
 
 
 @pytest.fixture
@@ -174,8 +193,8 @@ def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
 AWS, BASE, MARTS = "20_aws.sql", "00_database.sql", "30_marts.sql"
 GCP = "21_gcp.sql"
 EXTRA_VIEW = """
-create materialized view if not exists normalize_aws_twice to normalized_aws as
-select 'AWS' as provider_name, billing_period as x_partition from aws_costs__cur;
+create materialized view if not exists normalize_aws_twice to {target:normalized_aws} as
+select 'AWS' as provider_name, billing_period as x_partition from {raw:aws_costs__cur};
 """
 OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "a-table-is-missing": (
@@ -205,7 +224,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "comments-are-others": (
         lambda sql: sql.edit(AWS, "The partition: the month", "The month")
         .edit(AWS, "AWS cost lines as delivered;", "As delivered;")
-        .edit(AWS, "The provider''s own words.", "Words."),
+        .edit(AWS, r"The provider\\'s own words.", "Words."),
         [],
     ),
     "a-text-is-stored-otherwise": (
@@ -311,48 +330,63 @@ def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
 class Killed:
     """A database that can be put back to its start, and the command that migrates it."""
 
-    def __init__(self, config: ClickHouseConfig, folder: Path, older: Path | None) -> None:
+    def __init__(
+        self, config: ClickHouseConfig, harness: Harness, folder: Path, older: Path | None
+    ) -> None:
         self.config, self.older, self.proxy = config, older, Proxy(config)
         variables = environ(self.proxy.config, folder) | {"NORMALIZE__TAG_COLUMNS": '["Owner"]'}
-        self.harness = Harness(os.environ | variables, folder)
+        self.harness, self.folder, self.environ = harness, folder, os.environ | variables
+        # a backup in memory lasts as long as the connection that made it
+        self.server = ClickHouseManager(config.with_database("default"))
+        if older:
+            filled(config, folder=older)
+        self.server.execute(f"backup database {config.database} to Memory('start')")
 
     def back(self) -> None:
-        default, name = self.config.with_database("default"), self.config.database
-        query(default, f"drop database {name} sync")
-        query(default, f"create database {name}")
-        if self.older:
-            filled(self.config, folder=self.older)
+        self.server.execute(f"drop database {self.config.database} sync")
+        self.server.execute(f"restore database {self.config.database} from Memory('start')")
 
     def migrate(self, kill_at: int = 0) -> int | None:
         victim = Victim()
         self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run("migrate", on_start=victim.is_).status
+        ran = self.harness.run(
+            "migrate", environ=self.environ, watched=self.folder, on_start=victim.is_
+        )
+        return ran.status
 
     def close(self) -> None:
-        self.harness.close()
         self.proxy.close()
+        self.server.close()
 
 
 @pytest.fixture(params=["empty", "older"])
 def killed(
-    request: pytest.FixtureRequest, clickhouse: ClickHouseConfig, tmp_path: Path, older: Sql
+    request: pytest.FixtureRequest,
+    clickhouse: ClickHouseConfig,
+    harness: Harness,
+    tmp_path: Path,
+    older: Sql,
 ) -> Iterator[Killed]:
     """An empty database; or one with other rules, other tags, a column less and a view more."""
     older.doubled().edit(AWS, r"    bill_payer_account_name Low[^\n]*\n", "").edit(
         AWS, r"nullIf\(bill_payer_account_name, ''\)", "cast(null as Nullable(String))"
     ).edit(AWS, r"\Z", EXTRA_VIEW)
-    made = Killed(clickhouse, tmp_path, older.folder if request.param == "older" else None)
-    made.back()
+    folder = older.folder if request.param == "older" else None
+    made = Killed(clickhouse, harness, tmp_path, folder)
     yield made
     made.close()
 
 
+@TIERS
 def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
-    killed: Killed, wanted: Callable[..., tuple[Any, Any]]
+    killed: Killed, wanted: Callable[..., tuple[Any, Any]], tier: str
 ) -> None:
     assert killed.migrate() == 0
-    points = some(kill_points(killed.proxy.steps), 24)
+    points = kill_points(killed.proxy.steps)
     assert len(points) > 10
+    if STRIDE == 1 and tier == "all":
+        points = list(enumerate(killed.proxy.steps, 1))
+    points = of_tier(points, tier, quick=6 if killed.older else 3, thorough=24)
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older
     for number, step in points:
@@ -439,7 +473,7 @@ def test_a_view_over_a_table_that_is_not_there_is_refused_by_name(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:
     filled(clickhouse)
-    text = EXTRA_VIEW.replace("from aws_costs__cur", "from nowhere")
+    text = EXTRA_VIEW.replace("{raw:aws_costs__cur}", "{raw:nowhere}")
     edited = older.edit("20_aws.sql", r"\Z", text)
     with pytest.raises(ClickHouseQueryError, match="Unknown table expression identifier 'nowhere'"):
         migrate(clickhouse, TAGS, folder=edited.folder)

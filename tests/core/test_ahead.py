@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.ahead import ahead
+from pipelines.core.ahead import ahead
 
 
 def test_the_next_item_is_on_its_way_while_one_is_worked_on() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines import landing
+from pipelines.core import landing
 
 SCHEMA = pa.schema([("n", pa.int64())])
 MOMENT = datetime(2026, 10, 1, tzinfo=UTC)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.__main__ import main
-from pipelines.lock import held
-from pipelines.partitions import Busy
-from tests.support.providers.months import deliver
+from pipelines.cli.main import main
+from pipelines.core.lock import held
+from pipelines.core.partition import Busy
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_a_second_run_refuses_and_names_the_first(
 def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
     path = tmp_path / "aws.lock"
     script = (
-        "import sys, os; from pathlib import Path; from pipelines.lock import held\n"
+        "import sys, os; from pathlib import Path; from pipelines.core.lock import held\n"
         "with held(Path(sys.argv[1]), 'aws'): print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

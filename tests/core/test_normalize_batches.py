@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.normalize import aws
 from pipelines.normalize.batches import RawFile, Totals, normalize_files
 from pipelines.normalize.reading import BATCH_ROWS, HUGE_ROWS
-from pipelines.normalize.schema import Context, ShapeError, arrow_schema
+from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, ShapeError, arrow_schema
 from tests.support.providers.raw_aws import (
     MAP,
     ON_DEMAND,
@@ -59,7 +59,7 @@ def write(raw: pa.Table, path: Path, **options: Any) -> RawFile:
 
 
 def run(files: Sequence[RawFile], target: Path, **options: Any) -> Totals:
-    return normalize_files(files, target, aws, CONTEXT, **options)
+    return normalize_files(files, target, normalize, CONTEXT, **options)
 
 
 def test_a_file_says_what_it_holds(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def lines() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def expected(lines: pa.Table) -> pa.Table:
-    costs = pa.Table.from_pandas(aws.normalize(lines, CONTEXT), preserve_index=False)
+    costs = pa.Table.from_pandas(normalize.normalize(lines, CONTEXT), preserve_index=False)
     return decoded(costs)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from pipelines.normalize import aws
+import pytest
+
+from pipelines.tables import line_items
 from tests.support.providers import oracle_aws
 
-LOOKUPS = Path(aws.__file__).parent / "lookups"
+LOOKUPS = Path(__file__).parents[2] / "pipelines" / "tables" / "lookups"
 
 
 def lookup_rows(name: str) -> list[dict[str, str]]:
@@ -45,3 +47,15 @@ def test_lines_of_every_kind_are_classified_as_the_oracle_does() -> None:
         kind: (category, oracle_aws.frequency(kind))
         for kind, category in oracle_aws.CATEGORIES.items()
     }
+
+
+def test_an_amount_that_is_not_in_the_vocabulary_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "aws_line_items.csv"
+    file.write_text("line_item_type,effective\nTax,net\nUsage,public|nett\n")
+    with pytest.raises(ValueError) as error:
+        line_items.amounts("effective", file)
+    assert str(error.value) == (
+        "aws_line_items.csv, line 3: effective is 'nett'. Write one of net, 0, public, reserved, "
+        "covered, unused_reservation, unused_commitment, net_unless_reserved, net_unless_plan, "
+        "or several with | between them."
+    )

@@ -8,9 +8,13 @@ import sys
 import pyarrow as pa
 import pytest
 
-from pipelines.normalize.schema import (
+from pipelines.core.registry import tables
+from pipelines.tables.ddl import column_block
+from pipelines.tables.raw_lists import RAW_LISTS
+from pipelines.tables.schema import (
     COSTS,
     DELIVERIES,
+    arrow_of,
     arrow_schema,
     cost_columns,
     deliveries_schema,
@@ -121,5 +125,35 @@ def test_the_history_of_deliveries_has_these_columns() -> None:
 
 
 def test_the_description_is_usable_without_pandas() -> None:
-    code = "import sys, pipelines.normalize.schema; sys.exit('pandas' in sys.modules)"
+    code = "import sys, pipelines.tables.schema; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_raw_list_declares_what_its_source_lands() -> None:
+    lists = {entry.place.raw_table: entry.checked() for entry in tables() if entry.place.raw_only}
+    declared = {
+        name: [(column.name, str(arrow_of([column]).field(0).type)) for column in each.fields]
+        for name, each in RAW_LISTS.items()
+    }
+    assert declared == {
+        name: [(field.name, str(field.type)) for field in schema] for name, schema in lists.items()
+    }
+
+
+def test_a_block_of_columns_is_what_create_table_takes() -> None:
+    assert column_block("fx_rates", ()).splitlines() == [
+        "`rate_date` Date32 comment 'The day of the rate.',",
+        "    `currency` LowCardinality(String) comment"
+        " 'ISO 4217; EUR has 1 on every day that has any rate.',",
+        "    `units_per_eur` Decimal(38, 9) comment 'Units of the currency for one euro.',",
+        "    `rate_source` LowCardinality(String) comment"
+        " 'ECB, or manual: sql/fx_rates.csv, which wins.'",
+    ]
+
+
+def test_a_table_without_declared_columns_is_named() -> None:
+    with pytest.raises(ValueError) as error:
+        column_block("normalized_azure", ())
+    assert str(error.value) == (
+        "No columns are declared for normalized_azure. Add them to pipelines/tables."
+    )

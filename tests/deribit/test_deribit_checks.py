@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.destinations.warehouse import connect
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.destinations.clickhouse.warehouse import connect
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import FIRST, NOW, Writer
@@ -48,6 +48,10 @@ class Loaded:
         """The rows that `check` prints, by check."""
         return offending(self.commands)
 
+    def loaded_at(self) -> str:
+        """Of the second day, as `check` prints it."""
+        return self.offending()["deribit_open_days"][0][-1]
+
     def spoil(self, partition: str, change: Change) -> pa.Table:
         """Change the published trades of a partition; as they were."""
         if self.config is None:
@@ -70,12 +74,13 @@ class Loaded:
 
 @pytest.fixture
 def writer() -> Iterator[Writer]:
-    """Two days; each has three trades of a perpetual and two of an option."""
+    """Two days, each three trades of a perpetual and two of an option; a third proves them."""
     with Sandbox(Tape(), NOW) as sandbox:
         made = Writer(sandbox)
         for day in DAYS:
             made.trade(day, "BTC-PERPETUAL", 3)
             made.trade(day, CALL, 2)
+        made.trade(FIRST + timedelta(days=2), "BTC-25DEC26")
         yield made
 
 
@@ -121,6 +126,7 @@ def test_good_days_are_silent_and_what_the_exchange_lacks_or_names_anew_is_named
         "deribit_known_holes": [
             ["BTC", "BTC-PERPETUAL", "7", "8", "2026-11-21 01:00", PARTITIONS[1]]
         ],
+        "deribit_open_days": [[PARTITIONS[1], "open", "20261122", "9", loaded.loaded_at()]],
         "deribit_unclassified": [["BTC-NEWS", "unclassified", "2", "2", "2"]],
     }
 

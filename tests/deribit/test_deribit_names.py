@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.normalize.deribit_names import Instrument, parse
+from pipelines.providers.deribit.names import Instrument, parse
 
 JUNE = datetime(2025, 6, 30, 8, tzinfo=UTC)
 MAY = datetime(2026, 5, 9, 8, tzinfo=UTC)
@@ -28,9 +28,14 @@ NAMES: dict[str, tuple[object, ...]] = {
     "ETH_USDC-STRD-9MAY26-1800": (
         "option_combo", "ETH", "USDC", "ETH_USDC", None, None, None, True,
     ),
+    "BTC-CSR12-19MAY26-70000_75000": ("option_combo", "BTC", "BTC", "BTC", None, None, None, False),
+    "ETH_USDC-PBUT121-9MAY26-1_2_3": (
+        "option_combo", "ETH", "USDC", "ETH_USDC", None, None, None, True,
+    ),
 }  # fmt: skip
 UNKNOWN = ["BTC", "BTC-9XXX26-72000-C", "BTC-09MAY26", "BTC-31FEB26", "BTC-9MAY26-7-X",
-           "BTC-FS-9MAY26", "btc-PERPETUAL", "BTC-", "BTC-PERPETUAL-1", ""]  # fmt: skip
+           "BTC-FS-9MAY26", "btc-PERPETUAL", "BTC-", "BTC-PERPETUAL-1", "",
+           "BTC-FS12-9MAY26_PERP", "BTC-9MAY26-7-STRIP", "BTC-1CS-9MAY26-1_2"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

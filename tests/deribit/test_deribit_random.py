@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, Phase, example, given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
-from pipelines.deribit.market import Market
-from scripts.sandbox_deribit_server import FAULTS, Faults, Sandbox
-from scripts.sandbox_deribit_tape import Tape
+from pipelines.providers.deribit.market import Market
+from scripts.sandbox.deribit.server import FAULTS, Faults, Sandbox
+from scripts.sandbox.deribit.tape import Tape
 from tests.support.providers.deribit_market import (
     FIRST,
     NOW,
@@ -32,7 +32,6 @@ HASTY = [kind for kind in FAULTS if kind != "slow"]
 
 
 @of_hypothesis(
-    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.generate],

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts import e2e_validate, measure_volume
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Shape, Tape, make
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Shape, Tape, make
 from tests.support.providers.deribit_market import FIRST, NOW, Writer, at
 from tests.support.published_clickhouse import query
 

@@ -1,4 +1,4 @@
-"""P5 for Deribit: pandas and ClickHouse make the same rows, of the tape and of any name."""
+"""Deribit's twins: pandas and ClickHouse make the same rows, of the tape and of any name."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.deribit.days import RAW
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.landing import delivered, write_rows
+from pipelines.core.registry import SOURCES
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.landing import delivered, write_rows
-from pipelines.normalize import deribit
 from pipelines.normalize.batches import RawFile, normalize_files
-from pipelines.normalize.schema import Context
-from pipelines.normalize.shapes import TRADES, arrow_shape
-from pipelines.sources import SOURCES
-from scripts.sandbox_deribit_tape import Shape, make
+from pipelines.providers.deribit import normalize
+from pipelines.providers.deribit.days import RAW
+from pipelines.tables.schema import Context
+from pipelines.tables.shapes import TRADES, arrow_shape
+from scripts.sandbox.deribit.tape import Shape, make
 from tests.deribit.test_deribit_names import NAMES, UNKNOWN
 from tests.support.providers.deribit_market import FIRST
 
@@ -35,7 +35,7 @@ def test_the_twins_make_the_same_rows(clickhouse: ClickHouseConfig, tmp_path: Pa
     raw = [*tape.trades("BTC", FIRST), *tape.trades("USDC", FIRST)]
     names = [*NAMES, *[name for name in UNKNOWN if name], *OTHERS]
     raw += [raw[n] | {"instrument_name": name} for n, name in enumerate(names)]
-    raw += [{name: raw[0][name] for name in deribit.REQUIRED}]  # of early history
+    raw += [{name: raw[0][name] for name in normalize.REQUIRED}]  # of early history
     unique = [
         row | {"trade_id": f"{n:06}", "combo_trade_id": _text(row.get("combo_trade_id"))}
         for n, row in enumerate(raw)
@@ -68,7 +68,7 @@ def _both(
     context = Context(PARTITION, FINGERPRINT, LOAD_ID)
     shape = arrow_shape("deribit", ())
     target = folder / "normalized.parquet"
-    normalize_files([RawFile(name, folder / name)], target, deribit, context, shape=shape)
+    normalize_files([RawFile(name, folder / name)], target, normalize, context, shape=shape)
     mine = pq.ParquetFile(target).read()
     migrate(server, ())
     with Warehouse(server) as warehouse:

@@ -10,10 +10,10 @@ from typing import Any
 
 import duckdb
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.normalize.shapes import TRADES_DAILY
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import Shape, Tape, make
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.tables.shapes import TRADES_DAILY
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import Shape, Tape, make
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import FIRST, NOW
 from tests.support.published_clickhouse import environ, query

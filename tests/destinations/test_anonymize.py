@@ -21,15 +21,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.anonymize_rules import Rule, rules_of
-from pipelines.anonymize_values import Secrets, anonymous
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.normalize.schema import Column, arrow_of, tag_key
-from pipelines.normalize.shapes import published_tables
-from pipelines.partitions import ConfigurationError
-from scripts import cur_delivery, sandbox_aws
-from scripts.delivery_targets import FolderTarget
+from pipelines.anonymize.rules import rules_of
+from pipelines.anonymize.values import Secrets, anonymous
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import ConfigurationError
+from pipelines.tables.privacy import KEEP, SCALE, SHIFT, WITHHOLD, pseudonym
+from pipelines.tables.schema import Column, arrow_of, tag_key
+from pipelines.tables.shapes import published_tables
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.aws.targets import FolderTarget
 from tests.support.commands import Commands
 from tests.support.estate import configured, run
 from tests.support.published_clickhouse import environ, query
@@ -47,18 +48,24 @@ def test_every_published_column_has_its_rule() -> None:
         assert list(rules_of(table, columns)) == [column.name for column in columns]
 
 
-def test_a_column_that_nobody_has_decided_about_stops_the_copy() -> None:
-    columns = [Column("billed_cost", "number", True, ""), Column("iban", "text", True, "")]
-    with pytest.raises(ConfigurationError, match=r"what becomes of payouts\.iban in a public copy"):
+def test_a_column_without_a_rule_stops_the_copy() -> None:
+    columns = [
+        Column("billed_cost", "number", True, "", privacy=SCALE),
+        Column("iban", "text", True, ""),
+    ]
+    with pytest.raises(ConfigurationError) as error:
         rules_of("payouts", columns)
+    assert str(error.value) == (
+        "payouts.iban has no anonymisation rule. Add `privacy=` to its Column."
+    )
 
 
 @pytest.mark.parametrize(
     "column",
     [
-        Column("billed_cost", "text", True, ""),
-        Column("sku_id", "number", True, ""),
-        Column("consumed_quantity", "number", False, ""),
+        Column("billed_cost", "text", True, "", privacy=SCALE),
+        Column("sku_id", "number", True, "", privacy=pseudonym("sku")),
+        Column("consumed_quantity", "number", False, "", privacy=WITHHOLD),
     ],
 )
 def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> None:
@@ -70,7 +77,7 @@ def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> N
 
 
 @dataclass
-class World:
+class CopiedWorld:
     """A destination with a month of the made-up estate, and where its copy goes."""
 
     commands: Commands
@@ -125,8 +132,8 @@ def source(
     """Loaded once: a test has a copy of its own."""
     folder = tmp_path_factory.mktemp("anonymize")
     (folder / "project" / ".dlt").mkdir(parents=True)
-    rows = sandbox_aws.line_items("2026-10")[::10]
-    cur_delivery.deliver_cur2(FolderTarget(folder / "bucket"), "", "daily", "2026-10", rows)
+    rows = months.line_items("2026-10")[::10]
+    delivery.deliver_cur2(FolderTarget(folder / "bucket"), "", "daily", "2026-10", rows)
     config = clickhouse_server.with_database(f"anonymize_{token_hex(6)}")
     variables = environ(config, folder / "bucket") | {
         "DESTINATION__FILESYSTEM__BUCKET_URL": str(folder / "data"),
@@ -147,17 +154,17 @@ def source(
 @pytest.fixture(params=BOTH)
 def world(
     request: pytest.FixtureRequest, source: Source, commands: Commands, tmp_path: Path
-) -> Iterator[World]:
+) -> Iterator[CopiedWorld]:
     commands.set(source.environ | {"DLT_DESTINATION": request.param, "ANONYMIZE__KEY": KEY})
     commands.data = source.data
     copied = f"copy_{token_hex(6)}"
     to = copied if request.param == "clickhouse" else str(tmp_path / "copy")
-    yield World(commands, request.param, to, source.database)
+    yield CopiedWorld(commands, request.param, to, source.database)
     with ClickHouseManager(source.database) as manager:
         manager.execute(f"drop database if exists {copied} sync")
 
 
-def sensitive(world: World) -> set[str]:
+def sensitive(world: CopiedWorld) -> set[str]:
     """Every text that a rule hides, with the keys of tags that are not configured."""
     found: set[str] = set()
     for table, columns in published_tables(TAGS).items():
@@ -174,7 +181,9 @@ def sensitive(world: World) -> set[str]:
     return found - {""}
 
 
-def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(world: World) -> None:
+def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
+    world: CopiedWorld,
+) -> None:
     before, hidden = world.state(), sensitive(world)
     assert len(hidden) > 100
     assert "111122223333" in hidden
@@ -250,7 +259,7 @@ def _counted(rows: list[dict[str, Any]], name: str) -> dict[Any, int]:
 
 
 @pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
-def test_credits_shares_and_joins_stay_true(world: World) -> None:
+def test_credits_shares_and_joins_stay_true(world: CopiedWorld) -> None:
     assert world.copy().status == 0
 
     def share(of_copy: bool) -> list[float]:
@@ -281,7 +290,7 @@ def _as_text(rows: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
-def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: World) -> None:
+def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: CopiedWorld) -> None:
     assert world.copy().status == 0
     first = {table: world.rows(table, of_copy=True) for table in published_tables(TAGS)}
     assert world.copy().status == 0
@@ -302,7 +311,7 @@ def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: W
 
 
 @pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
-def test_the_report_names_every_column_and_no_secret(world: World) -> None:
+def test_the_report_names_every_column_and_no_secret(world: CopiedWorld) -> None:
     ran = world.copy()
     factor = str(Secrets(KEY).factor)
     for table, columns in published_tables(TAGS).items():
@@ -318,7 +327,7 @@ def test_the_report_names_every_column_and_no_secret(world: World) -> None:
         assert done["costs", "billed_cost"] == "times the secret factor"
 
 
-def test_the_source_is_refused_as_target(world: World) -> None:
+def test_the_source_is_refused_as_target(world: CopiedWorld) -> None:
     before = world.state()
     data = world.commands.data
     same = [world.database.database] if world.kind == "clickhouse" else [
@@ -331,7 +340,7 @@ def test_the_source_is_refused_as_target(world: World) -> None:
     assert world.state() == before
 
 
-def test_a_target_that_is_no_copy_is_left_alone(world: World, tmp_path: Path) -> None:
+def test_a_target_that_is_no_copy_is_left_alone(world: CopiedWorld, tmp_path: Path) -> None:
     if world.kind == "clickhouse":
         query(world.database, f"create database {world.to}")
         query(world.database, f"create table {world.to}.mine (x UInt8) engine = Memory")
@@ -389,7 +398,7 @@ def test_gross_less_fee_is_net_to_the_last_digit(
         schema=arrow_of(columns),
     )
     secrets = Secrets(hashlib.sha256(seed).hexdigest())
-    made = anonymous(rows, {column.name: Rule("scale") for column in columns}, secrets)
+    made = anonymous(rows, {column.name: SCALE for column in columns}, secrets)
     for row, (gross, _) in zip(made.to_pylist(), pairs, strict=True):
         assert row["gross"] - row["fee"] == row["net"]
         assert row["gross"] == gross * secrets.factor
@@ -409,7 +418,7 @@ def test_a_leap_day_has_its_counterpart_and_keys_without_a_date_stay() -> None:
     rows = pa.table(
         {"d": [date(2024, 2, 29), None], "p": ["BTC-2024-02-29", "all"]}, schema=arrow_of(columns)
     )
-    made = anonymous(rows, {"d": Rule("shift"), "p": Rule("shift")}, secrets)
+    made = anonymous(rows, {"d": SHIFT, "p": SHIFT}, secrets)
     assert made.to_pylist() == [
         {"d": date(2028, 2, 29), "p": "BTC-2028-02-29"},
         {"d": None, "p": "all"},
@@ -418,8 +427,8 @@ def test_a_leap_day_has_its_counterpart_and_keys_without_a_date_stay() -> None:
 
 def test_one_column_can_say_when_another_stays() -> None:
     rows = pa.table({"kind": ["service", "account"], "id": ["AmazonEC2", "444455556666"]})
-    rule = Rule("pseudonym", "account", unless=("kind", "service"))
-    made = anonymous(rows, {"kind": Rule("keep"), "id": rule}, Secrets(KEY))
+    rule = pseudonym("account", unless=("kind", "service"))
+    made = anonymous(rows, {"kind": KEEP, "id": rule}, Secrets(KEY))
     assert made["id"].to_pylist() == [
         "AmazonEC2",
         Secrets(KEY).pseudonym("account", "444455556666"),

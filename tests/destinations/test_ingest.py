@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +15,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import NOT_CONFIGURED, ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.migrate import migrate
-from pipelines.destinations.warehouse import Warehouse
-from scripts import sandbox_aws
-from scripts.cur_delivery import deliver_cur2
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from scripts.sandbox.aws import months
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran
-from tests.support.kill_harness import Ended, Harness
-from tests.support.providers.months import lines
+from tests.support.kill.harness import Ended, Harness
+from tests.support.kill.points import TIERS, of_tier
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, fingerprints, leftovers, query
 from tests.support.twins import Twins, differences
+from tests.support.world import World
 
 TAGS = ("Environment", "Team", "Application")
 SAID = "aws: {} ingested, {} unchanged, 0 failed\n"
 
 
-@dataclass
-class World:
-    """A bucket, the local destination, an empty database, and the commands between them."""
-
-    bucket: FolderBucket
-    database: ClickHouseConfig
-    commands: Commands
+class IngestingWorld(World):
+    """A world in which months are normalised locally and ingested into the database."""
 
     def normalise(self, period: str, costs: list[float], **options: Any) -> None:
         """Deliver a month and bring it to the local destination."""
@@ -48,27 +43,22 @@ class World:
 
     def normalise_rows(self, period: str, rows: list[dict[str, Any]], **options: Any) -> None:
         keyed = [row | {"pricing_rate_code": f"{n:05}"} for n, row in enumerate(rows)]
-        deliver_cur2(self.bucket, "billing", "daily", period, keyed, **options)
+        self.deliver_rows(period, keyed, **options)
         self.local("load", "normalize")
 
     def local(self, *commands: str) -> None:
         """Commands on the local destination."""
+        options = {"load": "--destination=filesystem", "normalize": "--no-marts"}
         for command in commands:
-            ran = self.commands(command, *(["--destination=filesystem"] * (command == "load")))
+            ran = self.commands(command, options[command])
             assert ran.status == 0, ran
 
     def ingest(self, *options: str) -> Ran:
         return self.commands("ingest", *options)
 
     def well(self, *options: str) -> str:
-        """An ingest that has to end well; what it says."""
-        ran = self.ingest(*options)
-        assert ran.status == 0, ran
-        assert leftovers(self.database) == []
-        return ran.out
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return query(self.database, sql)
+        """An ingest that has to end well and leave nothing behind; what it prints."""
+        return self.ended_well(self.ingest(*options))
 
     def billed(self) -> dict[str, list[float]]:
         """`billed_cost` in `costs` by partition, sorted."""
@@ -92,21 +82,23 @@ class World:
 
 
 def reader(database: ClickHouseConfig, tags: tuple[str, ...]) -> Twins:
-    return Twins(database, Path(), tags, Warehouse(database))
+    return Twins(database, Path(), tags, Warehouse(database, tags))
 
 
 @pytest.fixture
-def world(aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands) -> World:
+def world(
+    aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands
+) -> IngestingWorld:
     commands.set(environ(clickhouse, aws_bucket.root))
-    return World(aws_bucket, clickhouse, commands)
+    return IngestingWorld(aws_bucket, clickhouse, commands)
 
 
 # What an ingest publishes.
 
 
-def test_ingested_months_are_the_local_mart_row_for_row(world: World) -> None:
-    period = sandbox_aws.PERIODS[1]
-    world.normalise_rows(period, sandbox_aws.line_items(period), files=2)
+def test_ingested_months_are_the_local_mart_row_for_row(world: IngestingWorld) -> None:
+    period = months.PERIODS[1]
+    world.normalise_rows(period, months.line_items(period), files=2)
     world.normalise("2026-10", [1.0, 2.5])
     assert world.well() == SAID.format(2, 0)
     for month in (period, "2026-10"):
@@ -115,9 +107,11 @@ def test_ingested_months_are_the_local_mart_row_for_row(world: World) -> None:
         assert differences(local, world.published(month)) == []
 
 
-def test_ingesting_gives_what_loading_raw_gives(world: World, clickhouse: ClickHouseConfig) -> None:
-    period = sandbox_aws.PERIODS[2]
-    world.normalise_rows(period, sandbox_aws.line_items(period)[::4])
+def test_ingesting_gives_what_loading_raw_gives(
+    world: IngestingWorld, clickhouse: ClickHouseConfig
+) -> None:
+    period = months.PERIODS[2]
+    world.normalise_rows(period, months.line_items(period)[::4])
     world.well()
     other = clickhouse.with_database(f"{clickhouse.database}_raw")
     try:
@@ -131,7 +125,7 @@ def test_ingesting_gives_what_loading_raw_gives(world: World, clickhouse: ClickH
     assert differences(loaded.drop_columns(of_a_run), ingested.drop_columns(of_a_run)) == []
 
 
-def test_an_ingest_without_change_does_nothing(world: World) -> None:
+def test_an_ingest_without_change_does_nothing(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     assert world.well() == SAID.format(1, 0)
     before = world.query("select * from deliveries"), world.query("select * from costs")
@@ -142,7 +136,7 @@ def test_an_ingest_without_change_does_nothing(world: World) -> None:
     assert world.query("select count() from aws_costs___dlt_loads") == loads
 
 
-def test_a_restated_month_replaces_the_old_one(world: World) -> None:
+def test_a_restated_month_replaces_the_old_one(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.normalise("2026-10", [1.0, 2.0])
     world.well()
@@ -153,7 +147,7 @@ def test_a_restated_month_replaces_the_old_one(world: World) -> None:
         assert world.well() == SAID.format(0, 2)
 
 
-def test_a_delivery_says_recipe_files_bytes_and_when(world: World) -> None:
+def test_a_delivery_says_recipe_files_bytes_and_when(world: IngestingWorld) -> None:
     world.normalise("2026-10", [1.0, 2.5], files=2)
     world.well()
     delivery = world.commands.delivery("2026-10")
@@ -169,7 +163,7 @@ def test_a_delivery_says_recipe_files_bytes_and_when(world: World) -> None:
     assert world.query(age) == [(1,)]
 
 
-def test_from_and_to_choose_the_months(world: World) -> None:
+def test_from_and_to_choose_the_months(world: IngestingWorld) -> None:
     for period in ("2026-07", "2026-08", "2026-09", "2026-10"):
         world.normalise(period, [float(period[-2:])])
     assert world.well("--from", "2026-08", "--to", "2026-09") == SAID.format(2, 0)
@@ -178,7 +172,7 @@ def test_from_and_to_choose_the_months(world: World) -> None:
     assert world.billed() == {"2026-08": [8.0], "2026-09": [9.0], "2026-10": [10.0]}
 
 
-def test_a_dry_run_says_what_it_would_do_and_does_nothing(world: World) -> None:
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
     world.normalise("2026-09", [99.0])
@@ -198,7 +192,9 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(world: World) -> None:
 # Rules and tag columns.
 
 
-def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(world: World) -> None:
+def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(
+    world: IngestingWorld,
+) -> None:
     world.normalise("2026-10", [1.0])
     world.well()
     world.commands.set({"NORMALIZE__TAG_COLUMNS": '["Environment", "Owner"]'})
@@ -219,7 +215,7 @@ def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(world: 
     ],
 )
 def test_files_with_other_tag_columns_are_refused_with_the_fix(
-    world: World, ours: list[str], theirs: list[str], named: str
+    world: IngestingWorld, ours: list[str], theirs: list[str], named: str
 ) -> None:
     world.commands.set({"NORMALIZE__TAG_COLUMNS": json.dumps(ours)})
     world.normalise("2026-10", [1.0])
@@ -236,7 +232,7 @@ def test_files_with_other_tag_columns_are_refused_with_the_fix(
     assert world.well() == SAID.format(1, 0)
 
 
-def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: World) -> None:
+def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
     world.normalise("2026-10", [1.0])
@@ -262,14 +258,14 @@ def spoil_footer(path: Path, changes: Mapping[bytes, bytes | None]) -> None:
     pq.write_table(table.replace_schema_metadata(footer), path)
 
 
-def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: World) -> None:
+def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: IngestingWorld) -> None:
     months = ("2026-06", "2026-07", "2026-08", "2026-09", "2026-10")
     for period in months:
-        deliver_cur2(world.bucket, "", "daily", period, lines(period, [1.0]))
+        world.deliver(period, [1.0])
     world.local("load", "normalize")
     world.well()
     for period in months:
-        deliver_cur2(world.bucket, "", "daily", period, lines(period, [2.0]))
+        world.deliver(period, [2.0])
     world.local("load", "normalize")
     foreign, truncated, empty, misplaced = (world.file(period) for period in months[:4])
     spoil_footer(foreign, {b"recipe": None, b"delivered_at": None})
@@ -297,7 +293,7 @@ def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: World) 
     assert world.billed() == {key: [2.0] for key in months}
 
 
-def test_rows_of_another_month_in_our_file_are_refused(world: World) -> None:
+def test_rows_of_another_month_in_our_file_are_refused(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     path = world.file("2026-09")
     table = pq.ParquetFile(path).read()
@@ -321,7 +317,7 @@ def test_without_clickhouse_it_says_in_two_lines_how_to_get_one(
     assert len(NOT_CONFIGURED.splitlines()) == 2
 
 
-def test_with_nothing_normalised_there_is_nothing_to_ingest(world: World) -> None:
+def test_with_nothing_normalised_there_is_nothing_to_ingest(world: IngestingWorld) -> None:
     ran = world.ingest()
     assert (ran.status, ran.out.splitlines()[-1]) == (0, "nothing is normalised yet")
 
@@ -330,7 +326,9 @@ def test_with_nothing_normalised_there_is_nothing_to_ingest(world: World) -> Non
 
 
 @pytest.mark.parametrize(("first", "second"), [("ingest", "load"), ("load", "ingest")])
-def test_ingesting_beside_loading_raw_ends_current(world: World, first: str, second: str) -> None:
+def test_ingesting_beside_loading_raw_ends_current(
+    world: IngestingWorld, first: str, second: str
+) -> None:
     for costs in ([1.0, 2.0], [3.0]):
         world.normalise("2026-10", costs)
         assert world.commands(first).status == 0
@@ -345,7 +343,7 @@ def test_ingesting_beside_loading_raw_ends_current(world: World, first: str, sec
         assert world.commands("ingest").out == SAID.format(0, 1)
 
 
-def test_another_run_that_holds_the_lease_is_not_disturbed(world: World) -> None:
+def test_another_run_that_holds_the_lease_is_not_disturbed(world: IngestingWorld) -> None:
     world.normalise("2026-10", [1.0])
     world.well()
     world.normalise("2026-10", [2.0])
@@ -357,7 +355,7 @@ def test_another_run_that_holds_the_lease_is_not_disturbed(world: World) -> None
     assert world.well() == SAID.format(1, 0)
 
 
-def test_two_runs_at_once_end_as_one(world: World, tmp_path: Path) -> None:
+def test_two_runs_at_once_end_as_one(world: IngestingWorld, tmp_path: Path) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
     world.normalise("2026-09", [99.0])
@@ -389,17 +387,14 @@ def test_two_runs_at_once_end_as_one(world: World, tmp_path: Path) -> None:
 
 # Killed on the way.
 
-#: A run has some 170 steps in its working folder and 70 statements to the server: so many of each,
-#: evenly spread, are kill points.
-POINTS = int(os.environ.get("KILL_POINTS", "3"))
 A, B = 0, 1
 
 
 class Killing:
     """Two local destinations; one of them is ingested over what the other one published."""
 
-    def __init__(self, world: World, dlt: Path, proxy: Proxy) -> None:
-        self.world, self.dlt, self.proxy = world, dlt, proxy
+    def __init__(self, world: IngestingWorld, dlt: Path, proxy: Proxy, harness: Harness) -> None:
+        self.world, self.dlt, self.proxy, self.harness = world, dlt, proxy, harness
         self.data = [world.commands.data / side for side in "ab"]
         self.rows: list[dict[str, list[float]]] = []
         self.notes: list[list[tuple[Any, ...]]] = [[], []]
@@ -410,14 +405,14 @@ class Killing:
 
         September has fewer lines in B, October has none in A.
         """
-        for data, months in zip(self.data, SIDES, strict=True):
+        for data, costs_of in zip(self.data, SIDES, strict=True):
             self.world.commands.set({"DESTINATION__FILESYSTEM__BUCKET_URL": str(data)})
-            for period, costs in months.items():
-                deliver_cur2(self.world.bucket, "", "daily", period, lines(period, costs))
+            for period, costs in costs_of.items():
+                self.world.deliver(period, costs)
             self.world.local("load", "normalize")
-            self.rows.append({period: costs for period, costs in months.items() if costs})
+            self.rows.append({period: costs for period, costs in costs_of.items() if costs})
         variables = environ(self.proxy.config, self.world.bucket.root)
-        self.harness = Harness(os.environ | variables | {"DLT_DATA_DIR": str(self.dlt)}, self.dlt)
+        self.environ = os.environ | variables | {"DLT_DATA_DIR": str(self.dlt)}
         for side in (A, B, A):
             noted = len(self._history())
             self.steps = self.ingest(side).steps
@@ -428,7 +423,13 @@ class Killing:
         victim = Victim()
         self.proxy.watch(statement, victim.kill)
         data = {"DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data[side])}
-        return self.harness.run("ingest", kill_at=step, environ=data, on_start=victim.is_)
+        return self.harness.run(
+            "ingest",
+            environ=self.environ | data,
+            watched=self.dlt,
+            kill_at=step,
+            on_start=victim.is_,
+        )
 
     def kill(self, **at: int) -> None:
         """Kill an ingest of the side that is not published; the next one ends as if undisturbed.
@@ -463,20 +464,22 @@ SIDES = (
 
 
 @pytest.fixture
-def killing(world: World, tmp_path: Path) -> Iterator[Killing]:
+def killing(world: IngestingWorld, tmp_path: Path, harness: Harness) -> Iterator[Killing]:
     with Proxy(world.database) as proxy:
-        made = Killing(world, tmp_path / "killed", proxy)
+        made = Killing(world, tmp_path / "killed", proxy, harness)
         made.prepare()
         yield made
-        made.harness.close()
 
 
-def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing) -> None:
-    steps, statements = len(killing.steps), len(killing.proxy.steps)
-    assert (steps > 100, statements > 50) == (True, True)
-    for number in range(1, POINTS + 1):
-        killing.kill(step=number * steps // (POINTS + 1))
-        killing.kill(statement=number * statements // (POINTS + 1))
+@TIERS
+def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing, tier: str) -> None:
+    steps = range(1, len(killing.steps) + 1)
+    statements = range(1, len(killing.proxy.steps) + 1)
+    assert (len(steps) > 100, len(statements) > 50) == (True, True)
+    for number in of_tier(steps, tier, quick=1, thorough=3):
+        killing.kill(step=number)
+    for number in of_tier(statements, tier, quick=3, thorough=3):
+        killing.kill(statement=number)
 
 
 # From an object store.
@@ -489,7 +492,7 @@ def test_normalised_files_on_an_object_store_are_ingested(
     commands.set(environ(clickhouse, aws_bucket.root))
     commands.set(s3.dlt_environ("DESTINATION__FILESYSTEM"))
     commands.set({"DESTINATION__FILESYSTEM__BUCKET_URL": url})
-    world = World(aws_bucket, clickhouse, commands)
+    world = IngestingWorld(aws_bucket, clickhouse, commands)
     for costs in ([1.0, 2.0], [3.0]):
         world.normalise("2026-10", costs)
         assert world.well() == SAID.format(1, 0)

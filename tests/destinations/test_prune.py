@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.commands_retention import first_kept
-from pipelines.partitions import ConfigurationError
+from pipelines.cli.retention import first_kept
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
-from tests.kill import test_kill_clickhouse, test_kill_filesystem
-from tests.support.clickhouse.proxy import Victim
+from tests.support.clickhouse.fixtures import Template
 from tests.support.commands import Commands
-from tests.support.providers.months import deliver
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, Point, of_files, of_tables
+from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
 from tests.support.published_clickhouse import environ, query
 from tests.support.published_clickhouse import leftovers as leftover_tables
@@ -62,12 +63,14 @@ def loaded(
     request: pytest.FixtureRequest,
     aws_bucket: FolderBucket,
     commands: Commands,
-    clickhouse: ClickHouseConfig,
 ) -> Commands:
     """Four months on the destination."""
     for number, month in enumerate(MONTHS, 1):
         deliver(aws_bucket.root, month, [float(number), 0.5])
-    commands.set(environ(clickhouse, aws_bucket.root) | {"DLT_DESTINATION": request.param})
+    commands.read_from(aws_bucket.url)
+    commands.set({"DLT_DESTINATION": request.param})
+    if request.param == "clickhouse":
+        commands.set(environ(request.getfixturevalue("clickhouse"), aws_bucket.root))
     reload(commands)
     return commands
 
@@ -135,10 +138,11 @@ def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
 
 
 def test_the_history_stays_and_nothing_else(
-    loaded: Commands, clickhouse: ClickHouseConfig, request: pytest.FixtureRequest
+    loaded: Commands, request: pytest.FixtureRequest
 ) -> None:
     assert loaded(*PRUNE).status == 0
     if "clickhouse" in request.node.callspec.id:
+        clickhouse = request.getfixturevalue("clickhouse")
         sql = "select partition from {} group by 1 order by 1"
         of = {t: [r[0] for r in query(clickhouse, sql.format(t))] for t in TABLES}
         assert of == dict.fromkeys(TABLES, MONTHS[2:]) | {"deliveries": MONTHS}
@@ -179,71 +183,52 @@ def test_an_object_store_is_pruned_as_well(
 # kill -9, and the same command again; or a load, which finishes it, too.
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Iterator[test_kill_filesystem.World]:
-    made = test_kill_filesystem.World(tmp_path)
-    for month in MONTHS:
-        deliver(made.bucket, month, [1.0, 0.5])
-    made.run("load", "normalize")
-    made.keep()
-    yield made
-    made.harness.close()
-
-
+@TIERS
 def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
-    files: test_kill_filesystem.World,
+    harness: Harness, tmp_path: Path, tier: str
 ) -> None:
-    steps = files.harness.run(*PRUNE).steps
-    undisturbed = published(files.data)
-    assert len(undisturbed["raw"]) == 2
-    # what two months have in common is one kill point, at the second
-    kinds = {_kind(step): n for n, step in enumerate(steps, 1) if "/data/" in step}
-    points = sorted(kinds.values())
-    assert len(points) > 8
-    for number in points:
-        files.back()
-        assert files.harness.run(*PRUNE, kill_at=number).status is None
-        if number % 3 == 0:
-            shutil.rmtree(files.dlt)
-        noted = list(files.data.glob("aws_costs/_retention_cur.json"))
-        rest = [("load",), ("normalize",)] if noted and number % 2 else [PRUNE]
-        assert [files.harness.run(*each).status for each in rest] == [0] * len(rest)
-        assert published(files.data) == undisturbed, steps[number - 1]
-        assert leftovers(files.data) == []
+    world = Files(harness, tmp_path)
+    for month in MONTHS:
+        deliver(world.bucket, month, [1.0, 0.5])
+    world.well("load", "normalize --no-marts")
+    world.keep()
+    points = of_files(world.points(" ".join(PRUNE)), tier)
+    assert len(published(world.data)["raw"]) == 2
+    assert len(points) > 6
+
+    def rest(point: Point) -> list[str]:
+        noted = list(world.data.glob("aws_costs/_retention_cur.json"))
+        return ["load", "normalize --no-marts"] if noted and point.file % 2 else [" ".join(PRUNE)]
+
+    state = partial(published, world.data)
+    end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)
 
 
+@TIERS
 def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
-    clickhouse_server: ClickHouseConfig, tmp_path: Path
+    clickhouse_server: ClickHouseConfig,
+    clickhouse_template: Template,
+    harness: Harness,
+    tmp_path: Path,
+    tier: str,
 ) -> None:
-    world = test_kill_clickhouse.World(tmp_path / "world", clickhouse_server)
-    try:
+    with closing(
+        Tables(harness, tmp_path, clickhouse_server, template=clickhouse_template)
+    ) as world:
         for month in MONTHS[1:]:
             deliver(world.bucket, month, [1.0, 0.5])
-        assert world.load().status == 0
+        world.well("load")
         world.keep()
-        world.proxy.watch(0, lambda: None)
-        assert world.harness.run(*PRUNE).status == 0
-        statements = list(world.proxy.steps)
-        undisturbed = published_tables(world.database)
-        changing = ("alter", "insert", "create", "drop")
-        kinds = {_kind(s): n for n, s in enumerate(statements, 1) if s.lower().startswith(changing)}
-        points = sorted(kinds.values())
+        points = of_tables(world.points(" ".join(PRUNE)), tier)
         assert len(points) >= 5
-        for number in points:
-            world.back()
-            victim = Victim()
-            world.proxy.watch(number, victim.kill)
-            assert world.harness.run(*PRUNE, on_start=victim.is_).status is None
+
+        def rest(point: Point) -> list[str]:
             noted = query(world.database, "select count() from retention")[0][0]
-            world.proxy.watch(0, lambda: None)
-            rest = ("load",) if noted and number % 2 else PRUNE
-            assert world.harness.run(*rest).status == 0
-            assert published_tables(world.database) == undisturbed, statements[number - 1]
-            assert leftover_tables(world.database) == []
-    finally:
-        world.close()
+            return ["load"] if noted and (point.statement or point.file) % 2 else [" ".join(PRUNE)]
+
+        state = partial(published_tables, world.database)
+        end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)
 
 
-def _kind(step: str) -> str:
-    """A step without what names the month, the run or the scratch file."""
-    return re.sub(r"[0-9a-f]{12,}|\d{4}-\d\d|\d+", "", step)
+def _nothing_is_asked(step: str) -> None:
+    """Pruned months go one by one: in between, a reader may find any of them."""

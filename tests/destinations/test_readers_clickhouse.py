@@ -9,16 +9,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.destinations.warehouse import connect
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.destinations.clickhouse.warehouse import connect
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import environ
 
 OLD, NEW = [1.0, 2.0, 4.0, 8.0], [100.0, 200.0]
-ROUNDS = 6
+THOROUGH = pytest.mark.thorough
+#: A reader sees both contents in two rounds already.
+ROUNDS = pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=THOROUGH)])
+BOTH = pytest.mark.parametrize("protocol", ["native", "http"])
+ONE = pytest.mark.parametrize("protocol", ["native", pytest.param("http", marks=THOROUGH)])
 SQL = "select x_partition, sum(billed_cost), count() from costs group by 1 order by 1"
 Seen = Counter[tuple[tuple[str, float, int], ...]]
 
@@ -72,12 +76,17 @@ def bucket(
     return aws_bucket
 
 
-@pytest.mark.parametrize("protocol", ["native", "http"])
+@ROUNDS
+@BOTH
 def test_a_reader_sees_the_old_or_the_new_month_and_never_a_part(
-    bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands, protocol: str
+    bucket: FolderBucket,
+    clickhouse: ClickHouseConfig,
+    commands: Commands,
+    protocol: str,
+    rounds: int,
 ) -> None:
     with reading(clickhouse, protocol) as seen:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             costs = NEW if number % 2 == 0 else OLD
             deliver(bucket.root, "2026-09", costs, files=2, prefix=f"round-{number}")
             assert commands("load").status == 0
@@ -86,24 +95,34 @@ def test_a_reader_sees_the_old_or_the_new_month_and_never_a_part(
     assert min(seen.values()) >= 3
 
 
-@pytest.mark.parametrize("protocol", ["native", "http"])
+@ROUNDS
+@ONE
 def test_a_reader_sees_a_month_go_and_come_back_in_one_step(
-    bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands, protocol: str
+    bucket: FolderBucket,
+    clickhouse: ClickHouseConfig,
+    commands: Commands,
+    protocol: str,
+    rounds: int,
 ) -> None:
     with reading(clickhouse, protocol) as seen:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             deliver(bucket.root, "2026-09", OLD if number % 2 else [], prefix=f"round-{number}")
             assert commands("load").status == 0
     august = ("2026-08", 8.0, 1)
     assert set(seen) == {(august, ("2026-09", 15.0, 4)), (august,)}
 
 
-@pytest.mark.parametrize("protocol", ["native", "http"])
+@ROUNDS
+@ONE
 def test_a_reader_sees_all_old_or_all_new_rows_while_a_table_is_rebuilt(
-    bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands, protocol: str
+    bucket: FolderBucket,
+    clickhouse: ClickHouseConfig,
+    commands: Commands,
+    protocol: str,
+    rounds: int,
 ) -> None:
     with reading(clickhouse, protocol) as seen:
-        for number in range(ROUNDS):
+        for number in range(rounds):
             tags = '["Environment"]' if number % 2 else '["Team", "Owner", "Environment"]'
             commands.set({"NORMALIZE__TAG_COLUMNS": tags})
             ran = commands("migrate")

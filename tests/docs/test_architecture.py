@@ -1,4 +1,4 @@
-"""The arrows between modules, where the outside world is touched, and what a source consists of.
+"""The arrows between folders, where the outside world is touched, and what a source consists of.
 
 Imports are read from the syntax tree, so that one inside a function counts like one at the top.
 """
@@ -9,69 +9,75 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from pipelines.sources import SOURCES
+from pipelines.core.registry import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
-MODULES = {"gcp": "google_bq_incremental_pipeline"}  # sources not called <word>_pipeline
+STEMS = {"gcp": "google_bq_incremental"}  # sources not called <word>_pipeline
 OPTIONS = {"ingest_normalized_pipeline"}  # pipelines that are no source of their own
-LINES = 300
+LINES, MODULES = 300, 15
 
-PARTITIONS = r"pipelines\.partitions"
-LANDING = r"pipelines\.landing"
-AHEAD = r"pipelines\.ahead"
-SCHEMA = r"pipelines\.normalize\.(schema|shapes)"
-NORMALIZE = r"pipelines\.normalize(\..+)?"
-DESTINATIONS = r"pipelines\.destinations(\..+)?"
-CLICKHOUSE = r"pipelines\.clickhouse(\..+)?"
-SOURCE = r"pipelines\.(?P<source>\w+)_pipeline"
+# What a module of pipelines/ may import of ours: the first row that fits it counts, and a module
+# without a row fails. A name stands for itself and all below it; <word> is the module's source.
+BASE = "core.partition core.text"
+ARROWS: dict[str, str] = {
+    r"__main__": "cli.main",
+    r"cli\.nightly": f"cli marts providers.gcp.github core.registry {BASE}",
+    r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
+    r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
+    r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
+    r"report(\..+)?": "report marts.checks tables",
+    r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
+    r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
+    r"normalize(\..+)?": "normalize core.ahead tables",
+    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations tables <landing>",
+    r"core\.load": f"core.registry core.packages core.landing destinations {BASE}",
+    r"core\.packages": "destinations core.partition",
+    r"ingest_normalized_pipeline": "destinations tables <landing>",
+    r"core(\..+)?": "core.partition core.digests",
+    r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
+    r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
+    r"destinations\.(handover|older)": "<shared> core.partition",
+    r"destinations(\..+)?": "core.partition tables.places",
+    r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
+    r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
+    r"tables(\..+)?": "tables",
+    r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
+    r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
+    r"(?P<word>\w+)_pipeline": "providers.<word> <landing> tables",
+    r"providers": "",
+    r"": "",
+}
+SHORT = {
+    "<shared>": "destinations.layout destinations.failures destinations.handover "
+    "destinations.older destinations.retention",
+    "<local>": "core.partition core.lock core.workdir",
+    "<landing>": "core.partition core.landing core.digests core.months",
+}
 
-# Module, and what of ours it may import. The first that fits counts; a module without a line fails,
-# so that a new one gets its arrow on purpose. `__main__` itself is imported by nobody.
-ARROWS: list[tuple[str, list[str]]] = [
-    (r"pipelines\.__main__", [r"pipelines\..+"]),
-    (r"pipelines", []),
-    (PARTITIONS, []),
-    (AHEAD, []),
-    (r"pipelines\.lock", [PARTITIONS]),
-    (r"pipelines\.sources", [SOURCE, DESTINATIONS, PARTITIONS]),
-    (r"pipelines\.load", [r"pipelines\.sources", DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
-    (r"pipelines\.(console|options)", [PARTITIONS, r"pipelines\.report"]),
-    (r"pipelines\.(catalogue|checks|commands_\w+|doctor(_\w+)?)", [r"pipelines\..+"]),
-    (r"pipelines\.(anonymize(_\w+)?|findings|marts|report|status)", [r"pipelines\..+"]),
-    (r"pipelines\.normalize\.run", [NORMALIZE, DESTINATIONS, PARTITIONS, r"pipelines\.lock"]),
-    (NORMALIZE, [NORMALIZE, AHEAD]),
-    (DESTINATIONS, [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA, r"pipelines\.lock"]),
-    (CLICKHOUSE, [CLICKHOUSE, PARTITIONS, SCHEMA]),  # never a destination or a source
-    (r"pipelines\.ingest_normalized_pipeline", [DESTINATIONS, CLICKHOUSE, PARTITIONS, SCHEMA]),
-    (LANDING, [PARTITIONS]),
-    (SOURCE, [r"pipelines\.{word}(\..+)?", LANDING, PARTITIONS, SCHEMA]),
-    (r"pipelines\.gcp\.rows", [r"pipelines\.gcp\..+", AHEAD]),
-    (r"pipelines\.(?P<folder>\w+)\..+", [r"pipelines\.{word}\..+", LANDING, PARTITIONS, SCHEMA]),
-]
-
-# What may come from third parties. A module that fits no line may import what it likes.
-ARROW = {"numpy", "pyarrow"}
-THIRD_PARTIES: list[tuple[str, set[str]]] = [
-    (PARTITIONS, set()),
-    (r"pipelines\.normalize\.run", ARROW | {"dlt", "pandas"}),
-    (NORMALIZE, ARROW | {"pandas"}),
-    (r"pipelines\.aws(_pipeline|\..+)", ARROW | {"dlt", "boto3", "botocore", "s3transfer"}),
-    (r"pipelines\.(google_bq_incremental_pipeline|gcp\..+)", ARROW | {"dlt", "google", "requests"}),
-    (r"pipelines\.stripe(_pipeline|\..+)", ARROW | {"dlt", "stripe"}),
-    (r"pipelines\.fx(_pipeline|\..+)", ARROW | {"dlt", "requests"}),
-    (r"pipelines\.deribit(_pipeline|\..+)", ARROW | {"dlt", "requests"}),
-]
+# What may come from third parties. A module that fits no row may import what it likes.
+ARROW = "numpy pyarrow"
+THIRD_PARTIES: dict[str, str] = {
+    r"core\.partition": "",
+    r"tables(\..+)?": "pyarrow",
+    r"normalize\.run": f"{ARROW} dlt",
+    r"normalize(\..+)?": f"{ARROW} pandas",
+    r"providers\.\w+\.(normalize|focus|money|lists|names)": f"{ARROW} pandas",
+    r"(providers\.)?aws(_pipeline|\..+)": f"{ARROW} dlt boto3 botocore s3transfer",
+    r"(google_bq_incremental_pipeline|providers\.gcp\..+)": f"{ARROW} dlt google requests",
+    r"(providers\.)?stripe(_pipeline|\..+)": f"{ARROW} dlt stripe",
+    r"(providers\.)?(fx|deribit)(_pipeline|\..+)": f"{ARROW} dlt requests",
+}
 
 
-def modules(root: Path) -> Iterator[tuple[str, Path]]:
-    """Dotted name and path of every module of pipelines/, a package under its folder's name."""
-    for path in sorted((root / "pipelines").rglob("*.py")):
+def modules(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
+    """Dotted name and path of every module of a folder, a package under its folder's name."""
+    for path in sorted((root / folder).rglob("*.py")):
         names = path.relative_to(root).with_suffix("").parts
         yield ".".join(names[:-1] if names[-1] == "__init__" else names), path
 
@@ -84,22 +90,26 @@ def nodes(path: Path) -> Iterator[ast.AST]:
 def imports(path: Path, root: Path) -> Iterator[str]:
     """Dotted names that a file imports; `from package import module` gives the module."""
     for node in nodes(path):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            origin = "." * node.level + (node.module or "")
-            folder = root.joinpath(*origin.split("."))
-            for alias in node.names:
-                inside = folder / alias.name
-                is_module = inside.is_dir() or inside.with_suffix(".py").is_file()
-                yield f"{origin}.{alias.name}" if is_module else origin
-        elif isinstance(node, ast.Call) and _name(node.func).endswith("import_module"):
+        yield from _imported(node, root)
+        if isinstance(node, ast.Call) and _name(node.func).endswith("import_module"):
             constants = (each.value for each in node.args if isinstance(each, ast.Constant))
             yield from (value for value in constants if isinstance(value, str))
 
 
+def _imported(node: ast.AST, root: Path) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        origin = "." * node.level + (node.module or "")
+        folder = root.joinpath(*origin.split("."))
+        for alias in node.names:
+            inside = folder / alias.name
+            is_module = inside.is_dir() or inside.with_suffix(".py").is_file()
+            yield f"{origin}.{alias.name}" if is_module else origin
+
+
 def _name(node: ast.expr) -> str:
-    """`os.environ` for the expression os.environ, "" for what is no dotted name."""
+    """`os.environ` for the expression os.environ, "" for an expression of another kind."""
     if isinstance(node, ast.Attribute):
         return f"{_name(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
@@ -108,53 +118,80 @@ def _name(node: ast.expr) -> str:
 def forbidden_imports(root: Path) -> list[str]:
     """Every import against the arrows, as "module imports what"."""
     found = []
-    for module, path in modules(root):
-        for target in sorted(set(imports(path, root))):
-            if target.startswith("."):
-                found.append(f"{module} imports {target} relatively")
-            elif target.split(".")[0] in {"scripts", "tests"} or target == "pipelines.__main__":
-                found.append(f"{module} imports {target}")
-            elif target.split(".")[0] == "pipelines":
-                found += [] if _ours_allowed(module, target) else [f"{module} imports {target}"]
-            elif not _third_party_allowed(module, target.split(".")[0]):
-                found.append(f"{module} imports {target}")
-    for path in sorted((root / "scripts").glob("*.py")):
-        if "pipelines.__main__" in imports(path, root):
-            found.append(f"scripts/{path.name} imports pipelines.__main__")
+    for module, path in modules(root, "pipelines"):
+        name = module.removeprefix("pipelines").lstrip(".")
+        targets = sorted(set(imports(path, root)))
+        found += [f"{module} imports {each}" for each in targets if not _allowed(name, each)]
+    scripts = [
+        m for m, path in modules(root, "scripts") if "pipelines.cli.main" in imports(path, root)
+    ]
+    return found + [f"{module} imports pipelines.cli.main" for module in scripts]
+
+
+def _allowed(module: str, target: str) -> bool:
+    package, _, rest = target.partition(".")
+    if package == "pipelines":
+        return not rest or _fits(rest, _row(ARROWS, module) or "")
+    if package in {"scripts", "tests", ""}:
+        return False
+    others = _row(THIRD_PARTIES, module)
+    return others is None or package in sys.stdlib_module_names or package in others.split()
+
+
+def _row(rows: Mapping[str, str], module: str) -> str | None:
+    """The row of a module, its <names> replaced; None without one."""
+    for pattern, row in rows.items():
+        if match := re.fullmatch(pattern, module):
+            for short, names in SHORT.items():
+                row = row.replace(short, names)
+            word = match.groupdict().get("word") or ""
+            word = {stem: each for each, stem in STEMS.items()}.get(word, word)
+            row = row.replace("providers.<word>", f"providers.{word}")
+            return row.replace("<word>_pipeline", f"{STEMS.get(word, word)}_pipeline")
+    return None
+
+
+def _fits(target: str, row: str) -> bool:
+    return any(f"{target}.".startswith(f"{name}.") for name in row.split())
+
+
+def circles(root: Path) -> list[str]:
+    """Modules that import each other at their top, in the order in which they do."""
+    paths = {
+        name: path for top in ("pipelines", "scripts", "tests") for name, path in modules(root, top)
+    }
+    graph = {name: sorted(_at_top(path, root) & paths.keys()) for name, path in paths.items()}
+    found: list[str] = []
+    done: set[str] = set()
+
+    def visit(name: str, trail: list[str]) -> None:
+        if name in trail:
+            found.append(" → ".join([*trail[trail.index(name) :], name]))
+        elif name not in done:
+            for target in graph[name]:
+                visit(target, [*trail, name])
+            done.add(name)
+
+    for name in graph:
+        visit(name, [])
     return found
 
 
-def _word_of(module: str) -> str:
-    """`aws` for the module or the folder of the source aws."""
-    name = module.split(".")[1] if "." in module else ""
-    return {stem: word for word, stem in MODULES.items()}.get(name, name.removesuffix("_pipeline"))
-
-
-def _ours_allowed(module: str, target: str) -> bool:
-    for pattern, targets in ARROWS:
-        if re.fullmatch(pattern, module):
-            allowed = [each.replace("{word}", _word_of(module)) for each in targets]
-            return any(re.fullmatch(each, target) for each in allowed)
-    return False
-
-
-def _third_party_allowed(module: str, package: str) -> bool:
-    if package in sys.stdlib_module_names:
-        return True
-    for pattern, packages in THIRD_PARTIES:
-        if re.fullmatch(pattern, module):
-            return package in packages
-    return True
+def _at_top(path: Path, root: Path) -> set[str]:
+    """What a module imports when it is imported, or for its types."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    conditional = [each for node in body if isinstance(node, ast.If) for each in node.body]
+    return {name for node in [*body, *conditional] for name in _imported(node, root)}
 
 
 def forbidden_uses(root: Path) -> list[str]:
-    """Every print, environment variable and exit outside `__main__`, as "module:line uses what"."""
+    """Every print, environment variable and exit outside the commands: "module:line uses what"."""
     environment = {"os.environ", "os.environb", "os.getenv", "os.putenv", "os.unsetenv"}
     outside = environment | {"print", "input", "sys.exit", "exit", "quit"}
     return sorted(
         f"{module}:{line} uses {name}"
-        for module, path in modules(root)
-        if module != "pipelines.__main__"
+        for module, path in modules(root, "pipelines")
+        if not re.fullmatch(r"pipelines\.(__main__|cli(\..+)?)", module)
         for line, name in set(_uses(path))
         if name in outside
     )
@@ -169,21 +206,39 @@ def _uses(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def long_files(root: Path) -> list[str]:
-    """Every module and script of more than LINES lines."""
-    paths = [*(root / "pipelines").rglob("*.py"), *(root / "scripts").glob("*.py")]
-    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sorted(paths)}
-    return [f"{path.relative_to(root)}: {n} lines" for path, n in sizes.items() if n > LINES]
+def outgrown(root: Path) -> list[str]:
+    """Every module and script of more than LINES lines, every folder of more than MODULES."""
+    sizes = {}
+    for path in [*(root / "pipelines").rglob("*.py"), *(root / "scripts").rglob("*.py")]:
+        count = len(path.read_text(encoding="utf-8").splitlines())
+        sizes[path.relative_to(root)] = (count, LINES, "lines")
+    for top in ("pipelines", "scripts", "tests"):
+        for folder in (root / top, *(each for each in (root / top).rglob("*") if each.is_dir())):
+            count = sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+            sizes[folder.relative_to(root)] = (count, MODULES, "modules")
+    large = sorted((path, n, of) for path, (n, limit, of) in sizes.items() if n > limit)
+    return [f"{path}: {n} {of}" for path, n, of in large]
+
+
+def path_changes(root: Path) -> list[str]:
+    """Every script that changes where Python looks for modules."""
+    return [
+        module
+        for module, path in modules(root, "scripts")
+        if any(
+            isinstance(node, ast.Attribute) and _name(node) == "sys.path" for node in nodes(path)
+        )
+    ]
 
 
 def missing_parts(word: str, root: Path) -> list[str]:
     """What the source `word` lacks, each part by its path; empty when it is whole."""
     parts = {
-        f"pipelines/{MODULES.get(word, f'{word}_pipeline')}.py": [],
-        f"pipelines/normalize/{word}.py": [],
-        f"pipelines/doctor_{word}.py": [],
+        f"pipelines/{STEMS.get(word, word)}_pipeline.py": [],
+        f"pipelines/providers/{word}/normalize.py": [],
+        f"pipelines/providers/{word}/doctor.py": [],
         f"tests/{word}/test_{word}.py": [f"tests/{word}/test_{word}_*.py"],
-        f"tests/data/{word}/": [f"scripts/sandbox_{word}.py"],
+        f"tests/data/{word}/": [f"scripts/sandbox/{word}/*.py"],
     }
     if (root / "sql/00_database.sql").is_file():
         parts[f"sql/2?_{word}.sql"] = [f"sql/1?_{word}_*.sql"]
@@ -204,19 +259,27 @@ def missing_parts(word: str, root: Path) -> list[str]:
 def unregistered(words: set[str], root: Path) -> list[str]:
     """Source modules that no word of the registry stands for."""
     stems = {path.stem for path in (root / "pipelines").glob("*_pipeline.py")} - OPTIONS
-    return sorted(stems - {MODULES.get(word, f"{word}_pipeline") for word in words})
+    return sorted(stems - {f"{STEMS.get(word, word)}_pipeline" for word in words})
 
 
 def test_imports_follow_the_arrows() -> None:
     assert forbidden_imports(ROOT) == []
 
 
-def test_only_main_prints_exits_and_reads_the_environment() -> None:
+def test_no_modules_import_each_other() -> None:
+    assert circles(ROOT) == []
+
+
+def test_only_the_commands_print_exit_and_read_the_environment() -> None:
     assert forbidden_uses(ROOT) == []
 
 
-def test_no_module_outgrows_its_noun() -> None:
-    assert long_files(ROOT) == []
+def test_no_module_and_no_folder_is_too_large() -> None:
+    assert outgrown(ROOT) == []
+
+
+def test_no_script_changes_where_modules_are_found() -> None:
+    assert path_changes(ROOT) == []
 
 
 @pytest.mark.parametrize("word", sorted(SOURCES))
@@ -231,7 +294,7 @@ def test_every_source_module_is_in_the_registry() -> None:
 # Each rule above, shown to fail on a tree that breaks it.
 
 
-def write(root: Path, files: dict[str, str]) -> Path:
+def write(root: Path, files: Mapping[str, str]) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
@@ -239,90 +302,112 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "offence"),
+    ("name", "source", "target"),
     [
-        ("load.py", "import pipelines.__main__", "load imports pipelines.__main__"),
-        ("load.py", "from pipelines import __main__", "load imports pipelines.__main__"),
-        ("load.py", "from pipelines.aws import bucket", "load imports pipelines.aws.bucket"),
-        ("load.py", "import tests.conftest", "load imports tests.conftest"),
-        ("aws_pipeline.py", "from scripts import x", "aws_pipeline imports scripts"),
-        ("aws_pipeline.py", "import pipelines.load", "aws_pipeline imports pipelines.load"),
+        ("core/load.py", "import pipelines.cli.main", "pipelines.cli.main"),
+        ("core/load.py", "from pipelines.cli import main", "pipelines.cli"),
+        ("core/load.py", "import pipelines.providers.aws.bucket", "pipelines.providers.aws.bucket"),
+        ("core/load.py", "import tests.conftest", "tests.conftest"),
+        ("core/lock.py", "import pipelines.core.load", "pipelines.core.load"),
+        ("core/partition.py", "import pipelines.core.lock", "pipelines.core.lock"),
+        ("core/partition.py", "import pandas", "pandas"),
+        (
+            "core/text.py",
+            "import importlib as i\ni.import_module('pipelines.marts')",
+            "pipelines.marts",
+        ),
+        ("aws_pipeline.py", "from scripts import x", "scripts"),
+        ("aws_pipeline.py", "import pipelines.core.load", "pipelines.core.load"),
         (
             "aws_pipeline.py",
-            "def f():\n    from pipelines.destinations import filesystem",
-            "aws_pipeline imports pipelines.destinations",
+            "def f():\n    from pipelines.destinations import layout",
+            "pipelines.destinations",
         ),
-        ("aws_pipeline.py", "import stripe", "aws_pipeline imports stripe"),
-        ("aws/bucket.py", "import pipelines.load", "aws.bucket imports pipelines.load"),
-        ("aws/bucket.py", "import pipelines.gcp.x", "aws.bucket imports pipelines.gcp.x"),
-        ("aws/bucket.py", "from .. import partitions", "aws.bucket imports .. relatively"),
+        ("aws_pipeline.py", "import stripe", "stripe"),
         (
             "google_bq_incremental_pipeline.py",
-            "import pipelines.aws.bucket",
-            "google_bq_incremental_pipeline imports pipelines.aws.bucket",
+            "import pipelines.providers.aws.bucket",
+            "pipelines.providers.aws.bucket",
+        ),
+        ("providers/aws/bucket.py", "import pipelines.core.load", "pipelines.core.load"),
+        ("providers/aws/bucket.py", "import pipelines.providers.gcp", "pipelines.providers.gcp"),
+        ("providers/aws/bucket.py", "from .. import gcp", ".."),
+        ("providers/aws/bucket.py", "import pipelines.aws_pipeline", "pipelines.aws_pipeline"),
+        ("providers/aws/doctor.py", "import pipelines.fx_pipeline", "pipelines.fx_pipeline"),
+        ("providers/aws/normalize.py", "import dlt", "dlt"),
+        ("normalize/columns.py", "import duckdb.typing", "duckdb.typing"),
+        ("normalize/tags.py", "import pipelines.providers.aws", "pipelines.providers.aws"),
+        ("normalize/run.py", "import pipelines.core.load", "pipelines.core.load"),
+        (
+            "destinations/filesystem/store.py",
+            "import pipelines.clickhouse.server.manager",
+            "pipelines.clickhouse.server.manager",
         ),
         (
-            "normalize/aws.py",
-            "from pipelines.partitions import UserError",
-            "normalize.aws imports pipelines.partitions",
-        ),
-        ("normalize/aws.py", "import dlt", "normalize.aws imports dlt"),
-        ("normalize/aws.py", "import duckdb.typing", "normalize.aws imports duckdb.typing"),
-        ("normalize/run.py", "import pipelines.load", "normalize.run imports pipelines.load"),
-        (
-            "destinations/filesystem.py",
-            "import pipelines.normalize.aws",
-            "destinations.filesystem imports pipelines.normalize.aws",
+            "destinations/clickhouse/staging.py",
+            "import pipelines.destinations.filesystem.store",
+            "pipelines.destinations.filesystem.store",
         ),
         (
-            "clickhouse/manager.py",
-            "import pipelines.destinations.clickhouse",
-            "clickhouse.manager imports pipelines.destinations.clickhouse",
+            "clickhouse/schema/migrate.py",
+            "import pipelines.destinations.layout",
+            "pipelines.destinations.layout",
         ),
-        ("partitions.py", "import pipelines.lock", "partitions imports pipelines.lock"),
-        ("partitions.py", "import pandas", "partitions imports pandas"),
         (
-            "lock.py",
-            "import importlib\nimportlib.import_module('pipelines.load')",
-            "lock imports pipelines.load",
+            "clickhouse/server/lease.py",
+            "import pipelines.clickhouse.schema.statements",
+            "pipelines.clickhouse.schema.statements",
         ),
-        ("surprise.py", "import pipelines.partitions", "surprise imports pipelines.partitions"),
+        ("tables/schema.py", "import pipelines.core.partition", "pipelines.core.partition"),
+        ("marts/checks.py", "import pipelines.report.page", "pipelines.report.page"),
+        ("surprise.py", "import pipelines.core.partition", "pipelines.core.partition"),
     ],
 )
 def test_an_import_against_the_arrows_is_named(
-    name: str, source: str, offence: str, tmp_path: Path
+    name: str, source: str, target: str, tmp_path: Path
 ) -> None:
-    write(tmp_path, {f"pipelines/{name}": source, "pipelines/aws/__init__.py": ""})
-    write(tmp_path, {"pipelines/aws/bucket.py": source} if name == "aws/bucket.py" else {})
-    if "import bucket" in source:
-        write(tmp_path, {"pipelines/aws/bucket.py": ""})
-    if "import __main__" in source:
-        write(tmp_path, {"pipelines/__main__.py": ""})
-    assert forbidden_imports(tmp_path) == [f"pipelines.{offence}"]
+    write(tmp_path, {f"pipelines/{name}": source})
+    module = name.removesuffix(".py").replace("/", ".")
+    assert forbidden_imports(tmp_path) == [f"pipelines.{module} imports {target}"]
 
 
 def test_imports_along_the_arrows_pass(tmp_path: Path) -> None:
     files = {
-        "__main__.py": "import pipelines.load, pipelines.normalize.run, rich",
-        "load.py": "import dlt\nfrom pipelines import partitions, sources",
-        "sources.py": "from pipelines import aws_pipeline, partitions",
-        "aws_pipeline.py": "import dlt, boto3\nfrom pipelines.aws import bucket",
-        "aws/bucket.py": "from pipelines.partitions import UserError",
-        "google_bq_incremental_pipeline.py": "import pipelines.gcp.days, google.cloud",
-        "normalize/run.py": "import pipelines.destinations.store, pipelines.partitions",
-        "normalize/aws.py": "import pandas, pyarrow\nfrom pipelines.normalize import schema",
-        "normalize/schema.py": "from __future__ import annotations",
-        "destinations/store.py": "from pipelines.normalize.schema import COSTS",
-        "clickhouse/config.py": "from pipelines.partitions import ConfigurationError",
-        "partitions.py": "import json",
+        "__main__.py": "from pipelines import __version__\nfrom pipelines.cli.main import main",
+        "cli/main.py": "import pipelines.core.load, pipelines.normalize.run, rich",
+        "core/load.py": "import dlt\nimport pipelines.core.partition, pipelines.core.registry",
+        "core/registry.py": "import pipelines.ingest_normalized_pipeline",
+        "aws_pipeline.py": "import dlt, boto3\nimport pipelines.providers.aws.bucket",
+        "providers/aws/bucket.py": "from pipelines.core.partition import UserError",
+        "providers/gcp/doctor.py": "import pipelines.google_bq_incremental_pipeline",
+        "google_bq_incremental_pipeline.py": "import pipelines.providers.gcp.days, google.cloud",
+        "normalize/run.py": "import pipelines.destinations.filesystem.store",
+        "providers/aws/normalize.py": "import pandas, pyarrow, pipelines.normalize.columns",
+        "tables/schema.py": "from __future__ import annotations",
+        "destinations/filesystem/store.py": "from pipelines.tables.schema import COSTS",
+        "clickhouse/server/config.py": "from pipelines.core.partition import ConfigurationError",
+        "core/partition.py": "import json",
     }
     write(tmp_path, {f"pipelines/{name}": text for name, text in files.items()})
     assert forbidden_imports(tmp_path) == []
 
 
-def test_a_script_that_imports_main_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"scripts/demo.py": "import pipelines.__main__"})
-    assert forbidden_imports(tmp_path) == ["scripts/demo.py imports pipelines.__main__"]
+def test_a_script_that_imports_the_command_line_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"scripts/demo/world.py": "import pipelines.cli.main"})
+    assert forbidden_imports(tmp_path) == ["scripts.demo.world imports pipelines.cli.main"]
+
+
+def test_modules_that_import_each_other_are_named(tmp_path: Path) -> None:
+    files = {
+        "pipelines/a.py": "from pipelines import b",
+        "pipelines/b.py": "import typing\nif typing.TYPE_CHECKING:\n    from pipelines.c import x",
+        "pipelines/c.py": "import pipelines.a",
+        "scripts/d.py": "def f():\n    import scripts.e",  # only when it is called
+        "scripts/e.py": "import scripts.d",
+    }
+    assert circles(write(tmp_path, files)) == [
+        "pipelines.a → pipelines.b → pipelines.c → pipelines.a"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -338,22 +423,31 @@ def test_a_script_that_imports_main_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_use_of_the_outside_world_is_named(source: str, use: str, tmp_path: Path) -> None:
-    write(tmp_path, {"pipelines/load.py": source, "pipelines/__main__.py": source})
+    names = ("core/load.py", "__main__.py", "cli/main.py")
+    write(tmp_path, {f"pipelines/{name}": source for name in names})
     line = len(source.splitlines())
-    assert forbidden_uses(tmp_path) == [f"pipelines.load:{line} uses {use}"]
+    assert forbidden_uses(tmp_path) == [f"pipelines.core.load:{line} uses {use}"]
 
 
-def test_a_module_that_outgrew_its_noun_is_named(tmp_path: Path) -> None:
+def test_what_outgrew_its_noun_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"pipelines/a.py": "x = 1\n" * LINES, "scripts/b.py": "x = 1\n" * (LINES + 1)})
-    assert long_files(tmp_path) == [f"scripts/b.py: {LINES + 1} lines"]
+    write(tmp_path, {f"tests/aws/{number}.py": "" for number in range(MODULES)})
+    write(tmp_path, {f"tests/gcp/deep/{number}.py": "" for number in range(MODULES + 1)})
+    write(tmp_path, {"tests/aws/__init__.py": ""})
+    assert outgrown(tmp_path) == ["scripts/b.py: 301 lines", "tests/gcp/deep: 16 modules"]
+
+
+def test_a_script_that_changes_the_path_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"scripts/demo/world.py": "import sys\nsys.path.insert(0, '.')"})
+    assert path_changes(tmp_path) == ["scripts.demo.world"]
 
 
 def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
     write(tmp_path, {".dlt/config.toml": "[sources.aws]\n", "Makefile": "run-aws: x ## y\n"})
     assert missing_parts("moon", tmp_path) == [
         "pipelines/moon_pipeline.py",
-        "pipelines/normalize/moon.py",
-        "pipelines/doctor_moon.py",
+        "pipelines/providers/moon/normalize.py",
+        "pipelines/providers/moon/doctor.py",
         "tests/moon/test_moon.py",
         "tests/data/moon/",
         "[sources.moon] in .dlt/config.toml",
@@ -363,19 +457,19 @@ def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
         tmp_path,
         {
             "pipelines/moon_pipeline.py": "",
-            "pipelines/doctor_moon.py": "",
+            "pipelines/providers/moon/doctor.py": "",
             "tests/moon/test_moon_phases.py": "",
-            "scripts/sandbox_moon.py": "",
+            "scripts/sandbox/moon/server.py": "",
             "sql/00_database.sql": "",
             ".dlt/config.toml": "[sources.moon]\n",
         },
     )
-    lacking = ["pipelines/normalize/moon.py", "sql/2?_moon.sql", "run-moon in Makefile"]
+    lacking = ["pipelines/providers/moon/normalize.py", "sql/2?_moon.sql", "run-moon in Makefile"]
     assert missing_parts("moon", tmp_path) == lacking
     write(
         tmp_path,
         {
-            "pipelines/normalize/moon.py": "",
+            "pipelines/providers/moon/normalize.py": "",
             "sql/24_moon.sql": "",
             "Makefile": "run-moon: x ## y\n",
         },

@@ -12,44 +12,34 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
-from pipelines.__main__ import parser
-from pipelines.clickhouse.origins import SETTINGS
-from pipelines.clickhouse.statements import statements
-from pipelines.normalize.shapes import published_tables
-from scripts import command_reference
+from pipelines.cli.main import parser
+from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.origins import SETTINGS
+from pipelines.tables.ddl import tables
+from scripts.docs import command_reference
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIRED = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"]
+REQUIRED = [
+    "AGENTS.md",
+    "CHANGELOG.md",
+    "CLAUDE.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "docs/decisions.md",
+]
 DOCUMENTS = sorted(
     [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("skills/**/*.md")],
 )
 
-# Put together from halves: this file is checked as well.
-HOSTS = [
-    f"{name}.{domain}"
-    for name, domain in [
-        ("pypi", "org"),
-        ("pythonhosted", "org"),
-        ("crates", "io"),
-        ("proxy.golang", "org"),
-        ("npmjs", "org"),
-        ("npmjs", "com"),
-        ("maven", "org"),
-        ("maven.apache", "org"),
-        ("deb.debian", "org"),
-        ("anaconda", "org"),
-        ("docker", "io"),
-        ("ghcr", "io"),
-        ("quay", "io"),
-    ]
-]
-FOLDERS = ["root", "work", "home/[a-z]+", "Users/[A-Za-z]+"]
-FOREIGN = re.compile("|".join([*map(re.escape, HOSTS), rf"(?<![\w.~$-])/(?:{'|'.join(FOLDERS)})/"]))
+#: The start of an absolute path that exists on one machine only.
+MACHINE_PATH = re.compile(r"(?<![\w.~$-])/(?:root|work|home/[a-z]+|Users/[A-Za-z]+)/")
 
 
 def read(name: str) -> str:
@@ -57,7 +47,10 @@ def read(name: str) -> str:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Path and content of every text file that git tracks or would add; without git, of all."""
+    """Path and content of every text file of ours that git tracks or would add.
+
+    Without git, of all; the samples of other projects in tests/data are never among them.
+    """
     git = shutil.which("git")
     if git and (ROOT / ".git").exists():
         listing = [git, "-C", str(ROOT), "ls-files", "-z", "-co", "--exclude-standard"]
@@ -67,6 +60,8 @@ def texts() -> Iterator[tuple[str, str]]:
         hidden = re.compile(r"/\.(venv|clickhouse|\w+_cache)/|/__pycache__/|/viz_rill/data/")
         paths = [path for path in ROOT.rglob("*") if not hidden.search(path.as_posix())]
     for path in paths:
+        if path.is_relative_to(ROOT / "tests" / "data"):
+            continue
         if path.is_file() and b"\0" not in (content := path.read_bytes()):
             yield path.relative_to(ROOT).as_posix(), content.decode("utf-8")
 
@@ -161,8 +156,8 @@ def undescribed_dependencies(project: str) -> list[str]:
 
 def unlocked(project: str, lock: str) -> list[str]:
     """Every requirement of pyproject.toml that requirements.lock does not meet."""
-    tables = tomllib.loads(project)
-    wanted = tables["project"]["dependencies"] + tables["dependency-groups"]["dev"]
+    project_table = tomllib.loads(project)
+    wanted = project_table["project"]["dependencies"] + project_table["dependency-groups"]["dev"]
     pins: dict[str, str] = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", lock, re.MULTILINE))
     parsed = [Requirement(each) for each in wanted]
     return [str(r) for r in parsed if not r.specifier.contains(pins.get(r.name, "0"))]
@@ -192,9 +187,10 @@ def broken_links(text: str, document: Path) -> list[str]:
     return found + [p for p in paths if not any((place / p).exists() for place in places)]
 
 
-def foreign_names(text: str) -> list[str]:
-    """Every package registry's host and every path of somebody's machine."""
-    return FOREIGN.findall(text)
+def download_addresses(lock: str) -> list[str]:
+    """Every line of a lock file that says where packages come from: the installer decides that."""
+    option = re.compile(r"\s*(-i|-f|--(extra-)?index-url|--find-links)\b")
+    return [line for line in lock.splitlines() if "://" in line or option.match(line)]
 
 
 def test_every_required_document_is_there() -> None:
@@ -203,6 +199,25 @@ def test_every_required_document_is_there() -> None:
 
 def test_the_readme_fits_150_lines() -> None:
     assert len(read("README.md").splitlines()) <= 150
+
+
+def test_contributing_stays_under_130_lines() -> None:
+    assert len(read("CONTRIBUTING.md").splitlines()) < 130
+
+
+def test_claude_md_leads_to_agents_md() -> None:
+    assert "(AGENTS.md)" in read("CLAUDE.md")
+
+
+def test_every_decision_has_its_reason_and_a_heading_of_its_own() -> None:
+    assert bare_decisions(read("docs/decisions.md")) == []
+
+
+def test_the_changelog_begins_with_the_version_of_the_project() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    found = releases(read("CHANGELOG.md"))
+    assert found[0] == project["version"]
+    assert found[-1] == "0.1.0"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -219,6 +234,24 @@ def test_documents_name_only_commands_and_options_that_exist(document: Path) -> 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_and_paths_in_documents_lead_somewhere(document: Path) -> None:
     assert broken_links(document.read_text(encoding="utf-8"), document) == []
+
+
+def bare_decisions(text: str) -> list[str]:
+    """Every decision that says nothing but its heading, or shares it with another."""
+    sections = re.findall(r"^### (.+)\n((?:(?!##).*\n?)*)", text, re.MULTILINE)
+    names = [name for name, _ in sections]
+    assert names
+    return [name for name, why in sections if len(why.split()) < 15 or names.count(name) > 1]
+
+
+def releases(text: str) -> list[str]:
+    """The versions of a changelog, newest first. Only the first may be without a date."""
+    heading = re.compile(r"(\d+\.\d+\.\d+) \((unreleased|\d{4}-\d{2}-\d{2})\)")
+    found = [heading.fullmatch(each) for each in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+    assert all(found), text
+    dates = [each[2] for each in found if each]
+    assert "unreleased" not in dates[1:]
+    return [each[1] for each in found if each]
 
 
 def everything() -> str:
@@ -257,7 +290,7 @@ def variables_in_use() -> set[str]:
         if path.startswith(("pipelines/", "scripts/", "tests/support/clickhouse/fixtures")):
             found.update(reading.findall(text))
     found.update(setting.variable for setting in SETTINGS.values())
-    found.update(re.findall(r"^(ETL_\w+) ", read("scripts/nightly.py"), re.MULTILINE))
+    found.update(re.findall(r"^(ETL_\w+) ", read("pipelines/cli/nightly.py"), re.MULTILINE))
     others = {"TZ", "GITHUB_OUTPUT"}  # the system's, and GitHub's
     return {name for name in found - others if not name.endswith("_")}
 
@@ -310,11 +343,11 @@ def test_every_variable_is_documented_and_none_that_is_gone() -> None:
 
 
 def test_every_table_is_documented_and_none_that_is_gone() -> None:
-    published = set(published_tables(()))
-    assert published <= tables_in_sql()
-    assert undocumented_tables(everything(), published | tables_in_sql()) == []
+    declared = set(tables(()))
+    assert declared <= tables_in_sql()
+    assert undocumented_tables(everything(), tables_in_sql()) == []
     headings = re.findall(r"^## (.+)$", read("docs/columns.md"), re.MULTILINE)
-    assert {name for heading in headings for name in heading.split(", ")} == published
+    assert {name for heading in headings for name in heading.split(", ")} == declared
     listed = read("CLICKHOUSE_SETUP.md").partition("| in database `dlt` |")[2].partition("\n\n")[0]
     first = [line.split("|")[1] for line in listed.splitlines()[2:]]
     assert set(re.findall(r"`(\w+)`", "".join(first))) - tables_in_sql() == set()
@@ -346,9 +379,12 @@ def test_every_target_is_phony() -> None:
 
 
 def test_every_script_of_the_makefile_exists() -> None:
-    scripts = set(re.findall(r"\bscripts/\w+\.(?:py|sh)", read("Makefile")))
-    assert "scripts/install.sh" in scripts
-    assert sorted(name for name in scripts if not (ROOT / name).is_file()) == []
+    files = set(re.findall(r"\bscripts/\w+\.sh", read("Makefile")))
+    modules = set(re.findall(r"-m (scripts\.\w+)", read("Makefile")))
+    assert "scripts/install.sh" in files
+    assert {"scripts.demo", "scripts.report"} <= modules
+    assert sorted(name for name in files if not (ROOT / name).is_file()) == []
+    assert sorted(name for name in modules if find_spec(name) is None) == []
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:
@@ -377,8 +413,12 @@ def test_the_lock_meets_the_project() -> None:
     assert unlocked(read("pyproject.toml"), read("requirements.lock")) == []
 
 
-def test_no_file_names_a_registry_or_a_machine() -> None:
-    found = {path: foreign_names(text) for path, text in texts()}
+def test_the_lock_holds_no_download_address() -> None:
+    assert download_addresses(read("requirements.lock")) == []
+
+
+def test_no_file_names_a_path_of_a_machine() -> None:
+    found = {path: MACHINE_PATH.findall(text) for path, text in texts()}
     assert "pyproject.toml" in found
     assert {path: names for path, names in found.items() if names} == {}
 
@@ -421,6 +461,26 @@ def test_a_variable_that_is_not_documented_or_gone_is_named() -> None:
 
 def test_a_table_that_is_not_documented_is_named() -> None:
     assert undocumented_tables("## a, b\n`c`", ["a", "b", "c", "d"]) == ["d"]
+
+
+def test_a_decision_without_a_reason_or_with_the_heading_of_another_is_named() -> None:
+    why = "Because " + "of this and that " * 5
+    text = (
+        f"# D\n## A\n### One\n\n{why}\n\n### Two\n\nSo.\n## B\n### Three\n{why}\n### Three\n{why}\n"
+    )
+    assert bare_decisions(text) == ["Two", "Three", "Three"]
+
+
+@pytest.mark.parametrize("heading", ["Unreleased", "0.2.0", "0.2 (unreleased)", "0.2.0 (2026-1-1)"])
+def test_a_release_without_a_version_or_a_date_is_named(heading: str) -> None:
+    with pytest.raises(AssertionError):
+        releases(f"# C\n\n## {heading}\n")
+
+
+def test_only_the_newest_release_may_be_unreleased() -> None:
+    assert releases("## 0.2.0 (unreleased)\n## 0.1.0 (2026-11-28)\n") == ["0.2.0", "0.1.0"]
+    with pytest.raises(AssertionError):
+        releases("## 0.2.0 (2026-12-01)\n## 0.1.0 (unreleased)\n")
 
 
 def test_targets_are_read_with_their_comments() -> None:
@@ -478,14 +538,24 @@ def test_a_broken_link_is_named(tmp_path: Path) -> None:
     assert broken_links(text, tmp_path / "README.md") == offences
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_a_registry_is_named(host: str) -> None:
-    assert foreign_names(f"see https://files.{host}/x") == [host]
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a @ https://example.com/a-1-py3-none-any.whl",
+        "--index-url=mirror",
+        "--extra-index-url mirror",
+        "-i mirror",
+        "--find-links wheels",
+    ],
+)
+def test_a_download_address_in_the_lock_is_named(line: str) -> None:
+    assert download_addresses(f"a==1 \\\n    --hash=sha256:0\n{line}\n    # via b-i\n") == [line]
 
 
 def test_a_machine_path_is_named_and_others_are_not() -> None:
+    # the paths are put together here because this file is searched for them, too
     paths = ["/" + "root/x", "cd /" + "work/main", "file://" + "/home/" + "jo/x", "a/work/b"]
-    assert [foreign_names(path) for path in paths] == [
+    assert [MACHINE_PATH.findall(path) for path in paths] == [
         ["/" + "root/"],
         ["/" + "work/"],
         ["/home/" + "jo/"],

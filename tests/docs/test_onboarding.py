@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from scripts import cur_delivery, sandbox_aws
-from scripts.delivery_targets import FolderTarget
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.aws.targets import FolderTarget
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.clickhouse.users import documented_grants, environ_of
 from tests.support.commands import Commands
@@ -58,13 +58,19 @@ def test_what_is_not_run_says_what_it_needs() -> None:
 def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader with a month of an export in my-export; their server is stopped at the end."""
     made = reader(tmp_path_factory.mktemp("reader"))
-    rows = sandbox_aws.line_items("2026-10")[::50]
+    rows = months.line_items("2026-10")[::50]
     target, at = FolderTarget(made.project / "my-export"), datetime.now(UTC)
-    cur_delivery.deliver_cur2(target, "", "daily", "2026-10", rows, delivered_at=at)
+    delivery.deliver_cur2(target, "", "daily", "2026-10", rows, delivered_at=at)
     yield made
     made.run("make clickhouse-down")
 
 
+def test_the_skills_first_block_runs_and_says_that_nothing_is_configured(tmp_path: Path) -> None:
+    (line,) = blocks(f"{SKILL}/SKILL.md")[0].lines
+    assert "No ClickHouse is configured" in reader(tmp_path).run(line)
+
+
+@pytest.mark.thorough
 def test_every_command_of_the_documents_runs(somebody: Reader) -> None:
     """In the order in which a person reads them; the skill after the setup, as on one machine."""
     said = {

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.statements import mart_selects
-from pipelines.fx.ecb import years
-from pipelines.partitions import ConfigurationError, PartitionError
-from scripts.sandbox_fx import BASES, FxServer, archive, rates
+from pipelines.clickhouse.schema.statements import mart_selects
+from pipelines.core.partition import ConfigurationError, PartitionError
+from pipelines.providers.fx.ecb import years
+from scripts.sandbox.fx.server import BASES, FxServer, archive, rates
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import mart
+from tests.support.providers.stripe_ledgers import mart
 
 UNTIL = date(2026, 10, 30)
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.gcp import days as planning
-from pipelines.gcp.exports import Export, chosen, named
-from pipelines.partitions import ConfigurationError, Selection
+from pipelines.core.partition import ConfigurationError, Selection
+from pipelines.providers.gcp import days as planning
+from pipelines.providers.gcp.exports import Export, chosen, named
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.days import (
+from tests.support.providers.aws_months import deliver
+from tests.support.providers.gcp_days import (
     OTHER,
     OTHER_TABLE,
     STANDARD_TABLE,
@@ -26,11 +27,10 @@ from tests.support.providers.days import (
     rows,
     table_of,
 )
-from tests.support.providers.months import deliver
 from tests.support.providers.raw_gcp import LINE, TABLE, credit, labels
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 DAYS = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 ALL_OF_IT = {"2026-10-28": [1.0, 2.0], "2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
@@ -130,7 +130,7 @@ def test_costs_has_both_clouds(
 def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     server: BigQueryServer, commands: Commands
 ) -> None:
-    """Appendix A 17 and 18: both tables hold the same spend."""
+    """The standard and the detailed export hold the same spend: loading both would double it."""
     put(server, DAYS, STANDARD_TABLE)
     put(server, {"2026-10-30": [100.0]}, OTHER_TABLE, **OTHER)
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")

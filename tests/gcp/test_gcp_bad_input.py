@@ -12,11 +12,19 @@ import pytest
 
 from tests.support.commands import Commands, Ran
 from tests.support.estate import configured, run
-from tests.support.providers.days import OTHER, OTHER_TABLE, billed, environ, put, rows, table_of
+from tests.support.providers.gcp_days import (
+    OTHER,
+    OTHER_TABLE,
+    billed,
+    environ,
+    put,
+    rows,
+    table_of,
+)
 from tests.support.providers.raw_gcp import TABLE
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 OLD = {"2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 NEW = {"2026-10-29": [5.0], "2026-10-30": [8.0, 8.0, 8.0]}
@@ -25,7 +33,7 @@ NEW = {"2026-10-29": [5.0], "2026-10-30": [8.0, 8.0, 8.0]}
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A destination with the days of OLD, for each test to begin with a copy of it."""
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
     folder = tmp_path_factory.mktemp("old")
     (folder / "project" / ".dlt").mkdir(parents=True)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
-from tests.support.providers.days import environ, put, rows, table_of
+from tests.support.providers.gcp_days import environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit
 from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 TAGS = ("Environment", "Team", "Application")
 DAYS = {"2026-10-30": [8.0, 8.0], "2026-10-31": [1.0]}

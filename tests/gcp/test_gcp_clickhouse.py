@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
-from tests.support.providers.days import billed, environ, put, rows, table_of
+from tests.support.providers.gcp_days import billed, environ, put, rows, table_of
 from tests.support.providers.raw_gcp import TABLE, credit, labels
 from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 TAGS = ("Environment", "Team", "Application")
 OF_A_RUN = "x_dlt_load_id, x_fingerprint"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.commands import Commands
-from tests.support.providers.days import billed, environ, put
+from tests.support.providers.gcp_days import billed, environ, put
 from tests.support.providers.raw_gcp import TABLE
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 DAYS = {"2026-10-30": [8.0], "2026-10-31": [1.0, 2.0]}
 
@@ -19,7 +19,7 @@ DAYS = {"2026-10-30": [8.0], "2026-10-31": [1.0, 2.0]}
 @pytest.fixture
 def job(bigquery_server: BigQueryServer, commands: Commands) -> BigQueryServer:
     """A server that asks for a token, and a job that may ask GitHub for its own."""
-    from scripts.bigquery_auth import PROVIDER
+    from scripts.sandbox.bigquery.auth import PROVIDER
 
     put(bigquery_server, DAYS)
     bigquery_server.anonymous = False

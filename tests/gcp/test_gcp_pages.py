@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.gcp.pages import Cells, parsed
-from pipelines.gcp.rows import of_page, tables
+from pipelines.providers.gcp.pages import Cells, parsed
+from pipelines.providers.gcp.rows import of_page, tables
 
 if TYPE_CHECKING:
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
     from tests.support.providers.bigquery_fixtures import ClientFactory
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.none()
@@ -26,6 +26,7 @@ def body(rows: list[list[Any]], **others: Any) -> bytes:
     return json.dumps(page, indent=2).encode()
 
 
+@settings(max_examples=100)
 @given(st.integers(1, 4).flatmap(
     lambda width: st.lists(st.lists(_TEXT, min_size=width, max_size=width), max_size=6)
 ))  # fmt: skip
@@ -99,7 +100,7 @@ def test_the_last_page_has_no_token() -> None:
 def test_the_client_reads_its_pages_by_arrow(
     bigquery_server: BigQueryServer, bigquery_client: ClientFactory
 ) -> None:
-    from pipelines.gcp.pages import read_by_arrow
+    from pipelines.providers.gcp.pages import read_by_arrow
 
     schema = pa.schema([("n", pa.int64()), ("name", pa.string())])
     names = [None if number % 7 == 3 else f'"{number}"\\ \n\u20ac' for number in range(25)]

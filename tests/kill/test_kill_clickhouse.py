@@ -6,163 +6,86 @@ every month as it was or as it is.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from scripts.cur_delivery import deliver_cur2
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
-from tests.support.clickhouse.proxy import Proxy, Victim, When
+from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.proxy import Proxy, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
-from tests.support.kill_harness import Ended, Harness
-from tests.support.providers.months import deliver, lines
-from tests.support.published import copy_state
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tables
+from tests.support.kill.worlds import Tables, end_as_if_undisturbed, seen_whole
+from tests.support.providers.aws_months import deliver, lines
 from tests.support.published_clickhouse import environ, leftovers, published, totals
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Of what only reads and of dlt's own steps, one in so many is a kill point; ours that change
-#: something are all. 1 takes half an hour.
-STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
-_CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
-
-
-class World:
-    """A bucket, a database and a working directory that can be put back to their start."""
-
-    def __init__(
-        self, folder: Path, config: ClickHouseConfig, more: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        self.folder, self.bucket = folder, folder / "bucket"
-        self.dlt, self.start = folder / "dlt", folder / "start"
-        self.dlt.mkdir(parents=True)
-        self.database = config.with_database("killed")
-        self.proxy = Proxy(self.database)
-        variables = environ(self.proxy.config, self.bucket) | {"DLT_DATA_DIR": str(self.dlt)}
-        self.environ = os.environ | variables | dict(more)
-        self.harness = Harness(self.environ, self.dlt)
-        # a backup in memory lasts as long as the connection that made it
-        self.server = ClickHouseManager(config)
-
-    def close(self) -> None:
-        self.harness.close()
-        self.proxy.close()
-        self.drop()
-        self.server.close()
-
-    def drop(self) -> None:
-        self.server.execute(f"drop database if exists {self.database.database} sync")
-
-    def load(self, kill_at: int = 0, kill_at_file: int = 0) -> Ended:
-        """A load, killed before its n-th statement or its n-th step in its working directory."""
-        victim = Victim()
-        self.proxy.watch(kill_at, victim.kill)
-        return self.harness.run(*self.command(), kill_at=kill_at_file, on_start=victim.is_)
-
-    def command(self) -> tuple[str, ...]:
-        """What `load` runs."""
-        return ("load",)
-
-    def keep(self) -> None:
-        """What `back` returns to."""
-        copy_state(self.dlt, self.start)
-        self.server.execute(f"backup database {self.database.database} to Memory('start')")
-
-    def back(self) -> None:
-        """As it was at `keep`."""
-        copy_state(self.start, self.dlt)
-        self.drop()
-        self.server.execute(f"restore database {self.database.database} from Memory('start')")
-
-    def publish(self) -> None:
-        """Three months."""
-        deliver(self.bucket, "2026-07", [7.0, 0.7])
-        deliver(self.bucket, "2026-08", [8.0])
-        deliver(self.bucket, "2026-09", [9.0, 0.9, 0.09], files=2)
-        assert self.load().status == 0
-
-    def restate(self) -> None:
-        """July is emptied, September has other rows in fewer files and a new column."""
-        deliver(self.bucket, "2026-07", [])
-        rows = [row | {"my_text": "new"} for row in lines("2026-09", [99.0, 0.1], "restated")]
-        deliver_cur2(self.bucket, "", "cur", "2026-09", rows)
 
 
 @pytest.fixture
-def world(clickhouse_server: ClickHouseConfig, tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "world", clickhouse_server)
+def restated(
+    clickhouse_server: ClickHouseConfig,
+    clickhouse_template: Template,
+    harness: Harness,
+    tmp_path: Path,
+) -> Iterator[Tables]:
+    """Three published months, of which one is emptied in the bucket and one has other rows in fewer
+    files and a new column."""
+    made = Tables(harness, tmp_path, clickhouse_server, template=clickhouse_template)
+    deliver(made.bucket, "2026-07", [7.0, 0.7])
+    deliver(made.bucket, "2026-08", [8.0])
+    deliver(made.bucket, "2026-09", [9.0, 0.9, 0.09], files=2)
+    made.well("load")
+    deliver(made.bucket, "2026-07", [])
+    rows = [row | {"my_text": "new"} for row in lines("2026-09", [99.0, 0.1], "restated")]
+    deliver_cur2(FolderBucket(made.bucket), "", "cur", "2026-09", rows)
+    made.keep()
     yield made
     made.close()
 
 
-def test_a_load_killed_at_any_statement_ends_as_if_undisturbed(world: World) -> None:
-    world.publish()
-    world.restate()
-    world.keep()
-    before = totals(world.database)
-    files = world.load().steps
-    statements = world.proxy.steps
-    after, undisturbed = totals(world.database), published(world.database)
+@TIERS
+def test_a_load_killed_at_any_statement_ends_as_if_undisturbed(restated: Tables, tier: str) -> None:
+    before = totals(restated.database)
+    points = of_tables(restated.points("load"), tier)
+    after = totals(restated.database)
     assert (before, after) == (
         {"2026-07": 7.7, "2026-08": 8.0, "2026-09": 9.99},
         {"2026-08": 8.0, "2026-09": 99.1},
     )
-    points = kill_points(statements, files)
-    assert len(points) > 20
-    for count, (number, file, step) in enumerate(points):
-        world.back()
-        assert world.load(number, file).status is None, step
-        whole(totals(world.database), before, after, step)
-        if count % 2:
-            shutil.rmtree(world.dlt)
-        assert world.load().status == 0, step
-        assert published(world.database) == undisturbed, step
-        assert leftovers(world.database) == []
-
-
-def kill_points(statements: list[str], files: tuple[str, ...]) -> list[tuple[int, int, str]]:
-    """(statement, step in the working directory, what it is): of each pair one is 0."""
-    changing = {_kind(text): n for n, text in enumerate(statements, 1) if _CHANGES.match(text)}
-    others = [n for n in range(1, len(statements) + 1) if n not in changing.values()]
-    wanted = sorted({*changing.values(), *others[::STRIDE]})
-    found = [(n, 0, statements[n - 1]) for n in wanted]
-    in_folder = range(STRIDE, len(files) + 1, 5 * STRIDE)
-    return found + [(0, n, files[n - 1]) for n in in_folder]
-
-
-def _kind(statement: str) -> str:
-    """What two partitions have in common is one kill point, at the second."""
-    return re.sub(r"_[0-9a-f]{12}|\d{4}-\d\d|'.*'", "", statement)[:60]
-
-
-def whole(seen: dict[str, float], old: dict[str, float], new: dict[str, float], step: str) -> None:
-    """Every month that a reader finds is the old one or the new one; only an emptied one goes."""
-    for month in old.keys() | new.keys():
-        assert seen.get(month) in (old.get(month), new.get(month)), (step, month)
+    assert len(points) > 12
+    end_as_if_undisturbed(
+        restated,
+        "load",
+        points,
+        ["load"],
+        partial(published, restated.database),
+        lambda step: seen_whole(totals(restated.database), before, after, step),
+    )
 
 
 # The server.
 
 
 @pytest.fixture
-def own_world(own_server: Server, tmp_path: Path) -> Iterator[World]:
+def own_world(own_server: Server, harness: Harness, tmp_path: Path) -> Iterator[Tables]:
     """Two published months on a server of its own; one is restated in the bucket."""
-    made = World(tmp_path / "world", own_server.config())
+    made = Tables(harness, tmp_path, own_server.config())
     deliver(made.bucket, "2026-08", [8.0])
     deliver(made.bucket, "2026-09", [9.0, 0.9])
-    assert made.load().status == 0
+    made.well("load")
     deliver(made.bucket, "2026-09", [0.001] * 5_000, files=2, prefix="restated")
     yield made
-    made.server.close()
     if not own_server.is_running:
         own_server.start()
     made.close()
@@ -176,20 +99,25 @@ STATEMENTS = {
     "publish-raw": "alter table aws_costs__cur replace",
     "publish-normalised": "alter table normalized_aws replace",
     "history": "insert into deliveries",
-    "row-of-dlt": "INSERT INTO .*cur_deliveries. FORMAT JSON",
 }
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+#: With data in flight.
+QUICK = ("insert", "publish-normalised")
+EVERY = [
+    pytest.param(name, marks=[] if name in QUICK else pytest.mark.thorough) for name in STATEMENTS
+]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_server_that_is_killed_and_back_in_time_has_the_load_done_in_the_same_run(
-    own_world: World, own_server: Server, name: str
+    own_world: Tables, own_server: Server, name: str
 ) -> None:
     def kill_and_start() -> None:
         own_server.kill()
         own_server.start()
 
-    own_world.proxy.watch(STATEMENTS[name], kill_and_start, "during")
-    assert own_world.harness.run("load").status == 0
+    assert own_world.run_through("load", STATEMENTS[name], kill_and_start).status == 0
     assert len([s for s in own_world.proxy.steps if re.match(STATEMENTS[name], s)]) > 1
     assert totals(own_world.database) == NEW
     assert leftovers(own_world.database) == []
@@ -202,13 +130,15 @@ def test_a_server_that_is_killed_and_back_in_time_has_the_load_done_in_the_same_
         "provider": 2,
         "loaded": 2,
     }
-    assert own_world.load().status == 0
+    assert own_world.run("load").status == 0
     assert published(own_world.database) == state
 
 
-@pytest.mark.parametrize("name", ["insert", "publish-normalised"])
+@pytest.mark.parametrize(
+    "name", ["insert", pytest.param("publish-normalised", marks=pytest.mark.thorough)]
+)
 def test_a_server_that_stays_away_is_named_and_the_next_run_makes_it_good(
-    own_world: World, own_server: Server, name: str
+    own_world: Tables, own_server: Server, name: str
 ) -> None:
     own_world.proxy.watch(STATEMENTS[name], lambda: _kill(own_server), "during")
     command = [sys.executable, "-m", "pipelines", "load"]
@@ -220,7 +150,7 @@ def test_a_server_that_stays_away_is_named_and_the_next_run_makes_it_good(
     assert own_server.password not in ran.stdout + ran.stderr
     own_server.start()
     assert totals(own_world.database) in (OLD, NEW)
-    assert own_world.load().status == 0
+    assert own_world.run("load").status == 0
     assert totals(own_world.database) == NEW
     assert leftovers(own_world.database) == []
 
@@ -233,7 +163,7 @@ def _kill(server: Server) -> None:
 
 
 @pytest.mark.parametrize("when", ["instead", "during"])
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", [*EVERY[:-1], "row-of-dlt"])
 def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(
     clickhouse: ClickHouseConfig,
     aws_bucket: FolderBucket,

@@ -6,29 +6,33 @@ months of a ledger that changes, the marts that are computed of it, and a list o
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.stripe import months
-from scripts.sandbox_fx import FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transaction
-from tests.kill.test_kill_clickhouse import World as Warehouse
-from tests.kill.test_kill_clickhouse import kill_points
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core import months
+from scripts.sandbox.fx.server import FxServer, archive
+from scripts.sandbox.stripe.ledger import transaction
+from scripts.sandbox.stripe.server import StripeServer
 from tests.support import published_clickhouse as there
-from tests.support.kill_harness import Folder, some
-from tests.support.providers.ledgers import NOW
-from tests.support.published import leftovers, published
+from tests.support.clickhouse.fixtures import Template
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tables, of_tier
+from tests.support.kill.worlds import (
+    Files,
+    Tables,
+    both_end_as_if_undisturbed,
+    end_as_if_undisturbed,
+    seen_whole,
+)
+from tests.support.providers.stripe_ledgers import NOW
+from tests.support.published import published
 
-#: Kill points of each command, evenly; KILL_STRIDE=1 takes all of them, which takes long.
-MOST = int(os.environ.get("KILL_MOST", "3"))
 WORDS = ("stripe", "fx")
 #: When it was read is of a run.
 READ_AT = ("delivered_at", "x_delivered_at")
@@ -85,187 +89,132 @@ def providers() -> Iterator[Providers]:
         yield Providers(stripe, fx)
 
 
-def seen_is_whole(seen: Mapping[str, float], step: str) -> None:
-    """Every month that a reader finds is the old one or the new one, and none has gone."""
-    old, new = total(OLD), total(NEW)
-    assert set(old) <= set(seen), step
-    for month, net in seen.items():
-        assert net in (old.get(month), new.get(month)), (step, month)
-
-
 # On parquet.
 
 
-class World(Folder):
-    """A destination for months of Stripe and years of rates."""
-
-    def run(self, *commands: str) -> None:
-        """Undisturbed."""
-        for command in commands:
-            assert self.harness.run(command, *WORDS).status == 0
-
-    def state(self) -> list[object]:
-        """What is published of both."""
-        return [*(published(self.data, word, READ_AT) for word in WORDS), self.names()]
-
-    def names(self) -> list[str]:
-        """Of all products that are read."""
-        sql = f"select name from '{self.data}/stripe/products/*/*.parquet' order by id"
-        return [name for (name,) in duckdb.connect().execute(sql).fetchall()]
-
-    def nets(self, pattern: str, worth: float) -> dict[str, float]:
-        """Net by month of every file of a pattern."""
-        rows = (
-            duckdb.connect()
-            .execute(
-                "select strftime(to_timestamp(created) at time zone 'UTC', '%Y-%m'), "
-                f"sum(net) * {worth} from '{self.data}/{pattern}' group by 1"
-                if worth != 1
-                else f"select x_partition, sum(net) from '{self.data}/{pattern}' group by 1"
-            )
-            .fetchall()
-        )
-        return {month: round(float(net), 6) for month, net in rows}
-
-    def is_whole(self, step: str) -> None:
-        """Raw, normalised and mart hold whole months, and the mart is of one ledger."""
-        seen_is_whole(self.nets("stripe/balance_transactions/*/*.parquet", 0.01), step)
-        seen_is_whole(self.nets("normalized_stripe/*/*.parquet", 1), step)
-        mart = self.nets("marts/revenue/*.parquet", 1)
-        assert mart in (total(OLD), total(NEW)), step
-        rates = (
-            duckdb.connect()
-            .execute(f"select max(rate_date) from '{self.data}/marts/fx_rates/*.parquet'")
-            .fetchall()
-        )
-        assert rates in ([(OLD_RATES,)], [(NEW_RATES,)]), step
-        assert self.names() in (OLD_NAMES, NEW_NAMES), step
+def names_in(data: Path) -> list[str]:
+    """Of all products that are read."""
+    sql = f"select name from '{data}/stripe/products/*/*.parquet' order by id"
+    return [name for (name,) in duckdb.connect().execute(sql).fetchall()]
 
 
-@pytest.fixture
-def world(providers: Providers, tmp_path: Path) -> Iterator[World]:
-    """Two published months and years, which have changed since."""
+def nets_in(files: str, month: str = "x_partition", worth: float = 1) -> dict[str, float]:
+    """Net by month of every file of a pattern."""
+    sql = f"select {month}, sum(net) * {worth} from '{files}' group by 1"
+    rows = duckdb.connect().execute(sql).fetchall()
+    return {each: round(float(net), 6) for each, net in rows}
+
+
+def state_of(data: Path) -> list[object]:
+    """What is published of both."""
+    return [*(published(data, word, READ_AT) for word in WORDS), names_in(data)]
+
+
+def is_whole(data: Path, step: str) -> None:
+    """Raw, normalised and mart hold whole months, and the mart is of one ledger."""
+    created = "strftime(to_timestamp(created) at time zone 'UTC', '%Y-%m')"
+    raw = nets_in(f"{data}/stripe/balance_transactions/*/*.parquet", created, 0.01)
+    for seen in (raw, nets_in(f"{data}/normalized_stripe/*/*.parquet")):
+        seen_whole(seen, total(OLD), total(NEW), step)
+    assert nets_in(f"{data}/marts/revenue/*.parquet") in (total(OLD), total(NEW)), step
+    sql = f"select max(rate_date) from '{data}/marts/fx_rates/*.parquet'"
+    rates = duckdb.connect().execute(sql).fetchall()
+    assert rates in ([(OLD_RATES,)], [(NEW_RATES,)]), step
+    assert names_in(data) in (OLD_NAMES, NEW_NAMES), step
+
+
+@TIERS
+def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
+    providers: Providers, harness: Harness, tmp_path: Path, tier: str
+) -> None:
     providers.have(OLD, OLD_RATES, OLD_NAMES)
-    made = World(tmp_path / "world", providers.environ)
-    made.run("load", "normalize")
+    world = Files(harness, tmp_path, providers.environ, WORDS)
+    world.well("load", "normalize")
     providers.have(NEW, NEW_RATES, NEW_NAMES)
-    made.keep()
-    yield made
-    made.harness.close()
-
-
-def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(world: World) -> None:
-    steps = {command: world.harness.run(command, *WORDS).steps for command in ("load", "normalize")}
-    undisturbed = world.state()
-    assert world.nets("marts/revenue/*.parquet", 1) == total(NEW)
-    assert world.names() == NEW_NAMES
-    for command, taken in steps.items():
-        ours = [number for number, step in enumerate(taken, 1) if "/data/" in step]
-        assert len(ours) > 20, command
-        for count, number in enumerate(some(ours, MOST)):
-            world.back()
-            if command == "normalize":
-                world.run("load")
-            step = taken[number - 1]
-            assert world.harness.run(command, *WORDS, kill_at=number).status is None, step
-            world.is_whole(step)
-            if count % 2:
-                shutil.rmtree(world.dlt)
-            world.run("load", "normalize")
-            assert world.state() == undisturbed, step
-            assert leftovers(world.data) == []
+    both_end_as_if_undisturbed(
+        world,
+        tier,
+        lambda: state_of(world.data),
+        lambda step: is_whole(world.data, step),
+    )
+    assert nets_in(f"{world.data}/marts/revenue/*.parquet") == total(NEW)
+    assert names_in(world.data) == NEW_NAMES
 
 
 # On ClickHouse.
 
+#: The raw table and the mart of each word.
+TABLES = {
+    "stripe": ("stripe__balance_transactions", "revenue"),
+    "fx": ("fx__ecb_rates", "fx_rates"),
+}
 
-class StripeWarehouse(Warehouse):
-    """The world of AWS's kill tests with months of Stripe, or years of rates."""
 
-    word = "stripe"
+class Loaded:
+    """What a database has of one of the words."""
 
-    def command(self) -> tuple[str, ...]:
-        return ("load", self.word)
+    def __init__(self, config: ClickHouseConfig, word: str) -> None:
+        self.config, self.word = config, word
 
     def state(self) -> object:
-        """What is published of the word."""
-        raw, mart = {
-            "stripe": ("stripe__balance_transactions", "revenue"),
-            "fx": ("fx__ecb_rates", "fx_rates"),
-        }[self.word]
-        found = there.published(self.database, raw, f"normalized_{self.word}", mart, READ_AT)
-        return found, self.names()
+        """All that is published of it."""
+        raw, mart = TABLES[self.word]
+        found = there.published(self.config, raw, f"normalized_{self.word}", mart, READ_AT)
+        return found, self._names()
 
-    def names(self) -> list[str]:
-        """Of all products that are read."""
-        found = there.query(self.database, "select name from stripe__products order by id")
-        return [name for (name,) in found]
+    def is_new(self, step: str = "") -> bool:
+        """Whether readers see the new content; fails on what is neither old nor new."""
+        if self.word == "fx":
+            (newest,) = self._rows("select max(rate_date) from fx_rates")
+            assert newest in ((OLD_RATES,), (NEW_RATES,)), step
+            return newest == (NEW_RATES,)
+        nets = dict(self._rows("select x_partition, toFloat64(sum(net)) from revenue group by 1"))
+        seen_whole(nets, total(OLD), total(NEW), step)
+        names = self._names()
+        assert names in (OLD_NAMES, NEW_NAMES), step
+        return (nets, names) == (total(NEW), NEW_NAMES)
 
-    def nets(self) -> dict[str, float]:
-        """Net by month, of the mart."""
-        sql = "select x_partition, toFloat64(sum(net)) from revenue group by 1"
-        return dict(there.query(self.database, sql))
+    def _names(self) -> list[str]:
+        return [name for (name,) in self._rows("select name from stripe__products order by id")]
 
-    def newest_rate(self) -> list[tuple[date]]:
-        """The last day that has rates."""
-        return there.query(self.database, "select max(rate_date) from fx_rates")
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return there.query(self.config, sql)
+
+
+@TIERS
+@pytest.mark.parametrize("word", WORDS)
+def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
+    providers: Providers, tables: Tables, word: str, tier: str
+) -> None:
+    loaded = Loaded(tables.database, word)
+    tables.words = (word,)
+    providers.have(OLD, OLD_RATES, OLD_NAMES)
+    tables.well("load")
+    assert not loaded.is_new()
+    providers.have(NEW, NEW_RATES, NEW_NAMES)
+    tables.keep()
+    points = of_tables(tables.points("load"), "all")
+    assert len(points) > 15
+    assert loaded.is_new()
+    end_as_if_undisturbed(
+        tables,
+        "load",
+        of_tier(points, tier, quick={"stripe": 2, "fx": 1}[word], thorough=6),
+        ["load"],
+        loaded.state,
+        loaded.is_new,
+    )
 
 
 @pytest.fixture
-def warehouse(
-    providers: Providers, clickhouse_server: ClickHouseConfig, tmp_path: Path
-) -> Iterator[StripeWarehouse]:
-    made = StripeWarehouse(tmp_path / "world", clickhouse_server, providers.environ)
+def tables(
+    providers: Providers,
+    clickhouse_server: ClickHouseConfig,
+    clickhouse_template: Template,
+    harness: Harness,
+    tmp_path: Path,
+) -> Iterator[Tables]:
+    variables = providers.environ
+    made = Tables(harness, tmp_path, clickhouse_server, variables, (), clickhouse_template)
     yield made
     made.close()
-
-
-def every_kill_ends_the_same(
-    warehouse: StripeWarehouse, is_whole: Callable[[str], None], most: int
-) -> None:
-    warehouse.keep()
-    files = warehouse.load().steps
-    statements = warehouse.proxy.steps
-    undisturbed = warehouse.state()
-    points = kill_points(statements, files)
-    assert len(points) > 15
-    for count, (number, file, step) in enumerate(some(points, most)):
-        warehouse.back()
-        assert warehouse.load(number, file).status is None, step
-        is_whole(step)
-        if count % 2:
-            shutil.rmtree(warehouse.dlt)
-        assert warehouse.load().status == 0, step
-        assert warehouse.state() == undisturbed, step
-        assert there.leftovers(warehouse.database) == []
-
-
-def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
-    warehouse: StripeWarehouse, providers: Providers
-) -> None:
-    providers.have(OLD, OLD_RATES, OLD_NAMES)
-    assert warehouse.load().status == 0
-    assert warehouse.nets() == total(OLD)
-    providers.have(NEW, NEW_RATES, NEW_NAMES)
-
-    def is_whole(step: str) -> None:
-        seen_is_whole(warehouse.nets(), step)
-        assert warehouse.names() in (OLD_NAMES, NEW_NAMES), step
-
-    every_kill_ends_the_same(warehouse, is_whole, 2 * MOST)
-    assert warehouse.nets() == total(NEW)
-    assert warehouse.names() == NEW_NAMES
-
-
-def test_a_load_of_rates_killed_at_a_statement_ends_as_if_undisturbed(
-    warehouse: StripeWarehouse, providers: Providers
-) -> None:
-    def is_whole(step: str) -> None:
-        assert warehouse.newest_rate() in ([(OLD_RATES,)], [(NEW_RATES,)]), step
-
-    warehouse.word = "fx"
-    providers.have(OLD, OLD_RATES, OLD_NAMES)
-    assert warehouse.load().status == 0
-    providers.have(NEW, NEW_RATES, NEW_NAMES)
-    every_kill_ends_the_same(warehouse, is_whole, 2)
-    assert warehouse.newest_rate() == [(NEW_RATES,)]

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import sandbox_aws
-from scripts.cur_delivery import deliver_cur2, deliver_focus
+from scripts.sandbox.aws import months
+from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus
 from tests.conftest import ROOT, FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 
 NAMES = sorted(path.stem for path in (ROOT / "sql" / "checks").glob("*.sql"))
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -76,14 +76,14 @@ def test_nothing_loaded_offends_nobody(checked: Checked) -> None:
 
 
 def test_whole_bills_pass_every_check(checked: Checked) -> None:
-    for period in sandbox_aws.PERIODS:
-        checked.publish(period, sandbox_aws.line_items(period))
+    for period in months.PERIODS:
+        checked.publish(period, months.line_items(period))
     assert checked.offending() == {}
 
 
 def test_a_focus_export_passes_every_check(checked: Checked) -> None:
-    for period in sandbox_aws.PERIODS[:2]:
-        rows = sandbox_aws.line_items(period)
+    for period in months.PERIODS[:2]:
+        rows = months.line_items(period)
         deliver_focus(checked.bucket, "", "focus", period, rows, delivered_at=NOW)
     checked.commands.well("load", "normalize")
     assert checked.offending() == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from scripts import sandbox_aws
-from scripts.cur_delivery import deliver_cur2, deliver_focus
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from scripts.sandbox.aws import months
+from scripts.sandbox.aws.delivery import deliver_focus
 from tests.conftest import ROOT, FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
-from tests.support.published_clickhouse import environ, query
+from tests.support.providers.aws_months import lines
+from tests.support.published_clickhouse import environ
+from tests.support.world import World
 
 NAMES = sorted(path.stem for path in (ROOT / "sql" / "checks").glob("*.sql"))
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -28,26 +28,17 @@ BOTH = ("filesystem", "clickhouse")
 Found = dict[str, list[list[str]]]
 
 
-@dataclass
-class World:
-    """A bucket, and both destinations with what was published from it."""
+class CheckedWorld(World):
+    """A world whose two destinations are checked, and changed behind the project's back."""
 
-    bucket: FolderBucket
-    database: ClickHouseConfig
-    commands: Commands
+    def delivered(self, period: str, rows: list[dict[str, Any]], at: datetime = NOW) -> list[str]:
+        """Deliver a month, now or earlier; its files."""
+        return self.deliver_rows(period, rows, delivered_at=at).files
 
-    def deliver(self, period: str, rows: list[dict[str, Any]], at: datetime = NOW) -> list[str]:
-        return deliver_cur2(self.bucket, "", "daily", period, rows, delivered_at=at).files
-
-    def publish(self, *, status: int = 0) -> None:
-        """Bring both destinations to what is delivered."""
-        assert self.commands("load", "--destination=filesystem").status == status
-        self.commands.well("normalize")
-        assert self.commands("load", "--destination=clickhouse").status == status
-
-    def both(self, period: str, rows: list[dict[str, Any]], at: datetime = NOW) -> None:
-        self.deliver(period, rows, at)
-        self.publish()
+    def published(self, period: str, rows: list[dict[str, Any]], at: datetime = NOW) -> None:
+        """Deliver a month and bring it to both destinations."""
+        self.delivered(period, rows, at)
+        self.both()
 
     def offending(self) -> Found:
         """What `check` prints on both destinations, which has to be the same, by check."""
@@ -69,11 +60,6 @@ class World:
         assert (ran.status, ran.err) == (1 if found else 0, "")
         return found
 
-    def change(self, *statements: str) -> None:
-        """On ClickHouse."""
-        for statement in statements:
-            query(self.database, statement)
-
     def normalised(self, period: str) -> Path:
         return self.commands.data / f"normalized_aws/billing_period={period}/data.parquet"
 
@@ -90,36 +76,38 @@ class World:
 
 
 @pytest.fixture
-def world(aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands) -> World:
+def world(
+    aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Commands
+) -> CheckedWorld:
     commands.set(environ(clickhouse, aws_bucket.root))
-    return World(aws_bucket, clickhouse, commands)
+    return CheckedWorld(aws_bucket, clickhouse, commands)
 
 
-def test_a_server_into_which_nothing_was_loaded_offends_nobody(world: World) -> None:
+def test_a_server_into_which_nothing_was_loaded_offends_nobody(world: CheckedWorld) -> None:
     assert world.commands("migrate").status == 0
     assert world.offending() == {}
 
 
-def test_whole_bills_pass_every_check_on_both(world: World) -> None:
-    for period in sandbox_aws.PERIODS[1:3]:
-        world.deliver(period, sandbox_aws.line_items(period)[::5])
-    world.deliver("2026-10", [])
-    world.publish()
+def test_whole_bills_pass_every_check_on_both(world: CheckedWorld) -> None:
+    for period in months.PERIODS[1:3]:
+        world.delivered(period, months.line_items(period)[::5])
+    world.delivered("2026-10", [])
+    world.both()
     assert world.offending() == {}
 
 
-def test_a_focus_export_passes_every_check_on_both(world: World) -> None:
-    rows = sandbox_aws.line_items("2026-09")[::20]
+def test_a_focus_export_passes_every_check_on_both(world: CheckedWorld) -> None:
+    rows = months.line_items("2026-09")[::20]
     deliver_focus(world.bucket, "", "focus", "2026-09", rows, delivered_at=NOW)
-    world.publish()
+    world.both()
     assert world.offending() == {}
 
 
 # What a delivery can bring.
 
 
-def test_lines_of_another_month_are_named(world: World) -> None:
-    world.both("2026-10", lines("2026-10", [1.0]) + lines("2026-09", [9.0, 9.0]))
+def test_lines_of_another_month_are_named(world: CheckedWorld) -> None:
+    world.published("2026-10", lines("2026-10", [1.0]) + lines("2026-09", [9.0, 9.0]))
     assert world.offending() == {
         "foreign_period": [
             ["x_source", "x_partition", "first_period", "last_period", "line_items"],
@@ -128,12 +116,12 @@ def test_lines_of_another_month_are_named(world: World) -> None:
     }
 
 
-def test_unknown_kinds_costs_currencies_and_rates_are_named(world: World) -> None:
+def test_unknown_kinds_costs_currencies_and_rates_are_named(world: CheckedWorld) -> None:
     """Every check of single lines at once, in two months."""
     type_, currency = "line_item_line_item_type", "line_item_currency_code"
     fee = {type_: "SavingsPlanRecurringFee"}  # without commitments
     rows = lines("2026-10", [1.0, 2.0, 3.0, 4.0, 5.5, 6.0, 1_000_000.0, -8.0])
-    world.deliver(
+    world.delivered(
         "2026-10",
         [
             rows[0] | fee,
@@ -147,8 +135,8 @@ def test_unknown_kinds_costs_currencies_and_rates_are_named(world: World) -> Non
         ],
     )
     costless = {"line_item_unblended_cost": None, "pricing_public_on_demand_cost": None}
-    world.deliver("2026-09", [lines("2026-09", [9.0])[0] | costless, *lines("2026-09", [1.0])])
-    world.publish()
+    world.delivered("2026-09", [lines("2026-09", [9.0])[0] | costless, *lines("2026-09", [1.0])])
+    world.both()
     of_lines = ["x_source", "x_partition"]
     assert world.offending() == {
         "missing_cost": [
@@ -172,21 +160,21 @@ def test_unknown_kinds_costs_currencies_and_rates_are_named(world: World) -> Non
     }
 
 
-def test_a_delivery_of_four_days_ago_is_not_fresh(world: World) -> None:
+def test_a_delivery_of_four_days_ago_is_not_fresh(world: CheckedWorld) -> None:
     four_days_ago = NOW - timedelta(days=4)
-    world.both("2026-09", lines("2026-09", [9.0]), at=four_days_ago)
+    world.published("2026-09", lines("2026-09", [9.0]), at=four_days_ago)
     assert world.offending() == {
         "freshness": [["word", "newest_delivery"], ["aws", f"{four_days_ago:%Y-%m-%d %H:%M}"]]
     }
-    world.both("2026-10", [], at=NOW - timedelta(days=2))
+    world.published("2026-10", [], at=NOW - timedelta(days=2))
     assert world.offending() == {}
 
 
-def test_a_delivery_that_could_not_be_loaded_is_named(world: World) -> None:
-    world.both("2026-09", lines("2026-09", [9.0]))
-    (broken, *_) = world.deliver("2026-10", lines("2026-10", [1.0]))
+def test_a_delivery_that_could_not_be_loaded_is_named(world: CheckedWorld) -> None:
+    world.published("2026-09", lines("2026-09", [9.0]))
+    (broken, *_) = world.delivered("2026-10", lines("2026-10", [1.0]))
     world.bucket.put(broken, b"", modified=NOW)
-    world.publish(status=1)
+    world.both(status=1)
     assert world.offending() == {
         "stale_partitions": [
             ["word", "partition", "delivered_at", "state"],
@@ -198,9 +186,9 @@ def test_a_delivery_that_could_not_be_loaded_is_named(world: World) -> None:
 # What can only be done to published rows by hand.
 
 
-def test_lost_rows_and_lost_money_are_named(world: World) -> None:
-    world.deliver("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
-    world.both("2026-10", lines("2026-10", [1.0]))
+def test_lost_rows_and_lost_money_are_named(world: CheckedWorld) -> None:
+    world.delivered("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
+    world.published("2026-10", lines("2026-10", [1.0]))
     world.rewrite(
         lambda table: table.filter(pc.not_equal(table["billed_cost"], 0.5)),
         world.normalised("2026-09"),
@@ -226,8 +214,8 @@ def test_lost_rows_and_lost_money_are_named(world: World) -> None:
     }
 
 
-def test_rows_that_a_mart_lacks_are_named(world: World) -> None:
-    world.both("2026-10", lines("2026-10", [1.0, 2.0]))
+def test_rows_that_a_mart_lacks_are_named(world: CheckedWorld) -> None:
+    world.published("2026-10", lines("2026-10", [1.0, 2.0]))
     mark = world.commands.delivery("2026-10")["fingerprint"]
     world.rewrite(
         lambda table: table.filter(pc.less(table["billed_cost"], 2.0)), world.mart("2026-10")
@@ -239,8 +227,8 @@ def test_rows_that_a_mart_lacks_are_named(world: World) -> None:
     assert world.offending() == {"mart_complete": [columns, ["aws", "2026-10", mark, "2", "1"]]}
 
 
-def test_a_month_that_holds_two_deliveries_is_named(world: World) -> None:
-    world.both("2026-10", lines("2026-10", [1.0]))
+def test_a_month_that_holds_two_deliveries_is_named(world: CheckedWorld) -> None:
+    world.published("2026-10", lines("2026-10", [1.0]))
 
     def twice(table: pa.Table) -> pa.Table:
         at = table.column_names.index("x_fingerprint")
@@ -264,9 +252,9 @@ def test_a_month_that_holds_two_deliveries_is_named(world: World) -> None:
     }
 
 
-def test_a_month_that_is_not_normalised_is_named(world: World) -> None:
-    world.deliver("2026-09", lines("2026-09", [9.0]))
-    world.both("2026-10", lines("2026-10", [1.0]))
+def test_a_month_that_is_not_normalised_is_named(world: CheckedWorld) -> None:
+    world.delivered("2026-09", lines("2026-09", [9.0]))
+    world.published("2026-10", lines("2026-10", [1.0]))
     for path in (world.normalised("2026-10"), world.mart("2026-10")):
         path.unlink()
     world.change("alter table normalized_aws drop partition '2026-10'")
@@ -282,9 +270,9 @@ def test_a_month_that_is_not_normalised_is_named(world: World) -> None:
     }
 
 
-def test_ingested_months_pass_until_they_are_old(world: World) -> None:
+def test_ingested_months_pass_until_they_are_old(world: CheckedWorld) -> None:
     """No raw lies on the server then: what it can be held against is where it was loaded."""
-    world.deliver("2026-10", lines("2026-10", [1.0]), at=NOW - timedelta(days=5))
+    world.delivered("2026-10", lines("2026-10", [1.0]), at=NOW - timedelta(days=5))
     assert world.commands("load", "--destination=filesystem").status == 0
     world.commands.well("normalize")
     assert world.commands("ingest").status == 0

@@ -6,7 +6,6 @@ What is in them is tested beside their selects; here a mart is only its file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,10 @@ import pytest
 
 from tests.conftest import FolderBucket
 from tests.support.commands import LEFT, Commands
-from tests.support.kill_harness import Folder, some
-from tests.support.providers.months import deliver
+from tests.support.kill.harness import Harness
+from tests.support.kill.points import TIERS, of_tier
+from tests.support.kill.worlds import Files
+from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers
 
 
@@ -80,45 +81,31 @@ def test_a_dry_run_says_nothing_of_marts(aws_bucket: FolderBucket, commands: Com
     assert commands("normalize", "--dry-run", "--no-marts").out == said
 
 
-class World(Folder):
-    """A month that was restated, normalised without its marts."""
-
-    def __init__(self, folder: Path) -> None:
-        bucket = folder / "bucket"
-        super().__init__(folder, {"SOURCES__AWS__BUCKET_URL": bucket.as_uri()})
-        deliver(bucket, "2026-08", [8.0])
-        self.run("load", "normalize")
-        deliver(bucket, "2026-08", [9.0, 0.5], prefix="restated")
-        self.run("load", "normalize --no-marts")
-        self.keep()
-
-    def run(self, *commands: str) -> None:
-        """Undisturbed."""
-        for command in commands:
-            assert self.harness.run(*command.split()).status == 0, command
-
-
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "world")
-    yield made
-    made.harness.close()
+def world(tmp_path: Path, harness: Harness) -> Files:
+    """A month that was restated, normalised without its marts."""
+    made = Files(harness, tmp_path / "world")
+    deliver(made.bucket, "2026-08", [8.0])
+    made.well("load", "normalize")
+    deliver(made.bucket, "2026-08", [9.0, 0.5], prefix="restated")
+    made.well("load", "normalize --no-marts")
+    made.keep()
+    return made
 
 
-@pytest.mark.parametrize("most", [3, pytest.param(1000, marks=pytest.mark.thorough)])
+@TIERS
 def test_a_computation_that_was_killed_is_made_good_by_the_next_that_computes(
-    world: World, most: int
+    world: Files, tier: str
 ) -> None:
-    steps = world.harness.run("normalize").steps
+    points = [point for point in world.points("normalize") if re.search(r"/marts\b", point.what)]
     undisturbed = marts(world.data)
     assert billed(world.data) == 9.5
-    at = [n for n, step in enumerate(steps, 1) if re.search(r"/marts\b", step)]
-    assert len(at) > 10
-    for point in some(at, most):
+    assert len(points) > 10
+    for point in of_tier(points, tier, quick=3, thorough=len(points)):
         world.back()
-        assert world.harness.run("normalize", kill_at=point).status is None
-        world.run("normalize --no-marts")
+        assert world.run("normalize", point).status is None
+        world.well("normalize --no-marts")
         assert billed(world.data) in (8.0, 9.5)  # an old mart or a new one, whole
-        world.run("normalize")
-        assert marts(world.data) == undisturbed, steps[point - 1]
+        world.well("normalize")
+        assert marts(world.data) == undisturbed, point.what
         assert leftovers(world.data) == []

@@ -18,12 +18,12 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.catalogue import DuckConnection
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.statements import SQL, mart_selects
-from pipelines.clickhouse.values import rows_of
-from pipelines.normalize.schema import arrow_schema, deliveries_schema
-from pipelines.partitions import ConfigurationError
+from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.values import rows_of
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import ConfigurationError
+from pipelines.marts.catalogue import DuckConnection
+from pipelines.tables.schema import arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.products import product_of
-from pipelines.partitions import ConfigurationError
-from scripts import cur_delivery, sandbox_aws
-from scripts.sandbox_fx import BASES, MORE, FxServer, archive
-from scripts.sandbox_stripe_ledger import transactions
+from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import ConfigurationError
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
+from scripts.sandbox.stripe.ledger import transactions
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, served
+from tests.support.providers.stripe_ledgers import NOW, TODAY, mart, served
 from tests.support.published_clickhouse import environ, query
 
 PRODUCTS = """product,of,column,value
@@ -43,8 +43,8 @@ def product(line: dict[str, Any]) -> str:
 @pytest.fixture
 def loaded(aws_bucket: FolderBucket, commands: Commands, tmp_path: Path) -> Iterator[Commands]:
     """A month of AWS and two weeks of Stripe, with two products, on parquet."""
-    lines = sandbox_aws.line_items("2026-10")[::10]
-    cur_delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", lines)
+    lines = months.line_items("2026-10")[::10]
+    delivery.deliver_cur2(aws_bucket, "", "daily", "2026-10", lines)
     commands.read_from(aws_bucket.url)
     file = tmp_path / "products.csv"
     file.write_text(PRODUCTS)

@@ -10,8 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from scripts import report, report_figures
-from scripts.report_page import page, percent
+from pipelines.cli import report
+from pipelines.report import figures
+from pipelines.report.page import page, percent
 from tests.support.browser import Seen, visit
 from tests.support.estate import Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.published_clickhouse import query
@@ -138,7 +139,7 @@ def cells(seen: Seen, table: str, columns: int) -> list[list[str]]:
 def test_both_destinations_say_the_same(estate: Estate) -> None:  # noqa: F811
     with configured(estate.environ):
         one, other = (report.read(destination)[0] for destination in report.DESTINATIONS)
-    first, second = report_figures.tiles(one), report_figures.tiles(other)
+    first, second = figures.tiles(one), figures.tiles(other)
     assert first == {
         name: value if value is None else pytest.approx(value) for name, value in second.items()
     }
@@ -179,24 +180,24 @@ def test_names_that_hold_markup_are_text() -> None:
         "previous_effective": 2.5,
         "change_effective": -1.5,
     }
-    made = page(report_figures.Figures(services=[mover]), source="a <b>", made_at=MADE_AT)
+    made = page(figures.Figures(services=[mover]), source="a <b>", made_at=MADE_AT)
     assert "<script>alert" not in made
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
     assert "a &lt;b&gt;" in made
 
 
 def test_cost_without_a_rate_is_said() -> None:
-    month: dict[str, Any] = dict.fromkeys(report_figures._MONTH)
+    month: dict[str, Any] = dict.fromkeys(figures._MONTH)
     month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_usd": 7}
-    made = page(report_figures.Figures(month=month), source="", made_at=MADE_AT)
+    made = page(figures.Figures(month=month), source="", made_at=MADE_AT)
     assert "7 cost lines have no rate to USD and are not in these figures" in made
 
 
 def test_two_reporting_currencies_are_never_added() -> None:
     day = {"date": date(2026, 10, 1), "revenue_net": 2.0, "fees": 1.0, "cost_effective": 1.0}
     rows = [day | {"reporting_currency": c, "margin": 1.0} for c in ("USD", "EUR")]
-    assert report_figures.month_to_date(report_figures.Figures(margin=rows)) == []
-    (row,) = report_figures.month_to_date(report_figures.Figures(margin=rows[:1]))
+    assert figures.month_to_date(figures.Figures(margin=rows)) == []
+    (row,) = figures.month_to_date(figures.Figures(margin=rows[:1]))
     assert row["reporting_currency"] == "USD"
 
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.normalize.columns import constants
-from pipelines.normalize.schema import arrow_of
-from pipelines.normalize.shapes import published_tables
-from scripts.rill_columns import path_of
+from pipelines.tables.schema import arrow_of
+from pipelines.tables.shapes import published_tables
+from scripts.docs.rill_columns import path_of
 from tests.support.estate import TAGS, Estate, estate  # noqa: F401 (a fixture)
 from tests.support.rill import sample as rill_sample
 from tests.support.rill.project import ROOT, Project, dimensions, measures, problems, table_of

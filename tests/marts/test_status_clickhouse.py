@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.destinations.filesystem import configured_store
-from pipelines.destinations.warehouse import Warehouse
-from pipelines.sources import SOURCES
-from pipelines.status import Row, rows
-from scripts.cur_delivery import Delivered, deliver_cur2
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.registry import SOURCES
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.destination import configured_store
+from pipelines.marts.status import Row, rows
+from scripts.sandbox.aws.delivery import Delivered
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.months import lines
+from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, query
+from tests.support.world import World
 
 PLACE = SOURCES["aws"].place
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass
-class World:
-    """A bucket, and both destinations."""
+def parquet_rows() -> list[Row]:
+    """What status says of the filesystem, but for when it was loaded."""
+    return [replace(row, loaded_at=NEVER) for row in rows(PLACE, configured_store())]
 
-    bucket: FolderBucket
-    database: ClickHouseConfig
-    commands: Commands
 
-    def deliver(
-        self, period: str, costs: list[float], at: datetime = NOON, **columns: Any
-    ) -> Delivered:
-        made = [line | columns for line in lines(period, costs)]
-        return deliver_cur2(self.bucket, "", "daily", period, made, files=2, delivered_at=at)
+def clickhouse_rows(world: World) -> list[Row]:
+    """The same of ClickHouse."""
+    with Warehouse(world.database) as warehouse:
+        found = rows(PLACE, warehouse)
+    now = datetime.now(UTC)
+    assert all(timedelta() <= now - row.loaded_at < timedelta(minutes=10) for row in found)
+    return [replace(row, loaded_at=NEVER) for row in found]
 
-    def both(self) -> None:
-        """Bring both destinations to what is delivered."""
-        for command in (
-            ["load", "--destination=filesystem"],
-            ["normalize", "--no-marts"],
-            ["load"],
-        ):
-            ran = self.commands(*command)
-            assert ran.status == 0, ran
 
-    def parquet(self) -> list[Row]:
-        """What status says of the filesystem, but for when it was loaded."""
-        return [replace(row, loaded_at=NEVER) for row in rows(PLACE, configured_store())]
+def deliver(
+    world: World, period: str, costs: list[float], at: datetime = NOON, **columns: Any
+) -> Delivered:
+    """Two files, with the same values in some columns of every line."""
+    made = [line | columns for line in lines(period, costs)]
+    return world.deliver_rows(period, made, files=2, delivered_at=at)
 
-    def clickhouse(self) -> list[Row]:
-        """The same of ClickHouse."""
-        with Warehouse(self.database) as warehouse:
-            found = rows(PLACE, warehouse)
-        now = datetime.now(UTC)
-        assert all(timedelta() <= now - row.loaded_at < timedelta(minutes=10) for row in found)
-        return [replace(row, loaded_at=NEVER) for row in found]
 
-    def size(self, period: str) -> int:
-        """Bytes of the raw files."""
-        return sum(path.stat().st_size for path in self.commands.raw(period).glob("*.parquet"))
+def size(world: World, period: str) -> int:
+    """Bytes of the raw files."""
+    return sum(path.stat().st_size for path in world.commands.raw(period).glob("*.parquet"))
 
 
 @pytest.fixture
@@ -81,7 +68,7 @@ def row(
         effective=billed,
         currency="USD",
         files=2,
-        bytes=world.size(period),
+        bytes=size(world, period),
         delivered_at=NOON,
         loaded_at=NEVER,
         restated=restated,
@@ -92,16 +79,16 @@ def row(
 
 def test_one_history_reads_the_same_on_both_destinations(world: World) -> None:
     later = NOON + timedelta(days=1)
-    world.deliver("2026-07", [7.0, 0.5])
-    world.deliver("2026-08", [8.0])
-    world.deliver("2026-09", [9.0])
+    deliver(world, "2026-07", [7.0, 0.5])
+    deliver(world, "2026-08", [8.0])
+    deliver(world, "2026-09", [9.0])
     world.both()
-    world.deliver("2026-08", [8.0, 0.8], later)
-    world.deliver("2026-09", [0.9], later)
+    deliver(world, "2026-08", [8.0, 0.8], later)
+    deliver(world, "2026-09", [0.9], later)
     world.both()
-    world.deliver("2026-08", [80.0], later + timedelta(hours=1))
-    world.deliver("2026-09", [], later + timedelta(hours=1))
-    world.deliver("2026-10", [1.0, 2.0], line_item_operation="ECSTask-EC2")
+    deliver(world, "2026-08", [80.0], later + timedelta(hours=1))
+    deliver(world, "2026-09", [], later + timedelta(hours=1))
+    deliver(world, "2026-10", [1.0, 2.0], line_item_operation="ECSTask-EC2")
     world.both()
     world.commands("load", "--force")
     expected = [
@@ -110,24 +97,24 @@ def test_one_history_reads_the_same_on_both_destinations(world: World) -> None:
         row(world, "2026-09", 0, 0.0, 2, delivered_at=later + timedelta(hours=1), currency=None),
         row(world, "2026-10", 2, 0.0, currency=None),
     ]
-    assert world.clickhouse() == expected
-    assert world.parquet() == expected
+    assert clickhouse_rows(world) == expected
+    assert parquet_rows() == expected
 
 
 def test_costs_in_two_currencies_have_none(world: World) -> None:
     made = lines("2026-10", [1.0, 2.0])
     made[1]["line_item_currency_code"] = "EUR"
-    deliver_cur2(world.bucket, "", "daily", "2026-10", made, files=2, delivered_at=NOON)
+    world.deliver_rows("2026-10", made, files=2, delivered_at=NOON)
     world.both()
     expected = [row(world, "2026-10", 2, None, currency=None)]
-    assert (world.clickhouse(), world.parquet()) == (expected, expected)
+    assert (clickhouse_rows(world), parquet_rows()) == (expected, expected)
 
 
 def test_a_delivery_that_could_not_be_loaded_is_waiting(world: World) -> None:
-    world.deliver("2026-09", [9.0])
-    world.deliver("2026-10", [1.0])
+    deliver(world, "2026-09", [9.0])
+    deliver(world, "2026-10", [1.0])
     world.both()
-    broken = world.deliver("2026-10", [1.0, 2.0], NOON + timedelta(days=1))
+    broken = deliver(world, "2026-10", [1.0, 2.0], NOON + timedelta(days=1))
     world.bucket.put(broken.files[0], b"", modified=NOON)
     for destination in ("filesystem", "clickhouse"):
         assert world.commands("load", "--destination", destination).status == 1
@@ -135,19 +122,19 @@ def test_a_delivery_that_could_not_be_loaded_is_waiting(world: World) -> None:
         row(world, "2026-09", 1, 9.0),
         row(world, "2026-10", 1, 1.0, state="a newer delivery is waiting"),
     ]
-    assert (world.clickhouse(), world.parquet()) == (expected, expected)
+    assert (clickhouse_rows(world), parquet_rows()) == (expected, expected)
 
 
 @pytest.mark.parametrize("table", ["aws_costs__cur", "normalized_aws"])
 def test_a_partition_that_is_half_published_is_to_be_loaded_again(world: World, table: str) -> None:
-    world.deliver("2026-09", [9.0])
-    world.deliver("2026-10", [1.0])
+    deliver(world, "2026-09", [9.0])
+    deliver(world, "2026-10", [1.0])
     world.both()
     replaced = "* replace ('another' as x_fingerprint)"
     query(world.database, f"create table copied as {table}")
     query(world.database, f"insert into copied select {replaced} from {table}")
     query(world.database, f"alter table {table} replace partition '2026-10' from copied")
-    states = [(each.partition, each.state) for each in world.clickhouse()]
+    states = [(each.partition, each.state) for each in clickhouse_rows(world)]
     waiting = "a newer delivery is waiting"  # than what raw says it holds
     half = waiting if table == "aws_costs__cur" else "to be loaded again"
     assert states == [("2026-09", "current"), ("2026-10", half)]
@@ -155,13 +142,13 @@ def test_a_partition_that_is_half_published_is_to_be_loaded_again(world: World, 
     # somebody else's publishing of other rows, and ours again, are two restatements
     restated = 0 if table == "aws_costs__cur" else 2
     again = row(world, "2026-10", 1, 1.0, restated)
-    assert world.clickhouse() == [row(world, "2026-09", 1, 9.0), again]
+    assert clickhouse_rows(world) == [row(world, "2026-09", 1, 9.0), again]
 
 
 def test_what_came_normalised_is_listed_too(world: World) -> None:
-    world.deliver("2026-09", [9.0])
-    world.deliver("2026-10", [1.0, 2.0])
-    for command in (["load", "--destination=filesystem"], ["normalize", "--no-marts"], ["ingest"]):
+    deliver(world, "2026-09", [9.0])
+    deliver(world, "2026-10", [1.0, 2.0])
+    for command in (["load", "--destination=filesystem"], ["normalize"], ["ingest"]):
         assert world.commands(*command).status == 0
     sizes = [
         (world.commands.data / f"normalized_aws/billing_period={period}/data.parquet")
@@ -174,17 +161,17 @@ def test_what_came_normalised_is_listed_too(world: World) -> None:
         row(world, "2026-09", 1, 9.0, bytes=sizes[0], **one),
         row(world, "2026-10", 2, 3.0, bytes=sizes[1], **one),
     ]
-    assert world.clickhouse() == expected
+    assert clickhouse_rows(world) == expected
     query(world.database, "alter table normalized_aws drop partition '2026-10'")
     again = replace(expected[1], state="to be ingested again")
-    assert world.clickhouse() == [expected[0], again]
+    assert clickhouse_rows(world) == [expected[0], again]
     assert world.commands("load", "--from", "2026-09", "--to", "2026-09").status == 0
-    assert world.clickhouse() == [row(world, "2026-09", 1, 9.0), again]
+    assert clickhouse_rows(world) == [row(world, "2026-09", 1, 9.0), again]
 
 
 def test_the_command_prints_the_same_table_for_both_destinations(world: World) -> None:
-    world.deliver("2026-09", [1_234.5])
-    world.deliver("2026-10", [1.0])
+    deliver(world, "2026-09", [1_234.5])
+    deliver(world, "2026-10", [1.0])
     world.both()
     printed = [world.commands("status", "--destination", d) for d in ("filesystem", "clickhouse")]
     tables = [
@@ -199,10 +186,10 @@ def test_the_command_prints_the_same_table_for_both_destinations(world: World) -
         for cells in table:
             cells[8] = "loaded"
     days = f"{(datetime.now(UTC) - NOON).total_seconds() / 86400:.0f} d"
-    size = f"{world.size('2026-09') / 1000:.1f} kB"
+    kilobytes = f"{size(world, '2026-09') / 1000:.1f} kB"
     assert tables[0] == tables[1]
     assert tables[0][0] == [
-        "2026-09", "1", "1,234.50", "1,234.50", "USD", "2", size, "2026-11-02 12:00", "loaded",
+        "2026-09", "1", "1,234.50", "1,234.50", "USD", "2", kilobytes, "2026-11-02 12:00", "loaded",
         days, "", "current",
     ]  # fmt: skip
 

@@ -20,8 +20,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
 from google.oauth2 import service_account
 
-from scripts import bigquery_rows
-from scripts.bigquery_server import BigQueryServer
+from scripts.sandbox.bigquery import rows as bigquery_rows
+from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support.providers.bigquery_fixtures import ClientFactory
 
 TABLE = "example-billing.d.costs"

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import cur_columns, cur_delivery, cur_focus
+from scripts.sandbox.aws import columns as cur_columns
+from scripts.sandbox.aws import delivery, focus
 from tests.conftest import FolderBucket, S3Bucket
 
 RUN = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -54,14 +55,14 @@ def csv_rows(body: bytes) -> list[dict[str, str]]:
 
 
 def test_a_cur2_export_lies_where_aws_puts_it(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_cur2(
+    made = delivery.deliver_cur2(
         aws_bucket, "exports", "cur", "2026-10", ROWS, files=2, execution_id=RUN, delivered_at=AT
     )
     data = "exports/cur/data/BILLING_PERIOD=2026-10"
     manifest_key = "exports/cur/metadata/BILLING_PERIOD=2026-10/cur-Manifest.json"
     files = [f"{data}/cur-00001.snappy.parquet", f"{data}/cur-00002.snappy.parquet"]
     assert aws_bucket.keys() == [*files, manifest_key]
-    assert made == cur_delivery.Delivered("2026-10", 2, files, manifest_key, [], RUN, AT)
+    assert made == delivery.Delivered("2026-10", 2, files, manifest_key, [], RUN, AT)
     manifest = json.loads(aws_bucket.read(manifest_key))
     assert list(manifest) == [
         "executionId",
@@ -88,7 +89,7 @@ def test_a_cur2_export_lies_where_aws_puts_it(aws_bucket: FolderBucket) -> None:
 
 
 def test_cur2_rows_come_back_from_parquet_as_they_were(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, files=2)
+    made = delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, files=2)
     assert made.files[0] == "cur/data/BILLING_PERIOD=2026-10/cur-00001.snappy.parquet"
     back = [row for key in made.files for row in parquet(aws_bucket, key).to_pylist()]
     columns = cur_columns.columns_of(ROWS)
@@ -106,8 +107,8 @@ def test_cur2_rows_come_back_from_parquet_as_they_were(aws_bucket: FolderBucket)
 
 
 def test_create_new_keeps_every_run_and_its_manifest(aws_bucket: FolderBucket) -> None:
-    def deliver(run: str, at: datetime) -> cur_delivery.Delivered:
-        return cur_delivery.deliver_cur2(
+    def deliver(run: str, at: datetime) -> delivery.Delivered:
+        return delivery.deliver_cur2(
             aws_bucket,
             "p",
             "cur",
@@ -136,11 +137,11 @@ def test_create_new_keeps_every_run_and_its_manifest(aws_bucket: FolderBucket) -
 
 
 def test_an_incomplete_delivery_has_data_and_no_manifest(aws_bucket: FolderBucket) -> None:
-    deliveries: dict[str, Callable[..., cur_delivery.Delivered]] = {
-        "cur2": cur_delivery.deliver_cur2,
-        "csv": cur_delivery.deliver_legacy_csv,
-        "athena": cur_delivery.deliver_legacy_parquet,
-        "focus": cur_delivery.deliver_focus,
+    deliveries: dict[str, Callable[..., delivery.Delivered]] = {
+        "cur2": delivery.deliver_cur2,
+        "csv": delivery.deliver_legacy_csv,
+        "athena": delivery.deliver_legacy_parquet,
+        "focus": delivery.deliver_focus,
     }
     for name, deliver in deliveries.items():
         assert deliver(aws_bucket, "", name, "2026-10", ROWS, complete=False).manifest is None
@@ -151,8 +152,8 @@ def test_an_incomplete_delivery_has_data_and_no_manifest(aws_bucket: FolderBucke
 def test_a_smaller_overwrite_empties_the_chunks_it_no_longer_needs(
     aws_bucket: FolderBucket,
 ) -> None:
-    cur_delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, files=2)
-    made = cur_delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS[:1])
+    delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, files=2)
+    made = delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS[:1])
     assert made.emptied == ["cur/data/BILLING_PERIOD=2026-10/cur-00002.snappy.parquet"]
     assert parquet(aws_bucket, made.emptied[0]).num_rows == 0
     assert made.manifest is not None
@@ -162,7 +163,7 @@ def test_a_smaller_overwrite_empties_the_chunks_it_no_longer_needs(
 
 
 def test_a_month_without_rows_still_has_a_file_with_aws_columns(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", [])
+    made = delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", [])
     assert parquet(aws_bucket, made.files[0]).column_names == list(cur_columns.CUR2_COLUMNS)
 
 
@@ -173,7 +174,7 @@ def test_a_test_can_choose_columns_and_odd_types(aws_bucket: FolderBucket) -> No
         "identity_line_item_id": pa.large_string(),
     }
     rows = [{**row, "line_item_unblended_cost": 2} for row in ROWS]
-    made = cur_delivery.deliver_cur2(
+    made = delivery.deliver_cur2(
         aws_bucket, "", "cur", "2026-10", rows, columns=list(odd), types=odd
     )
     schema = parquet(aws_bucket, made.files[0]).schema
@@ -181,7 +182,7 @@ def test_a_test_can_choose_columns_and_odd_types(aws_bucket: FolderBucket) -> No
 
 
 def test_cur2_tag_keys_can_be_spelled_as_aws_does(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, tag_keys="snake_case")
+    made = delivery.deliver_cur2(aws_bucket, "", "cur", "2026-10", ROWS, tag_keys="snake_case")
     assert parquet(aws_bucket, made.files[0])["resource_tags"].to_pylist() == [
         [("user_cost_center", "CC-1"), ("user_a_b", "dash")],
         [("user_a_b", "only"), ("aws_created_by", "Root")],
@@ -209,7 +210,7 @@ LEGACY_HEADER = [
 
 
 def test_a_legacy_csv_report_lies_where_aws_puts_it(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_legacy_csv(
+    made = delivery.deliver_legacy_csv(
         aws_bucket, "p", "cur", "2026-10", ROWS, files=2, assembly_id="20261005T061233Z"
     )
     folder = "p/cur/20261001-20261101"
@@ -242,7 +243,7 @@ def test_a_legacy_csv_report_lies_where_aws_puts_it(aws_bucket: FolderBucket) ->
 def test_a_kept_legacy_csv_report_has_its_manifest_in_both_folders(
     aws_bucket: FolderBucket,
 ) -> None:
-    cur_delivery.deliver_legacy_csv(
+    delivery.deliver_legacy_csv(
         aws_bucket, "", "cur", "2026-12", ROWS, mode="create", assembly_id="run"
     )
     folder = "cur/20261201-20270101"
@@ -257,7 +258,7 @@ def test_a_kept_legacy_csv_report_has_its_manifest_in_both_folders(
 
 
 def test_a_legacy_csv_is_written_as_aws_prints_it(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_legacy_csv(aws_bucket, "", "cur", "2026-10", ROWS)
+    made = delivery.deliver_legacy_csv(aws_bucket, "", "cur", "2026-10", ROWS)
     assert gzip.decompress(aws_bucket.read(made.files[0])).decode().splitlines() == [
         ",".join(LEGACY_HEADER),
         (
@@ -269,7 +270,7 @@ def test_a_legacy_csv_is_written_as_aws_prints_it(aws_bucket: FolderBucket) -> N
 
 
 def test_a_legacy_parquet_report_lies_where_athena_reads_it(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_legacy_parquet(
+    made = delivery.deliver_legacy_parquet(
         aws_bucket, "p", "cur", "2026-09", ROWS, assembly_id="run"
     )
     data = "p/cur/cur/year=2026/month=9"
@@ -294,7 +295,7 @@ def test_a_legacy_parquet_report_lies_where_athena_reads_it(aws_bucket: FolderBu
 def test_legacy_parquet_has_flat_names_merged_tags_and_int96_times(
     aws_bucket: FolderBucket,
 ) -> None:
-    made = cur_delivery.deliver_legacy_parquet(aws_bucket, "", "cur", "2026-10", ROWS)
+    made = delivery.deliver_legacy_parquet(aws_bucket, "", "cur", "2026-10", ROWS)
     table = parquet(aws_bucket, made.files[0])
     assert table.column_names == [
         "identity_line_item_id",
@@ -329,9 +330,9 @@ def test_every_cur2_column_comes_back_from_its_legacy_header() -> None:
 
 @pytest.mark.parametrize(("version", "columns"), [("1.0", 48), ("1.2", 60)])
 def test_a_focus_export_lies_where_aws_puts_it(
-    aws_bucket: FolderBucket, version: cur_focus.Version, columns: int
+    aws_bucket: FolderBucket, version: focus.Version, columns: int
 ) -> None:
-    made = cur_delivery.deliver_focus(
+    made = delivery.deliver_focus(
         aws_bucket, "p", "focus", "2026-10", ROWS, version=version, execution_id=RUN
     )
     assert aws_bucket.keys() == [
@@ -348,7 +349,7 @@ def test_a_focus_export_lies_where_aws_puts_it(
 
 
 def test_a_focus_csv_leaves_nulls_empty_and_maps_as_json(aws_bucket: FolderBucket) -> None:
-    made = cur_delivery.deliver_focus(
+    made = delivery.deliver_focus(
         aws_bucket, "", "focus", "2026-10", ROWS, file_format="csv", partition="BILLING_PERIOD"
     )
     assert made.files == ["focus/data/BILLING_PERIOD=2026-10/focus-00001.csv.gz"]
@@ -361,7 +362,7 @@ def test_a_focus_csv_leaves_nulls_empty_and_maps_as_json(aws_bucket: FolderBucke
 def test_s3_gets_the_same_bytes_as_a_folder(s3: S3Bucket, aws_bucket: FolderBucket) -> None:
     aws_bucket.bucket = s3.bucket
     for target in (s3.target, aws_bucket):
-        cur_delivery.deliver_cur2(target, "p", "cur", "2026-07", ROWS, files=2)
+        delivery.deliver_cur2(target, "p", "cur", "2026-07", ROWS, files=2)
     assert s3.target.keys() == aws_bucket.keys()
     for key in aws_bucket.keys(prefix=""):
         body = s3.client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()

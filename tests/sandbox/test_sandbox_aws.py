@@ -21,8 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import cur_focus, sandbox_aws
-from scripts import sandbox_aws_commitments as commitments
+from scripts.sandbox.aws import commitments, focus, months
 from tests.conftest import ROOT, FolderBucket
 
 Line = dict[str, Any]
@@ -30,11 +29,11 @@ Line = dict[str, Any]
 
 @cache
 def month(period: str, restated: bool = False, discount: Any = "columns") -> tuple[Line, ...]:
-    return tuple(sandbox_aws.line_items(period, restated, discount=discount))
+    return tuple(months.line_items(period, restated, discount=discount))
 
 
 def every_month() -> list[tuple[Line, ...]]:
-    return [*(month(period) for period in sandbox_aws.PERIODS), month("2026-09", True)]
+    return [*(month(period) for period in months.PERIODS), month("2026-09", True)]
 
 
 def net(row: Line, name: str = "line_item_unblended_cost") -> float:
@@ -59,11 +58,12 @@ def csv_rows(body: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(gzip.decompress(body).decode())))
 
 
+@pytest.mark.thorough
 def test_the_command_builds_the_same_bytes_in_every_process(
     tmp_path: Path, aws_bucket: FolderBucket
 ) -> None:
     run = subprocess.run(
-        [sys.executable, "scripts/sandbox.py", "aws", "--dir", str(tmp_path / "b")],
+        [sys.executable, "-m", "scripts.sandbox", "aws", "--dir", str(tmp_path / "b")],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
         capture_output=True,
@@ -77,7 +77,7 @@ def test_the_command_builds_the_same_bytes_in_every_process(
         f"aws 2026-09: 7,147 rows, 3 files, {data}/BILLING_PERIOD=2026-09",
         f"aws 2026-10: 7,332 rows, 2 files, {data}/BILLING_PERIOD=2026-10",
     ]
-    sandbox_aws.build(aws_bucket)
+    months.build(aws_bucket)
     theirs = FolderBucket(tmp_path / "b")
     assert theirs.keys() == aws_bucket.keys()
     changed = [k for k in aws_bucket.keys(prefix="") if aws_bucket.read(k) != theirs.read(k)]
@@ -85,9 +85,9 @@ def test_the_command_builds_the_same_bytes_in_every_process(
 
 
 def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -> None:
-    sandbox_aws.build(aws_bucket)
+    months.build(aws_bucket)
     before = {key: aws_bucket.read(key) for key in aws_bucket.keys(prefix="")}
-    (made,) = sandbox_aws.build(aws_bucket, restated=True)
+    (made,) = months.build(aws_bucket, restated=True)
     changed = [k for k in aws_bucket.keys(prefix="") if aws_bucket.read(k) != before[k]]
     data = "billing/example-cur2/data/BILLING_PERIOD=2026-09"
     assert made.files == [f"{data}/example-cur2-0000{n}.snappy.parquet" for n in (1, 2)]
@@ -95,10 +95,10 @@ def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -
     assert changed == [*made.files, *made.emptied, made.manifest]
 
 
-@pytest.mark.parametrize("form", sandbox_aws.FORMS)
+@pytest.mark.parametrize("form", months.FORMS)
 def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -> None:
     rows = month("2026-09", True)
-    (made,) = sandbox_aws.build(aws_bucket, restated=True, form=form)
+    (made,) = months.build(aws_bucket, restated=True, form=form)
     lines: list[Line] = []
     for key in made.files:
         body = aws_bucket.read(key)
@@ -113,7 +113,7 @@ def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -
 
 def test_the_focus_form_carries_the_same_effective_cost() -> None:
     for rows in every_month():
-        made = cur_focus.focus_rows(rows, "1.2")
+        made = focus.focus_rows(rows, "1.2")
         assert total(line["EffectiveCost"] for line in made) == total(map(effective, rows))
 
 
@@ -143,14 +143,14 @@ def effective(row: Line) -> float:
 
 
 def test_the_bills_are_those_of_a_company_of_25_to_35_thousand_dollars() -> None:
-    bills = {period: total(map(net, month(period))) for period in sandbox_aws.PERIODS}
+    bills = {period: total(map(net, month(period))) for period in months.PERIODS}
     assert {period: round(bill, 2) for period, bill in bills.items()} == {
         "2026-07": 29045.93,
         "2026-08": 34935.16,
         "2026-09": 30078.74,
         "2026-10": 25296.60,
     }
-    assert {period: len(month(period)) for period in sandbox_aws.PERIODS} == {
+    assert {period: len(month(period)) for period in months.PERIODS} == {
         "2026-07": 7256,
         "2026-08": 7303,
         "2026-09": 7147,
@@ -230,7 +230,7 @@ def test_upfront_fees_are_paid_in_the_month_of_purchase() -> None:
             if row.get("reservation_reservation_a_r_n")
             or row["line_item_product_code"] == "ComputeSavingsPlans"
         )
-        for rows in map(month, sandbox_aws.PERIODS)
+        for rows in map(month, months.PERIODS)
     }
     assert fees == {
         "2026-07": [("Fee", 1836.0)],
@@ -252,7 +252,7 @@ def test_a_returned_savings_plan_costs_nothing() -> None:
 
 def test_the_enterprise_discount_is_columns_or_rows_and_never_both() -> None:
     assert not any("line_item_net_unblended_cost" in row for row in month("2026-07"))
-    for period in sandbox_aws.PERIODS[1:]:
+    for period in months.PERIODS[1:]:
         columns, rows = month(period), month(period, False, "rows")
         assert all("line_item_net_unblended_cost" in row for row in columns)
         assert of_type(columns, "EdpDiscount") == []
@@ -342,4 +342,4 @@ def test_tags_are_hostile_missing_and_aws_own() -> None:
 
 def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Unknown form 'cur3'\. Use one of: cur2, "):
-        sandbox_aws.build(tmp_path / "b", form="cur3")
+        months.build(tmp_path / "b", form="cur3")

@@ -17,11 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import sandbox_gcp as gcp
-from scripts import sandbox_gcp_charges as charges
-from scripts import sandbox_gcp_lines as lines
-from scripts import sandbox_gcp_schema as schema
-from scripts.bigquery_server import BigQueryServer
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.gcp import charges, lines, schema
+from scripts.sandbox.gcp import exports as gcp
 from tests.conftest import ROOT
 from tests.support.providers.bigquery_fixtures import ClientFactory
 
@@ -66,7 +64,7 @@ def as_text(row: Row) -> str:
 def test_the_same_rows_are_made_in_every_process(tmp_path: Path) -> None:
     # parquet holds values only, no padding
     code = (
-        "import pyarrow.parquet as pq; from scripts import sandbox_gcp\n"
+        "import pyarrow.parquet as pq; from scripts.sandbox.gcp import exports as sandbox_gcp\n"
         "for name, table in sandbox_gcp.tables(restated=True).items():\n"
         f"    pq.write_table(table, {str(tmp_path)!r} + '/' + name)"
     )
@@ -412,7 +410,7 @@ def test_the_export_reaches_the_client_whole(
 def test_the_command_serves_the_export(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     run = subprocess.Popen(
-        [sys.executable, "scripts/sandbox.py", "gcp", "--port", "0", "--key", str(key)],
+        [sys.executable, "-m", "scripts.sandbox", "gcp", "--port", "0", "--key", str(key)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

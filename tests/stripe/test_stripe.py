@@ -5,26 +5,32 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.partitions import PartitionError, Selection
-from pipelines.stripe import months
-from pipelines.stripe.api import RETRIES, VERSION, Api
-from pipelines.stripe.fields import SCHEMA, kept
-from pipelines.stripe.settings import StripeSettings
+from pipelines.core import months
+from pipelines.core.partition import PartitionError, Selection
+from pipelines.providers.stripe.api import RETRIES, VERSION, Api
+from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.months import EPOCH, first_month
+from pipelines.providers.stripe.settings import StripeSettings
 from pipelines.stripe_pipeline import StripeLedger, fingerprint
-from scripts.sandbox_stripe import KEY, PATHS, Fault, StripeServer
-from scripts.sandbox_stripe_ledger import transaction, transactions
+from scripts.sandbox.stripe.ledger import transaction, transactions
+from scripts.sandbox.stripe.server import KEY, PATHS, Fault, StripeServer
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, rates_of, rows, served
+from tests.support.providers.stripe_ledgers import (
+    NOW,
+    TODAY,
+    mart,
+    official_objects,
+    rates_of,
+    rows,
+    served,
+)
 
-DATA = Path(__file__).parents[1] / "data" / "stripe"
-FIXTURES = Path(__file__).parents[3] / "shared" / "data" / "stripe_fixtures3.json"
 MONTH = f"{NOW:%Y-%m}"
 _BAL = "balance_transactions"
 
@@ -37,7 +43,7 @@ def ledger(server: StripeServer, now: datetime = NOW, **options: Any) -> StripeL
 # From the API to what is published.
 
 
-def test_appendix_a_13_yen_are_not_divided_by_a_hundred(commands: Commands) -> None:
+def test_yen_are_not_divided_by_a_hundred(commands: Commands) -> None:
     with served(*rows(("charge", 5000, 180, "jpy"))) as server:
         commands.set(server.environ)
         commands.well("load", "normalize", marts=True)
@@ -45,7 +51,7 @@ def test_appendix_a_13_yen_are_not_divided_by_a_hundred(commands: Commands) -> N
     assert found == [("JPY", Decimal(5000), Decimal(180), Decimal(4820), None, "revenue")]
 
 
-APPENDIX_14 = (
+MOVEMENTS = (
     ("charge", 10_000, 320, "usd"),
     ("refund", -10_000, 0, "usd"),
     ("dispute", -5_000, 1_500, "usd"),
@@ -57,8 +63,8 @@ APPENDIX_14 = (
 )
 
 
-def test_appendix_a_14_movements_are_neither_revenue_nor_cost(commands: Commands) -> None:
-    with served(*rows(*APPENDIX_14)) as server:
+def test_movements_of_money_are_neither_revenue_nor_cost(commands: Commands) -> None:
+    with served(*rows(*MOVEMENTS)) as server:
         commands.set(server.environ)
         commands.well("load", "normalize", marts=True)
     figures = "revenue_gross, revenue_contra, disputes, fees, taxes, revenue_net, cost_billed"
@@ -144,16 +150,17 @@ def test_only_young_months_are_read_again() -> None:
         assert len(server.seen) - before == 1
 
 
+@settings(max_examples=100)
 @given(st.integers(0, 185), st.integers(0, 185))
 def test_the_first_month_is_found_in_few_requests(first: int, now: int) -> None:
-    start, last = months.after(months.EPOCH, first), months.after(months.EPOCH, max(first, now))
+    start, last = months.after(EPOCH, first), months.after(EPOCH, max(first, now))
     asked = []
 
     def has_before(instant: int) -> bool:
         asked.append(instant)
         return instant > months.start_of(start)
 
-    assert months.first_month(has_before, last, ()) == start
+    assert first_month(has_before, last, ()) == start
     assert len(asked) <= 9
 
 
@@ -191,7 +198,7 @@ class Overlapping(StripeServer):
     all: list[dict[str, Any]]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 86_399), max_size=260), st.integers(1, 3))
 def test_paging_loses_nothing_and_counts_nothing_twice(seconds: list[int], workers: int) -> None:
     day = datetime(2026, 10, 5, tzinfo=UTC)
@@ -326,9 +333,7 @@ def test_an_object_of_another_shape_is_refused_by_name(field: str, value: object
 
 
 def test_of_every_official_object_only_the_allow_list_is_kept() -> None:
-    if not FIXTURES.is_file():
-        pytest.skip("../shared/data/stripe_fixtures3.json, Stripe's official objects, is not there")
-    objects = json.loads(FIXTURES.read_text())["resources"].values()
+    objects = official_objects().values()
     allowed = set(SCHEMA.names)
     needed = {"id": "txn_1", "created": 1, "currency": "usd", "amount": 1, "fee": 0, "net": 1}
     checked = 0
@@ -355,8 +360,7 @@ def test_names_and_addresses_never_reach_the_disk(commands: Commands) -> None:
 
 
 def test_the_example_of_stripe_itself_is_read() -> None:
-    document = json.loads((DATA / "balance_transaction.json").read_text())
-    row = kept(document, "main")
+    row = kept(official_objects()["balance_transaction"], "main")
     assert (row["id"], row["amount"], row["currency"]) == (
         "txn_1PgaxNB7WZ01zgkWEV3TLf40",
         100,

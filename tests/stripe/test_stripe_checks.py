@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, mart, rows, served
-from tests.support.providers.months import deliver
+from tests.support.providers.aws_months import deliver
+from tests.support.providers.stripe_ledgers import NOW, mart, rows, served
 
 
 def test_each_check_names_its_own_trouble(commands: Commands) -> None:

@@ -6,24 +6,22 @@ import json
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.migrate import migrate
-from pipelines.partitions import PartitionError
-from pipelines.stripe.objects import FIELDS, Listing
-from scripts.sandbox_stripe import KEY, StripeServer
-from scripts.sandbox_stripe_ledger import transactions
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.partition import PartitionError
+from pipelines.providers.stripe.objects import FIELDS, Listing
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import KEY, StripeServer
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, rows, served
+from tests.support.providers.stripe_ledgers import NOW, TODAY, official_objects, rows, served
 from tests.support.published_clickhouse import environ, query
 
-FIXTURES = Path(__file__).parents[3] / "shared" / "data" / "stripe_fixtures3.json"
 PERSONAL = "Mr Nobody <mr.nobody@example.com>"
 LISTS = tuple(FIELDS)
 OBJECTS: dict[str, dict[str, Any]] = {
@@ -134,13 +132,11 @@ def official() -> Iterator[dict[str, Any]]:
             for each in found:
                 yield from within(each)
 
-    yield from within(json.loads(FIXTURES.read_text())["resources"])
+    yield from within(official_objects())
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_of_every_official_object_only_the_allow_list_is_kept(name: str) -> None:
-    if not FIXTURES.is_file():
-        pytest.skip("../shared/data/stripe_fixtures3.json, Stripe's official objects, is not there")
     listing = Listing(name)
     allowed = {path for path, _ in FIELDS[name].values()} | {"id"}
     kind = name[:-1]

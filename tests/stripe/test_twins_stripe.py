@@ -14,26 +14,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.core.landing import delivered, write_rows
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.landing import delivered, write_rows
-from pipelines.normalize import stripe as rules
 from pipelines.normalize.columns import constants
-from pipelines.normalize.schema import Context, arrow_of
-from pipelines.normalize.schema_revenue import STRIPE
-from pipelines.stripe.fields import SCHEMA, kept
-from scripts.sandbox_fx import BASES, MORE, FxServer, archive
-from scripts.sandbox_stripe import StripeServer
-from scripts.sandbox_stripe_ledger import transactions
+from pipelines.providers.stripe import normalize as rules
+from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.tables.revenue import STRIPE
+from pipelines.tables.schema import Context, arrow_of
+from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import StripeServer
 from tests.support.commands import Commands
-from tests.support.providers.ledgers import NOW, TODAY, mart, rows
+from tests.support.providers.stripe_ledgers import NOW, TODAY, mart, rows
 from tests.support.published_clickhouse import environ, query
 from tests.support.twins import on_a_database
 
 PLACE = Place("stripe", "stripe", "balance_transactions", "created_month")
 MONTH, MARK, LOAD = "2026-10", "f00d", "1790000000.5"
-LOOKUPS = Path(__file__).parents[2] / "pipelines" / "normalize" / "lookups"
+LOOKUPS = Path(__file__).parents[2] / "pipelines" / "tables" / "lookups"
 _ARROW = {
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 0,
@@ -121,11 +121,7 @@ _MINOR = st.integers(-(2**62), 2**62)
 _CODES = st.sampled_from(["usd", "jpy", "kwd", "isk", "ugx", "eur", "xxx", "clp", "bhd"])
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_MINOR, st.integers(-(2**40), 2**40), _CODES), min_size=1, max_size=20))
 def test_money_is_exact_in_both(
     warehouse: Warehouse, tmp_path: Path, entries: list[tuple[int, int, str]]
@@ -193,7 +189,7 @@ def test_both_destinations_have_the_same_marts_and_no_check_fails(
 
 def _plain(name: str) -> str:
     """The columns of a mart that do not differ between two loads."""
-    from pipelines.normalize.shapes import mart_columns
+    from pipelines.tables.shapes import mart_columns
 
     names = [column.name for column in mart_columns(())[name]]
     return ", ".join(f'"{n}"' for n in names if n not in ("x_dlt_load_id",))

@@ -49,7 +49,7 @@ class Commands:
 
     def __call__(self, *arguments: str) -> Ran:
         """Run one command."""
-        from pipelines.__main__ import main  # dlt reads the environment, which is cleaned by now
+        from pipelines.cli.main import main  # dlt reads the environment, which is cleaned by now
 
         self.capsys.readouterr()
         try:

@@ -68,11 +68,16 @@ def run(home: Path) -> Ran:
         "SOURCES__AWS__BUCKET_URL": "file:///nowhere",
         "SOURCES__AWS__EXPORT": "theirs",
     }
+    ours = {
+        "HOME": str(home / "home"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(ROOT),
+    }
     before = _files_elsewhere(home)
     ended = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "demo.py"), "--dir", str(home / "d")],
+        [sys.executable, "-m", "scripts.demo", "--dir", str(home / "d")],
         cwd=home,
-        env=os.environ | theirs | {"HOME": str(home / "home"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | theirs | ours,
         capture_output=True,
         text=True,
         timeout=500,

@@ -13,9 +13,9 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from scripts import sandbox_aws
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.sandbox.aws import months
 from tests.support.published_clickhouse import environ
 
 TAGS = ("Environment", "Team", "Application")
@@ -57,12 +57,12 @@ def estate(
     made = Estate(folder, config)
     (folder / "project" / ".dlt").mkdir(parents=True)
     (folder / "budgets.csv").write_text(BUDGETS, encoding="utf-8")
-    sandbox_aws.build(folder / "bucket")
+    months.build(folder / "bucket")
     load = "load --from 2026-09 --destination"
     commands = (f"{load} filesystem", "normalize", f"{load} clickhouse")
     with configured(made.environ):
         run(*commands)
-        sandbox_aws.build(folder / "bucket", restated=True)
+        months.build(folder / "bucket", restated=True)
         run(*commands)
     yield made
     with ClickHouseManager(clickhouse_server) as manager:
@@ -84,7 +84,7 @@ def configured(variables: Mapping[str, str]) -> Iterator[None]:
 
 def run(*commands: str) -> None:
     """Commands that have to end well."""
-    from pipelines.__main__ import main
+    from pipelines.cli.main import main
 
     for command in commands:
         assert main(command.split()) == 0, command

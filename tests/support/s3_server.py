@@ -15,20 +15,17 @@ everything else to moto. Keys are matched as fnmatch patterns over the key witho
 from __future__ import annotations
 
 import http.client
-import socket
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.server import ThreadedMotoServer
+
+from scripts.sandbox.http import Handler, LoopbackServer
 
 #: What S3 says with each error code.
 MESSAGES = {
@@ -76,7 +73,7 @@ class Fault:
 
 
 @dataclass
-class S3Proxy:
+class S3Proxy(LoopbackServer):
     """A loopback HTTP proxy to `upstream`. `requests` lists (kind, key) in order of arrival;
     kinds are LIST, HEAD, GET, PUT, DELETE and POST."""
 
@@ -86,25 +83,8 @@ class S3Proxy:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.proxy = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self.endpoint_url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up()
-        self._server.server_close()
+        super().__init__(_Handler)
+        self.endpoint_url = self.address
 
     @property
     def counts(self) -> Counter[str]:
@@ -150,62 +130,13 @@ class S3Proxy:
             return [fault for fault in self.faults if fault.strikes(kind, key)]
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-    proxy: S3Proxy
+class _Handler(Handler[S3Proxy]):
+    methods = ("GET", "HEAD", "PUT", "POST", "DELETE")
 
-    def __init__(self, *args: Any) -> None:
-        self._open: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """End idle keep-alive connections, whose threads server_close() would wait for."""
-        for request in list(self._open):
-            with suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print errors of the proxy itself; a client that hangs up, as a killed loader does, is
-        none."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        self._answer()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        pass
-
-    def _answer(self) -> None:
+    def serve(self) -> None:
         body = self._request_body()
         key = _key(self.path)
-        faults = self.server.proxy.arrived(_kind(self.command, self.path, key), key)
+        faults = self.owner.arrived(_kind(self.command, self.path, key), key)
         for fault in faults:
             if fault.call:
                 fault.call()
@@ -227,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _forward(self, body: bytes, cut: int | None) -> None:
-        upstream = urlsplit(self.server.proxy.upstream)
+        upstream = urlsplit(self.owner.upstream)
         connection = http.client.HTTPConnection(str(upstream.hostname), upstream.port, timeout=60)
         try:
             headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}

@@ -19,16 +19,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.aws import contract
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.clickhouse.migrate import migrate
+from pipelines.clickhouse.schema.migrate import migrate
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import Delivery
+from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.destinations.layout import Place
-from pipelines.destinations.warehouse import Warehouse, connect
-from pipelines.normalize import aws, gcp
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
-from pipelines.normalize.schema import Context, arrow_schema
-from pipelines.partitions import Delivery
+from pipelines.providers.aws import contract, normalize
+from pipelines.providers.gcp import normalize as gcp
+from pipelines.tables.schema import Context, arrow_schema
 
 FINGERPRINT = "f00d"
 LOAD_ID = "1790000000.5"
@@ -59,7 +59,7 @@ def _form_of_aws(names: Sequence[str]) -> str:
 
 AWS = Subject(
     place=Place("aws", "aws_costs", "cur", "billing_period"),
-    normalizer=aws,
+    normalizer=normalize,
     partition="2026-10",
     key="sku_price_id",
     raw_key=lambda names: {"CUR": "pricing_rate_code", "FOCUS": "sku_price_id"}[
@@ -157,7 +157,7 @@ def on_a_database(
     """Twins on a database of their own, which is migrated for these tag columns."""
     config = server.with_database(f"twins_{secrets.token_hex(6)}")
     migrate(config, tag_columns)
-    with Warehouse(config) as warehouse:
+    with Warehouse(config, tag_columns) as warehouse:
         yield Twins(config, folder, tag_columns, warehouse, subject)
     with ClickHouseManager(server) as manager:
         manager.execute(f"drop database {config.database} sync")

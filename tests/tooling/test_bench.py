@@ -13,15 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import bench, bench_cur, bench_figures
-from scripts.bench_bucket import Shape, bill, export
-from scripts.bench_figures import Figure, Section
-from scripts.bench_process import BenchError, Ran, run
-from scripts.cur_columns import CUR2_COLUMNS, column_type
+from scripts.bench import __main__ as bench
+from scripts.bench import figures as bench_figures
+from scripts.bench.data import cur
+from scripts.bench.data.bucket import Shape, bill, export
+from scripts.bench.figures import Figure, Section
+from scripts.bench.process import BenchError, Ran, run
+from scripts.sandbox.aws.columns import CUR2_COLUMNS, column_type
 from tests.conftest import ROOT
 
 #: section: its figures; those with a limit say which
 FIGURES = {
+    "startup": {
+        "python_cpu_s": None,
+        "help_cpu_s": ("at_most", 0.35),
+        "configuration_cpu_s": None,
+        "status_cpu_s": ("at_most", 0.9),
+    },
     "load": {
         "duckdb_copy_s": None,
         "load_wall_s": None,
@@ -104,33 +112,50 @@ def limit(figure: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def made(folder: Path, *options: str) -> list[Path]:
-    assert bench_cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
+    assert cur.main([str(folder), "--rows", "1000", "--files", "2", *options]) == 0
     return sorted((folder / "2026-10").glob("*.parquet"))
 
 
+def bench_of(home: Path, *arguments: str) -> dict[str, Any]:
+    """What a small bench of the sections that are named prints, or of every section."""
+    command = [sys.executable, "-m", "scripts.bench", *arguments]
+    options = ["--json", "--rounds", "1", "--home", str(home)]
+    ran = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    document: dict[str, Any] = json.loads(ran.stdout)
+    figures = [figure for section in document["sections"] for figure in section["figures"]]
+    assert [figure["key"] for figure in figures if not math.isfinite(figure["value"])] == []
+    return document
+
+
+def limits(section: dict[str, Any]) -> dict[str, tuple[str, float] | None]:
+    """The limit of each figure of a section."""
+    return {figure["key"]: limit(figure) for figure in section["figures"]}
+
+
+def test_a_section_gives_its_figures_and_their_limits(tmp_path: Path) -> None:
+    document = bench_of(tmp_path / "bench", "load", "--rows", "1000", "--periods", "1")
+    (section,) = document["sections"]
+    assert (section["name"], limits(section)) == ("load", FIGURES["load"])
+    assert document["bill"] == {"rows": 1000, "columns": 63, "files": 4, "rounds": 1}
+
+
+@pytest.mark.thorough
 def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     home = tmp_path / "bench"
-    options = ["--rows", "2000", "--rounds", "1", "--periods", "2", "--home", str(home)]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "--json", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    document = json.loads(ran.stdout)
-    sections = {each["name"]: each["figures"] for each in document["sections"]}
-    assert {name: {f["key"]: limit(f) for f in each} for name, each in sections.items()} == FIGURES
-    figures = [figure for each in sections.values() for figure in each]
-    assert [figure["key"] for figure in figures if not math.isfinite(figure["value"])] == []
+    document = bench_of(home, "--rows", "2000", "--periods", "2")
+    assert {section["name"]: limits(section) for section in document["sections"]} == FIGURES
     assert document["bill"] == {"rows": 2000, "columns": 63, "files": 4, "rounds": 1}
     assert [path.name for path in home.iterdir()] == ["bills"]
 
 
+@pytest.mark.thorough
 def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
-    options = ["--json", "--rows", "2000", "--rounds", "1", "--home", str(tmp_path / "bench")]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "deribit", *options]
-    command.insert(3, "partitions")
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    section, days = json.loads(ran.stdout)["sections"]
-    assert {figure["key"]: limit(figure) for figure in section["figures"]} == DERIBIT
+    document = bench_of(tmp_path / "bench", "deribit", "partitions", "--rows", "2000")
+    section, days = document["sections"]
+    assert limits(section) == DERIBIT
     assert {figure["key"] for figure in days["figures"]} == {
         f"partitions_{table}_{key}"
         for table in ("days", "months")
@@ -138,13 +163,10 @@ def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
-    options = ["--rows", "30000", "--rounds", "1", "--home", str(tmp_path / "bench")]
-    command = [sys.executable, str(ROOT / "scripts" / "bench.py"), "stripe", "--json", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    (section,) = json.loads(ran.stdout)["sections"]
-    assert {figure["key"]: limit(figure) for figure in section["figures"]} == {
+    (section,) = bench_of(tmp_path / "bench", "stripe", "--rows", "30000")["sections"]
+    assert limits(section) == {
         "stripe_loop_s": None,
         "stripe_load_wall_s": None,
         "stripe_start_up_s": None,
@@ -155,7 +177,6 @@ def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -
         "stripe_ratio": ("at_most", 1.3),
         "stripe_load_peak_mb": ("at_most", 800),
     }
-    assert [each for each in section["figures"] if not math.isfinite(each["value"])] == []
 
 
 def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

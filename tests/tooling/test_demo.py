@@ -18,13 +18,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from scripts import sandbox_aws, sandbox_gcp
-from scripts.demo import FOLDERS
-from scripts.demo_world import END, GCP_SINCE, TRADES, TRADING_DAYS
-from scripts.sandbox_deribit_tape import make as make_tape
-from scripts.sandbox_fx import BASES, MORE, rates
-from scripts.sandbox_stripe import first_day
-from scripts.sandbox_stripe_ledger import transactions
+from scripts.demo.__main__ import FOLDERS
+from scripts.demo.world import END, GCP_SINCE, TRADES, TRADING_DAYS
+from scripts.sandbox.aws import months
+from scripts.sandbox.deribit.tape import make as make_tape
+from scripts.sandbox.fx.server import BASES, MORE, rates
+from scripts.sandbox.gcp import exports
+from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.server import first_day
 from tests.support.demo import Demo, Ran, demo, run  # noqa: F401 (a fixture)
 from tests.support.providers.oracle_aws import normalize_rows
 
@@ -66,14 +67,14 @@ def unfolded(rows: Rows) -> Rows:
 
 def month(period: str, restated: bool = True) -> list[dict[str, Any]]:
     """A month's cost lines by the slow rules."""
-    return _month(period, restated and period == sandbox_aws.RESTATED_PERIOD)
+    return _month(period, restated and period == months.RESTATED_PERIOD)
 
 
 @cache
 def _month(period: str, restated: bool) -> list[dict[str, Any]]:
     rows = [
         row | {name: list(row[name].items()) for name in ("resource_tags", "product")}
-        for row in sandbox_aws.line_items(period, restated)
+        for row in months.line_items(period, restated)
     ]
     return normalize_rows(rows, TAGS)
 
@@ -89,8 +90,8 @@ def money(amount: Decimal) -> str:
 @cache
 def gcp(restated: bool = True) -> list[dict[str, Any]]:
     """Google's rows, one export per account: amounts in USD by each row's own rate."""
-    tables = sandbox_gcp.tables(restated=restated, since=GCP_SINCE)
-    names = (sandbox_gcp.DETAILED_USD, sandbox_gcp.STANDARD_CHF)
+    tables = exports.tables(restated=restated, since=GCP_SINCE)
+    names = (exports.DETAILED_USD, exports.STANDARD_CHF)
     found = []
     for row in (row for name in names for row in tables[name].to_pylist()):
         rate = Decimal(str(row["currency_conversion_rate"]))
@@ -120,7 +121,7 @@ GCP_PERIODS = ("2026-10",)
 
 
 def by_month(restated: bool) -> Rows:
-    bills = [("AWS", period, month(period, restated)) for period in sandbox_aws.PERIODS]
+    bills = [("AWS", period, month(period, restated)) for period in months.PERIODS]
     bills += [("Google Cloud", period, gcp_of(period, restated)) for period in GCP_PERIODS]
     return [
         [
@@ -165,7 +166,7 @@ def revenue() -> dict[str, dict[str, Decimal]]:
 def margins() -> list[tuple[str, list[Decimal]]]:
     """Per month the figures of the table, but for the ratio."""
     made = []
-    for period in sandbox_aws.PERIODS:
+    for period in months.PERIODS:
         of = revenue()[period]
         used = [row for row in gcp() if row["used"] == period]
         cost = total(month(period), "effective_cost") + total(used, "effective_cost")
@@ -227,14 +228,14 @@ def test_cost_by_month_is_right_before_and_after_the_restatement(demo: Demo) -> 
 
 
 def test_cost_by_service_is_right_and_adds_up_to_the_month(demo: Demo) -> None:  # noqa: F811
-    newest = sandbox_aws.PERIODS[-1]
+    newest = months.PERIODS[-1]
     expected = by_service("AWS", month(newest)) + by_service("Google Cloud", gcp_of(newest))
     assert tables(demo.ran, "Cost by service, newest month") == [expected]
 
 
 def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:  # noqa: F811
     (found,) = tables(demo.ran, "Cost by tag, newest month")
-    newest = sandbox_aws.PERIODS[-1]
+    newest = months.PERIODS[-1]
     whole = [*month(newest), *gcp_of(newest)]
     for index, column in ((2, "billed_cost"), (3, "effective_cost")):
         shown = sum(Decimal(row[index].replace(",", "")) for row in found)
@@ -244,12 +245,12 @@ def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:  # noq
 
 def test_the_restatements_effect_is_right(demo: Demo) -> None:  # noqa: F811
     (found,) = tables(demo.ran, "What the restatement changed")
-    old, new = (month(sandbox_aws.RESTATED_PERIOD, restated) for restated in (False, True))
+    old, new = (month(months.RESTATED_PERIOD, restated) for restated in (False, True))
     change = total(new, "billed_cost") - total(old, "billed_cost")
     assert [[word, name, *rest] for word, name, _, *rest in found] == [
         [
             "aws",
-            sandbox_aws.RESTATED_PERIOD,
+            months.RESTATED_PERIOD,
             f"{len(lines):,}",
             *(money(total(lines, column)) for column in MONEY[:2]),
             difference,
@@ -306,7 +307,7 @@ def test_the_files_lie_where_it_says(demo: Demo) -> None:  # noqa: F811
 
 
 def test_the_files_hold_the_lines_that_the_tables_sum(demo: Demo) -> None:  # noqa: F811
-    for period in sandbox_aws.PERIODS:
+    for period in months.PERIODS:
         path = demo.data / "marts" / "costs" / f"aws-{period}.parquet"
         rows = pq.ParquetFile(path).read(list(MONEY)).to_pylist()
         expected = sorted(tuple(line[name] for name in MONEY) for line in month(period))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.published_clickhouse import environ
 from tests.support.workflow_steps import ROOT, workflow
 
@@ -64,6 +64,7 @@ def test_what_the_image_must_not_hold_is_left_out(path: str) -> None:
     assert is_ignored(path)
 
 
+@pytest.mark.thorough  # the workflow's job runs it in a container
 def test_its_command_runs_with_what_it_holds(
     app: Path, clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
@@ -75,10 +76,10 @@ def test_its_command_runs_with_what_it_holds(
     assert given["ETL_LOGS"] == f"{given['DLT_DATA_DIR']}/logs"
     folder = {"DLT_DATA_DIR": str(tmp_path / "etl"), "ETL_LOGS": str(tmp_path / "etl" / "logs")}
     variables = os.environ | environ(clickhouse, tmp_path / "no-bucket") | given | folder
-    python, script = entry
+    python, *script = entry
     assert python == ".venv/bin/python"
     ran = subprocess.run(
-        [sys.executable, script, "migrate"], cwd=app, env=variables, capture_output=True, text=True
+        [sys.executable, *script, "migrate"], cwd=app, env=variables, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.splitlines()[-1].endswith(" is as sql/ says")

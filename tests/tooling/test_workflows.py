@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.lease import leased
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.sources import SOURCES
-from scripts import cur_delivery, sandbox_aws
-from scripts.bigquery_server import BigQueryServer
-from scripts.nightly import with_role
-from scripts.sandbox_fx import FxServer, archive
+from pipelines.cli.nightly import with_role
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.registry import SOURCES
+from scripts.sandbox.aws import delivery, months
+from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.fx.server import FxServer, archive
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.published_clickhouse import environ
@@ -56,8 +56,8 @@ def test_every_source_has_a_step_of_its_own_that_does_not_stop_the_others() -> N
 @pytest.mark.parametrize("file", [ETL, CI], ids=["etl-pipeline", "ci"])
 def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> None:
     assert file["permissions"] == {}
-    for job in file["jobs"].values():
-        assert job["timeout-minutes"] <= 120
+    for name, job in file["jobs"].items():
+        assert job["timeout-minutes"] <= (350 if name == "kill" else 120)
         assert job["permissions"] in (
             {"contents": "read"}, {"issues": "write"}, {"contents": "read", "id-token": "write"}
         )  # fmt: skip
@@ -65,7 +65,7 @@ def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> No
             if "uses" in step:
                 assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
             if step.get("uses", "").startswith("actions/checkout@"):
-                assert step["with"] == {"persist-credentials": False}
+                assert step["with"]["persist-credentials"] is False
             assert "${{" not in step.get("run", ""), step
 
 
@@ -112,10 +112,78 @@ def test_ci_runs_on_every_python_and_both_ends_of_clickhouse() -> None:
     jobs = CI["jobs"]
     assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert jobs["test"]["steps"][-1]["run"] == "bash .ci/run"
-    assert "make lint test\n" in (ROOT / ".ci" / "run").read_text()
+    assert (ROOT / ".ci" / "run").read_text().endswith("\nmake lint test\nmake demo\n")
     assert jobs["clickhouse"]["strategy"]["matrix"]["version"][-1] == "latest"
     assert jobs["clickhouse"]["steps"][-1]["run"] == "make test-clickhouse"
     assert 'rill" validate viz_rill' in jobs["rill"]["steps"][-1]["run"]
+
+
+WEEKLY = "30 5 * * 0"
+
+
+def test_ci_runs_the_thorough_tests_at_night_and_every_kill_point_weekly() -> None:
+    assert [each["cron"] for each in CI["on"]["schedule"]] == ["30 3 * * *", WEEKLY]
+    thorough, kill = CI["jobs"]["thorough"], CI["jobs"]["kill"]
+    due = "needs.changes.outputs.thorough == 'true'"
+    assert thorough["needs"] == "changes"
+    assert thorough["if"] == f"${{{{ {due} && github.event.schedule != '{WEEKLY}' }}}}"
+    assert thorough["steps"][-1] == {"run": "make test-thorough"}
+    assert kill["if"] == f"${{{{ github.event.schedule == '{WEEKLY}' }}}}"
+    assert kill["steps"][-1] == {
+        "run": 'make test-thorough ARGS="-m thorough -k kill $KILLED"',
+        "env": {"KILL_STRIDE": "1", "KILLED": "${{ matrix.tests }}"},
+    }
+    paths = " ".join(kill["strategy"]["matrix"]["tests"]).split()
+    campaigns = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/kill/test_*.py")}
+    assert set(paths) == campaigns | {"tests/clickhouse", "tests/destinations"}
+    assert all((ROOT / path).exists() for path in paths)
+
+
+def test_the_quick_tests_run_for_a_push_and_not_at_night() -> None:
+    assert CI["on"].keys() == {"push", "pull_request", "schedule"}
+    assert CI["on"]["push"] == {"branches": ["main"]}
+    for name in ("test", "rill", "image"):
+        assert CI["jobs"][name]["if"] == "${{ github.event_name != 'schedule' }}"
+        assert "needs" not in CI["jobs"][name]
+
+
+def test_the_nightly_run_waits_for_no_test() -> None:
+    assert ETL["on"].keys() == {"schedule", "workflow_dispatch"}  # no workflow_run
+    assert {name: job.get("needs") for name, job in ETL["jobs"].items()} == {
+        "etl": None, "tell": "etl"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "changed", "thorough"),
+    [
+        ("pull_request", "docs/queries.md", "false"),
+        ("pull_request", "sql/20_aws.sql", "true"),
+        ("pull_request", "pipelines/clickhouse/manager.py", "true"),
+        ("pull_request", "pipelines/destinations/staging.py", "true"),
+        ("pull_request", "tests/kill/test_kill_filesystem.py", "true"),
+        ("pull_request", "pipelines/sqlite.py", "false"),
+        ("push", "docs/queries.md", "true"),
+        ("schedule", "docs/queries.md", "true"),
+    ],
+)
+def test_a_pull_request_is_tested_thoroughly_where_it_can_break_something(
+    event: str, changed: str, thorough: str, tmp_path: Path
+) -> None:
+    (step,) = [each for each in CI["jobs"]["changes"]["steps"] if each.get("id") == "thorough"]
+    assert step["env"] == {"EVENT": "${{ github.event_name }}"}
+    project, output = tmp_path / "merged", tmp_path / "output"
+    git = ["git", "-C", str(project), "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    (project / changed).parent.mkdir(parents=True)
+    for text in ("before", "after"):
+        (project / changed).write_text(text)
+        for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", text]):
+            subprocess.run([*git, *command], check=True)
+    subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-c", step["run"]],
+        cwd=project, env=BASE | {"EVENT": event, "GITHUB_OUTPUT": str(output)}, check=True,
+    )  # fmt: skip
+    assert output.read_text() == f"thorough={thorough}\n"
 
 
 # The nightly run itself.
@@ -132,8 +200,9 @@ class Night:
     runs: int = 0
     environ: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, **changes: str) -> Job:
-        """The job `etl`, with other inputs, variables or secrets: inputs_words="aws"."""
+    def run(self, *only: str, **changes: str) -> Job:
+        """The job `etl`, or a few of its steps, with other inputs, variables or secrets:
+        inputs_words="aws". Steps of sources that are not asked for have a test of their own."""
         self.runs += 1
         config = self.server.config(secure=True)
         values = {
@@ -162,7 +231,8 @@ class Night:
             **self.environ,
         }  # fmt: skip
         folder = self.folder / f"job-{self.runs}"
-        job = Job(ETL["jobs"]["etl"], values, environ, folder, skipped=_left_out)
+        asked = (values.get("inputs.words") or values["vars.ETL_WORDS"]).split()
+        job = Job(ETL["jobs"]["etl"], values, environ, folder, skipped=_left_out(only, asked))
         job.run()
         for name, text in job.ran.items():
             for secret in (str(config.password), "test-secret-of-aws"):
@@ -175,10 +245,16 @@ class Night:
             return manager.execute("select x_partition, count() from costs group by 1 order by 1")
 
 
-def _left_out(name: str) -> bool:
-    """The environment is there; words of other sources and the report have tests of their own."""
-    word = name.removeprefix("Load ")
-    return name in ("Install", "Report") or (name != word and word not in SOURCES)
+def _left_out(only: Sequence[str], asked: Sequence[str]) -> Callable[[str], bool]:
+    """Which steps are not run: the environment is there, and the report has tests of its own."""
+
+    def left_out(name: str) -> bool:
+        word = name.removeprefix("Load ")
+        if only:
+            return name not in only
+        return name in ("Install", "Report") or (name != word and bool(asked) and word not in asked)
+
+    return left_out
 
 
 @pytest.fixture(scope="module")
@@ -191,9 +267,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, P
 
 @pytest.fixture
 def night(s3: S3Bucket, server: tuple[Server, Path], tmp_path: Path) -> Iterator[Night]:
-    for period in sandbox_aws.PERIODS[-2:]:
-        rows = sandbox_aws.line_items(period)[::20]
-        cur_delivery.deliver_cur2(s3.target, "", "daily", period, rows)
+    for period in months.PERIODS[-2:]:
+        rows = months.line_items(period)[::20]
+        delivery.deliver_cur2(s3.target, "", "daily", period, rows)
     made, ca = server
     yield Night(s3, made, ca, tmp_path)
     with ClickHouseManager(made.config()) as manager:
@@ -209,18 +285,19 @@ def test_the_steps_load_check_and_summarise(night: Night) -> None:
     assert job.ran["Verdict"] == "All is well.\n"
     assert job.outputs() == {"failed": ""}
     counts = night.costs()
-    assert [period for period, _ in counts] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in counts] == list(months.PERIODS[-2:])
     row = re.search(r"^\| aws \| (.*) \|$", job.summary(), re.MULTILINE)
     assert row is not None
     run, partitions, rows, billed, newest, seconds = row[1].split(" | ")
     assert (run, partitions) == ("2 loaded, 0 unchanged, 0 failed", "2")
     assert int(rows.replace(",", "")) >= sum(count for _, count in counts)
     assert re.fullmatch(r"-?[\d,]+\.\d\d USD", billed)
-    assert newest == sandbox_aws.PERIODS[-1]
+    assert newest == months.PERIODS[-1]
     assert float(seconds) > 0
     assert re.search(r"^Checks: \d+ checks, 0 failed$", job.summary(), re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys(
     night: Night, bigquery_server: BigQueryServer
 ) -> None:
@@ -234,7 +311,7 @@ def test_sources_that_are_not_configured_are_left_out_and_a_role_serves_for_keys
     assert re.findall(r"^\| (\w+) \| (\d+) loaded", job.summary(), re.MULTILINE) == [
         ("aws", "2"), ("fx", "2")
     ]  # fmt: skip
-    assert [period for period, _ in night.costs()] == list(sandbox_aws.PERIODS[-2:])
+    assert [period for period, _ in night.costs()] == list(months.PERIODS[-2:])
     night.environ = {}
     job = night.run(**keys, **role)
     assert job.outputs() == {"failed": "aws"}
@@ -249,20 +326,25 @@ def test_where_aws_finds_its_own_way_a_role_is_left_to_it(by: str) -> None:
     assert with_role(given) == given
 
 
+@pytest.mark.thorough
 def test_inputs_choose_what_is_loaded(night: Night) -> None:
-    assert night.run(inputs_from=sandbox_aws.PERIODS[-1]).failed is False
-    assert [period for period, _ in night.costs()] == [sandbox_aws.PERIODS[-1]]
+    assert night.run(inputs_from=months.PERIODS[-1]).failed is False
+    assert [period for period, _ in night.costs()] == [months.PERIODS[-1]]
     job = night.run(inputs_words="aws", inputs_force="true", inputs_include_normalized="true")
     assert job.failed is False, job.ran
     assert "aws: 2 loaded, 0 unchanged, 0 failed" in job.ran["Load aws"]
     assert job.ran["Normalise here and ingest"].splitlines()[-1].startswith("aws: 2 ingested")
+
+
+def test_an_input_is_never_run_as_shell(night: Night) -> None:
     hostile = '2026-01"; touch "$HOME/pwned"; echo "'
-    job = night.run(inputs_from=hostile)
-    assert job.failed is True
+    job = night.run("Load aws", inputs_from=hostile)
+    assert job.outcomes == {"aws": "failure"}
     assert "is no partition" in job.ran["Load aws"]
     assert "touch" not in job.seen["Load aws"]["CLICKHOUSE_HOST"]
 
 
+@pytest.mark.thorough
 def test_a_source_that_fails_is_named_and_nothing_else_is_left_out(night: Night) -> None:
     assert night.run().failed is False
     before = night.costs()
@@ -278,9 +360,9 @@ def test_a_source_that_fails_is_named_and_nothing_else_is_left_out(night: Night)
 
 
 def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Night) -> None:
-    job = night.run(secrets_CLICKHOUSE_PASSWORD="wrong-password")
+    job = night.run(vars_ETL_WORDS=" ".join(SOURCES), secrets_CLICKHOUSE_PASSWORD="wrong-password")
     assert job.failed is True
-    assert job.outcomes | {} == {
+    assert job.outcomes == {
         "migrate": "failure",
         **dict.fromkeys(SOURCES, "skipped"),
         "ingest": "skipped",
@@ -288,43 +370,64 @@ def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Ni
         "summary": "success",
         "verdict": "failure",
     }
-    assert job.outputs() == {"failed": "migrate aws check"}
+    assert job.outputs() == {"failed": f"migrate {' '.join(SOURCES)} check"}
     assert "wrong-password" not in "".join(job.ran.values()) + job.summary()
 
 
-def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
-    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: Path
-) -> None:
-    variables = os.environ | environ(clickhouse, aws_bucket.root) | {"ETL_LOGS": str(tmp_path)}
-    command = [sys.executable, "scripts/nightly.py", "run"]
+@dataclass
+class Elsewhere:
+    """A machine of one's own, where cron runs every step by one command."""
 
-    def run() -> tuple[int, str, list[str]]:
-        ran = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+    bucket: FolderBucket
+    environ: Mapping[str, str]
+    said: str = ""
+
+    def run(self) -> tuple[int, str, str]:
+        """The night's status, its last line and its row of the summary."""
+        command = [sys.executable, "-m", "scripts.nightly", "run"]
+        ran = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True)
+        self.said = ran.stdout
         lines = ran.stdout.splitlines()
-        (tmp_path / "said").write_text(ran.stdout)
-        return ran.returncode, lines[-1], [line for line in lines if line.startswith("| aws")]
+        (row,) = [line for line in lines if line.startswith("| aws")]
+        return ran.returncode, lines[-1], row
 
-    def deliver(period: str, rows: list[dict[str, Any]], at: datetime) -> None:
-        cur_delivery.deliver_cur2(aws_bucket, "", "daily", period, rows, delivered_at=at)
+    def deliver(self, period: str, at: datetime, leave_out: int = 0) -> None:
+        """A month as AWS writes it, without its first lines."""
+        rows = months.line_items(period)[::50][leave_out:]
+        delivery.deliver_cur2(self.bucket, "", "daily", period, rows, delivered_at=at)
 
-    now, rows = datetime.now(UTC), sandbox_aws.line_items("2026-09")[::50]
-    deliver("2026-09", rows[2:], datetime(2026, 9, 20, 4, 5, tzinfo=UTC))
-    status, last, (row,) = run()
-    assert (status, last) == (1, "Failed: check")
-    _, details = (tmp_path / "said").read_text().split("<summary>check failed</summary>")
-    assert "│ aws  │ 2026-09-20 04:05 │" in details  # what offends, not only its name
-    deliver("2026-09", rows, now)
-    status, last, (row,) = run()
+
+@pytest.fixture
+def elsewhere(clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: Path) -> Elsewhere:
+    variables = os.environ | environ(clickhouse, aws_bucket.root) | {"ETL_LOGS": str(tmp_path)}
+    return Elsewhere(aws_bucket, variables)
+
+
+def test_elsewhere_one_command_does_the_same(elsewhere: Elsewhere) -> None:
+    elsewhere.deliver("2026-09", datetime.now(UTC))
+    status, last, row = elsewhere.run()
     assert (status, last) == (0, "All is well.")
     assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
+
+
+@pytest.mark.thorough
+def test_a_missed_day_is_caught_up(
+    elsewhere: Elsewhere, clickhouse: ClickHouseConfig, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    elsewhere.deliver("2026-09", datetime(2026, 9, 20, 4, 5, tzinfo=UTC), leave_out=2)
+    assert elsewhere.run()[:2] == (1, "Failed: check")
+    _, details = elsewhere.said.split("<summary>check failed</summary>")
+    assert "│ aws  │ 2026-09-20 04:05 │" in details  # what offends, not only its name
+    elsewhere.deliver("2026-09", now)
+    assert elsewhere.run()[:2] == (0, "All is well.")
     # two nights later: one month was delivered again, another is new
-    deliver("2026-09", rows[1:], now)
-    deliver("2026-10", sandbox_aws.line_items("2026-10")[::50], now)
+    elsewhere.deliver("2026-09", now, leave_out=1)
+    elsewhere.deliver("2026-10", now)
     with leased(clickhouse, "aws"):
-        status, last, (row,) = run()
-    assert (status, last) == (1, "Failed: aws")
+        assert elsewhere.run()[:2] == (1, "Failed: aws")
     assert "aws is locked by" in (tmp_path / "aws.log").read_text()
-    status, last, (row,) = run()
+    status, last, row = elsewhere.run()
     assert (status, last) == (0, "All is well.")
     assert row.startswith("| aws | 2 loaded, 0 unchanged, 0 failed | 2 | ")
 

@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")/../../.."
 
-.venv/bin/python scripts/test_connection_cloud.py
+.venv/bin/python -m scripts.test_connection_cloud
 CLICKHOUSE_MODE=cloud make init-clickhouse

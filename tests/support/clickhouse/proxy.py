@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 
 _KEYWORDS = rb"create|alter|insert|drop|exchange|select|show|describe|exists|with|delete|truncate"
 _STATEMENT = re.compile(rb"(?:" + _KEYWORDS + rb")\b", re.IGNORECASE)

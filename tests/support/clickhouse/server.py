@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "local_clickhouse.py"
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ("-m", "scripts.local_clickhouse")
 
 
 @dataclass
@@ -50,7 +51,8 @@ class Server:
             options |= {"--tls-cert": self.certificate.cert, "--tls-key": self.certificate.key}
         pairs = [str(part) for option in options.items() for part in option]
         self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), "up", "--foreground", "--stop-with-stdin", *pairs],
+            [sys.executable, *SCRIPT, "up", "--foreground", "--stop-with-stdin", *pairs],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

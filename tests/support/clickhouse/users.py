@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.clickhouse.config import ClickHouseConfig
+from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.clickhouse.server import Server
 
 _USER = """<{name}><password_sha256_hex>{digest}</password_sha256_hex>

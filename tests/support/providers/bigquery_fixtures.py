@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from google.cloud import bigquery
 
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 ClientFactory = Callable[..., "bigquery.Client"]
 
@@ -25,7 +25,7 @@ ClientFactory = Callable[..., "bigquery.Client"]
 def bigquery_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQueryServer]:
     """A server of the test's own, without tables, that needs no token. The process's variables
     name it, so that Google's libraries ask nobody else."""
-    from scripts.bigquery_server import BigQueryServer
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
     with BigQueryServer() as server:
         for name, value in server.environ.items():
@@ -35,10 +35,10 @@ def bigquery_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQueryServer]
 
 @pytest.fixture
 def gcp_export(bigquery_server: BigQueryServer) -> BigQueryServer:
-    """The server with the sandbox's billing exports (scripts/sandbox_gcp.py)."""
-    from scripts import sandbox_gcp
+    """The server with the sandbox's billing exports (scripts/sandbox/gcp/exports.py)."""
+    from scripts.sandbox.gcp import exports
 
-    sandbox_gcp.load_into(bigquery_server)
+    exports.load_into(bigquery_server)
     return bigquery_server
 
 

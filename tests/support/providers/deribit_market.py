@@ -9,12 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.deribit.days import Day
-from pipelines.deribit.market import Market, Span, milliseconds
-from pipelines.deribit.pages import kind_of
-from pipelines.deribit.settings import DeribitSettings
-from scripts.sandbox_deribit_server import Sandbox
-from scripts.sandbox_deribit_tape import DAY, Instrument, Tape
+from pipelines.providers.deribit.days import Day
+from pipelines.providers.deribit.market import Market, Span, milliseconds
+from pipelines.providers.deribit.pages import kind_of
+from pipelines.providers.deribit.settings import DeribitSettings
+from scripts.sandbox.deribit.server import Sandbox
+from scripts.sandbox.deribit.tape import DAY, Instrument, Tape
 
 FIRST = date(2026, 11, 20)
 
@@ -121,7 +121,9 @@ class Writer:
         self.sandbox = sandbox
         self.next: dict[str, int] = {}
 
-    def trade(self, day: date, instrument: str, times: int = 1, skip: int = 0) -> None:
+    def trade(
+        self, day: date, instrument: str, times: int = 1, skip: int = 0, hour: int = 1
+    ) -> None:
         """`skip` numbers before the first do not exist."""
         tape = self.sandbox.tape
         kind = kind_of(instrument)
@@ -134,7 +136,7 @@ class Writer:
             trade = {
                 "trade_seq": number,
                 "trade_id": str(1_000 + len(tape.rows)),
-                "timestamp": at(day, 1) + 1_000 * len(tape.rows),
+                "timestamp": at(day, hour) + 1_000 * len(tape.rows),
                 "tick_direction": 0,
                 "price": 0.5 if instrument != "BTC-PERPETUAL" else 97_000.0,
                 "instrument_name": instrument,
@@ -147,8 +149,8 @@ class Writer:
 
 def day_of(market: Market, settings: DeribitSettings, day: date, currency: str = "BTC") -> Day:
     """Read one day by itself."""
-    from pipelines.deribit.days import read_day
-    from pipelines.deribit.sweep import day_span
+    from pipelines.providers.deribit.days import read_day
+    from pipelines.providers.deribit.sweep import day_span
 
     span: Span = day_span(at(day), milliseconds(market.now()))
     return read_day(market, settings, currency, span, market.now(), {}, lambda rows: None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from pipelines.normalize import aws
+from pipelines.providers.aws import normalize
 from tests.support.providers import oracle_aws
 from tests.support.providers.raw_aws import PLAN, RESERVATION
 
@@ -20,7 +20,7 @@ KEYS = (
 TAG_MAPS = st.none() | st.lists(
     st.tuples(st.sampled_from(KEYS), st.sampled_from(("", "a", "b", "ü"))), max_size=6
 )
-NUMBERS = [name for name in aws.NUMBERS if name != "line_item_unblended_cost"]
+NUMBERS = [name for name in normalize.NUMBERS if name != "line_item_unblended_cost"]
 WORDS_OF = {
     "line_item_product_code": ("AmazonEC2", "AmazonS3", "ComputeSavingsPlans", "new", "", None),
     "line_item_operation": ("RunInstances", "EKSPod-EC2", "ECSTask-EC2", "", None),

@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.normalize import aws
 from pipelines.normalize.batches import file_schema
-from pipelines.normalize.schema import Context, arrow_schema
+from pipelines.providers.aws import normalize
+from pipelines.tables.schema import Context, arrow_schema
 
 Row = dict[str, Any]
 """Column → value: text, float, datetime, or [(key, value), …] for a map."""
@@ -130,7 +130,7 @@ CARRIED = {"x_partition": "2026-10", "x_fingerprint": "f00d", "x_dlt_load_id": "
 
 def normalized(raw: pa.Table) -> list[dict[str, Any]]:
     """Through the normaliser and into the schema of the file that is published."""
-    costs = pa.Table.from_pandas(aws.normalize(raw, CONTEXT), preserve_index=False)
+    costs = pa.Table.from_pandas(normalize.normalize(raw, CONTEXT), preserve_index=False)
     rows: list[dict[str, Any]] = costs.cast(file_schema(arrow_schema(TAGS))).to_pylist()
     return rows
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.gcp.columns import EMPTY
+from pipelines.providers.gcp.columns import EMPTY
 
 Row = dict[str, Any]
 TABLE = "example-billing.billing_export.gcp_billing_export_resource_v1_01A2B3_C4D5E6_F70819"

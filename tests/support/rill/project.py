@@ -78,7 +78,7 @@ class Project:
         """The project as it lies on the disk."""
         paths = sorted(p for p in root.rglob("*.yaml") if p.parts[len(root.parts)] != "data")
         texts = {str(p.relative_to(root)): p.read_text(encoding="utf-8") for p in paths}
-        return cls(root, {name: yaml.safe_load(text) for name, text in texts.items()})
+        return cls(root, {name: yaml.load(text, yaml.CSafeLoader) for name, text in texts.items()})
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Every resource of a type, by its name."""

@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
-from pipelines.destinations.warehouse import connect
-from scripts.rill_columns import path_of
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.destinations.clickhouse.warehouse import connect
+from scripts.docs.rill_columns import path_of
 
 FILLED = ("revenue", "margin_daily", "trades", "trades_daily")
 _WORDS = {

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import duckdb
 
-from pipelines.clickhouse.config import ClickHouseConfig
-from pipelines.clickhouse.manager import ClickHouseManager
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support.rill.project import Project, dimensions, measures
 
 Rows = list[tuple[Any, ...]]

@@ -1,0 +1,1 @@
+"""`anonymize`: a copy of what is published, for the public."""

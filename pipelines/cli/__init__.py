@@ -1,0 +1,1 @@
+"""The commands, one module per group. `__main__` imports only the one that runs."""

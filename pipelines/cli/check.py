@@ -1,0 +1,32 @@
+"""`check`: sql/checks over what is published."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
+from pipelines.cli.destination import open_destination
+from pipelines.destinations.filesystem.store import Store
+from pipelines.marts import checks
+
+
+def check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print the rows that offend; 1 when there are any."""
+    destination = open_destination(options, environ)
+    names = checks.named(options.without)
+    if isinstance(destination, Store):
+        from pipelines.marts.catalogue import local_connection
+
+        results = checks.run(local_connection(destination), names)
+    else:
+        from pipelines.cli import clickhouse
+
+        results = clickhouse.run_checks(destination.config, names)
+    for result in results:
+        if result.rows:
+            out.print(tables.table(f"{result.name}: {result.meaning}", result.columns, result.rows))
+    bad = [result.name for result in results if result.rows]
+    say(f"{len(results)} checks, {len(bad)} failed" + (f": {', '.join(bad)}" if bad else ""))
+    return 1 if bad else 0

@@ -1,0 +1,91 @@
+"""The commands' two streams, their log, and how an error reads there."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipelines.cli.progress import BarProgress, LogProgress
+from pipelines.core.findings import Finding, exit_status, shown
+from pipelines.core.partition import ConfigurationError, Progress, UserError
+from pipelines.core.text import told
+
+if TYPE_CHECKING:
+    pass
+
+LOG_WIDTH = 240  # where there is no terminal, tables have the room that they need
+out = Console(
+    highlight=False,
+    soft_wrap=not sys.stdout.isatty(),
+    width=None if sys.stdout.isatty() else LOG_WIDTH,
+)
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def tell(findings: Iterable[Finding]) -> int:
+    """Print each as it comes; the exit status that they make together."""
+    told = []
+    for finding in findings:
+        out.print(shown(finding))
+        told.append(finding)
+    return exit_status(told)
+
+
+def say(line: str) -> None:
+    """One line of result."""
+    out.print(line, markup=False)
+
+
+def progress() -> nullcontext[Progress] | BarProgress:
+    """A bar on a terminal, a line per partition in a log."""
+    return BarProgress(err) if err.is_terminal else nullcontext(LogProgress())
+
+
+def fail(error: Exception, code: int, debug: bool, cause: Exception | None = None) -> int:
+    """Tell an error and return the exit status that it means."""
+    if debug:
+        traceback.print_exception(cause or error)
+    err.print(f"error: {told(error)}", markup=False)
+    return code
+
+
+def fail_unhandled(error: Exception, debug: bool) -> int:
+    """Tell an error that a command did not handle; 2 for a wrong configuration, else 1."""
+    if isinstance(error, UserError):
+        return fail(error, 2 if isinstance(error, ConfigurationError) else 1, debug)
+    from botocore.exceptions import BotoCoreError
+    from dlt.common.configuration.exceptions import ConfigurationException
+
+    if isinstance(error, ConfigurationException):
+        return fail(error, 2, debug)
+    if isinstance(error, OSError | BotoCoreError):  # a source's are UserErrors by now
+        fix = "`python -m pipelines doctor` examines the destination."
+        return fail(UserError(f"{error}. {fix}"), 1, debug, error)
+    if debug:
+        raise error
+    text = f"{type(error).__name__}: {error}"
+    return fail(UserError(f"Unexpected: {text}\nRun again with --debug to see where."), 1, False)
+
+
+def set_up_logging(debug: bool) -> None:
+    """Our log lines to stderr as they are; dlt's own errors only with --debug."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ours = logging.getLogger("pipelines")
+    ours.handlers[:] = [handler]
+    ours.setLevel(logging.DEBUG if debug else logging.INFO)
+    ours.propagate = False
+    logging.getLogger("dlt").removeFilter(_told_otherwise)
+    if not debug:
+        logging.getLogger("dlt").addFilter(_told_otherwise)
+
+
+def _told_otherwise(record: logging.LogRecord) -> bool:
+    """dlt logs each failed job with its traceback; the command names the failure itself."""
+    return not (record.exc_info or record.module == "load" or "Traceback" in record.getMessage())

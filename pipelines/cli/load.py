@@ -1,0 +1,96 @@
+"""`load` and `ingest`: publish every changed partition, or show what would be."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from pipelines.cli import tables
+from pipelines.cli.console import fail, out, progress, say
+from pipelines.cli.destination import open_destination
+from pipelines.cli.options import selected
+from pipelines.core import load as loading
+from pipelines.core import registry
+from pipelines.core.partition import ConfigurationError, Selection, UserError
+from pipelines.core.text import size
+from pipelines.destinations.filesystem import destination as filesystem
+
+
+def load(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """`load`: every changed partition of the sources."""
+    entries = [each for word in registry.to_load(options.words) for each in registry.to_read(word)]
+    selection = selected(options)
+    destination = open_destination(options, environ, migrated=not options.dry_run)
+    if options.dry_run:
+        return _show_plans(entries, destination, selection)
+    return _load_entries(entries, destination, selection, "loaded", options.debug)
+
+
+def ingest(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """`ingest`: the normalised parquet files into ClickHouse."""
+    from pipelines.cli import clickhouse
+
+    store = filesystem.configured_store()
+    warehouse = clickhouse.warehouse(environ, migrated=not options.dry_run)
+    every = [registry.ingestion(word, store) for word in registry.words(options.words)]
+    entries = [each for each in every if options.words or store.footers(each.place)]
+    if not entries:
+        say("nothing is normalised yet")
+    if options.dry_run:
+        return _show_plans(entries, warehouse, selected(options))
+    return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
+
+
+def _load_entries(
+    entries: Sequence[registry.Word],
+    destination: loading.Destination,
+    selection: Selection,
+    done: str,
+    debug: bool,
+) -> int:
+    """Load one word after the other; one that fails as a whole does not keep the others."""
+    codes = {0}
+    for entry in entries:
+        try:
+            with progress() as watcher:
+                outcome = loading.load(entry, destination, selection, watcher)
+        except (ConfigurationError, ConfigurationException) as error:
+            codes.add(fail(error, 2, debug))
+            continue
+        except UserError as error:
+            codes.add(fail(error, 1, debug))
+            continue
+        loaded, bad = len(outcome.loaded), len(outcome.failed)
+        unchanged = len(outcome.planned) - loaded - bad
+        say(f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed")
+        codes.add(1 if bad else 0)
+    return 1 if 1 in codes else max(codes)
+
+
+def _show_plans(
+    entries: Sequence[registry.Word], destination: loading.Destination, selection: Selection
+) -> int:
+    for entry in entries:
+        provider = entry.connect()
+        planned = loading.plan(entry, destination, selection, provider)
+        rows = [
+            (
+                p.partition.key,
+                p.reason,
+                p.partition.files,
+                size(p.partition.bytes) if p.partition.bytes else None,
+                p.partition.delivered_at,
+            )
+            for p in planned
+        ]
+        columns = ("partition", "would load", "files", "size", "delivered at (UTC)")
+        out.print(
+            tables.table(
+                f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
+            )
+        )
+        if isinstance(provider, registry.Estimates):
+            say(provider.estimate([p.partition for p in planned if p.to_load]))
+    return 0

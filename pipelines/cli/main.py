@@ -1,0 +1,141 @@
+"""The commands. `python -m pipelines --help` says what there is.
+
+The one place that reads os.environ or turns an error into an exit status:
+0 done, 1 something failed (each failure named), 2 wrong usage or configuration.
+A command's imports are in its function: `--help` waits for none of them, `status` not for pandas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from pipelines import __version__
+from pipelines.cli import options as flags
+from pipelines.cli.options import Commands, options_of
+from pipelines.core.partition import UserError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and option; the tests hold the documentation against it."""
+    return options_of(COMMANDS, __doc__.split("\n")[0], f"pipelines {__version__}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = parser().parse_args(arguments)
+    from pipelines.cli import console
+
+    console.set_up_logging(options.debug)
+    try:
+        status: int = options.function(options)
+    except KeyboardInterrupt:
+        return console.fail(UserError("Stopped. What was published stays; run again."), 1, False)
+    except Exception as error:  # noqa: BLE001 (the last resort: console tells each kind apart)
+        return console.fail_unhandled(error, options.debug)
+    return status
+
+
+def _load(options: argparse.Namespace) -> int:
+    from pipelines.cli.load import load
+
+    return load(options, os.environ)
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from pipelines.cli.load import ingest
+
+    return ingest(options, os.environ)
+
+
+def _normalize(options: argparse.Namespace) -> int:
+    from pipelines.cli.normalize import normalize
+
+    return normalize(options)
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from pipelines.cli import retention
+
+    return retention.run(options, os.environ)
+
+
+def _anonymize(options: argparse.Namespace) -> int:
+    from pipelines.cli import anonymize
+    from pipelines.cli.destination import open_destination
+
+    return anonymize.run(options, open_destination(options, os.environ))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from pipelines.cli.check import check
+
+    return check(options, os.environ)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from pipelines.cli.status import show_status
+
+    return show_status(options, os.environ)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pipelines.cli.console import tell
+    from pipelines.cli.destination import destination_name
+    from pipelines.core import registry
+    from pipelines.doctor import examine
+
+    words, name = registry.words(options.words), destination_name(options, os.environ)
+    return tell(examine.examine(words, name, os.environ))
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    from pipelines.cli import clickhouse
+
+    return clickhouse.migrate(options, os.environ)
+
+
+COMMANDS: Commands = {
+    "load": (
+        _load,
+        "Load every changed partition.",
+        (flags.words, flags.selecting, flags.destination),
+    ),
+    "normalize": (
+        _normalize,
+        "Normalise every partition whose raw changed, and compute the marts (filesystem).",
+        (flags.words, flags.selecting, flags.computing),
+    ),
+    "ingest": (
+        _ingest,
+        "Load the normalised parquet files into ClickHouse instead of raw.",
+        (flags.words, flags.selecting),
+    ),
+    "migrate": (
+        _migrate,
+        "ClickHouse: every statement of sql/, safe to repeat.",
+        (flags.comparing,),
+    ),
+    "check": (
+        _check,
+        "Run sql/checks; print the offending rows.",
+        (flags.destination, flags.without),
+    ),
+    "status": (_status, "What is published, and how old it is.", (flags.words, flags.destination)),
+    "prune": (
+        _prune,
+        "Remove partitions older than so many months; says what goes unless --yes.",
+        (flags.words, flags.keeping, flags.destination),
+    ),
+    "anonymize": (
+        _anonymize,
+        "Copy the published tables for the public: pseudonyms, scaled amounts.",
+        (flags.copying, flags.destination),
+    ),
+    "doctor": (
+        _doctor,
+        "Configuration and connections, with fixes.",
+        (flags.words, flags.destination),
+    ),
+}

@@ -1,0 +1,121 @@
+"""The commands' options, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+
+from pipelines.core.partition import ConfigurationError, Selection
+
+_PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2}(\.\w+)?)?)?")  # 2026-01-31.BTC
+DESTINATIONS = ("filesystem", "clickhouse")
+
+Option = Callable[[argparse.ArgumentParser], None]
+Commands = Mapping[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Option, ...]]]
+"""By name: what runs it, its help, its options."""
+
+
+def options_of(commands: Commands, description: str, version: str) -> argparse.ArgumentParser:
+    """The parser of every command and option."""
+    made = argparse.ArgumentParser(prog="python -m pipelines", description=description)
+    made.add_argument("--version", action="version", version=version)
+    subparsers = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (function, help_text, options) in commands.items():
+        command = subparsers.add_parser(name, help=help_text, description=help_text)
+        command.set_defaults(function=function)
+        for option in options:
+            option(command)
+        command.add_argument("--debug", action="store_true", help="show tracebacks, and dlt's log")
+    return made
+
+
+def words(command: argparse.ArgumentParser) -> None:
+    """The sources that a command is about."""
+    command.add_argument("words", nargs="*", metavar="WORD", help="aws, …; all when none is given")
+
+
+def selecting(command: argparse.ArgumentParser) -> None:
+    """The partitions that it is about."""
+    command.add_argument("--from", dest="first", metavar="PARTITION", help="first, as 2026-01")
+    command.add_argument("--to", dest="last", metavar="PARTITION", help="last, inclusive")
+    command.add_argument("--force", action="store_true", help="also what has not changed")
+    command.add_argument("--dry-run", action="store_true", help="say what would be done")
+
+
+def computing(command: argparse.ArgumentParser) -> None:
+    """Whether the marts are computed as well."""
+    command.add_argument(
+        "--no-marts",
+        dest="marts",
+        action="store_false",
+        help="leave the computed marts to the next normalize, as when more sources follow",
+    )
+
+
+def keeping(command: argparse.ArgumentParser) -> None:
+    """How many months stay."""
+    command.add_argument(
+        "--keep",
+        nargs="+",
+        required=True,
+        metavar="MONTHS",
+        help="13 or 13 months: this month and the 12 before it",
+    )
+    command.add_argument("--yes", action="store_true", help="do it; without, only say what goes")
+
+
+def copying(command: argparse.ArgumentParser) -> None:
+    """Where an anonymised copy goes."""
+    command.add_argument(
+        "--to",
+        required=True,
+        metavar="DIR|DATABASE",
+        help="a folder (filesystem) or another database (clickhouse); never the source",
+    )
+    command.add_argument(
+        "--shift-years", type=int, default=0, metavar="YEARS", help="a multiple of 4, also negative"
+    )
+
+
+def comparing(command: argparse.ArgumentParser) -> None:
+    """Compare instead of migrating."""
+    either = command.add_mutually_exclusive_group()
+    either.add_argument(
+        "--validate", action="store_true", help="compare the live server with sql/, change nothing"
+    )
+    either.add_argument(
+        "--align",
+        action="store_true",
+        help="compare the local server (make clickhouse-up) with the configured one",
+    )
+
+
+def without(command: argparse.ArgumentParser) -> None:
+    """Checks to leave out."""
+    command.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="CHECK",
+        help="leave out a check, such as freshness; can be repeated",
+    )
+
+
+def destination(command: argparse.ArgumentParser) -> None:
+    """Where the data lies."""
+    command.add_argument(
+        "--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION, else filesystem"
+    )
+
+
+def selected(options: argparse.Namespace) -> Selection:
+    """The selection that options mean. Raises ConfigurationError for what is no partition."""
+    for value in (options.first, options.last):
+        if value is not None and not _PARTITION.fullmatch(value):
+            raise ConfigurationError(
+                f"{value!r} is no partition. Write a month as 2026-01, a day as 2026-01-31."
+            )
+    if options.first and options.last and options.first > options.last:
+        raise ConfigurationError(f"--from {options.first} is after --to {options.last}.")
+    return Selection(options.first, options.last, options.force)

@@ -1,0 +1,116 @@
+"""How a run's progress looks: a bar on a terminal, a line per partition in a log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
+)
+from rich.text import Text
+
+from pipelines.core.partition import Progress, UserError
+from pipelines.core.text import size
+
+log = logging.getLogger("pipelines")
+
+
+class LogProgress(Progress):
+    """One log line per partition: what a machine's log wants."""
+
+    def done(self, word: str, partition: str, line: str) -> None:
+        """The line, as it is."""
+        log.info("%s", line)
+
+    def failed(self, word: str, partition: str, error: UserError) -> None:
+        """The error, as one line; where it happened with --debug."""
+        log.error("%s", error, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+
+
+class BarProgress(LogProgress):
+    """A bar for the run, one for the partition at hand, and a line for each that is done."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Tail(),
+            console=console,
+            transient=True,
+            get_time=clock,
+        )
+        self._clock, self._lock = clock, threading.Lock()
+        self._run = self._bars.add_task("", visible=False, tail="")
+        self._task = self._bars.add_task("", visible=False)
+        self.plan("", 0, "")
+
+    def __enter__(self) -> BarProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def plan(self, word: str, count: int, unit: str) -> None:
+        """The bar of the run; it moves as partitions end. One partition needs none."""
+        self._count, self._done, self._amount, self._unit = count, 0, 0, unit
+        self._began = self._clock()
+        self._bars.reset(self._run, total=max(count, 1), description=word, visible=count > 1)
+        self._show()
+
+    def ended(self) -> None:
+        """Move it."""
+        self._done += 1
+        self._bars.advance(self._run)
+        self._show()
+
+    def start(self, word: str, partition: str, size: int) -> None:
+        """A new bar; it moves as bytes or rows are done, or only shows that something happens."""
+        with self._lock:  # a bar without a total can only be made anew
+            self._bars.remove_task(self._task)
+            self._task = self._bars.add_task(f"{word} {partition}", total=size or None)
+
+    def advance(self, amount: int) -> None:
+        """Move the bar."""
+        with self._lock:
+            self._amount += amount
+            self._bars.advance(self._task, amount)
+        self._show()
+
+    def _show(self) -> None:
+        passed = self._clock() - self._began
+        self._bars.update(self._run, tail=self.tail(passed))
+
+    def tail(self, passed: float) -> str:
+        """What the run has done after so many seconds, how fast, and how long it will still take.
+
+        3 of 20, 1,204,331 trades, 21,004/s, 0:12:30 left
+        """
+        rate = self._amount / passed if passed > 0 else 0
+        amount = size(self._amount) if self._unit == "bytes" else f"{self._amount:,} {self._unit}"
+        speed = f"{size(round(rate))}/s" if self._unit == "bytes" else f"{rate:,.0f}/s"
+        left = "?"
+        if self._done:
+            seconds = passed / self._done * (self._count - self._done)
+            left = str(timedelta(seconds=round(seconds)))
+        return f"{self._done:,} of {self._count:,}, {amount}, {speed}, {left} left"
+
+
+class _Tail(TimeRemainingColumn):
+    """The text of the run's bar; of a partition's the time that is left."""
+
+    def render(self, task: Task) -> Text:
+        """One cell."""
+        return Text(task.fields["tail"]) if "tail" in task.fields else super().render(task)

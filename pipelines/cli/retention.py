@@ -1,0 +1,77 @@
+"""`prune`: keep so many months, remove older partitions of raw and normalised. Dry by default."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pipelines.cli import tables
+from pipelines.cli.console import out, say
+from pipelines.cli.destination import open_destination
+from pipelines.core import months
+from pipelines.core.partition import ConfigurationError, now
+from pipelines.core.registry import SOURCES, Word, words
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.store import Store
+from pipelines.destinations.retention import doomed, prune
+from pipelines.marts import compute
+
+log = logging.getLogger(__name__)
+
+
+def first_kept(keep: Sequence[str], at: datetime) -> str:
+    """The first month that is kept: `13` or `13 months` are the month of `at` and the 12 before.
+
+    Raises ConfigurationError for anything else.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,3})( months?)?", " ".join(keep))
+    if not found:
+        raise ConfigurationError(
+            f"--keep {' '.join(keep)} is no number of months. Write --keep 13 or "
+            "--keep 13 months, with the sources before it: prune aws --keep 13 months"
+        )
+    return months.after(months.month_of(at), 1 - int(found[1]))
+
+
+def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Show what goes, and with --yes remove it; the local marts then follow."""
+    sources = [SOURCES[word] for word in words(options.words)]
+    entries = [each for source in sources for each in (source, *source.more)]
+    destination = open_destination(options, environ, migrated=options.yes)
+    status = _prune(options, entries, destination)
+    if options.yes and isinstance(destination, Store):
+        compute.compute(destination)
+    return status
+
+
+def _prune(
+    options: argparse.Namespace, entries: Sequence[Word], destination: Store | Warehouse
+) -> int:
+    first = first_kept(options.keep, now())
+    for entry in entries:
+        word, retention = entry.place.word, destination.retention(entry.place)
+        if (entry.chosen_by or not options.words) and not retention.partitions():
+            continue  # a source that is not used, or a table that was never chosen
+        if entry.looked_up:
+            say(f"{word}: all is kept, since rows of any month look it up")
+            continue
+        if not options.yes:
+            going = doomed(retention, first)
+            kept = len(retention.partitions()) - len(going)
+            if going:
+                rows = [(key,) for key in going]
+                out.print(tables.table(f"{word}: nothing is changed", ("would remove",), rows))
+            say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
+            continue
+        with destination.locked(word):
+            destination.recover(entry.place)
+            gone = prune(retention, first)
+            for key in gone:
+                log.info("%s %s: removed", word, key)
+            say(f"{word}: {len(gone)} removed, {len(retention.partitions())} kept, from {first} on")
+    if not options.yes:
+        say("Nothing was changed. --yes removes them; the history in deliveries stays.")
+    return 0

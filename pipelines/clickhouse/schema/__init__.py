@@ -1,0 +1,1 @@
+"""The statements of sql/: rendered, applied, compared."""

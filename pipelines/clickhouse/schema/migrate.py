@@ -1,0 +1,189 @@
+"""Bring a database to what sql/*.sql say: from nothing, or from an older version of it.
+
+Every statement is safe to repeat, and a killed migration goes on where it stopped. A table gets
+the columns it lacks. A normalised table whose own definition or whose rules have changed (a view,
+a lookup, a configured tag) is built anew from raw: pipelines/clickhouse/schema/rebuild.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pipelines.clickhouse.schema.definitions import Definition, definition, made_as
+from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
+from pipelines.clickhouse.schema.statements import SQL, Statement, statements
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.digests import hex_digest
+from pipelines.core.partition import Busy
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+
+LEASE = "schema"  # its word: two migrations at once would drop each other's scratch tables
+_VERSION = "_schema_version"
+_CARRIED = "_deliveries"  # until 0.1 dlt carried a row per publishing into <raw table>_deliveries
+_LOCK = re.compile(r"_lock_(\w+)__\d+")
+
+
+def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
+    """Changes when any statement does."""
+    text = "\n".join([*(s.text for s in statements(database, tag_columns, folder)), _CARRIED])
+    return hex_digest([text], 16)
+
+
+def is_current(config: ClickHouseConfig, tag_columns: Sequence[str], folder: Path = SQL) -> bool:
+    """Whether `migrate` would have nothing to do, by the version that it left."""
+    wanted = version(config.database, tag_columns, folder)
+    sql = "select comment from system.tables where database = %(d)s and name = %(n)s"
+    with ClickHouseManager(config.with_database("default")) as manager:
+        return manager.execute(sql, {"d": config.database, "n": _VERSION}) == [(wanted,)]
+
+
+def migrate(
+    config: ClickHouseConfig,
+    tag_columns: Sequence[str],
+    tell: Tell = log.info,
+    folder: Path = SQL,
+) -> None:
+    """Run every statement of `folder`; `tell` hears a line for each thing that changed.
+
+    Raises ClickHouseError, and Busy while another migration or a load that it would disturb runs.
+    Repeating it after any failure goes on where it stopped.
+    """
+    _create_database(config)
+    wanted = list(statements(config.database, tag_columns, folder))
+    mark = quoted(version(config.database, tag_columns, folder))
+    with leased(config, LEASE), ClickHouseManager(config) as manager:
+        _Migration(manager, wanted, tell).run()
+        manager.execute(f"create table if not exists {_VERSION} (x UInt8) engine = Memory")
+        manager.execute(f"alter table {_VERSION} modify comment {mark}")
+
+
+def _create_database(config: ClickHouseConfig) -> None:
+    """Only when it is missing: a user may have all rights in it and none to create it."""
+    with ClickHouseManager(config.with_database("default")) as manager:
+        sql = "select count() from system.databases where name = %(name)s"
+        if not manager.execute(sql, {"name": config.database})[0][0]:
+            manager.execute(f"create database if not exists `{config.database}`")
+
+
+class _Migration:
+    def __init__(self, manager: ClickHouseManager, wanted: Sequence[Statement], tell: Tell) -> None:
+        self.manager, self.wanted, self.tell = manager, wanted, tell
+        self.have = {row[0] for row in manager.execute("show tables")}
+        self.tables = {s.name: s.text for s in wanted if s.kind == "table"}
+        self.views = [s.view for s in wanted if s.view]
+        self.rebuild = Rebuild(manager, self.tables, self.views)
+
+    def run(self) -> None:
+        self._drop_leftovers()
+        changed = {name for name, text in self.tables.items() if self._table(name, text)}
+        stored = stored_rules(self.manager)
+        rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
+        if rebuilt:  # readers' views name columns: those of now, which every table has by now
+            self._run_views()
+        for table in rebuilt:
+            self.rebuild.run(table, stored)
+            self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
+        self.rebuild.refresh(stored)
+        for name in sorted(stored.keys() - {view.name for view in self.views}):
+            self.manager.execute(f"drop view if exists `{name}` sync")
+            self.tell(f"dropped materialized view {name}")
+        for statement in self.wanted:
+            if statement.kind in ("view", "materialized view"):
+                self._view(statement)
+        self._comment_views()
+
+    def _table(self, name: str, text: str) -> bool:
+        """Create or complete a table. True when it has to be rebuilt: its rows come from raw."""
+        if name not in self.have:
+            self.manager.execute(text)
+            self.tell(f"created table {name}")
+            return False
+        with made_as(self.manager, text, name) as scratch:
+            want, have = definition(self.manager, scratch), definition(self.manager, name)
+        is_made = any(view.target == name for view in self.views)
+        is_rebuilt = is_made and want.shape != have.shape
+        for change, line in _changes(name, want, have):
+            if is_rebuilt and not change.startswith("add column"):
+                continue  # the new table has it; what readers' views name has to be here before
+            self.manager.execute(f"alter table {name} {change}")
+            if line and not is_rebuilt:
+                self.tell(line)
+        return is_rebuilt
+
+    def _run_views(self) -> None:
+        """Replace the views that readers read, before tables become others under them."""
+        for statement in self.wanted:
+            if statement.kind == "view":
+                self.manager.execute(statement.text)
+
+    def _view(self, statement: Statement) -> None:
+        if statement.name not in self.have or statement.kind == "view":
+            self.manager.execute(statement.text)
+            if statement.name not in self.have:
+                self.tell(f"created {statement.kind} {statement.name}")
+
+    def _comment_views(self) -> None:
+        """Last, since a load takes a view with this comment for one with these rules."""
+        sql = "select name, comment from system.tables where database = currentDatabase()"
+        have: dict[str, str] = dict(self.manager.execute(f"{sql} and engine = 'MaterializedView'"))
+        for view in self.views:
+            if have.get(view.name) != view.comment:
+                self.manager.execute(
+                    f"alter table {view.name} modify comment {quoted(view.comment)}"
+                )
+
+    def _drop_leftovers(self) -> None:
+        """What a killed migration and older versions left; nobody reads these."""
+        for name in sorted(n for n in self.have if n.startswith(("_new_", "_probe_"))):
+            self.manager.execute(f"drop table if exists `{name}` sync")
+        for name in sorted(self.have & _carriers(self.tables)):
+            self.manager.execute(f"drop table if exists `{name}` sync")
+            self.tell(f"dropped table {name}, which nothing reads any more")
+        locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
+        for word in sorted(locks - {LEASE}):
+            with suppress(Busy), leased(self.manager.config, word):
+                pass  # taken over from a run that is no more, and given back
+
+
+def _carriers(tables: Iterable[str]) -> set[str]:
+    """The names of the tables that older versions had dlt write, by those of raw tables."""
+    raw = [name for name in tables if "__" in name]
+    ingested = {f"{name.partition('__')[0]}__normalized{_CARRIED}" for name in raw}
+    return {f"{name}{_CARRIED}" for name in raw} | ingested
+
+
+def _changes(table: str, want: Definition, have: Definition) -> Iterator[tuple[str, str]]:
+    """What an existing table lacks, as clauses of `alter table` with a line to tell.
+
+    Columns that a delivery brought stay. A type is changed only where no value can be lost by it;
+    `migrate --validate` names any other.
+    """
+    before = "first"
+    for name, column in want.columns.items():
+        held = have.columns.get(name)
+        if held is None:
+            yield f"add column if not exists {column.text} {before}", f"added column {table}.{name}"
+        elif _plain(held.type) == _plain(column.type) and held.stored != column.stored:
+            default = "" if column.default else f"modify column `{name}` remove default, "
+            removed = default if held.default else ""
+            yield f"{removed}modify column {column.text}", f"changed column {table}.{name}"
+        elif held.comment != column.comment:
+            yield f"comment column `{name}` {quoted(column.comment)}", ""
+        before = f"after `{name}`"
+    if want.comment != have.comment:
+        yield f"modify comment {quoted(want.comment)}", ""
+
+
+def _plain(kind: str) -> str:
+    """A type without its way of storing it."""
+    return re.sub(r"LowCardinality\(((?:Nullable\()?String\)?)\)", r"\1", kind)

@@ -1,0 +1,255 @@
+"""The statements of sql/*.sql, in order, with their placeholders filled in.
+
+    {database}                   the configured database
+    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array
+    {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
+    {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
+    {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
+    {tag_column}                 the line is repeated for every configured tag; in it, the argument
+                                 `each` of a macro is the tag's key
+    {raw:aws_costs__cur}         in a materialized view: the table it reads, or another like it
+    {target:normalized_aws}      the table it feeds
+    {columns:normalized_aws}     the columns of a table, as pipelines/tables declares them
+    {cost_columns}               the names of the cost shape, in its order
+    {published_partitions}       the published partitions of every table of tables/places.py
+    {raw_partitions}             its loaded raw partitions
+    {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
+
+So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
+portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
+them
+
+    {values:fx_rates}            the rows of sql/fx_rates.csv as a select
+    (clickhouse/schema/values.py)
+    {product:cost}               a line's product by sql/products.csv
+    (clickhouse/schema/products.py)
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dlt
+
+from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.schema.values import rows_of
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.partition import ConfigurationError
+from pipelines.tables import line_items
+from pipelines.tables.copied import select_list
+from pipelines.tables.ddl import column_block
+from pipelines.tables.places import published_partitions, raw_partitions
+from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
+
+ROOT = Path(__file__).parents[2]
+SQL = ROOT.parent / "sql"
+LOOKUPS = ROOT / "tables" / "lookups"
+
+_CREATED = re.compile(
+    r"create (?:or replace )?(?P<kind>database|table|materialized view|view)"
+    r"(?: if not exists)? `?(?P<name>\w+|\{database\})",
+    re.IGNORECASE,
+)
+_VIEW = re.compile(r"materialized view if not exists (\w+) to \{target:(\w+)\} as\s", re.IGNORECASE)
+_RAW = re.compile(r"\{raw:(\w+)\}")
+_COPIED = re.compile(r"\{copied:([\w/]+)\}")
+_LAYOUT = re.compile(r"^-- form: (.+)$", re.MULTILINE)
+_PARTITIONS = {
+    "{published_partitions}": published_partitions("toInt64(count())"),
+    "{raw_partitions}": raw_partitions(),
+}
+_COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
+
+
+@dataclass(frozen=True)
+class View:
+    """A materialized view: its select, of which the table that it reads is a parameter.
+
+    `layout`: it only makes rows of deliveries with this x_form, by a line `-- form: CUR` before it.
+    """
+
+    name: str
+    target: str
+    raw: str
+    layout: str
+    before: str
+    after: str
+
+    def select(self, raw: str = "") -> str:
+        """The select over its own raw table, or over what stands in for that."""
+        return f"{self.before}{raw or self.raw}{self.after}"
+
+    @property
+    def text(self) -> str:
+        """The statement that creates it."""
+        head = f"create materialized view if not exists {self.name} to {self.target} as"
+        return f"{head}\n{self.select()}"
+
+    @property
+    def comment(self) -> str:
+        """By which a server's view is known to be this one."""
+        digest = hashlib.sha256(self.select().encode()).hexdigest()[:16]
+        return f"Normalises {self.raw}; rules {digest}."
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: the file it stands in, what it creates, its text; its view if it is one."""
+
+    file: str
+    kind: str
+    name: str
+    text: str
+    view: View | None = None
+
+
+def statements(
+    database: str, tag_columns: Sequence[str], folder: Path = SQL
+) -> Iterator[Statement]:
+    """Every statement of the folder, by file name, then a view for each of its marts.
+
+    Raises ValueError when one creates nothing.
+    """
+    for path in sorted(folder.glob("[0-9]*.sql")):
+        for raw in _split(path.read_text(encoding="utf-8")):
+            found = _CREATED.search(raw)
+            if not found:
+                raise ValueError(f"{path.name}: no create statement in: {raw.strip()[:80]}")
+            kind, name = found["kind"].lower(), found["name"].replace("{database}", database)
+            view = None
+            if kind == "materialized view":
+                view = _view(f"{path.name}, {name}", raw, tag_columns, folder)
+            text = view.text if view else render(raw, database, tag_columns, folder)
+            yield Statement(path.name, kind, name, text, view)
+    for mart in mart_selects(folder, tag_columns):
+        text = f"create or replace view {mart.name} as\n{mart.select}"
+        yield Statement(f"marts/{mart.file}", "view", mart.name, text)
+
+
+def views_of(raw: str, tag_columns: Sequence[str], folder: Path = SQL) -> list[View]:
+    """The materialized views that read a raw table."""
+    parameter = f"{{raw:{raw}}}"
+    return [
+        _view(f"{path.name}, {raw}", text, tag_columns, folder)
+        for path in sorted(folder.glob("[0-9]*.sql"))
+        for text in _split(path.read_text(encoding="utf-8"))
+        if parameter in text
+    ]
+
+
+def _view(where: str, text: str, tag_columns: Sequence[str], folder: Path) -> View:
+    head, raw = _VIEW.search(text), _RAW.findall(text)
+    if not head or len(raw) != 1:
+        raise ValueError(
+            f"{where}: write it as `create materialized view if not exists … to {{target:…}} as`, "
+            "with one `from {raw:…}`"
+        )
+    before, after = (
+        render(part, "", tag_columns, folder) for part in _RAW.split(text[head.end() :])[::2]
+    )
+    layout = _LAYOUT.search(text)
+    return View(head[1], head[2], raw[0], layout[1] if layout else "", before, after)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A mart that is computed: one portable select, over tables and the marts before it.
+
+    `word` is set when it is made of one partition of that word at a time.
+    """
+
+    file: str
+    name: str
+    word: str
+    select: str
+
+
+def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Mart]:
+    """Every select of sql/marts, by file name: 10_revenue.sql is the mart revenue."""
+    found = []
+    for path in sorted((folder / "marts").glob("[0-9]*.sql")):
+        text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
+        word = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
+        name = path.stem.partition("_")[2]
+        select = _mart_text(text.strip().rstrip(";"), folder)
+        found.append(Mart(path.name, name, word[1] if word else "", select))
+    return found
+
+
+def reporting_currency() -> str:
+    """`[normalize] reporting_currency`, which revenue is in. Raises ConfigurationError."""
+    found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
+    if not re.fullmatch("[A-Z]{3}", found):
+        raise ConfigurationError(
+            f"normalize.reporting_currency is {found!r}. Set it to a code of ISO 4217, as USD."
+        )
+    return found
+
+
+def _mart_text(text: str, folder: Path) -> str:
+    """A mart's select with its placeholders filled in; what is portable has no database."""
+    if "{reporting_currency}" in text:
+        text = text.replace("{reporting_currency}", reporting_currency())
+    return "\n".join(_with_arguments(line, folder) for line in text.splitlines())
+
+
+def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
+    """One text with its placeholders filled in."""
+    lines = []
+    if "{cost_columns}" in text:
+        names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
+        text = text.replace("{cost_columns}", names)
+    text = _COPIED.sub(lambda found: select_list(found[1]), text)
+    for name, select in _PARTITIONS.items():
+        text = text.replace(name, select)
+    for line in text.replace("{database}", f"`{database}`").splitlines():
+        if found := _COLUMNS.fullmatch(line):
+            lines.append(f"{found[1]}{column_block(found[2], tag_columns)}{found[3]}")
+            continue
+        if "{tag_column}" not in line:
+            lines.append(_with_arguments(line, folder))
+            continue
+        for key in tag_columns:
+            named = line.replace("{tag_column}", tag_column_name(key))
+            lines.append(_with_arguments(named, folder, each=tag_key(key)))
+    return "\n".join(lines)
+
+
+def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
+    """`each` is filled in last, and not searched again: a tag's key may hold braces itself."""
+    return re.sub(
+        r"\{(\w+):([^}]+)\}",
+        lambda found: _filled(found[1], each if found[2] == "each" else found[2], folder),
+        line,
+    )
+
+
+def _filled(name: str, argument: str, folder: Path) -> str:
+    if name == "values":
+        return rows_of(argument, folder)
+    if name == "cost_of_line":
+        return line_items.expression(argument)
+    if name == "product":
+        return product_of(argument, folder)
+    macro = folder / "macros" / f"{name}.sql"
+    if macro.exists():
+        body = "\n".join(
+            line for line in macro.read_text(encoding="utf-8").splitlines() if line[:2] != "--"
+        )
+        return body.strip().replace("{argument}", quoted(argument)[1:-1])
+    with (LOOKUPS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
+        return "[" + ", ".join(quoted(row[argument]) for row in csv.DictReader(lines)) + "]"
+
+
+def _split(text: str) -> list[str]:
+    """At semicolons that end a line; comments stay with the statement that follows them."""
+    return [part for part in re.split(r";[ \t]*(?:\n|$)", text) if _without_comments(part).strip()]
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text)

@@ -1,0 +1,1 @@
+"""What every part may import: sizes, months, digests. Knows no source and no destination."""

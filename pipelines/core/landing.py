@@ -1,0 +1,225 @@
+"""What all sources share: what they are to land, and landed rows as dlt takes them.
+
+The loader passes a `Plan` of one partition; its files go to our destinations untouched. A source
+that is called without a plan lands every partition of its range, for any destination of dlt's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, Protocol, TypeVar
+
+import dlt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dlt.common.libs.pyarrow import (
+    UnsupportedArrowTypeException,
+    py_arrow_to_table_schema_columns,
+)
+
+from pipelines.core.partition import Delivery, Partition, Selection, now
+
+REPLACED: Any = {"disposition": "merge", "strategy": "delete-insert"}
+"""The write disposition of a raw table: a partition that is loaded again replaces itself."""
+
+CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+"""The schema contract of a raw table: providers add columns, but never change what one holds."""
+
+HINTS: Mapping[str, Any] = {
+    "file_format": "parquet",
+    "write_disposition": REPLACED,
+    "schema_contract": CONTRACT,
+}
+"""The hints of a raw table."""
+
+ROWS = 100_000
+"""Rows of a row group: what a normaliser has in memory at a time."""
+
+
+def write_rows(
+    path: Path,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    advance: Callable[[int], None] = lambda rows: None,
+) -> int:
+    """Write tables of `schema` into one parquet file, however small they are; how many rows.
+
+    `advance` hears of the rows as they are written. Memory holds one row group.
+    """
+    rows, waiting, gathered = 0, 0, list[pa.Table]()
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+
+        def flush() -> None:
+            writer.write_table(pa.concat_tables(gathered).combine_chunks(), row_group_size=ROWS)
+            gathered.clear()
+
+        for table in tables:
+            gathered.append(table.cast(schema))
+            rows, waiting = rows + table.num_rows, waiting + table.num_rows
+            advance(table.num_rows)
+            if waiting >= ROWS:
+                flush()
+                waiting = 0
+        if gathered:
+            flush()
+    return rows
+
+
+def delivered(
+    word: str,
+    partition: str,
+    fingerprint: str,
+    paths: Iterable[Path],
+    *,
+    delivered_at: datetime,
+    form: str,
+) -> Delivery:
+    """The delivery of landed parquet files.
+
+    Their names begin with the fingerprint: a reader caught between listing and reading gets no
+    file rather than a mixture.
+    """
+    files = []
+    for number, path in enumerate(paths, 1):
+        named = path.with_name(f"{fingerprint[:12]}-{number:05d}.parquet")
+        path.rename(named)
+        rows, size = pq.read_metadata(named).num_rows, named.stat().st_size
+        files.append({"name": named.name, "rows": rows, "bytes": size, "source": "", "etag": ""})
+    return Delivery(
+        word=word,
+        partition=partition,
+        fingerprint=fingerprint,
+        rows=sum(int(str(file["rows"])) for file in files),
+        bytes=sum(int(str(file["bytes"])) for file in files),
+        delivered_at=delivered_at,
+        loaded_at=now(),
+        load_id="",  # the destination knows it
+        form=form,
+        files=tuple(files),
+    )
+
+
+class Provider(Protocol):
+    """What a source's `connect()` returns."""
+
+    def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
+        """Every partition as the provider has it now, oldest first.
+
+        `published` are the fingerprints that are current at the destination. What `selection`
+        leaves out need not be listed.
+        """
+
+
+P = TypeVar("P", bound=Provider)
+
+
+def _unheard(amount: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """One partition that a source is to land in `folder`. `advance` hears of progress.
+
+    `take` is the loader's: it hears of the delivery before dlt gets the files.
+    """
+
+    partition: Partition
+    folder: Path
+    advance: Callable[[int], None] = _unheard
+    take: Callable[[Delivery], None] | None = None
+
+    def data(self, delivery: Delivery, column: str, *periods: str) -> Iterator[Any]:
+        """The landed rows as dlt takes them.
+
+        For our destinations: the files, untouched. For others: the files, too, where they have one
+        of `periods`, the provider's own column of the partition; else arrow tables with the
+        partition in `column`. Either is the merge key, by which a partition replaces itself.
+        """
+        paths = [self.folder / str(file["name"]) for file in delivery.files]
+        schema = _schema_of(paths)
+        if self.take is not None:
+            self.take(delivery)
+            yield from _files(paths, _columns(schema))
+            if not paths:  # dlt publishes only tables that it was given something of
+                yield pa.schema([(column, pa.string())]).empty_table()
+            return
+        # the next partition's files may say otherwise of the same column
+        columns = {name: each | {"nullable": True} for name, each in _columns(schema).items()}
+        own = next((name for name in periods if name in schema.names), None)
+        if own:
+            yield from _files(paths, columns, merge_key=own)
+        else:
+            yield from _tables(paths, columns, column, delivery.partition)
+
+
+@dataclass(frozen=True)
+class Plan(Generic[P]):
+    """Of which provider to land what."""
+
+    provider: P
+    landings: Iterable[Landing]
+
+
+def everything(provider: P, first: str | None, last: str | None) -> Plan[P]:
+    """Every partition from `first` to `last`, both inclusive, one after the other."""
+    return Plan(provider, _landings(provider, Selection(first, last)))
+
+
+def _landings(provider: Provider, selection: Selection) -> Iterator[Landing]:
+    for partition in provider.partitions(selection, {}):
+        if partition.key in selection:
+            with TemporaryDirectory(prefix="landing-") as folder:
+                yield Landing(partition, Path(folder))
+
+
+def _files(paths: Iterable[Path], columns: Mapping[str, Any], **hints: Any) -> Iterator[Any]:
+    for path in paths:
+        rows = pq.read_metadata(path).num_rows
+        made = dlt.mark.make_hints(columns=dict(columns), **hints)
+        yield dlt.mark.with_file_import(str(path), "parquet", rows, made)
+
+
+def _tables(
+    paths: Iterable[Path], columns: Mapping[str, Any], column: str, partition: str
+) -> Iterator[Any]:
+    period = {column: {"name": column, "data_type": "text", "nullable": True}}
+    made = dlt.mark.make_hints(columns=dict(columns) | period, merge_key=column)
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS):
+                values = pa.array([partition] * batch.num_rows, pa.string())
+                table = pa.Table.from_batches([batch]).append_column(column, values)
+                yield dlt.mark.with_hints(table, made)
+
+
+def _schema_of(paths: Iterable[Path]) -> pa.Schema:
+    """Every column of the files; its type is the first one that is not null."""
+    fields: dict[str, pa.Field] = {}
+    for path in paths:
+        for field in pq.read_schema(path):
+            if field.name not in fields or pa.types.is_null(fields[field.name].type):
+                fields[field.name] = field
+    return pa.schema(fields.values())
+
+
+def _columns(schema: pa.Schema) -> dict[str, Any]:
+    """The columns as dlt's schema has them; one of a type that it does not know stays out.
+
+    Only a decimal keeps its precision: that of another type would be compared with what each
+    destination can hold, and is the file's own affair.
+    """
+    found: dict[str, Any] = {}
+    for field in schema:
+        try:
+            column: Any = py_arrow_to_table_schema_columns(pa.schema([field]))[field.name]
+        except UnsupportedArrowTypeException:
+            continue
+        if column.get("data_type") != "decimal":
+            column.pop("precision", None)
+        found[field.name] = column
+    return found

@@ -1,0 +1,162 @@
+"""What source, load and destination tell each other: a partition, its delivery, and a user's error.
+
+A leaf: of ours it imports only core, so that every other module may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipelines.core.digests import hex_digest
+
+
+class UserError(Exception):
+    """Something that a person can mend; its text says what is wrong, where, and what to do.
+
+    Nothing has been published when it is raised. Never carries a secret.
+    """
+
+
+class ConfigurationError(UserError):
+    """Configuration is missing or contradicts itself; the command exits with 2."""
+
+
+class PartitionError(UserError):
+    """One partition cannot be loaded or normalised; the others go on, the exit status is 1."""
+
+
+class Changed(Exception):
+    """The provider replaced a file between planning and reading: plan that partition again."""
+
+
+class Unchanged(Exception):
+    """What was read is what is published: there is nothing to publish."""
+
+
+class Busy(UserError):
+    """Another run holds the lock of this word."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition as the provider has it now.
+
+    `fingerprint` identifies the content: equal fingerprints mean equal bytes. '' where it is known
+    only once the partition is read; landing it then raises Unchanged when it is the published one.
+    `detail` belongs to the source alone; nobody else looks into it.
+    """
+
+    key: str
+    fingerprint: str
+    delivered_at: datetime
+    files: int
+    bytes: int
+    detail: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One partition that has been landed and published: what `_delivery.json` holds.
+
+    `files` is a list of {name, rows, bytes, source, etag}; `loaded_at` and `delivered_at` are UTC.
+    """
+
+    word: str
+    partition: str
+    fingerprint: str
+    rows: int
+    bytes: int
+    delivered_at: datetime
+    loaded_at: datetime
+    load_id: str
+    form: str
+    files: tuple[Mapping[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, times as ISO 8601 UTC."""
+        times = {name: getattr(self, name).isoformat() for name in ("delivered_at", "loaded_at")}
+        return asdict(self) | times | {"files": [dict(file) for file in self.files]}
+
+    def loaded_by(self, load_id: str) -> Delivery:
+        """The same delivery with dlt's load id, which only the destination knows."""
+        return replace(self, load_id=load_id)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Delivery:
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError on anything else."""
+        times = {
+            name: datetime.fromisoformat(document[name]) for name in ("delivered_at", "loaded_at")
+        }
+        return cls(**{**document, **times, "files": tuple(document["files"])})
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`."""
+
+    first: str | None = None
+    last: str | None = None
+    force: bool = False
+
+    def __contains__(self, key: str) -> bool:
+        """A month contains its days, and a year its months: the shorter text decides."""
+        after = self.first is None or key[: len(self.first)] >= self.first[: len(key)]
+        return after and (self.last is None or key[: len(self.last)] <= self.last[: len(key)])
+
+
+ALL = Selection()
+"""Every partition, and of those what has changed."""
+
+
+class Progress:
+    """What a long run tells whoever watches; this one keeps silent."""
+
+    def plan(self, word: str, count: int, unit: str) -> None:
+        """So many partitions are to be loaded; `advance` counts in bytes, or in rows of a name."""
+
+    def ended(self) -> None:
+        """One of them is over, whatever became of it."""
+
+    def start(self, word: str, partition: str, size: int) -> None:
+        """A partition of `size` bytes (or rows) begins."""
+
+    def advance(self, amount: int) -> None:
+        """`amount` more bytes (or rows) of it are done; called from several threads."""
+
+    def done(self, word: str, partition: str, line: str) -> None:
+        """It is published; `line` is the log line."""
+
+    def failed(self, word: str, partition: str, error: UserError) -> None:
+        """It is not published, the old one stays."""
+
+
+def fingerprint(parts: Iterable[tuple[str, str, int]]) -> str:
+    """32 hex digits over (name, ETag, size), independent of their order."""
+    return hex_digest(f"{name}\t{etag}\t{size}\n" for name, etag, size in sorted(parts))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and everything that it wraps, outermost first: dlt wraps what a job raises."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        for name in ("__cause__", "__context__", "exception", "client_exception"):
+            inner = getattr(current, name, None)
+            if isinstance(inner, BaseException):
+                waiting.append(inner)
+
+
+def now() -> datetime:
+    """The current time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+Reporter = Callable[[str], None]

@@ -1,0 +1,139 @@
+"""dlt's clickhouse destination, with partitions that are replaced whole.
+
+The landed files of a partition are the files of one load package; the job that follows when all of
+them are there publishes it. dlt's own staging is not used: it is shared, and a package resumed
+after a kill holds its rows twice; its stock merge deletes first and inserts after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import dlt
+from clickhouse_connect.driver.exceptions import Error as ConnectError
+from dlt.common.configuration import configspec
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import FollowupJobRequest, LoadJob, RunnableLoadJob
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
+from dlt.common.storages.load_package import LoadJobInfo
+from dlt.destinations.impl.clickhouse.clickhouse import ClickHouseClient
+from dlt.destinations.impl.clickhouse.configuration import ClickHouseClientConfiguration
+from dlt.destinations.job_impl import ReferenceFollowupJobRequest
+
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseConnectionError
+from pipelines.clickhouse.server.problems import diagnose, explain, redacted, server_code
+from pipelines.clickhouse.server.rules import Kind
+from pipelines.core.partition import UserError
+from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.failures import PublishFailed, ServerGone
+from pipelines.destinations.handover import FileJob, Handed, handed_over, is_raw
+
+NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
+Gone = (ConnectError, ConnectionError)
+
+
+@configspec
+class PartitionsConfiguration(ClickHouseClientConfiguration):
+    """dlt's configuration, and what its credentials cannot say: a certificate authority of ours."""
+
+    server: Any = None
+
+
+class PartitionJob(RunnableLoadJob):
+    """Publishes the partition of its package, once dlt has all of its files. Repeatable."""
+
+    def run(self) -> None:
+        """Raises PublishFailed or ServerGone; the published partition then is as it was."""
+        server: ClickHouseConfig = cast(PartitionsConfiguration, self._job_client.config).server
+        handed = handed_over(self._load_id)
+        try:
+            with Warehouse(server) as warehouse:
+                self._publish(warehouse, handed)
+        except (ClickHouseConnectionError, *Gone) as error:
+            raise _meant(error, server, handed.where) from redacted(error, server)
+        except (UserError, OSError) as error:
+            raise PublishFailed(handed.named(error)) from error
+
+    def _publish(self, warehouse: Warehouse, handed: Handed) -> None:
+        place, delivery = handed.place, handed.delivery
+        is_retry = self.job_file_info().retry_count > 0
+        if is_retry and warehouse.was_published(place, delivery):
+            return
+        is_normalized = delivery.form.startswith(NORMALIZED)
+        publish = warehouse.publish_normalized if is_normalized else warehouse.publish
+        publish(place, handed.folder, delivery)
+
+
+class PartitionClient(ClickHouseClient):
+    """dlt's client, which publishes raw tables by our job and leaves their columns to sql/."""
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """Files of a raw table wait for the others; the job that follows them publishes."""
+        if not is_raw(table):
+            return super().create_load_job(table, file_path, load_id, restore)
+        if ReferenceFollowupJobRequest.is_reference_job(file_path):
+            return PartitionJob(file_path)
+        return FileJob(file_path)
+
+    def create_table_chain_completed_followup_jobs(
+        self,
+        table_chain: Sequence[PreparedTableSchema],
+        completed_table_chain_jobs: Sequence[LoadJobInfo] | None = None,
+    ) -> list[FollowupJobRequest]:
+        """What follows when all files of a table are there."""
+        jobs = list(completed_table_chain_jobs or ())
+        if not is_raw(table_chain[0]) or not jobs:
+            return super().create_table_chain_completed_followup_jobs(table_chain, jobs)
+        paths = [job.file_path for job in jobs]
+        return [ReferenceFollowupJobRequest(Path(paths[0]).name, paths)]
+
+    def _create_table_update(
+        self, table_name: str, storage_columns: TTableSchemaColumns
+    ) -> Sequence[TColumnSchema]:
+        if is_raw({"name": table_name}):
+            return []
+        return super()._create_table_update(table_name, storage_columns)
+
+
+class clickhouse_partitions(dlt.destinations.clickhouse):  # noqa: N801 (dlt names them so)
+    """`destination.clickhouse` of dlt, with PartitionClient."""
+
+    spec = PartitionsConfiguration
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        """dlt's own, and the job that follows the files of a table."""
+        capabilities = super()._raw_capabilities()
+        known = capabilities.supported_loader_file_formats
+        capabilities.supported_loader_file_formats = [*known, "reference"]
+        return capabilities
+
+    @property
+    def client_class(self) -> type[ClickHouseClient]:
+        """What dlt loads with."""
+        return PartitionClient
+
+
+def destination_of(warehouse: Warehouse) -> clickhouse_partitions:
+    """dlt's destination on the warehouse's server."""
+    server = warehouse.config
+    return clickhouse_partitions(
+        credentials=server.dlt_credentials(),
+        destination_name="clickhouse",
+        dataset_table_separator="__",
+        server=server,
+    )
+
+
+def _meant(error: Exception, server: ClickHouseConfig, where: str = "") -> Exception:
+    """What the server refuses it would refuse again; what broke on the way may go through."""
+    kind = diagnose(error, server).kind
+    refused = kind in (Kind.TLS, Kind.AUTH, Kind.PROTOCOL) or (
+        kind is Kind.QUERY and server_code(error) is not None
+    )
+    return (PublishFailed if refused else ServerGone)(where + explain(error, server))

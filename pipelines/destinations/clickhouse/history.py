@@ -1,0 +1,132 @@
+"""The publishing history on ClickHouse: one row of `deliveries` per publishing of a partition.
+
+The row is written last, from the private table that was published. That table's comment says what
+it is (`Note`), so the run after a killed one writes the row just as the killed one would have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.core.partition import Delivery
+from pipelines.destinations.layout import Place
+from pipelines.tables.shapes import COST_WORDS
+
+TIME = "%Y-%m-%d %H:%M:%S.%f"
+
+_ADD = """
+insert into deliveries (
+    word, partition, fingerprint, files, bytes, rows, billed, effective, billing_currency, recipe,
+    delivered_at, published_at
+)
+select
+    %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, {counted},
+    %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
+"""
+_ROWS = "from {table} where {column} = %(partition)s"
+_COUNTED = "count(), null, null, null", _ROWS
+# There are sums where all rows are of one currency. Counting distinct texts would take longer.
+_COSTS_COUNTED = (
+    "sum(lines), if(count() > 1, null, ifNull(any(billed), 0)), "
+    "if(count() > 1, null, ifNull(any(effective), 0)), if(count() > 1, null, any(currency))",
+    "from (select billing_currency as currency, count() as lines, sum(billed_cost) as billed, "
+    f"sum(effective_cost) as effective {_ROWS} group by billing_currency)",
+)
+_LAST = """
+select partition, argMax(d.fingerprint, published_at), argMax(d.rows, published_at)
+from deliveries as d where word = %(word)s group by partition
+"""
+_RECIPES = """
+select partition, argMax(ifNull(d.recipe, ''), published_at)
+from deliveries as d where word = %(word)s group by partition
+"""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the history says of a publishing, but for its sums; None where it is not known."""
+
+    word: str
+    partition: str
+    fingerprint: str
+    files: int | None = None
+    bytes: int | None = None
+    recipe: str | None = None
+    delivered_at: str | None = None
+
+    @classmethod
+    def of(cls, place: Place, delivery: Delivery, recipe: str | None = None) -> Note:
+        """The note of a delivery that is about to be published."""
+        return cls(
+            word=place.word,
+            partition=delivery.partition,
+            fingerprint=delivery.fingerprint,
+            files=len(delivery.files),
+            bytes=delivery.bytes,
+            recipe=recipe,
+            delivered_at=utc(delivery.delivered_at),
+        )
+
+    @classmethod
+    def read(cls, comment: str) -> Note | None:
+        """The note in a table's comment, if there is one."""
+        try:
+            return cls(**json.loads(comment))
+        except (ValueError, TypeError):
+            return None
+
+    @property
+    def text(self) -> str:
+        """For a table's comment."""
+        return json.dumps(asdict(self))
+
+
+class History:
+    """`deliveries` of one database."""
+
+    def __init__(self, manager: ClickHouseManager) -> None:
+        self._manager = manager
+
+    def recipes(self, place: Place) -> dict[str, str | None]:
+        """By which rules each partition's last publishing was normalised, where that is known."""
+        rows = self._manager.execute(_RECIPES, {"word": place.word})
+        return {partition: recipe or None for partition, recipe in rows}
+
+    def last(self, place: Place) -> dict[str, tuple[str, int]]:
+        """The fingerprint and the normalised rows of each partition's last publishing."""
+        rows = self._manager.execute(_LAST, {"word": place.word})
+        return {partition: (mark, count) for partition, mark, count in rows}
+
+    def add(self, place: Place, note: Note, table: str) -> None:
+        """One row; its sums are those of `table`, which holds what was published."""
+        counted, rows = _COSTS_COUNTED if place.word in COST_WORDS else _COUNTED
+        rows = rows.format(table=table, column=place.read_table[1])
+        self._manager.execute(_ADD.format(counted=counted) + rows, asdict(note))
+
+    def complete(
+        self,
+        place: Place,
+        published: Mapping[str, str],
+        left: Iterable[tuple[str, Note]],
+    ) -> None:
+        """Add the rows of publishings that a killed run could not note any more.
+
+        `published` are the fingerprints in the table that readers read, `left` the private tables
+        that killed runs left, with their notes. '' stands for several deliveries, which no run
+        makes.
+        """
+        last = self.last(place)
+        sources = {(note.partition, note.fingerprint): (note, table) for table, note in left}
+        for partition, mark in published.items():
+            if mark and (partition not in last or last[partition][0] != mark):
+                unknown = Note(place.word, partition, mark), place.read_table[0]
+                self.add(place, *sources.get((partition, mark), unknown))
+
+
+def utc(moment: datetime) -> str:
+    """As ClickHouse reads a DateTime64(6, 'UTC')."""
+    return moment.astimezone(UTC).strftime(TIME)

@@ -1,0 +1,68 @@
+"""Retention on ClickHouse: old partitions are dropped, and the table `retention` remembers it."""
+
+from __future__ import annotations
+
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
+from pipelines.clickhouse.server.errors import ClickHouseQueryError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.partition import Selection, now
+from pipelines.destinations.layout import Place
+from pipelines.destinations.retention import Horizon
+
+_NOTED = "select first_kept, removing from retention final where word = %(word)s"
+_KNOWN = 'select distinct "partition" from provider_partitions where word = %(word)s'
+
+
+class WarehouseRetention:
+    """One raw table of a database, and the table that readers read."""
+
+    def __init__(self, manager: ClickHouseManager, place: Place) -> None:
+        self.manager, self.place = manager, place
+
+    def horizon(self) -> Horizon:
+        """What was noted last; nothing in a database that has not been migrated yet."""
+        try:
+            rows = self.manager.execute(_NOTED, {"word": self.place.word})
+        except ClickHouseQueryError as error:
+            if error.code != UNKNOWN_TABLE:
+                raise
+            return Horizon()
+        return Horizon(rows[0][0], tuple(rows[0][1])) if rows else Horizon()
+
+    def note(self, horizon: Horizon) -> None:
+        """One row, which replaces the last one."""
+        self.manager.execute_many(
+            "insert into retention (word, first_kept, removing, pruned_at) values",
+            [(self.place.word, horizon.first, list(horizon.removing), now())],
+            repeatable=True,  # ReplacingMergeTree
+        )
+
+    def partitions(self) -> list[str]:
+        """Every partition that lies there, raw or normalised."""
+        found: set[str] = set()
+        for table, column in self._tables():
+            rows = self.manager.execute(f"select distinct {column} from {table}")
+            found.update(row[0] for row in rows)
+        return sorted(found)
+
+    def remove(self, partition: str) -> None:
+        """Raw, then normalised; views follow by themselves."""
+        for table, _ in self._tables():
+            self.manager.execute(f"alter table {table} drop partition {quoted(partition)}")
+
+    def forget(self, horizon: Horizon) -> None:
+        """Delete the rows of what the provider has."""
+        known = [row[0] for row in self.manager.execute(_KNOWN, {"word": self.place.word})]
+        gone = [key for key in known if key not in Selection(horizon.first)]
+        if gone:
+            listed = ", ".join(map(quoted, gone))
+            self.manager.execute(
+                f"alter table provider_partitions delete where word = {quoted(self.place.word)} "
+                f'and "partition" in ({listed})',
+                settings={"mutations_sync": 2},
+            )
+
+    def _tables(self) -> list[tuple[str, str]]:
+        raw = (self.place.raw_table, self.place.column)
+        return [raw] if self.place.raw_only else [raw, self.place.read_table]

@@ -1,0 +1,232 @@
+"""The private tables in which a partition is made before readers see it, and how they see it.
+
+A token in their names keeps two loaders apart, even when neither knows of the other. What is left
+of a killed run nobody reads; the next run takes note of it and drops it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+import clickhouse_connect
+from clickhouse_connect.driver.binding import quote_identifier
+from clickhouse_connect.driver.client import Client
+
+from pipelines.clickhouse.schema.statements import View
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.problems import server_code
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.partition import PartitionError
+from pipelines.destinations.clickhouse.history import Note
+from pipelines.destinations.clickhouse.parquet_columns import Files
+from pipelines.destinations.layout import Place
+
+log = logging.getLogger(__name__)
+
+_THREADS = 2
+_CHUNK = 1 << 20  # bytes that are sent at a time
+_INSERT = {
+    "async_insert": 0,
+    "input_format_skip_unknown_fields": 0,
+    "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
+    "max_insert_threads": 1,
+    "materialized_views_ignore_errors": 0,  # a profile may say 1: rows would be lost in silence
+}
+# What is staged is read once and moved away: the published table merges what it gets, into parts of
+# a file per column. Here a part is one file: a part of raw's columns would be 500.
+_UNMERGED = (
+    "settings max_bytes_to_merge_at_max_space_in_pool = 1, "
+    "max_bytes_to_merge_at_min_space_in_pool = 1, min_bytes_for_wide_part = 1000000000000"
+)
+
+
+@contextmanager
+def connect(config: ClickHouseConfig) -> Iterator[Client]:
+    """A clickhouse-connect client (HTTP), for files."""
+    client = clickhouse_connect.get_client(
+        **config.to_connect_arguments(),
+        autogenerate_session_id=False,
+        send_receive_timeout=3600,
+        dedicated_pool=True,  # closing it closes its connections
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+class Staging:
+    """The private tables of one publishing, dropped at its end: `raw` and `normalised`.
+
+    Private views fill `normalised` with every block that is inserted into `raw`.
+    """
+
+    def __init__(
+        self, config: ClickHouseConfig, manager: ClickHouseManager, place: Place, note: Note
+    ) -> None:
+        self._config, self._manager, self._place, self._note = config, manager, place, note
+        token = f"{_prefix(place)}{uuid4().hex[:12]}"
+        self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
+        self._view = f"{token}_view"  # a number follows
+        self._made: set[str] = set()
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The server may have gone; what is left then is dropped by the next run."""
+        if not self._manager.health_check():
+            return
+        try:
+            there = left_behind(self._manager, self._place)
+            drop(self._manager, *sorted({self.raw, self.normalised} | self._made))
+        except ClickHouseError as reason:
+            log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
+            return
+        if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
+            raise PartitionError(
+                f"{self._note.word} {self._note.partition}: another run has taken over, since this "
+                "one was not heard of for long, and dropped its private tables. Run again."
+            ) from error
+
+    def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
+        """The tables, from the files; `defaults` of raw are expressions by column.
+
+        The selects of `views` over the staged rows normalise a block while the next one is read and
+        other files are inserted. Nothing is read back for it, and no core waits for the last file.
+        A raw-only table has none.
+        """
+        comment = f"comment {quoted(self._note.text)}" if self._place.raw_only else ""
+        self._manager.execute(
+            f"create table {self.raw} as {self._place.raw_table} {_UNMERGED} {comment}"
+        )
+        self._made.add(self.raw)
+        changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
+        self._manager.execute(f"alter table {self.raw} {', '.join(changes)}")
+        selects = [view.select(self.raw) for view in views]
+        if views:
+            self._create_normalised()
+        for number, (view, select) in enumerate(zip(views, selects, strict=True)):
+            self._compare_columns(view.name)
+            # to filter all rows out of every block takes a tenth of a load
+            if not view.layout or quoted(view.layout) == defaults["x_form"]:
+                self._create_view(f"{self._view}{number}", select)
+        self._insert(self.raw, files)
+        self._check(self.raw, self._place.column, files)
+        if selects:
+            self._check_normalised(selects)
+
+    def fill_normalised(self, files: Files) -> None:
+        """A table like the normalised one with files that are normalised already."""
+        self._create_normalised()
+        self._insert(self.normalised, files)
+        self._check(self.normalised, "x_partition", files)
+
+    def publish(self, table: str, staged: str) -> None:
+        """One step for readers; from an empty table the partition is dropped on purpose."""
+        literal = quoted(self._note.partition)
+        if self._manager.execute(f"select count() from {staged}")[0][0]:
+            self._manager.execute(f"alter table {table} replace partition {literal} from {staged}")
+        else:
+            self._manager.execute(f"alter table {table} drop partition {literal}")
+
+    def _create_normalised(self) -> None:
+        like, comment = self._place.normalized_table, quoted(self._note.text)
+        self._manager.execute(
+            f"create table {self.normalised} as {like} {_UNMERGED} comment {comment}"
+        )
+        self._made.add(self.normalised)
+
+    def _compare_columns(self, view: str) -> None:
+        """What a view makes is taken by column name; one that the table lacks would be left out."""
+        tables = (view, self.normalised)
+        given, taken = ({row[0] for row in self._manager.execute(f"describe {t}")} for t in tables)
+        if other := given - taken:
+            raise PartitionError(
+                f"{self._place.normalized_table} has no {', '.join(sorted(other))}, which its view "
+                "makes. Run: make init-clickhouse"
+            )
+
+    def _create_view(self, name: str, select: str) -> None:
+        self._manager.execute(f"create materialized view {name} to {self.normalised} as {select}")
+        self._made.add(name)
+
+    def _insert(self, table: str, files: Files) -> None:
+        def insert(path: Path) -> None:
+            # a column that is not named is not the parquet reader's to fill, which is slow at it
+            columns = ", ".join(map(quote_identifier, files.filled[path]))
+            into = f"{quote_identifier(self._config.database)}.{table}"
+            statement = f"insert into {into} ({columns or '*'}) format Parquet\n"
+            client.raw_insert("", None, _with_file(statement, path), _INSERT)
+
+        with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
+            list(threads.map(insert, files.filled))
+
+    def _check(self, table: str, column: str, files: Files) -> None:
+        note = self._note
+        foreign = f"{column} != %(partition)s or x_fingerprint != %(fingerprint)s"
+        count, strangers = self._manager.execute(
+            f"select count(), countIf({foreign}) from {table}",
+            {"partition": note.partition, "fingerprint": note.fingerprint},
+        )[0]
+        if count != files.rows or strangers:
+            raise PartitionError(
+                f"{note.word} {note.partition}: {count:,} rows were staged, {strangers:,} of them "
+                f"of another partition; the files have {files.rows:,}. Run again."
+            )
+
+    def _check_normalised(self, selects: Iterable[str]) -> None:
+        """What all views make of all staged rows is there, though they saw it block by block."""
+        made = " + ".join(f"(select count() from ({select}))" for select in selects)
+        sql = f"select (select count() from {self.normalised}), {made}"
+        count, wanted = self._manager.execute(sql)[0]
+        if count != wanted:
+            note = self._note
+            raise PartitionError(
+                f"{note.word} {note.partition}: {count:,} normalised rows were staged, the files "
+                f"make {wanted:,}. Run again."
+            )
+
+
+def _with_file(statement: str, path: Path) -> Generator[bytes]:
+    """The body of a request: a report can have too many columns for an address."""
+    yield statement.encode()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:
+    """The private tables of a word that are there, with the notes that they carry.
+
+    A view comes after its tables: while these are dropped under a run that still inserts, it fails
+    instead of going on without being normalised.
+    """
+    sql = "select name, comment from system.tables where database = currentDatabase()"
+    sql = f"{sql} and startsWith(name, %(prefix)s) order by name"
+    rows = manager.execute(sql, {"prefix": _prefix(place)})
+    return {name: Note.read(comment) for name, comment in rows}
+
+
+def drop(manager: ClickHouseManager, *tables: str) -> None:
+    """Remove tables, whether they are there or not."""
+    for table in tables:
+        manager.execute(f"drop table if exists {table} sync")
+
+
+def _prefix(place: Place) -> str:
+    return f"_stage_{place.word}__"

@@ -1,0 +1,1 @@
+"""Partitions as parquet files, on a disk or in an object store."""

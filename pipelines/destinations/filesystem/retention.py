@@ -1,0 +1,122 @@
+"""Retention on the filesystem: `_retention_<table>.json` beside the raw table."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+from uuid import uuid4
+
+from fsspec import AbstractFileSystem
+
+from pipelines.core.partition import Selection
+from pipelines.destinations.layout import MANIFEST, Place
+from pipelines.destinations.retention import Horizon
+
+
+class Files(Protocol):
+    """What retention needs of a store: where a table's files lie, and to change them whole."""
+
+    fs: AbstractFileSystem
+
+    def raw(self, place: Place, partition: str = "") -> str:
+        """The folder of a raw table, or of one of its partitions."""
+
+    def normalized(self, place: Place, partition: str) -> str:
+        """The normalised file of a partition."""
+
+    def mart(self, name: str, word: str, partition: str) -> str:
+        """A partition's file in a mart."""
+
+    def retained(self, place: Place) -> str:
+        """The note of what is kept."""
+
+    def listing(self, place: Place) -> str:
+        """The note of what the provider has."""
+
+    def provider(self, place: Place) -> list[dict[str, str]]:
+        """What it says."""
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """A small file."""
+
+    def target(self, word: str) -> Path:
+        """A local path for a file that is to be published."""
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step."""
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """Remove a partition's folder, gone for readers in one step. Repeatable."""
+
+
+class StoreRetention:
+    """One raw table's side of it, and that of what is made of it."""
+
+    def __init__(self, store: Files, place: Place) -> None:
+        self.store, self.place = store, place
+
+    def horizon(self) -> Horizon:
+        """What was noted last."""
+        try:
+            found = json.loads(self.store.read(self.store.retained(self.place)))
+        except FileNotFoundError:
+            return Horizon()
+        return Horizon(found["first"], tuple(found["removing"]))
+
+    def note(self, horizon: Horizon) -> None:
+        """One file, in one step."""
+        self._publish(asdict(horizon), self.store.retained(self.place))
+
+    def partitions(self) -> list[str]:
+        """Every partition that lies there, raw or normalised, damaged or not."""
+        patterns = (
+            f"{self.store.raw(self.place)}/{self.place.column}=*",
+            str(PurePosixPath(self.store.normalized(self.place, "*")).parent),
+        )
+        paths = [path for pattern in patterns for path in self.store.glob(pattern)]
+        return sorted({PurePosixPath(path).name.partition("=")[2] for path in paths})
+
+    def remove(self, partition: str) -> None:
+        """Raw, then the marts' files, then the normalised one; the history stays."""
+        self.store.remove_folder(self.place.word, self.store.raw(self.place, partition))
+        self._remove_files(self.store.glob(self.store.mart("*", self.place.word, partition)))
+        normalized = self.store.normalized(self.place, partition)
+        folder = str(PurePosixPath(normalized).parent)
+        self.store.remove_folder(self.place.word, folder)
+
+    def forget(self, horizon: Horizon) -> None:
+        """Rewrite the note of what the provider has."""
+        known = self.store.provider(self.place)
+        kept = [each for each in known if each["partition"] in Selection(horizon.first)]
+        if kept != known:
+            self._publish(kept, self.store.listing(self.place))
+
+    def _publish(self, document: object, path: str) -> None:
+        target = self.store.target(self.place.word)
+        target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        self.store.publish_file(target, path)
+
+    def _remove_files(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.store.fs.rm_file(path)
+
+
+def remove_local(folder: Path, scratch: Path) -> None:
+    """Out of readers' sight by one rename; what a killed run left there, the next one removes."""
+    if folder.exists():
+        scratch.mkdir(parents=True, exist_ok=True)
+        aside = scratch / f"removed-{uuid4().hex[:12]}"
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def commit_first(paths: Sequence[str]) -> list[str]:
+    """The order in which an object store's folder goes: without its commit it is not there."""
+    return sorted(paths, key=lambda path: PurePosixPath(path).name != MANIFEST)

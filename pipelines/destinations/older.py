@@ -1,0 +1,27 @@
+"""What older versions kept on the filesystem destination and nothing reads any more."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipelines.destinations.layout import Place
+
+
+class Folders(Protocol):
+    """What it takes of a store."""
+
+    def raw(self, place: Place, partition: str = "") -> str:
+        """The folder of a raw table."""
+
+    def glob(self, pattern: str) -> list[str]:
+        """The paths that match."""
+
+    def remove_folder(self, word: str, folder: str) -> None:
+        """Remove a folder."""
+
+
+def remove_older(store: Folders, place: Place) -> None:
+    """Remove the folder of the rows that dlt carried until 0.1, one file per publishing."""
+    folder = f"{store.raw(place)}_deliveries"
+    if store.glob(f"{folder}/*"):
+        store.remove_folder(place.word, folder)

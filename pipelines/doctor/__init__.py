@@ -1,0 +1,1 @@
+"""`doctor`: configuration and connections examined, with fixes."""

@@ -1,0 +1,96 @@
+"""Examine configuration and connections; every finding that is bad names its fix."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError
+from dlt.common.configuration.exceptions import ConfigurationException
+
+from pipelines.core import registry
+from pipelines.core.findings import Finding, Kind, origin, skipped
+from pipelines.core.partition import ConfigurationError, UserError
+from pipelines.core.text import told
+from pipelines.destinations.filesystem import destination as filesystem
+from pipelines.destinations.filesystem.store import LocalStore
+from pipelines.doctor import clickhouse
+from pipelines.normalize.run import tag_columns
+
+
+def examine(
+    words: Iterable[str], destination: str, environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Everything that a run needs, in the order in which it needs it.
+
+    `environ` is where ClickHouse's variables stand; it is examined when it is the destination.
+    """
+    yield _python()
+    yield from _guarded("tag columns", _tags)
+    if destination == "clickhouse":
+        yield from clickhouse.examine(environ)
+    else:
+        yield from _guarded("destination", _destination)
+    words = list(words)
+    wanted = registry.in_use(words if words != list(registry.SOURCES) else ())
+    if not wanted:
+        yield from _guarded("sources", _no_source)
+    for word in (word for word in words if word not in wanted):
+        how = registry.how_to_configure(word)
+        yield skipped(f"source {word}", f"not in use; {how} configures it")
+    for word in wanted:
+        yield from _guarded(f"source {word}", _examiner(word))
+
+
+def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What was found before an error still shows."""
+    try:
+        yield from examiner()
+    except (UserError, ConfigurationException) as error:
+        what, _, fix = told(error).partition(". ")  # our errors say what and where, then the fix
+        wrong = isinstance(error, ConfigurationError | ConfigurationException)
+        kind = Kind.CONFIGURATION if wrong else Kind.PLAIN
+        yield Finding(False, subject, what.rstrip("."), fix, kind)
+
+
+def _no_source() -> list[Finding]:
+    """Raises ConfigurationError, which says what to set."""
+    registry.to_load(())
+    return []
+
+
+def _python() -> Finding:
+    return Finding(True, "python", f"{sys.version.split()[0]} in {sys.prefix}")
+
+
+def _tags() -> list[Finding]:
+    keys = tag_columns()
+    return [Finding(True, "tag columns", f"{', '.join(keys) or 'none'} {origin('tag_columns')}")]
+
+
+def _destination() -> list[Finding]:
+    store = filesystem.configured_store()
+    subject, where = "destination", f"filesystem, {store.root} {origin('bucket_url')}"
+    if isinstance(store, LocalStore):
+        nearest = next(p for p in (Path(store.root), *Path(store.root).parents) if p.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            fix = f"Make {nearest} a writable folder, or set DESTINATION__FILESYSTEM__BUCKET_URL."
+            return [Finding(False, subject, where + ": not writable", fix)]
+        return [Finding(True, subject, where)]
+    probe = f"{store.root}/.probe-{uuid4().hex}"
+    try:
+        store.fs.pipe_file(probe, b"")
+        store.fs.rm(probe)
+    except (OSError, BotoCoreError) as error:
+        fix = "Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete objects."
+        return [Finding(False, subject, f"{where}: {error}", fix)]
+    return [Finding(True, subject, where)]
+
+
+def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
+    """What examines a source."""
+    examine_source: Callable[[], Iterable[Finding]] = registry.examiner(word).examine
+    return examine_source

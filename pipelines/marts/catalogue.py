@@ -1,0 +1,177 @@
+"""The filesystem destination as DuckDB sees it: a view per table, under ClickHouse's names.
+
+What is portable SQL (sql/checks, sql/marts) runs here over the committed parquet files and there
+over the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from glob import escape
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.core.partition import Delivery
+from pipelines.core.registry import SOURCES, Word, tables
+from pipelines.destinations.filesystem.store import LocalStore, Store
+from pipelines.destinations.layout import Place
+from pipelines.normalize.run import tag_columns
+from pipelines.tables.linked import LINKED
+from pipelines.tables.places import published_partitions
+from pipelines.tables.schema import arrow_of, deliveries_schema
+from pipelines.tables.shapes import arrow_shape, mart_columns
+
+_RAW_PARTITIONS = pa.schema(
+    [
+        ("word", pa.string()),
+        ("partition", pa.string()),
+        ("fingerprint", pa.string()),
+        ("rows", pa.int64()),
+        ("delivered_at", pa.timestamp("us", "UTC")),
+        ("loaded_at", pa.timestamp("us", "UTC")),
+    ]
+)
+_PROVIDER_PARTITIONS = pa.schema(
+    [
+        ("word", pa.string()),
+        ("partition", pa.string()),
+        ("fingerprint", pa.string()),
+        ("delivered_at", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+class DuckConnection:
+    """DuckDB with a view per published table."""
+
+    def __init__(self) -> None:
+        self.duck = duckdb.connect(":memory:")
+        self.duck.execute("set timezone = 'UTC'")
+
+    def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        """Column names and rows."""
+        cursor = self.duck.execute(sql)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    def view(
+        self, name: str, files: Sequence[str], schema: pa.Schema, file: str | None = None
+    ) -> None:
+        """A view over parquet files with the columns of `schema`, typed NULLs where they lack one.
+
+        The provider's other columns stay out: they might be called as ours.
+        With `file` there is one more column, the path of each row's file.
+        """
+        if file:
+            schema = schema.append(pa.field(file, pa.string()))
+        self.duck.register(f"_{name}_shape", schema.empty_table())
+        sql = f"create view {name} as select * from _{name}_shape"
+        if files:
+            listed = ", ".join("'" + escape(path).replace("'", "''") + "'" for path in files)
+            named = f", filename = '{file}'" if file else ""
+            source = (
+                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
+            )
+            have = {row[0] for row in self.duck.execute(f"describe from {source}").fetchall()}
+            names = ", ".join(f'"{column}"' for column in schema.names if column in have)
+            sql += f" union all by name select {names} from {source}"
+        self.duck.execute(sql)
+
+
+def local_connection(store: Store) -> DuckConnection:
+    """Every published table of the filesystem destination, as it is now."""
+    connection = published_connection(store)
+    raw, provider = [], []
+    for entry in tables():
+        deliveries = store.deliveries(entry.place)
+        _raw_view(connection, store, entry, deliveries)
+        raw += _raw_partitions(entry.place, deliveries)
+        provider += [
+            {"word": entry.place.word}
+            | row
+            | {"delivered_at": datetime.fromisoformat(row["delivered_at"])}
+            for row in store.provider(entry.place)
+        ]
+    published = published_partitions("count(*)")
+    connection.duck.execute(f"create view published_partitions as {published}")
+    _mart_views(connection, store, [name for name in mart_columns(()) if name not in LINKED])
+    connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
+    connection.duck.register(
+        "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
+    )
+    return connection
+
+
+def published_connection(store: Store) -> DuckConnection:
+    """What the computed marts are made from: normalised tables, the marts linked to them, history.
+
+    Raw is left out: its columns are known to each source's module, with a client library that
+    takes a third of a second to import.
+    """
+    connection = DuckConnection()
+    if not isinstance(store, LocalStore):
+        connection.duck.register_filesystem(store.fs)
+    for word, entry in SOURCES.items():
+        pattern = store.normalized(entry.place, "*")
+        shape = arrow_shape(word, tag_columns())
+        connection.view(f"normalized_{word}", urls(store, store.glob(pattern)), shape)
+    _mart_views(connection, store, LINKED)
+    history = [p for e in tables() for p in store.glob(store.history(e.place.word, "*"))]
+    connection.view("deliveries", urls(store, history), deliveries_schema())
+    return connection
+
+
+def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    columns = mart_columns(tag_columns())
+    for name in names:
+        connection.view(name, urls(store, _mart_files(store, name)), arrow_of(columns[name]))
+
+
+def _mart_files(store: Store, name: str) -> list[str]:
+    if name in LINKED:
+        return [path for word in LINKED[name] for path in store.glob(store.mart(name, word, "*"))]
+    return store.glob(store.computed(name, "*"))
+
+
+def _raw_view(
+    connection: DuckConnection, store: Store, entry: Word, deliveries: Mapping[str, Delivery]
+) -> None:
+    """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""
+    place: Place = entry.place
+    name = place.raw_table
+    partitions = [
+        {"x_file": path, place.column: delivery.partition, "x_fingerprint": delivery.fingerprint}
+        for delivery in deliveries.values()
+        for path in urls(store, store.raw_files(place, delivery))
+    ]
+    columns = pa.schema([(c, pa.string()) for c in ("x_file", place.column, "x_fingerprint")])
+    connection.duck.register(f"_{name}_partitions", pa.Table.from_pylist(partitions, columns))
+    connection.view(
+        f"_{name}_rows", [p["x_file"] for p in partitions], entry.checked(), file="x_file"
+    )
+    connection.duck.execute(
+        f"create view {name} as select * from _{name}_rows join _{name}_partitions using (x_file)"
+    )
+
+
+def _raw_partitions(place: Place, deliveries: Mapping[str, Delivery]) -> list[dict[str, Any]]:
+    return [
+        {
+            "word": place.word,
+            "partition": key,
+            "fingerprint": delivery.fingerprint,
+            "rows": delivery.rows,
+            "delivered_at": delivery.delivered_at,
+            "loaded_at": delivery.loaded_at,
+        }
+        for key, delivery in deliveries.items()
+    ]
+
+
+def urls(store: Store, paths: Sequence[str]) -> list[str]:
+    """Paths as DuckDB takes them."""
+    if isinstance(store, LocalStore):
+        return list(paths)
+    return [str(store.fs.unstrip_protocol(path)) for path in paths]

@@ -1,0 +1,144 @@
+"""Compute the marts of the filesystem destination, each by its one select in sql/marts.
+
+In ClickHouse the same selects are views (clickhouse/schema/statements.py). A mart is computed when
+what it reads, its select or (if it reads the clock) the date has changed, and published as one
+file: a reader sees the old or the new. One that is `made per partition` of a word has a file for
+each, and only those of changed partitions are computed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
+from pipelines.core import workdir
+from pipelines.core.digests import hex_digest
+from pipelines.core.lock import held
+from pipelines.core.partition import now
+from pipelines.core.registry import SOURCES
+from pipelines.destinations.filesystem.store import Store
+from pipelines.marts.catalogue import DuckConnection, published_connection, urls
+from pipelines.normalize.run import tag_columns
+from pipelines.tables.linked import LINKED
+from pipelines.tables.schema import arrow_of
+from pipelines.tables.shapes import arrow_shape, mart_columns
+
+log = logging.getLogger(__name__)
+
+_WORD = "marts"  # of its lock and its scratch folder
+_ROWS = 100_000
+_CLOCK = re.compile(r"\btoday\(\)|\bnow\(\)|\bcurrent_date\b")
+
+
+def compute(store: Store) -> list[str]:
+    """Publish every mart that is not current; their names. Raises Busy when another run does so."""
+    with ExitStack() as locks:
+        for path in store.lock_files(_WORD):
+            locks.enter_context(held(path, f"{_WORD} ({path})"))
+        workdir.remove(store.scratch, _WORD)  # what a killed run left
+        return [*_whole_marts(store), *_marts_by_partition(store)]
+
+
+def _whole_marts(store: Store) -> Iterator[str]:
+    wanted = [mart for mart in mart_selects(SQL, tag_columns()) if not mart.word]
+    digests = _digests(store, wanted)
+    stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != digests[m.name]]
+    if not stale:
+        return
+    connection = published_connection(store)
+    for mart in mart_selects(SQL, tag_columns()):  # one may read the others
+        connection.duck.execute(f"create view {mart.name} as {mart.select}")
+    for mart in stale:
+        _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
+        yield mart.name
+
+
+def _marts_by_partition(store: Store) -> Iterator[str]:
+    for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.word):
+        place = SOURCES[mart.word].place
+        for partition, footer in store.footers(place).items():
+            target = store.mart(mart.name, mart.word, partition)
+            digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
+            if _inputs(store, target) == digest:
+                continue
+            connection = DuckConnection()
+            files = urls(store, [store.normalized(place, partition)])
+            shape = arrow_shape(mart.word, tag_columns())
+            connection.view(place.normalized_table, files, shape)
+            connection.duck.execute(f"create view {mart.name} as {mart.select}")
+            _publish(store, connection, mart.name, target, digest)
+            yield f"{mart.name} {partition}"
+
+
+def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
+    """Per mart what changes when its select, or any file below what it reads, does."""
+    listings = {f"normalized_{word}": f"normalized_{word}/*/*.parquet" for word in SOURCES}
+    listings["deliveries"] = "deliveries/*.parquet"
+    found: dict[str, str] = {}
+    for mart in wanted:
+        parts = [mart.select, ",".join(tag_columns())]
+        if _CLOCK.search(mart.select):
+            parts.append(now().date().isoformat())
+        read = _tables_in(mart.select, listings, found)
+        parts += [found.get(table) or _listing(store, listings[table]) for table in read]
+        found[mart.name] = _digest(*parts)
+    return found
+
+
+def _tables_in(
+    select: str, listings: Mapping[str, str], computed: Mapping[str, str]
+) -> Iterator[str]:
+    """The tables, and the marts computed before, that a select reads."""
+    for name, members in LINKED.items():
+        if re.search(rf"\b{name}\b", select):
+            yield from (f"normalized_{word}" for word in members)
+    yield from (name for name in [*listings, *computed] if re.search(rf"\b{name}\b", select))
+
+
+def _listing(store: Store, pattern: str) -> str:
+    """Path and version (ETag, or time and size) of each published file."""
+    found = []
+    for path in store.glob(f"{store.root}/{pattern}"):
+        info = store.fs.info(path)
+        found.append([path, str(info.get("ETag") or [info.get("mtime"), info["size"]])])
+    return json.dumps(found)
+
+
+def _digest(*parts: str) -> str:
+    return hex_digest([json.dumps(parts)])
+
+
+def _inputs(store: Store, path: str) -> str:
+    """The digest that a published mart was made by; '' when there is none to read."""
+    try:
+        with store.open(path) as file:
+            found = pq.ParquetFile(file).metadata.metadata or {}
+    except FileNotFoundError:
+        return ""
+    except pa.ArrowInvalid as error:
+        log.warning("%s cannot be read and is computed again: %s", path, error)
+        return ""
+    return str(found.get(b"inputs", b"").decode())
+
+
+def _publish(
+    store: Store, connection: DuckConnection, name: str, published: str, digest: str
+) -> None:
+    schema = arrow_of(mart_columns(tag_columns())[name])
+    names = ", ".join(f'"{column}"' for column in schema.names)
+    target, count = store.target(_WORD), 0
+    rows = connection.duck.sql(f"select {names} from {name}").to_arrow_reader(_ROWS)
+    with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
+        for batch in rows:
+            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+            count += batch.num_rows
+        writer.add_key_value_metadata({"inputs": digest})
+    store.publish_file(target, published)
+    log.info("mart %s: %s rows", name, f"{count:,}")

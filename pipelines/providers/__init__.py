@@ -1,0 +1,1 @@
+"""A folder per source: all that knows its provider."""

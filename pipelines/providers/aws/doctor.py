@@ -1,0 +1,53 @@
+"""Examine the AWS source: bucket, credentials, exports, how new the newest period is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dlt.common.configuration.specs import AwsCredentials
+
+from pipelines import aws_pipeline
+from pipelines.core.findings import Finding, origin
+from pipelines.core.partition import now
+from pipelines.core.text import age
+from pipelines.providers.aws.deliveries import plan
+from pipelines.providers.aws.exports import Export, choose, recognise
+
+_STALE_DAYS = 3
+
+
+def examine() -> Iterator[Finding]:
+    """In the order in which a run needs it."""
+    settings = aws_pipeline.configuration()
+    subject = "source aws"
+    yield Finding(True, subject, f"bucket {settings.bucket_url} {origin('bucket_url')}")
+    if isinstance(settings.credentials, AwsCredentials):
+        chain = settings.credentials.has_default_credentials()
+        whose = "(found by AWS's standard chain)" if chain else origin("aws_access_key_id")
+        yield Finding(True, subject, f"credentials {whose}")
+    export = aws_pipeline.AwsExport(settings)
+    objects = export.bucket.list()
+    yield Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed")
+    found = recognise(objects)
+    for name, each in found.items():
+        yield Finding(True, subject, f"export {name or '.'}: {_described(each)}")
+    yield from _periods(choose(found, settings.export, settings.bucket_url))
+
+
+def _described(export: Export) -> str:
+    manifests = "with manifests" if export.has_manifests else "without manifest: the listing serves"
+    return f"{export.kind}, {len(export.periods)} billing periods, {manifests}"
+
+
+def _periods(export: Export) -> list[Finding]:
+    subject = "source aws"
+    periods = plan(export)
+    if not periods:
+        fix = "Wait for AWS's first complete delivery (up to 24 hours after the export was made)."
+        return [Finding(False, subject, "no complete billing period", fix)]
+    newest = periods[-1]
+    detail = f"newest period {newest.key}, delivered {age(newest.delivered_at)} ago"
+    if (now() - max(p.delivered_at for p in periods)).days > _STALE_DAYS:
+        fix = "AWS delivers at least daily: look at the export's status in the AWS console."
+        return [Finding(False, subject, detail, fix)]
+    return [Finding(True, subject, detail)]

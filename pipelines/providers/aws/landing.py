@@ -1,0 +1,166 @@
+"""Land a billing period: the provider's files, verified, as parquet with names in snake_case.
+
+A parquet file that already is all that stays as it came, byte for byte. Only what cannot stay is
+rewritten, in batches: a CSV, and a parquet file with other names (FOCUS) or with maps as JSON text.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.core.partition import Partition, PartitionError
+from pipelines.providers.aws.bucket import Bucket, Object
+from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
+from pipelines.providers.aws.contract import check_types, form_of
+
+_THREADS = 2  # arrow is already busy inside each file; more only costs memory
+
+
+@dataclass(frozen=True)
+class Landed:
+    """One landed file: its name in the landing folder and where it came from."""
+
+    name: str
+    rows: int
+    bytes: int
+    source: str
+    etag: str
+    form: str
+
+    def document(self) -> Mapping[str, str | int]:
+        """What `_delivery.json` says of it."""
+        return {
+            "name": self.name,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "source": self.source,
+            "etag": self.etag,
+        }
+
+
+def land(
+    bucket: Bucket,
+    partition: Partition,
+    objects: list[Object],
+    folder: Path,
+    advance: Callable[[int], None],
+) -> list[Landed]:
+    """Every object of a period as a verified parquet file in `folder`, in the given order.
+
+    Raises Changed when the provider replaced a file meanwhile, PartitionError for what is wrong
+    with the files themselves; `folder` then holds rubbish that nobody reads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{partition.fingerprint[:12]}-{n:05d}" for n in range(1, len(objects) + 1)]
+    downloads = [folder / f"{name}.download" for name in names]
+    bucket.fetch(list(zip(objects, downloads, strict=True)), advance)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        landed = list(
+            threads.map(
+                lambda item: _finish(partition, *item), zip(objects, downloads, strict=True)
+            )
+        )
+    forms = {file.form for file in landed if file.rows} or {file.form for file in landed}
+    if len(forms) > 1:
+        raise PartitionError(
+            f"aws {partition.key}: CUR and FOCUS files in one period. Name one export in "
+            "SOURCES__AWS__EXPORT."
+        )
+    return landed
+
+
+def _finish(partition: Partition, item: Object, download: Path) -> Landed:
+    where = f"aws {partition.key}: {item.key}"
+    target = download.with_suffix(".parquet")
+    if item.key.lower().endswith(".parquet"):
+        form = _land_parquet(download, target, where)
+    else:
+        form = _land_csv(download, target, where)
+    return Landed(
+        name=target.name,
+        rows=pq.read_metadata(target).num_rows,
+        bytes=target.stat().st_size,
+        source=item.key,
+        etag=item.etag,
+        form=form,
+    )
+
+
+def _land_parquet(download: Path, target: Path, where: str) -> str:
+    schema = _read_schema(download, where)
+    renaming = Renaming.of(schema.names, where)
+    form = form_of(renaming.names, where)
+    check_types(renaming.renamed(schema), where)
+    if renaming.nothing_to_do(schema):
+        download.rename(target)
+        return form
+    try:
+        _write(target, parquet_batches(download, renaming), where)
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(where, error) from error
+    download.unlink()
+    return form
+
+
+def _land_csv(download: Path, target: Path, where: str) -> str:
+    try:
+        batches = csv_batches(download, where)
+        first = next(batches)
+        form = form_of(first.schema.names, where)
+        _write(target, _chain(first, batches), where)
+    except (zlib.error, EOFError, UnicodeDecodeError, pa.ArrowException, OSError) as error:
+        raise _broken(where, error) from error
+    download.unlink()
+    return form
+
+
+def _read_schema(path: Path, where: str) -> pa.Schema:
+    """The schema by the footer; a file cut short has none, which shows here and not in a reader."""
+    try:
+        with pq.ParquetFile(path) as file:
+            _check_extent(file, path, where)
+            return file.schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        raise _broken(where, error) from error
+
+
+def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
+    meta = file.metadata
+    end_of_data = path.stat().st_size - meta.serialized_size - 8
+    for group in range(meta.num_row_groups):
+        for column in range(meta.num_columns):
+            chunk = meta.row_group(group).column(column)
+            start = chunk.dictionary_page_offset or chunk.data_page_offset
+            if start + chunk.total_compressed_size > end_of_data:
+                raise PartitionError(
+                    f"{where}: its footer speaks of bytes that the file does not have. "
+                    "Have the provider deliver this period again."
+                )
+
+
+def _write(target: Path, batches: Iterator[pa.RecordBatch], where: str) -> None:
+    first = next(batches)
+    check_types(first.schema, where)
+    with pq.ParquetWriter(target, first.schema, compression="zstd", compression_level=1) as writer:
+        for batch in _chain(first, batches):
+            writer.write_batch(batch)
+
+
+def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield first
+    yield from rest
+
+
+def _broken(where: str, error: Exception) -> PartitionError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return PartitionError(
+        f"{where} cannot be read: {reason} The published partition stays; run again when the "
+        "provider has delivered the file whole."
+    )

@@ -1,0 +1,79 @@
+"""What S3's errors mean to a person: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+from s3transfer.exceptions import RetriesExceededError
+
+from pipelines.core.partition import ConfigurationError, PartitionError, UserError
+
+CREDENTIALS_FIX = (
+    "Set SOURCES__AWS__CREDENTIALS__AWS_ACCESS_KEY_ID and …AWS_SECRET_ACCESS_KEY, or the standard "
+    "AWS variables, profile or role."
+)
+
+
+def code(error: Exception) -> str:
+    """S3's own word for an error, or the name of the client's."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return type(error).__name__
+
+
+_REASONS = {
+    "NoSuchBucket": "there is no such bucket. Correct SOURCES__AWS__BUCKET_URL",
+    "AccessDenied": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on "
+    "its objects",
+    "403": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on its "
+    "objects",
+    "InvalidAccessKeyId": f"the access key is unknown. {CREDENTIALS_FIX}",
+    "SignatureDoesNotMatch": f"the secret key is not the access key's. {CREDENTIALS_FIX}",
+    "ExpiredToken": "the session token has expired. Log in again",
+    "InvalidToken": f"the session token is not valid. {CREDENTIALS_FIX}",
+    "PermanentRedirect": "the bucket is in another region. Set "
+    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region. Set "
+    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
+}
+
+
+def explain(error: Exception, bucket: str, where: str) -> UserError:
+    """The error as a UserError: a ConfigurationError where no partition could succeed."""
+    word = code(error)
+    place = where if where.startswith("s3://") else f"s3://{bucket}: {where}"
+    if isinstance(error, ParamValidationError):
+        return ConfigurationError(
+            f"s3://{bucket} is no bucket that can exist. Write SOURCES__AWS__BUCKET_URL as "
+            "s3://bucket/prefix."
+        )
+    if isinstance(error, NoCredentialsError):
+        return ConfigurationError(f"{place}: no AWS credentials. {CREDENTIALS_FIX}")
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return UserError(
+            f"{place}: cannot connect to the S3 endpoint. Check the network, the region and "
+            "SOURCES__AWS__CREDENTIALS__ENDPOINT_URL."
+        )
+    if reason := _REASONS.get(word):
+        return UserError(f"{place}: {reason}.")
+    if isinstance(error, HTTPClientError | RetriesExceededError):
+        return PartitionError(
+            f"{place}: the connection broke again and again ({type(error).__name__}). Run again."
+        )
+    return PartitionError(
+        f"{place}: S3 answered {word} after several tries. Run again; if it stays so, see the "
+        "provider's status page."
+    )
+
+
+def unreadable(path: Path, error: OSError) -> PartitionError:
+    """A file of a folder bucket that this user may not read."""
+    return PartitionError(f"{path}: {error.strerror}. Make it readable for this user.")

@@ -1,0 +1,196 @@
+"""A page of trades as an arrow table, checked against what was asked for.
+
+Arrow's own JSON parser reads a page in a tenth of the time of Python's and without holding its
+lock. `combo_trade_id`, a number here and text there, is made text before; what it refuses goes row
+by row.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from pipelines.providers.deribit.client import Malformed, envelope
+
+WORDS = pa.dictionary(pa.int32(), pa.string())
+TRADE = pa.schema(
+    [
+        ("trade_id", pa.string()),
+        ("trade_seq", pa.int64()),
+        ("instrument_name", pa.string()),
+        ("timestamp", pa.int64()),
+        ("direction", pa.string()),
+        ("tick_direction", pa.int64()),
+        ("price", pa.float64()),
+        ("amount", pa.float64()),
+        ("contracts", pa.float64()),
+        ("mark_price", pa.float64()),
+        ("index_price", pa.float64()),
+        ("iv", pa.float64()),
+        ("liquidation", pa.string()),
+        ("block_trade_id", pa.string()),
+        ("block_trade_leg_count", pa.int64()),
+        ("combo_id", pa.string()),
+        ("combo_trade_id", pa.string()),
+        ("block_rfq_id", pa.int64()),
+    ]
+)
+"""Every documented field of `public_trade`, named and typed as Deribit documents it."""
+REQUIRED = ("trade_id", "trade_seq", "instrument_name", "timestamp", "direction", "price", "amount")
+REPEATED = ("instrument_name", "direction", "liquidation", "combo_id")
+HELD = pa.schema([f.with_type(WORDS) if f.name in REPEATED else f for f in TRADE])
+"""The same in memory: text that repeats is kept once."""
+_KINDS = {
+    "spot": re.compile(r"[^-]+"),
+    "future": re.compile(r"[^-]+-(PERPETUAL|\d{1,2}[A-Z]{3}\d\d)"),
+    "option": re.compile(r"[^-]+-\d{1,2}[A-Z]{3}\d\d-\d+(d\d+)?-[CP]"),
+    "future_combo": re.compile(r"[^-]+-FS-.*"),
+    "option_combo": re.compile(
+        r"[^-]+-([CP]S|[CP]SR|[CP]CAL|[CP]DIAG|[CPI]BUT|[CPI]COND|STRD|STRG|RR|BOX)[0-9]*-.+"
+    ),
+}
+"""By the instrument's name, the first that fits."""
+_LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
+_COMBO_TRADE = b'"combo_trade_id":'
+_BARE = re.compile(rb"^ *(\d+)")
+_PAGE = pa.schema(
+    [
+        (
+            "result",
+            pa.struct([("trades", pa.list_(pa.struct(TRADE))), ("has_more", pa.bool_())]),
+        )
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a page was asked for, bounds inclusive; a trade outside makes it no answer.
+
+    `begins`: there is a trade at `start`, so that a page without it is another's.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    instrument: str | None = None
+    first: int | None = None
+    last: int | None = None
+    begins: bool = False
+    kind: str = "any"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Trades in the order of the answer, each once, and whether the range holds more."""
+
+    trades: pa.Table
+    has_more: bool
+
+    def timestamps(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Milliseconds since 1970."""
+        return numbers(self.trades, "timestamp")
+
+
+def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """An integer column without NULLs."""
+    found: np.ndarray[Any, np.dtype[np.int64]] = table[name].to_numpy()
+    return found
+
+
+def kind_of(instrument: str) -> str:
+    """As `kind` asks for it; '' for a family that we do not know."""
+    return next((kind for kind, form in _KINDS.items() if form.fullmatch(instrument)), "")
+
+
+def parse(body: bytes, asked: Asked) -> Page:
+    """Raises ApiError for an error's envelope, Malformed for anything that is no such page."""
+    found = _by_arrow(body) or _by_rows(body)
+    trades, has_more = found
+    for name in REQUIRED:
+        if trades[name].null_count:
+            raise Malformed(f"a trade without {name}")
+    if trades.num_rows == 0 and has_more:
+        raise Malformed("an empty page of which there is more")
+    _check(trades, asked)
+    return Page(drop_repeated(trades).cast(HELD), has_more)
+
+
+def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
+    start, *others = body.split(_COMBO_TRADE)  # many times faster than one pattern over the page
+    text = _COMBO_TRADE.join([start, *(_BARE.sub(rb'"\1"', part, count=1) for part in others)])
+    try:
+        document = pj.read_json(
+            io.BytesIO(text),
+            read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
+            parse_options=pj.ParseOptions(explicit_schema=_PAGE, newlines_in_values=True),
+        )
+    except (pa.ArrowException, ValueError):
+        return None
+    if document.num_rows != 1 or "error" in document.column_names:
+        return None
+    result = document["result"].combine_chunks()
+    more = result.field("has_more")[0].as_py()
+    lists = result.field("trades")
+    if more is None or not lists[0].is_valid:
+        return None
+    rows = pa.Table.from_struct_array(lists.flatten())
+    return rows.select(TRADE.names), more
+
+
+def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
+    result = envelope(body)["result"]
+    if not isinstance(result, dict) or not isinstance(result.get("trades"), list):
+        raise Malformed("a result without trades")
+    if not isinstance(result.get("has_more"), bool):
+        raise Malformed("a result without has_more")
+    rows = []
+    for trade in result["trades"]:
+        if not isinstance(trade, dict):
+            raise Malformed(f"a trade that is {trade!r:.40}")
+        rows.append({f.name: trade.get(f.name) for f in TRADE} | _lenient(trade))
+    try:
+        return pa.Table.from_pylist(rows, TRADE), result["has_more"]
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise Malformed(f"a trade of other types: {str(error).splitlines()[0]}") from error
+
+
+def _lenient(trade: dict[str, Any]) -> dict[str, str | None]:
+    values = ((name, trade.get(name)) for name in _LENIENT)
+    return {name: None if value is None else str(value) for name, value in values}
+
+
+def _check(trades: pa.Table, asked: Asked) -> None:
+    """A page that was asked for earlier, or by another, is not this one."""
+    if asked.begins and not (numbers(trades, "timestamp") == asked.start).any():
+        raise Malformed("a page without the trade that it has to begin with")
+    if not trades.num_rows:
+        return
+    bounds = (("timestamp", asked.start, asked.end), ("trade_seq", asked.first, asked.last))
+    for name, low, high in bounds:
+        column = numbers(trades, name)
+        if (low is not None and column.min() < low) or (high is not None and column.max() > high):
+            raise Malformed(f"trades outside the {name} that was asked for")
+    if asked.kind in _KINDS:
+        for name in trades["instrument_name"].unique().to_pylist():
+            if kind_of(name) not in (asked.kind, ""):
+                raise Malformed(f"a trade of {name}, which is no {asked.kind}")
+    if asked.instrument is not None:
+        others = pc.any(pc.not_equal(trades["instrument_name"], asked.instrument)).as_py()
+        if others:
+            raise Malformed(f"trades of another instrument than {asked.instrument}")
+
+
+def drop_repeated(trades: pa.Table) -> pa.Table:
+    """Each trade id once, at its first place: pages repeat trades, and overlap."""
+    ids = trades["trade_id"].to_pylist()
+    if len(set(ids)) == len(ids):
+        return trades
+    first = {trade: at for at, trade in reversed(list(enumerate(ids)))}
+    return trades.take(pa.array(sorted(first.values())))

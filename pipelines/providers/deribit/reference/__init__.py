@@ -1,0 +1,1 @@
+"""Deribit's tables beside its trades: a listing or a month at a time."""

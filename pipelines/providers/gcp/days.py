@@ -1,0 +1,183 @@
+"""Which export days there are: one aggregate query per table over a pruned range of partitions.
+
+An export day is DATE(export_time) in UTC. Google only adds rows, late ones and corrections too,
+under a new export_time, so what is older than the lookback is looked at again only where a day is
+missing. `_PARTITIONTIME` prunes; it lies within days of export_time and is NULL for rows that are
+still in BigQuery's streaming buffer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
+from pipelines.providers.gcp.exports import twice
+
+MARGIN = timedelta(days=2)
+"""So much earlier than a day's rows their ingestion may be dated."""
+
+PLAN = """
+select
+    date(export_time) as export_date,
+    billing_account_id,
+    count(*) as row_count,
+    max(export_time) as newest,
+    sum(safe_cast(round(cost * 1000000) as int64)) as micros,
+    min(_PARTITIONTIME) as first_partition,
+    max(_PARTITIONTIME) as last_partition
+from `{table}`
+where (_PARTITIONTIME >= @since or _PARTITIONTIME is null) and date(export_time) >= @day
+group by 1, 2
+"""
+"""Micros are whole numbers: a sum of floats could differ from run to run."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one table has of an export day for one billing account. `micros` are of cost."""
+
+    table: str
+    account: str
+    rows: int
+    newest: datetime
+    micros: int
+    first_partition: datetime | None
+    last_partition: datetime | None
+
+
+@dataclass(frozen=True, order=True)
+class Range:
+    """What to read of one table for some days: partitions from `first` to `last` inclusive."""
+
+    first: datetime
+    last: datetime
+
+
+def first_day(selection: Selection, published: Mapping[str, str], lookback: int) -> date:
+    """From which export day on to plan.
+
+    With --from that day. Else the oldest that is known and not published, or missing between
+    published ones; when there is none, `lookback` days before the newest published one, but none
+    before the oldest: a history that begins on purpose goes no further back. Everything at first.
+    """
+    if selection.first is not None:
+        return _begin(selection.first)
+    current = sorted(date.fromisoformat(key) for key, mark in published.items() if mark)
+    if not current or selection.last is not None or selection.force:
+        return date(1970, 1, 1)
+    oldest, newest = current[0], current[-1]
+    there = set(current)
+    missing = [day for day in days(oldest, newest) if day not in there]
+    unpublished = [date.fromisoformat(key) for key, mark in published.items() if not mark]
+    return min([max(oldest, newest - timedelta(days=lookback)), *missing, *unpublished])
+
+
+def since(day: date) -> datetime:
+    """The first partition in which rows of an export day can be."""
+    return max(_midnight(day) - MARGIN, datetime(1970, 1, 1, tzinfo=UTC))
+
+
+def shares(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[date, Share]]:
+    """The answer of PLAN. Rows without a time of export belong to no day."""
+    for row in rows:
+        if row["export_date"] is not None:
+            yield (
+                row["export_date"],
+                Share(
+                    table=table,
+                    account=row["billing_account_id"] or "",
+                    rows=row["row_count"],
+                    newest=row["newest"],
+                    micros=row["micros"] or 0,
+                    first_partition=row["first_partition"],
+                    last_partition=row["last_partition"],
+                ),
+            )
+
+
+def partitions(
+    found: Iterable[tuple[date, Share]], start: date, published: Mapping[str, str]
+) -> list[Partition]:
+    """One partition per calendar day from `start` on, oldest first.
+
+    A day without rows between others, or that was published, is a partition of no rows: what was
+    published of it goes, and it is not looked for again. Raises ConfigurationError for a billing
+    account that is in two tables.
+    """
+    by_day = defaultdict(list)
+    tables = defaultdict(set)
+    for day, share in found:
+        by_day[day].append(share)
+        tables[share.account].add(share.table)
+    for account, several in tables.items():
+        if len(several) > 1:
+            raise twice(account, several)
+    known = {date.fromisoformat(key) for key in published}
+    every = sorted(day for day in known | by_day.keys() if day >= start)
+    if not every:
+        return []
+    return [_partition(day, by_day[day]) for day in days(every[0], every[-1])]
+
+
+def range_of(several: Iterable[Share]) -> Range | None:
+    """The partitions in which rows lie; None where all are still in the buffer."""
+    found = [each for each in several if each.first_partition and each.last_partition]
+    if not found:
+        return None
+    return Range(
+        min(each.first_partition for each in found if each.first_partition),
+        max(each.last_partition for each in found if each.last_partition),
+    )
+
+
+def merged(ranges: Iterable[Range | None]) -> list[Range]:
+    """The same partitions in as few ranges as can be: neighbouring days become one."""
+    made: list[Range] = []
+    for each in sorted(filter(None, ranges)):
+        if made and each.first <= made[-1].last + timedelta(days=1):
+            made[-1] = Range(made[-1].first, max(made[-1].last, each.last))
+        else:
+            made.append(each)
+    return made
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every day, both ends included."""
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
+
+
+def _partition(day: date, several: list[Share]) -> Partition:
+    # the table is part of it, so that another choice of export is another delivery
+    marks = [
+        (f"{each.table} {each.account}", f"{each.newest.isoformat()} {each.micros}", each.rows)
+        for each in several
+    ]
+    return Partition(
+        key=day.isoformat(),
+        fingerprint=fingerprint(marks),
+        delivered_at=max((each.newest for each in several), default=_midnight(day)),
+        files=len({each.table for each in several}),
+        bytes=0,  # known once it is landed
+        detail=tuple(several),
+    )
+
+
+def _begin(text: str) -> date:
+    """The first day of 2026, 2026-10 or 2026-10-31."""
+    found = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", text)
+    try:
+        if found:
+            return date(*(int(part or 1) for part in found.groups()))
+    except ValueError:
+        pass
+    raise ConfigurationError(f"--from {text}: gcp's partitions are days, such as 2026-10-31.")
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

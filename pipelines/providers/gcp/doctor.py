@@ -1,0 +1,79 @@
+"""Examine the GCP source: credentials, exports, one per billing account, how new their rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pipelines import google_bq_incremental_pipeline as gcp
+from pipelines.core.findings import BY_DEFAULT, Finding, origin, warning
+from pipelines.core.partition import Selection, now
+from pipelines.core.text import age
+from pipelines.providers.gcp.exports import Export
+
+_STALE = timedelta(days=3)
+_SUBJECT = "source gcp"
+
+
+def examine() -> Iterator[Finding]:
+    """In the order in which a run needs it."""
+    settings = gcp.configuration()
+    place = f"datasets {', '.join(settings.datasets)}" if settings.datasets else "tables named"
+    key = "datasets" if settings.datasets else "tables"
+    yield Finding(True, _SUBJECT, f"{place} {origin(key)}")
+    chain = settings.credentials.has_default_credentials()
+    set_at = [origin(name) for name in ("private_key", "credentials")]
+    whose = "(application default)" if chain else min(set_at, key=lambda o: o == BY_DEFAULT)
+    if settings.workload_identity_provider:
+        whose = f"of the job's own identity {origin('workload_identity_provider')}"
+    yield Finding(True, _SUBJECT, f"credentials {whose}")
+    exports = gcp.GcpExports(settings)
+    limit = settings.maximum_bytes
+    said = f"at most {limit / 1024**3:,.0f} GiB a run" if limit else "no limit of bytes"
+    yield Finding(True, _SUBJECT, f"queries run in project {exports.project}, {said}")
+    found = exports.exports()
+    for each in found:
+        yield Finding(True, _SUBJECT, f"export {each.table}: {_described(each)}")
+    if settings.datasets:
+        yield from _left_out(exports, found)
+    yield from _days(exports)
+
+
+def _described(export: Export) -> str:
+    kind = "detailed" if export.detailed else "standard"
+    return f"{kind}, billing account {export.account}" if export.is_export else "a copy"
+
+
+def _left_out(exports: gcp.GcpExports, found: list[Export]) -> Iterator[Finding]:
+    """The standard exports beside detailed ones."""
+    chosen = {each.account: each for each in found}
+    for table in exports.tables_of_datasets():
+        other = Export.of(table)
+        if other.is_export and other.account in chosen and other not in found:
+            yield Finding(
+                True,
+                _SUBJECT,
+                f"export {table} is left out: {chosen[other.account].table.rpartition('.')[2]} "
+                "repeats it",
+            )
+
+
+def _days(exports: gcp.GcpExports) -> Iterator[Finding]:
+    """One cheap query per table over the newest partitions."""
+    recent = (now() - timedelta(days=30)).date().isoformat()
+    days = exports.partitions(Selection(first=recent))
+    if not days:
+        yield warning(
+            _SUBJECT,
+            "no rows in the last 30 export days",
+            "Look at the export's status in the console (Billing, Billing export): Google exports "
+            "several times a day.",
+        )
+        return
+    newest = days[-1]
+    detail = f"newest export day {newest.key}, exported {age(newest.delivered_at)} ago"
+    if now() - newest.delivered_at > _STALE:
+        fix = "Google exports several times a day: look at the export's status in the console."
+        yield Finding(False, _SUBJECT, detail, fix)
+    else:
+        yield Finding(True, _SUBJECT, detail)

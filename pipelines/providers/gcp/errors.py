@@ -1,0 +1,98 @@
+"""What goes wrong with BigQuery, in words: what, where, and the fix. No text holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import google.auth.exceptions
+from google.api_core import exceptions
+
+from pipelines.core.partition import ConfigurationError, PartitionError, UserError
+
+_READ = "roles/bigquery.dataViewer on its dataset and roles/bigquery.jobUser on the project"
+KEY_FIX = (
+    "Set SOURCES__GCP__CREDENTIALS to a service account's key (JSON), or run: "
+    "gcloud auth application-default login"
+)
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Lets Google's errors say what they mean at `where`, such as a table's name."""
+    try:
+        yield
+    except exceptions.RetryError as error:
+        raise _of(_last(error), where, "went on failing") from error
+    except (
+        exceptions.GoogleAPIError,
+        google.auth.exceptions.GoogleAuthError,
+        OSError,  # requests' errors are OSErrors
+    ) as error:
+        raise _of(error, where) from error
+
+
+def _last(error: BaseException) -> BaseException:
+    """What failed at the last try; one retry stands around another."""
+    while isinstance(error, exceptions.RetryError) and error.cause:
+        error = error.cause
+    return error
+
+
+def reason(error: BaseException) -> str:
+    """BigQuery's own word for what happened, such as accessDenied; '' when there is none."""
+    errors: Any = getattr(error, "errors", None) or [{}]
+    first = errors[0]
+    return str(first.get("reason", "")) if isinstance(first, dict) else ""
+
+
+def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
+    text = _told(error)
+    kind = reason(error)
+    refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
+    if isinstance(error, refused):
+        return ConfigurationError(f"{where}: Google refuses the credentials ({text}). {KEY_FIX}.")
+    if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
+        return ConfigurationError(f"{where}: no credentials for Google Cloud. {KEY_FIX}.")
+    if kind == "bytesBilledLimitExceeded":
+        return ConfigurationError(
+            f"{where}: {text} Nothing was charged. Raise sources.gcp.maximum_bytes, or narrow the "
+            "days with --from and --to."
+        )
+    if kind in ("quotaExceeded", "rateLimitExceeded"):
+        return PartitionError(
+            f"{where}: BigQuery's quota is used up ({text}). Wait until it is renewed, or have it "
+            "raised (IAM & Admin, Quotas); then run again."
+        )
+    if isinstance(error, exceptions.Unauthorized):
+        return ConfigurationError(f"{where}: Google refuses the credentials ({text}). {KEY_FIX}.")
+    if isinstance(error, exceptions.Forbidden):
+        return ConfigurationError(f"{where}: access denied ({text}). Grant {_READ}.")
+    if isinstance(error, exceptions.NotFound):
+        return ConfigurationError(
+            f"{where}: not found ({text}). Correct sources.gcp.tables or sources.gcp.datasets, or "
+            "sources.gcp.location when the dataset lies elsewhere."
+        )
+    if "_PARTITIONTIME" in text and isinstance(error, exceptions.BadRequest):
+        return ConfigurationError(
+            f"{where} is not partitioned by the time of ingestion ({text}), so that every run "
+            "would scan all of it. Name Google's own export table, or a copy with its partitions."
+        )
+    if isinstance(error, exceptions.BadRequest):
+        return PartitionError(f"{where}: BigQuery refuses the query ({text}).")
+    return PartitionError(
+        f"{where}: BigQuery {how} ({text}). The published partition stays; run again."
+    )
+
+
+def _told(error: BaseException) -> str:
+    """The service's own sentence, without the address of the request and the job's id."""
+    errors: Any = getattr(error, "errors", None) or []
+    if errors and isinstance(errors[0], dict) and errors[0].get("message"):
+        return str(errors[0]["message"])
+    refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
+    if isinstance(error, refused):
+        return str(error.args[0]) if error.args else "no reason given"
+    text = getattr(error, "message", "") or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {str(text)[:300]}"

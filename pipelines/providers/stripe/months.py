@@ -1,0 +1,40 @@
+"""Which creation months (UTC) an account has, and which of them may still change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from pipelines.core.months import after, between, month_of, start_of
+
+EPOCH = "2011-09"
+"""Stripe opened to the public in September 2011: no account is older."""
+
+
+def oldest_read_again(now: datetime, lookback_days: int) -> str:
+    """The first month that may still change: it holds a day within the lookback."""
+    return month_of(now - timedelta(days=lookback_days))
+
+
+def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:
+    """The month of the oldest transaction, None when there is none.
+
+    `has_before` says whether any transaction is older than an instant: a request each. When none
+    is older than the oldest month that is known, that month is the answer; else bisection finds
+    it in about eight requests.
+    """
+    oldest = min(known, default=None)
+    if oldest is not None and not has_before(start_of(oldest)):
+        return oldest
+    low, high = EPOCH, after(oldest, -1) if oldest is not None else last
+    if oldest is None and not has_before(start_of(after(high))):
+        return None
+    months = list(between(low, high))
+    at, end = 0, len(months) - 1  # the first month after whose end there is something older
+    while at < end:
+        middle = (at + end) // 2
+        if has_before(start_of(after(months[middle]))):
+            end = middle
+        else:
+            at = middle + 1
+    return months[at]

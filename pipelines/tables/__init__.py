@@ -1,0 +1,9 @@
+"""What is declared once: DDL, the data dictionary, Rill's empty files and privacy come from here.
+
+privacy.py     what a copy for the public shows of a column
+raw_lists.py   the raw tables that readers read as they are
+ddl.py         the columns of a table as ClickHouse's `create table` has them
+places.py      every raw table by its source, and the union of their partitions
+line_items.py  the costs of an AWS line by its type, and their table in docs/rules.md
+copied.py      the columns that both twins only copy: providers/<word>/*.csv
+"""

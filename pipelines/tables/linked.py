@@ -1,0 +1,18 @@
+"""The marts: what readers query. Twin: sql/30_marts.sql.
+
+`costs` is one row per cost line of every cloud: the union of the normalised tables, which have one
+shape. `trades` is Deribit's. Locally they are folders with each word's published files under a
+second name. The marts that are computed from others have one definition for both destinations, in
+sql/marts (marts.py).
+"""
+
+from __future__ import annotations
+
+from pipelines.tables.shapes import COST_WORDS
+
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS, "trades": ("deribit",)}
+
+
+def of(word: str) -> list[str]:
+    """The linked marts that a word's partitions are part of."""
+    return [name for name, members in LINKED.items() if word in members]

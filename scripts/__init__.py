@@ -1,0 +1,1 @@
+"""Entry points: `make` runs most of them, `python -m scripts.<name>` each."""

@@ -1,0 +1,1 @@
+"""`make bench`: our commands measured beside other ways to do the same."""

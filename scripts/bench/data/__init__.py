@@ -1,0 +1,1 @@
+"""The bills that are measured: millions of rows, made fast."""

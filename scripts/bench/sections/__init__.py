@@ -1,0 +1,1 @@
+"""A section of the result each: what is run, and its figures."""

@@ -1,0 +1,1 @@
+"""Servers that a measurement talks to, each a process of its own."""

@@ -1,0 +1,1 @@
+"""The other ways: programs that are measured for comparison."""

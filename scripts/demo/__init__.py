@@ -1,0 +1,1 @@
+"""`make demo`: an example company from its bills to its margin."""

@@ -1,0 +1,1 @@
+"""The providers' stand-ins: deterministic data behind their own APIs, on loopback."""

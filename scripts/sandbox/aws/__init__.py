@@ -1,0 +1,1 @@
+"""AWS's billing exports, byte for byte as AWS delivers them."""

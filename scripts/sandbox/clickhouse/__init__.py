@@ -1,0 +1,1 @@
+"""A ClickHouse server from the Python wheel, with users and TLS."""

@@ -1,0 +1,1 @@
+"""Deribit's public API on loopback."""

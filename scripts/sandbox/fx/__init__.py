@@ -1,0 +1,1 @@
+"""The ECB's file of reference rates on loopback."""

@@ -1,0 +1,1 @@
+"""A GCP billing export of an example company."""

@@ -1,0 +1,61 @@
+"""The two tiers of tests: `make test` leaves out what is marked thorough, `make test-thorough` runs
+everything. A tier also says how many random examples a test takes that does not name a number."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+QUICK = "not thorough"
+#: Random examples of each tier. A test of pure functions names its own number, which both run.
+EXAMPLES = {"quick": 5, "thorough": 50}
+
+#: Words in the names of files whose tests take long.
+LONG = ("kill", "migrate", "demo", "prune", "ingest", "readers", "workflows", "lease", "bench")
+
+
+class InFile(Protocol):
+    """A test, as far as its place matters."""
+
+    path: Path
+
+
+_Item = TypeVar("_Item", bound=InFile)
+
+
+def dealt(items: Iterable[_Item], workers: int) -> list[_Item]:
+    """Tests in the order in which workers that steal begin with the long ones.
+
+    Each worker starts with an equal part of the list, in order, and steals from the end of
+    another's. So the long files are dealt out first, one to each part. A file stays together,
+    because its tests share servers.
+    """
+    files = [list(group) for _, group in itertools.groupby(items, lambda item: item.path)]
+    files.sort(key=lambda file: not any(word in file[0].path.stem for word in LONG))
+    parts: list[list[_Item]] = [[] for _ in range(workers)]
+    for file in files:
+        min(parts, key=len).extend(file)
+    return list(itertools.chain.from_iterable(parts))
+
+
+def tier(config: pytest.Config) -> str:
+    """`quick` when the thorough tests are left out, else `thorough`."""
+    return "quick" if config.option.markexpr == QUICK else "thorough"
+
+
+def load_profile(config: pytest.Config) -> None:
+    """Give Hypothesis the tier's profile, or the one that HYPOTHESIS_PROFILE names.
+
+    `--hypothesis-profile` wins over both, since Hypothesis's plugin applies it afterwards.
+    """
+    from hypothesis import settings  # a tenth of a second, which `pytest --help` need not wait for
+
+    before = settings()  # Hypothesis's own, which differ where the variable CI is set
+    for name, examples in EXAMPLES.items():
+        settings.register_profile(name, before, max_examples=examples)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", tier(config)))
