@@ -150,8 +150,8 @@ class Listing:
         """The dlt source of the list."""
 
         def source(plan: Plan[Accounts] | None = None) -> DltResource:
-            read = dlt.resource(self.read, name=self.name, **HINTS)
-            made: DltResource = read(plan or everything(self.connect(), None, None))
+            items = self.read(plan or everything(self.connect(), None, None))
+            made: DltResource = dlt.resource(items, name=self.name, **HINTS)
             return made
 
         return dlt.source(source, name=f"stripe_{self.name}", section="stripe", max_table_nesting=0)
