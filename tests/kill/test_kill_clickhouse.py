@@ -163,7 +163,7 @@ def _kill(server: Server) -> None:
 
 
 @pytest.mark.parametrize("when", ["instead", "during"])
-@pytest.mark.parametrize("name", [*EVERY[:-1], "row-of-dlt"])
+@pytest.mark.parametrize("name", EVERY)
 def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(
     clickhouse: ClickHouseConfig,
     aws_bucket: FolderBucket,
