@@ -100,7 +100,7 @@ def _source(source: Source) -> Word:
     if source.finality:
         options["finality"] = _finality(f"pipelines.providers.{source.word}.{source.finality}")
     return _word(
-        lambda: import_module(f"pipelines.{source.pipeline or f'{source.word}_pipeline'}"),
+        lambda: import_module(f"pipelines.{source.module}"),
         source.word,
         PLACES[source.word],
         *(_list(source, each) for each in source.lists),

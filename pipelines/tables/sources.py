@@ -85,6 +85,11 @@ class Source:
     lists_chosen_by: str = ""
 
     @property
+    def module(self) -> str:
+        """Its module below pipelines/."""
+        return self.pipeline or f"{self.word}_pipeline"
+
+    @property
     def is_cost(self) -> bool:
         """Whether its normalised rows are in the cost shape, and in the mart `costs`."""
         return self.shape == "costs"

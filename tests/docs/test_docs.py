@@ -23,7 +23,7 @@ from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.origins import SETTINGS
 from pipelines.tables.ddl import tables
 from pipelines.tables.sources import WORDS
-from scripts.docs import command_reference
+from scripts.docs import clickhouse_tables, command_reference
 from scripts.docs.command_reference import targets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -347,6 +347,7 @@ def test_every_table_is_documented_and_none_that_is_gone() -> None:
     listed = read("CLICKHOUSE_SETUP.md").partition("| in database `dlt` |")[2].partition("\n\n")[0]
     first = [line.split("|")[1] for line in listed.splitlines()[2:]]
     assert set(re.findall(r"`(\w+)`", "".join(first))) - tables_in_sql() == set()
+    assert read("CLICKHOUSE_SETUP.md") == clickhouse_tables.page()
 
 
 def test_messages_and_comments_name_only_targets_that_make_has() -> None:
