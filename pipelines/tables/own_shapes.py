@@ -11,6 +11,7 @@ x_source, x_partition, x_fingerprint and x_dlt_load_id.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -53,7 +54,7 @@ def _problems(row: list[str]) -> Iterator[str]:
         yield f"{kind!r} is not a type. Write one of {', '.join(get_args(Type))}"
     if not {nullable, many} <= {"", "yes"}:
         yield "nullable and many are yes or empty"
-    if shown not in _PRIVACY and not shown.startswith("pseudonym:"):
+    if shown not in _PRIVACY and not re.fullmatch("pseudonym:.+", shown):
         yield f"{shown!r} is not a rule of privacy. Write {', '.join(_PRIVACY)} or pseudonym:kind"
     if not meaning:
         yield "say what the column means"
