@@ -2,11 +2,8 @@
 -- those that are computed from others stand in marts/, one portable select each
 
 -- one row per cost line of every cloud
--- Every column by its name: while a migration rebuilds one table, the other is as it was.
 create or replace view costs as
-select {cost_columns} from normalized_aws
-union all
-select {cost_columns} from normalized_gcp;
+{costs};
 
 -- one row per trade on Deribit
 create or replace view trades as

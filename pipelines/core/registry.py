@@ -1,4 +1,4 @@
-"""The registry: every source by its word. A new source is one line in SOURCES.
+"""The registry: every source by its word, made of what it declares (tables/sources.py).
 
 A source's module is imported when it is asked for: a run of one source does not wait for the
 clients of the others. Each offers `connect()`, its dlt source and `CHECKED` (the raw
@@ -21,7 +21,9 @@ from pipelines.core.landing import Plan, Provider
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
-from pipelines.tables.places import PLACES, Place, lists_of
+from pipelines.tables import sources
+from pipelines.tables.places import PLACES, Place
+from pipelines.tables.sources import RawTable, Source
 
 
 @runtime_checkable
@@ -68,11 +70,8 @@ def _noted(destination: Any, place: Place) -> Mapping[str, str]:
     return noted | dict(destination.published(place))
 
 
-def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> Word:
-    """`name` is the dlt source in the module."""
-
-    def its() -> Any:
-        return import_module(f"pipelines.{module}")
+def _word(its: Callable[[], Any], name: str, place: Place, *more: Word, **options: Any) -> Word:
+    """`its` imports the module (or makes the object) that offers it; `name` is its dlt source."""
 
     def source(plan: Plan[Any]) -> DltSource:
         found: DltSource = getattr(its(), name)(
@@ -80,89 +79,56 @@ def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> 
         )
         return found
 
+    checked = {"checked": lambda: its().CHECKED}
     return Word(
         place=place,
         connect=lambda: its().connect(),
         source=source,
-        checked=lambda: its().CHECKED,
         more=more,
-        **options,
+        **(checked | options),
     )
 
 
-def _by_calendar(word: str) -> Callable[[str], str]:
-    """A source whose calendar reads its fingerprints."""
-
-    def finality(fingerprint: str) -> str:
-        found = import_module(f"pipelines.providers.{word}.calendar").finality(fingerprint)
-        return str(found)
-
-    return finality
-
-
-def _stripe_list(place: Place) -> Word:
-    """A list of Stripe's objects; providers/stripe/objects.py has the columns of each."""
+def _source(source: Source) -> Word:
     options: dict[str, Any] = {
-        "chosen_by": "sources.stripe.objects",
-        "looked_up": place.column == "listing",
+        "needs": source.needs,
+        "looked_up": source.looked_up,
+        "unit": source.unit,
     }
-    if place.table == "balances":
-        return _word("providers.stripe.balance", "source", place, **options)
-
-    def listing() -> Any:
-        return import_module("pipelines.providers.stripe.objects").Listing(place.table)
-
-    return Word(
-        place=place,
-        connect=lambda: listing().connect(),
-        source=lambda plan: listing().source(plan),
-        checked=lambda: listing().schema,
+    if source.plans_noted:
+        options["published"] = _noted
+    if source.finality:
+        options["finality"] = _finality(f"pipelines.providers.{source.word}.{source.finality}")
+    return _word(
+        lambda: import_module(f"pipelines.{source.module}"),
+        source.word,
+        PLACES[source.word],
+        *(_list(source, each) for each in source.lists),
         **options,
     )
 
 
-SOURCES: Mapping[str, Word] = {
-    "aws": _word(
-        "aws_pipeline",
-        "aws",
-        PLACES["aws"],
-        needs=("bucket_url",),
-        unit="bytes",
-    ),
-    "gcp": _word(
-        "google_bq_incremental_pipeline",
-        "gcp",
-        PLACES["gcp"],
-        published=_noted,
-        needs=("datasets", "tables"),
-    ),
-    "stripe": _word(
-        "stripe_pipeline",
-        "stripe",
-        PLACES["stripe"],
-        *map(_stripe_list, lists_of("stripe")),
-        needs=("stripe_secret_key", "accounts"),
-    ),
-    "fx": _word(
-        "fx_pipeline",
-        "fx",
-        PLACES["fx"],
-        needs=("url",),
-        looked_up=True,
-    ),
-    "deribit": _word(
-        "deribit_pipeline",
-        "deribit",
-        PLACES["deribit"],
-        *(
-            _word(f"providers.deribit.reference.{place.table}", "source", place)
-            for place in lists_of("deribit")
-        ),
-        needs=("currencies",),
-        unit="trades",
-        finality=_by_calendar("deribit"),
-    ),
-}
+def _list(source: Source, declared: RawTable) -> Word:
+    """A further raw table; a class of its module makes what offers it, by the table's name."""
+    module, _, maker = declared.reader.partition(":")
+
+    def its() -> Any:
+        found = import_module(f"pipelines.providers.{source.word}.{module}")
+        return getattr(found, maker)(declared.table) if maker else found
+
+    options: dict[str, Any] = {"looked_up": declared.looked_up}
+    if source.lists_chosen_by:
+        options["chosen_by"] = f"sources.{source.word}.{source.lists_chosen_by}"
+    if maker:
+        options["checked"] = lambda: its().schema
+    return _word(its, "source", PLACES[f"{source.word}_{declared.table}"], **options)
+
+
+def _finality(module: str) -> Callable[[str], str]:
+    return lambda fingerprint: str(import_module(module).finality(fingerprint))
+
+
+SOURCES: Mapping[str, Word] = {word: _source(source) for word, source in sources.SOURCES.items()}
 
 
 def normalizer(word: str) -> Any:
@@ -226,7 +192,7 @@ def _is_chosen(entry: Word) -> bool:
     if not entry.chosen_by:
         return True
     names = dlt.config.get(entry.chosen_by, list) or []
-    known = [each.place.table for each in SOURCES[entry.place.dataset].more]
+    known = [each.place.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
             f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."

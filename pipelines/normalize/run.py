@@ -37,7 +37,7 @@ from pipelines.destinations.layout import Place
 from pipelines.tables import linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
-from pipelines.tables.versions import RULES
+from pipelines.tables.sources import SOURCES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -66,7 +66,7 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    text = json.dumps([word, RULES[word], list(keys)])
+    text = json.dumps([word, SOURCES[word].version, list(keys)])
     return hex_digest([text], 16)
 
 

@@ -1,61 +1,14 @@
-"""The published tables of revenue: Stripe's ledger, exchange rates, and the marts over them."""
+"""The marts over Stripe's ledger, exchange rates and cost: revenue and margin."""
 
 from __future__ import annotations
 
+from pipelines.tables.own_shapes import OURS, own_shape
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
+STRIPE = own_shape("stripe")
+
 # fmt: off
-STRIPE: tuple[Column, ...] = (
-    # what
-    Column("transaction_id", "text", False, "Stripe's id of the balance transaction.",
-           privacy=pseudonym("transaction"), many=True),
-    Column("source_id", "text", True, "The charge, refund, payout … that made it.",
-           privacy=pseudonym("payment"), many=True),
-    Column("account", "text", False, "The account, by its name in the configuration.",
-           privacy=pseudonym("stripe-account")),
-    # when, in UTC
-    Column("created_at", "timestamp", False, "When it was made.", privacy=SHIFT),
-    Column("activity_date", "date", False, "UTC date of created_at.", privacy=SHIFT),
-    Column("available_date", "date", True, "UTC date on which its net is available.",
-           privacy=SHIFT),
-    Column("status", "text", True, "available or pending.", privacy=KEEP),
-    # which
-    Column("class", "text", False,
-           "revenue, contra, dispute, fee, tax or movement; unclassified for an unknown category.",
-           privacy=KEEP),
-    Column("reporting_category", "text", True, "Stripe's; made of type where Stripe gives none.",
-           privacy=KEEP),
-    Column("type", "text", True, "Stripe's kind of transaction.", privacy=KEEP),
-    # money, in currency
-    Column("currency", "text", False, "Settlement currency, ISO 4217.", privacy=KEEP),
-    Column("gross", "decimal", True, "Signed, before fees; NULL without a known exponent.",
-           privacy=SCALE),
-    Column("fee", "decimal", True, "What Stripe keeps of it.", privacy=SCALE),
-    Column("net", "decimal", True, "gross - fee: the change of the balance.", privacy=SCALE),
-    # ours
-    Column("x_source", "text", False, "stripe: the source's word.", privacy=KEEP),
-    Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026-10.",
-           privacy=SHIFT, many=True),
-    Column("x_fingerprint", "text", False, "The content this row came with.",
-           privacy=pseudonym("delivery")),
-    Column("x_dlt_load_id", "text", False, "The load that brought it.", privacy=KEEP),
-)
-
-FX: tuple[Column, ...] = (
-    Column("rate_date", "date", False, "The business day.", privacy=SHIFT),
-    Column("currency", "text", False, "ISO 4217.", privacy=KEEP),
-    Column("units_per_eur", "decimal", False, "Units of the currency for one euro.", privacy=KEEP),
-    Column("source", "text", False, "ECB.", privacy=KEEP),
-    # ours
-    Column("x_source", "text", False, "fx: the source's word.", privacy=KEEP),
-    Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026.",
-           privacy=SHIFT, many=True),
-    Column("x_fingerprint", "text", False, "The delivery this row came with.",
-           privacy=pseudonym("delivery")),
-    Column("x_dlt_load_id", "text", False, "The load that brought it.", privacy=KEEP),
-)
-
 FX_RATES: tuple[Column, ...] = (
     Column("rate_date", "date", False, "The day of the rate.", privacy=SHIFT),
     Column("currency", "text", False, "ISO 4217; EUR has 1 on every day that has any rate.",
@@ -65,9 +18,8 @@ FX_RATES: tuple[Column, ...] = (
            privacy=KEEP),
 )
 
-_OURS = STRIPE[-4:]
 REVENUE: tuple[Column, ...] = (
-    *STRIPE[:-4],
+    *STRIPE[: -len(OURS)],
     # in the reporting currency, to a millionth
     Column("reporting_currency", "text", False, "[normalize] reporting_currency.", privacy=KEEP),
     Column("gross_reporting", "decimal", True, "gross in it; NULL without a rate.", privacy=SCALE),
@@ -78,7 +30,7 @@ REVENUE: tuple[Column, ...] = (
     Column("rate_date", "date", True, "The older day of the two rates to the euro.", privacy=SHIFT),
     Column("rate_source", "text", True, "ECB; manual when either is; same: nothing to convert.",
            privacy=KEEP),
-    *_OURS,
+    *STRIPE[-len(OURS) :],
 )
 
 MARGIN_DAILY: tuple[Column, ...] = (

@@ -11,6 +11,10 @@ with published as (
     group by word
 ),
 
+days as (
+    {newest_days}
+),
+
 facts as (
     select
         word,
@@ -22,44 +26,13 @@ facts as (
     from published
     union all
     select
-        x_source as word,
+        word,
         null as partitions,
         null as newest_partition,
         null as newest_delivery,
         null as newest_publishing,
-        max(x_usage_date) as newest_day
-    from costs
-    group by x_source
-    union all
-    select
-        'stripe' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(activity_date) as newest_day
-    from revenue
-    having count(*) > 0
-    union all
-    select
-        'fx' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(rate_date) as newest_day
-    from normalized_fx
-    having count(*) > 0
-    union all
-    select
-        'deribit' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(trade_date) as newest_day
-    from trades
-    having count(*) > 0
+        newest_day
+    from days
 )
 
 select

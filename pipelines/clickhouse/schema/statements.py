@@ -13,6 +13,9 @@
     {cost_columns}               the names of the cost shape, in its order
     {published_partitions}       the published partitions of every table of tables/places.py
     {raw_partitions}             its loaded raw partitions
+    {costs}                      the cost lines of every source in the cost shape
+    {newest_days}                the newest day of each source
+    {daily_words}                the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
 So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
@@ -40,10 +43,9 @@ from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables import line_items
+from pipelines.tables import line_items, places
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
-from pipelines.tables.places import published_partitions, raw_partitions
 from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +61,12 @@ _VIEW = re.compile(r"materialized view if not exists (\w+) to \{target:(\w+)\} a
 _RAW = re.compile(r"\{raw:(\w+)\}")
 _COPIED = re.compile(r"\{copied:([\w/]+)\}")
 _LAYOUT = re.compile(r"^-- form: (.+)$", re.MULTILINE)
-_PARTITIONS = {
-    "{published_partitions}": published_partitions("toInt64(count())"),
-    "{raw_partitions}": raw_partitions(),
+_OF_SOURCES = {
+    "{published_partitions}": places.published_partitions("toInt64(count())"),
+    "{raw_partitions}": places.raw_partitions(),
+    "{costs}": places.costs(),
+    "{newest_days}": places.newest_days(),
+    "{daily_words}": places.daily_words(),
 }
 _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
@@ -201,12 +206,12 @@ def _mart_text(text: str, folder: Path) -> str:
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """One text with its placeholders filled in."""
     lines = []
+    for name, select in _OF_SOURCES.items():
+        text = text.replace(name, select)
     if "{cost_columns}" in text:
         names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
         text = text.replace("{cost_columns}", names)
     text = _COPIED.sub(lambda found: select_list(found[1]), text)
-    for name, select in _PARTITIONS.items():
-        text = text.replace(name, select)
     for line in text.replace("{database}", f"`{database}`").splitlines():
         if found := _COLUMNS.fullmatch(line):
             lines.append(f"{found[1]}{column_block(found[2], tag_columns)}{found[3]}")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
-from pipelines.tables.shapes import COST_WORDS
+from pipelines.tables.sources import COST_WORDS
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
