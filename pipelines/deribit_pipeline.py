@@ -169,8 +169,8 @@ def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
     what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
     if asked.force:
         raise PartitionError(
-            f"{what}. The published ones stay; run again when the hosts are well, or take fewer with "
-            "--accept-shrunk."
+            f"{what}. The published ones stay; run again when the hosts are well, or take fewer "
+            "with --accept-shrunk."
         )
     log.warning("%s; the published ones stay, and the day stays open", what)
     raise Unchanged

@@ -39,7 +39,9 @@ class WarehouseReadings:
 
     def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """The published raw rows of a partition."""
-        names = ", ".join(f"`{name}`" for name in schema.names)
+        found = self._manager.execute(f"describe table {self._place.raw_table}")
+        have = {row[0] for row in found}  # an older table lacks the newest columns
+        names = ", ".join(f"`{n}`" if n in have else f"null as `{n}`" for n in schema.names)
         rows = self._manager.execute(
             f"select {names} from {self._place.raw_table} "
             f"where {self._place.column} = %(partition)s",
