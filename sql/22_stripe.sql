@@ -24,7 +24,11 @@ create table if not exists stripe__balance_transactions (
     amount Nullable(Int64),
     fee Nullable(Int64),
     net Nullable(Int64),
-    exchange_rate Nullable(Float64)
+    exchange_rate Nullable(Float64),
+    -- the parts of the fee, in the same minor units
+    fee_stripe Nullable(Int64),
+    fee_application Nullable(Int64),
+    fee_tax Nullable(Int64)
 )
 engine = MergeTree
 partition by created_month

@@ -17,6 +17,7 @@ import pyarrow as pa
 from dlt.extract import DltSource
 
 from pipelines import ingest_normalized_pipeline
+from pipelines.core.finality import Calendar
 from pipelines.core.landing import Plan, Provider
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
@@ -48,6 +49,8 @@ class Word:
     `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
+    `calendar` says it of the moment of a partition's last reading, without asking the provider;
+    `scope_column` of the raw table names the member of the scope, such as the account.
     """
 
     place: Place
@@ -62,6 +65,8 @@ class Word:
     unit: str = "rows"
     chosen_by: str = ""
     finality: Callable[[str], str] = lambda fingerprint: ""
+    calendar: Callable[[], Calendar | None] = lambda: None
+    scope_column: str = ""
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -94,11 +99,14 @@ def _source(source: Source) -> Word:
         "needs": source.needs,
         "looked_up": source.looked_up,
         "unit": source.unit,
+        "scope_column": source.scope_column,
     }
     if source.plans_noted:
         options["published"] = _noted
     if source.finality:
         options["finality"] = _finality(f"pipelines.providers.{source.word}.{source.finality}")
+    if source.calendar:
+        options["calendar"] = _calendar(f"pipelines.providers.{source.word}.{source.calendar}")
     return _word(
         lambda: import_module(f"pipelines.{source.module}"),
         source.word,
@@ -126,6 +134,14 @@ def _list(source: Source, declared: RawTable) -> Word:
 
 def _finality(module: str) -> Callable[[str], str]:
     return lambda fingerprint: str(import_module(module).finality(fingerprint))
+
+
+def _calendar(module: str) -> Callable[[], Calendar]:
+    def calendar() -> Calendar:
+        found: Calendar = import_module(module).calendar()
+        return found
+
+    return calendar
 
 
 SOURCES: Mapping[str, Word] = {word: _source(source) for word, source in sources.SOURCES.items()}

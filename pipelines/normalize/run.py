@@ -34,7 +34,7 @@ from pipelines.core.partition import (
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.tables import linked
+from pipelines.tables import categories, linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
 from pipelines.tables.sources import SOURCES
@@ -66,7 +66,10 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    text = json.dumps([word, SOURCES[word].version, list(keys)])
+    parts = [word, SOURCES[word].version, list(keys)]
+    if word == "stripe" and (own := categories.configured()):
+        parts.append(own)
+    text = json.dumps(parts)
     return hex_digest([text], 16)
 
 

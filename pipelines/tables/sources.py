@@ -60,6 +60,8 @@ class Source:
     looked_up        rows of any month read it, as those of exchange rates, so `prune` leaves it
     plans_noted      partitions that a listing showed are planned, whether published or not
     finality         its module with `finality(fingerprint)`: '', or since when it is not final
+    calendar         its module with `calendar()`: when a partition is final, by its last reading
+    scope_column     the raw column of what configuration can add or remove, such as the account
     lists            further raw tables, loaded after it
     lists_chosen_by  the key of its configuration that names those of them to load; else all
     """
@@ -81,6 +83,8 @@ class Source:
     looked_up: bool = False
     plans_noted: bool = False
     finality: str = ""
+    calendar: str = ""
+    scope_column: str = ""
     lists: tuple[RawTable, ...] = ()
     lists_chosen_by: str = ""
 

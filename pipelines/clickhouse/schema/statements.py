@@ -2,6 +2,7 @@
 
     {database}                   the configured database
     {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array
+    {stripe_categories:class}    the same, with what `[sources.stripe.categories]` adds
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
@@ -44,6 +45,7 @@ from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables import line_items, places
+from pipelines.tables.categories import categories
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
 from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
@@ -241,6 +243,10 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return line_items.expression(argument)
     if name == "product":
         return product_of(argument, folder)
+    if name == "stripe_categories":  # those of the configuration, too
+        pairs = categories().items()
+        values = [pair[argument == "class"] for pair in pairs]
+        return "[" + ", ".join(map(quoted, values)) + "]"
     macro = folder / "macros" / f"{name}.sql"
     if macro.exists():
         body = "\n".join(
