@@ -160,14 +160,18 @@ def _land(trades: Trades, landing: Landing) -> Delivery:
 def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
     """Deribit takes no trade back, so that fewer than before are a host that lags.
 
-    Raises Unchanged, or PartitionError when the day was asked for with --force.
+    Raises Unchanged, or PartitionError when the day was asked for with --force. --accept-shrunk
+    takes them.
     """
     before = Mark.of(asked.published).rows
-    if rows >= before:
+    if rows >= before or asked.accept_shrunk:
         return
     what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
     if asked.force:
-        raise PartitionError(f"{what}. The published ones stay; run again when the hosts are well.")
+        raise PartitionError(
+            f"{what}. The published ones stay; run again when the hosts are well, or take fewer with "
+            "--accept-shrunk."
+        )
     log.warning("%s; the published ones stay, and the day stays open", what)
     raise Unchanged
 

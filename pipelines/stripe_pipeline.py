@@ -1,8 +1,9 @@
 """Stripe's ledger: one row per balance transaction of every account, by creation month (UTC).
 
 Stripe objects carry no `updated`: status and available_on of a transaction change after it was
-created, so the months of the last `lookback_days` are read again in every run, and published again
-only when their content changed. Older months are final; they are read once, or with --from.
+created. A month is final once every configured account was read `lookback_days` after its end; till
+then every run reads it again and publishes it again only when its content changed. A final month is
+read with --from. What an account that is not configured any more had in a month stays in it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ from pipelines.core.partition import (
 )
 from pipelines.providers.stripe.api import LEDGER, Api
 from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
-from pipelines.providers.stripe.months import first_month, oldest_read_again
+from pipelines.providers.stripe.months import LedgerCalendar, first_month
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
 __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "stripe"]
@@ -64,35 +65,55 @@ class StripeLedger:
 
     def __init__(self, settings: StripeSettings, clock: Callable[[], datetime] = now) -> None:
         self.apis = settings.apis()
-        self._lookback, self._workers, self._clock = (
-            settings.lookback_days,
-            settings.workers,
-            clock,
-        )
+        names = tuple(api.account for api in self.apis)
+        self._calendar = LedgerCalendar(names, settings.lookback_days, clock)
+        self._workers = settings.workers
         self.published: Mapping[str, str] = {}
         self.force = False
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The configured accounts."""
+        return self._calendar.scope
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days after its end a month may change."""
+        return self._calendar.lookback_days
+
+    def now(self) -> datetime:
+        """The moment of a reading that begins now."""
+        return self._calendar.now()
 
     def partitions(
         self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
     ) -> list[Partition]:
-        """Every month that has to be read, oldest first: young, not published or asked for.
+        """Every month from the first transaction or published month to this one, oldest first.
 
         Where an account begins is asked of Stripe, in one request when nothing is older than what
         is published, else in about ten. Raises UserError when Stripe cannot be asked.
         """
         self.published, self.force = published, selection.force
-        today = self._clock()
-        last, young = months.month_of(today), oldest_read_again(today, self._lookback)
+        today = self.now()
+        last = months.month_of(today)
         firsts = [first_month(api.has_transaction_before, last, published) for api in self.apis]
-        first = min((found for found in firsts if found), default=None)
+        first = min((found for found in (*firsts, *published) if found), default=None)
         if first is None:
             return []
-        asked = selection.first is not None or selection.force
         return [
             Partition(month, "", today, files=1, bytes=0)
             for month in months.between(first, last)
-            if month in selection and (asked or month >= young or month not in published)
+            if month in selection
         ]
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """At least how many requests a load of these months takes."""
+        count = len(list(partitions))
+        requests = count * len(self.apis) * self._workers
+        return (
+            f"stripe: reads {count:,} months of {', '.join(self.scope)}, in {requests:,} requests "
+            "and one more per 100 transactions; Stripe charges nothing for them"
+        )
 
     def read(self, month: str, advance: Callable[[int], None] = lambda rows: None) -> list[Row]:
         """The rows of a month, each once, ordered by account, time and id.
@@ -110,7 +131,7 @@ class StripeLedger:
             found: dict[tuple[str, str], Row] = {}
             for part in threads.map(page_through, tasks):
                 found |= part
-        return sorted(found.values(), key=lambda r: (r["account"], r["created"], r["id"]))
+        return _sorted(found.values())
 
 
 def connect() -> StripeLedger:
@@ -150,17 +171,35 @@ def balance_transactions(plan: Plan[StripeLedger]) -> Iterator[Any]:
 
 
 def _land(ledger: StripeLedger, landing: Landing) -> Delivery:
-    key, read_at = landing.partition.key, now()
+    key, read_at = landing.partition.key, ledger.now()
     try:
         rows = ledger.read(key, landing.advance)
     except PartitionError as error:
         raise PartitionError(_with_month(error, key)) from error
+    rows = _with_removed(rows, landing)
     mark = fingerprint(rows)
     if ledger.published.get(key) == mark and not ledger.force:
         raise Unchanged(key)
     path = landing.folder / "rows.parquet"
     write_rows(path, SCHEMA, _tables(rows))
     return delivered("stripe", key, mark, [path], delivered_at=read_at, form="balance transactions")
+
+
+def _with_removed(rows: list[Row], landing: Landing) -> list[Row]:
+    """The rows, and those published of accounts that nobody can ask any more.
+
+    An account that was only renamed has the same transactions, which are not kept twice.
+    """
+    if not landing.removed:
+        return rows
+    known = {row["id"] for row in rows}
+    kept = [
+        row
+        for published in landing.published(SCHEMA)
+        for row in published.to_pylist()
+        if row["account"] in landing.removed and row["id"] not in known
+    ]
+    return _sorted([*rows, *kept])
 
 
 def fingerprint(rows: Iterable[Row]) -> str:
@@ -183,6 +222,10 @@ def _rows(
         found[api.account, row["id"]] = row
         advance(1)
     return found
+
+
+def _sorted(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row["account"], row["created"], row["id"]))
 
 
 def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:

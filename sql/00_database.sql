@@ -22,6 +22,17 @@ engine = ReplacingMergeTree(seen_at)
 order by (word, "partition")
 comment 'What the providers have, for the checks.';
 
+-- one row per partition and account or dataset that it was read for, at the last reading
+create table if not exists readings (
+    word LowCardinality(String) comment 'The source''s word.',
+    "partition" String comment 'The partition.',
+    member String comment 'What was read of it, such as an account; empty where it is one whole.',
+    read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.'
+)
+engine = ReplacingMergeTree(read_at)
+order by (word, "partition", member)
+comment 'When every partition was last read: what was read too early is read again.';
+
 -- one row per source whose old partitions were pruned
 create table if not exists retention (
     word LowCardinality(String) comment 'The source''s word.',

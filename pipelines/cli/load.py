@@ -62,9 +62,10 @@ def _load_entries(
         except UserError as error:
             codes.add(fail(error, 1, debug))
             continue
-        loaded, bad = len(outcome.loaded), len(outcome.failed)
-        unchanged = len(outcome.planned) - loaded - bad
-        say(f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed")
+        loaded, bad, kept = len(outcome.loaded), len(outcome.failed), len(outcome.kept)
+        unchanged = len(outcome.planned) - loaded - bad - kept
+        line = f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed"
+        say(f"{line}, {kept} kept as published" if kept else line)
         codes.add(1 if bad else 0)
     return 1 if 1 in codes else max(codes)
 

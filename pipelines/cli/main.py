@@ -100,7 +100,7 @@ COMMANDS: Commands = {
     "load": (
         _load,
         "Load every changed partition.",
-        (flags.words, flags.selecting, flags.destination),
+        (flags.words, flags.selecting, flags.accepting, flags.destination),
     ),
     "normalize": (
         _normalize,

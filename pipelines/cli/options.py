@@ -43,6 +43,15 @@ def selecting(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="say what would be done")
 
 
+def accepting(command: argparse.ArgumentParser) -> None:
+    """Whether fewer rows may replace more."""
+    command.add_argument(
+        "--accept-shrunk",
+        action="store_true",
+        help="publish partitions that became empty or lost many rows, too",
+    )
+
+
 def computing(command: argparse.ArgumentParser) -> None:
     """Whether the marts are computed as well."""
     command.add_argument(
@@ -118,4 +127,5 @@ def selected(options: argparse.Namespace) -> Selection:
             )
     if options.first and options.last and options.first > options.last:
         raise ConfigurationError(f"--from {options.first} is after --to {options.last}.")
-    return Selection(options.first, options.last, options.force)
+    accept = getattr(options, "accept_shrunk", False)  # an option of load alone
+    return Selection(options.first, options.last, options.force, accept)

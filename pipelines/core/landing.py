@@ -125,13 +125,17 @@ def _unheard(amount: int) -> None:
 class Landing:
     """One partition that a source is to land in `folder`. `advance` hears of progress.
 
-    `take` is the loader's: it hears of the delivery before dlt gets the files.
+    `take` is the loader's: it hears of the delivery before dlt gets the files. `removed` are
+    members of the scope that are not configured any more: what `published` gives of their rows
+    belongs to the partition still, since nobody can read it again.
     """
 
     partition: Partition
     folder: Path
     advance: Callable[[int], None] = _unheard
     take: Callable[[Delivery], None] | None = None
+    removed: tuple[str, ...] = ()
+    published: Callable[[pa.Schema], Iterable[pa.Table]] = lambda schema: ()
 
     def data(self, delivery: Delivery, column: str, *periods: str) -> Iterator[Any]:
         """The landed rows as dlt takes them.

@@ -10,19 +10,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
+from functools import partial
 
 import dlt
 
+from pipelines.core.finality import Calendar
 from pipelines.core.landing import Landing, Plan, Provider
 from pipelines.core.packages import open_pipeline, run_package
 from pipelines.core.partition import (
     Changed,
     ConfigurationError,
     Delivery,
+    Kept,
     Partition,
     PartitionError,
     Progress,
@@ -30,90 +30,27 @@ from pipelines.core.partition import (
     Unchanged,
     UserError,
 )
+from pipelines.core.planning import Destination, Planned, plan, retained
 from pipelines.core.registry import Word
+from pipelines.core.shrinking import refuse_shrunk
 from pipelines.core.text import size
 from pipelines.destinations.handover import PARTITION
-from pipelines.destinations.layout import Place
-from pipelines.destinations.retention import Retention
+
+__all__ = ["Destination", "Outcome", "Planned", "load", "plan"]
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3  # a period that AWS replaces while we read it is planned again, so often
 
 
-class Destination(Protocol):
-    """What a destination offers: its Store on the filesystem, its Warehouse in ClickHouse."""
-
-    @property
-    def kind(self) -> str:
-        """`filesystem` or `clickhouse`."""
-
-    def locked(self, word: str) -> AbstractContextManager[None]:
-        """The lock of a word's run. Raises Busy when another run has it."""
-
-    def published(self, place: Place) -> Mapping[str, str]:
-        """The fingerprint of each partition that is current."""
-
-    def provider(self, place: Place) -> Iterable[Mapping[str, str]]:
-        """What was noted of the provider: partition and fingerprint."""
-
-    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
-        """Note what a listing showed, for the checks."""
-
-    def retention(self, place: Place) -> Retention:
-        """What is kept of a raw table."""
-
-    def recover(self, place: Place) -> None:
-        """Make good what a killed run left undone, and remove what it left behind."""
-
-    def landing(self, word: str) -> Path:
-        """An empty local folder in which a delivery is landed."""
-
-    def explain(self, error: BaseException) -> str:
-        """What an error that dlt met there means to a person, without a secret."""
-
-
-@dataclass
-class Planned:
-    """One partition of a plan and why it is (or is not) to be loaded."""
-
-    partition: Partition
-    reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
-    published: str = ""  # the fingerprint that is current
-
-    @property
-    def to_load(self) -> bool:
-        """Whether a run would load it."""
-        return self.reason != "unchanged"
-
-
 @dataclass
 class Outcome:
-    """What a run did: partitions loaded and left, and the errors by partition."""
+    """What a run did: partitions loaded and left, and by partition errors and what was kept."""
 
     planned: list[Planned] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     failed: dict[str, UserError] = field(default_factory=dict)
-
-
-def plan(
-    entry: Word, destination: Destination, selection: Selection, provider: Provider
-) -> list[Planned]:
-    """What a load would do; one listing of the provider, nothing is changed."""
-    selection = _retained(entry, destination, selection)
-    published = entry.published(destination, entry.place)
-
-    def reason(partition: Partition) -> str:
-        if not published.get(partition.key):
-            return "new"
-        if not partition.fingerprint:
-            return "to be read"
-        if published[partition.key] != partition.fingerprint:
-            return "changed"
-        return "forced" if selection.force else "unchanged"
-
-    found = provider.partitions(selection, published)
-    return [Planned(p, reason(p), published.get(p.key, "")) for p in found if p.key in selection]
+    kept: dict[str, Kept] = field(default_factory=dict)
 
 
 def load(
@@ -126,7 +63,6 @@ def load(
     """
     with destination.locked(entry.place.word):
         destination.recover(entry.place)
-        selection = _retained(entry, destination, selection)
         provider = entry.connect()
         outcome = Outcome(plan(entry, destination, selection, provider))
         if entry.listed:
@@ -134,6 +70,7 @@ def load(
             destination.remember_provider(entry.place, listed)
         run = _Run(entry, destination, provider, selection, progress)
         wanted = [planned for planned in outcome.planned if planned.to_load]
+        _warn_of_removed(entry, wanted)
         progress.plan(entry.place.word, len(wanted), entry.unit)
         for planned in wanted:
             run.load_or_report(planned, outcome)
@@ -142,11 +79,13 @@ def load(
     return outcome
 
 
-def _retained(entry: Word, destination: Destination, selection: Selection) -> Selection:
-    """Without --from a load begins where `prune` ended: what it removed is not new."""
-    if selection.first is not None:
-        return selection
-    return replace(selection, first=destination.retention(entry.place).horizon().first)
+def _warn_of_removed(entry: Word, wanted: Iterable[Planned]) -> None:
+    if removed := sorted({name for planned in wanted for name in planned.removed}):
+        log.warning(
+            "%s: %s not configured any more. What is published of it stays.",
+            entry.place.word,
+            ", ".join(removed),
+        )
 
 
 class _Run:
@@ -162,6 +101,8 @@ class _Run:
     ) -> None:
         self.entry, self.word, self.selection = entry, entry.place.word, selection
         self.destination, self.provider, self.progress = destination, provider, progress
+        self.readings = destination.readings(entry.place)
+        self.counts: Mapping[str, int] | None = None  # of published rows, once they are asked for
         self.landed: Delivery  # of the partition that was read last
         self.unchanged: list[Partition] = []  # as only reading could tell
         way = destination.kind if entry.listed else f"{destination.kind}_ingest"
@@ -172,11 +113,16 @@ class _Run:
         """Load one partition; an error that is its own goes into the outcome."""
         partition = planned.partition
         try:
-            self._load(partition)
+            self._load(planned)
             outcome.loaded.append(partition.key)
         except Unchanged:
             log.info("%s %s: read, unchanged", self.word, partition.key)
             self.unchanged.append(replace(partition, fingerprint=planned.published))
+        except Kept as kept:
+            log.warning("%s", kept)
+            outcome.kept[partition.key] = kept
+            if kept.delivery and self.entry.listed:  # for the checks
+                self.destination.remember_provider(self.entry.place, [_as_had(kept.delivery)])
         except ConfigurationError:
             raise
         except UserError as error:
@@ -192,13 +138,13 @@ class _Run:
             missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
             self.destination.remember_provider(place, missed)
 
-    def _load(self, partition: Partition) -> None:
+    def _load(self, planned: Planned) -> None:
         started = time.monotonic()
-        key = partition.key
+        partition, key = planned.partition, planned.partition.key
         for attempt in range(1, _ATTEMPTS + 1):
             self.progress.start(self.word, key, partition.bytes)
             try:
-                self._package(partition)
+                self._read(partition, planned.removed)
             except Changed as change:
                 log.info("%s %s: %s (attempt %d)", self.word, key, change, attempt)
                 partition = self._again(key)
@@ -215,7 +161,8 @@ class _Run:
 
     def _again(self, key: str) -> Partition:
         published = self.entry.published(self.destination, self.entry.place)
-        for partition in self.provider.partitions(self.selection, published):
+        selection = retained(self.entry, self.destination, self.selection)
+        for partition in self.provider.partitions(selection, published):
             if partition.key == key:
                 self.destination.remember_provider(self.entry.place, [partition])
                 return partition
@@ -224,22 +171,44 @@ class _Run:
             "partition stays."
         )
 
-    def _package(self, partition: Partition) -> None:
+    def _read(self, partition: Partition, removed: tuple[str, ...]) -> None:
+        """Publish one partition, and note when it was read even if that changed nothing."""
+        if not isinstance(self.provider, Calendar):
+            self._package(partition)
+            return
+        moment = self.provider.now()
+        try:
+            self._package(partition, removed)
+        except Unchanged:
+            self.readings.note(partition.key, dict.fromkeys(self.provider.scope, moment))
+            raise
+        self.readings.note(partition.key, dict.fromkeys(self.provider.scope, moment))
+
+    def _package(self, partition: Partition, removed: tuple[str, ...] = ()) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
         folder = self.destination.landing(self.word)
 
         def take(delivery: Delivery) -> None:
             """What the publishing job needs; dlt keeps it with the package, not in a table."""
+            self._refuse_shrunk(delivery)
             self.landed = delivery
             handed = {"place": asdict(self.entry.place), "folder": str(folder)}
             dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
 
-        landing = Landing(partition, folder, self.progress.advance, take)
+        rows = partial(self.readings.rows, partition.key)
+        landing = Landing(partition, folder, self.progress.advance, take, removed, rows)
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
         if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
             # only its content told what the provider has
             self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
+
+    def _refuse_shrunk(self, delivery: Delivery) -> None:
+        if self.selection.accept_shrunk or not self.entry.listed:
+            return
+        if self.counts is None:
+            self.counts = self.readings.counts()
+        refuse_shrunk(self.entry.place, delivery, self.counts)
 
 
 def _as_had(delivery: Delivery) -> Partition:

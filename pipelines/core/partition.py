@@ -36,6 +36,17 @@ class Unchanged(Exception):
     """What was read is what is published: there is nothing to publish."""
 
 
+class Kept(UserError):
+    """What is published stays, since what was read would have replaced it by far less.
+
+    `delivery` is what was read; None where nothing was landed.
+    """
+
+    def __init__(self, message: str, delivery: Delivery | None = None) -> None:
+        super().__init__(message)
+        self.delivery = delivery
+
+
 class Busy(UserError):
     """Another run holds the lock of this word."""
 
@@ -95,11 +106,20 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`."""
+    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`.
+
+    `accept_shrunk`: a partition that became empty or lost many rows is published, too.
+    """
 
     first: str | None = None
     last: str | None = None
     force: bool = False
+    accept_shrunk: bool = False
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether partitions are wanted that no plain run would read again."""
+        return self.force or self.first is not None
 
     def __contains__(self, key: str) -> bool:
         """A month contains its days, and a year its months: the shorter text decides."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from dlt.extract import DltSource
 
 from pipelines import ingest_normalized_pipeline
+from pipelines.core.finality import Calendar
 from pipelines.core.landing import Plan, Provider
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
@@ -46,6 +47,8 @@ class Word:
     `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
+    `calendar` says it of the moment of a partition's last reading, without asking the provider;
+    `scope_column` of the raw table names the member of the scope, such as the account.
     """
 
     place: Place
@@ -60,6 +63,8 @@ class Word:
     unit: str = "rows"
     chosen_by: str = ""
     finality: Callable[[str], str] = lambda fingerprint: ""
+    calendar: Callable[[], Calendar | None] = lambda: None
+    scope_column: str = ""
 
 
 def _noted(destination: Any, place: Place) -> Mapping[str, str]:
@@ -98,6 +103,11 @@ def _by_calendar(word: str) -> Callable[[str], str]:
         return str(found)
 
     return finality
+
+
+def _stripe_calendar() -> Calendar:
+    found: Calendar = import_module("pipelines.providers.stripe.months").calendar()
+    return found
 
 
 def _stripe_list(place: Place) -> Word:
@@ -142,6 +152,8 @@ SOURCES: Mapping[str, Word] = {
         PLACES["stripe"],
         *map(_stripe_list, lists_of("stripe")),
         needs=("stripe_secret_key", "accounts"),
+        calendar=_stripe_calendar,
+        scope_column="account",
     ),
     "fx": _word(
         "fx_pipeline",

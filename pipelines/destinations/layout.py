@@ -46,6 +46,10 @@ class Layout:
         """The note of what the provider had when it was last listed."""
         return self._join(place.dataset, f"_provider_{place.table}.json")
 
+    def read_note(self, place: Place) -> str:
+        """The note of when each partition was last read."""
+        return self._join(place.dataset, f"_readings_{place.table}.json")
+
     def retained(self, place: Place) -> str:
         """The note of the first partition that is kept."""
         return self._join(place.dataset, f"_retention_{place.table}.json")

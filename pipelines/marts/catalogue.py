@@ -42,6 +42,14 @@ _PROVIDER_PARTITIONS = pa.schema(
         ("delivered_at", pa.timestamp("us", "UTC")),
     ]
 )
+_READINGS = pa.schema(
+    [
+        ("word", pa.string()),
+        ("partition", pa.string()),
+        ("member", pa.string()),
+        ("read_at", pa.timestamp("us", "UTC")),
+    ]
+)
 
 
 class DuckConnection:
@@ -83,7 +91,7 @@ class DuckConnection:
 def local_connection(store: Store) -> DuckConnection:
     """Every published table of the filesystem destination, as it is now."""
     connection = published_connection(store)
-    raw, provider = [], []
+    raw, provider, readings = [], [], []
     for entry in tables():
         deliveries = store.deliveries(entry.place)
         _raw_view(connection, store, entry, deliveries)
@@ -94,6 +102,11 @@ def local_connection(store: Store) -> DuckConnection:
             | {"delivered_at": datetime.fromisoformat(row["delivered_at"])}
             for row in store.provider(entry.place)
         ]
+        readings += [
+            {"word": entry.place.word, "partition": key, "member": member, "read_at": at}
+            for key, moments in store.readings(entry.place).noted().items()
+            for member, at in moments.items()
+        ]
     published = published_partitions("count(*)")
     connection.duck.execute(f"create view published_partitions as {published}")
     _mart_views(connection, store, [name for name in mart_columns(()) if name not in LINKED])
@@ -101,6 +114,7 @@ def local_connection(store: Store) -> DuckConnection:
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
     )
+    connection.duck.register("readings", pa.Table.from_pylist(readings, _READINGS))
     return connection
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pipelines.core.finality import describe, moments_of
 from pipelines.core.partition import Delivery, Selection
 from pipelines.core.registry import tables
 from pipelines.core.text import age, size
@@ -109,6 +110,7 @@ order by loaded.partition
 def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
     current, ingested = warehouse.published(place), warehouse.ingested(place)
     kept = Selection(warehouse.retention(place).horizon().first)
+    finality = _finality(place, warehouse, current)
     found = []
     for row in warehouse.manager.execute(_PARTITIONS, {"word": place.word}):
         *values, restated, mark, offered, is_ingested = row
@@ -123,7 +125,7 @@ def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
         else:
             state = "current" if current.get(partition) == mark else "to be loaded again"
         money = (billed, effective, currency)
-        times, state = (delivered, loaded), _with_finality(state, place, mark)
+        times, state = (delivered, loaded), finality(state, partition, mark)
         found.append(Row(partition, count, *money, files or 0, size_ or 0, *times, restated, state))
     return found
 
@@ -132,20 +134,33 @@ def _rows_of_store(place: Place, store: Store) -> list[Row]:
     footers = store.footers(place)
     provider = {entry["partition"]: entry["fingerprint"] for entry in store.provider(place)}
     found = []
-    for partition, delivery in sorted(store.deliveries(place).items()):
+    deliveries = store.deliveries(place)
+    finality = _finality(place, store, deliveries)
+    for partition, delivery in sorted(deliveries.items()):
         history = store.rows_of_history(place.word, partition)
         footer = footers.get(partition)
         row = _row(delivery, history, footer, provider.get(partition))
-        state = _with_finality(row.state, place, delivery.fingerprint)
+        state = finality(row.state, partition, delivery.fingerprint)
         found.append(replace(row, state=state))
     return found
 
 
-def _with_finality(state: str, place: Place, fingerprint: str) -> str:
-    """The state, and whether the source says that the partition is final or open."""
+def _finality(
+    place: Place, destination: Store | Warehouse, published: Iterable[str]
+) -> Callable[[str, str, str], str]:
+    """Adds to a state whether its partition is final or since when it is open."""
     entry = next((each for each in tables() if each.place.word == place.word), None)
-    finality = entry.finality(fingerprint) if entry else ""
-    return ", ".join(part for part in (state, finality) if part)
+    calendar = entry.calendar() if entry else None
+    column = entry.scope_column if entry else ""
+    moments = moments_of(destination.readings(place), published, column) if calendar else {}
+
+    def with_finality(state: str, partition: str, fingerprint: str) -> str:
+        found = entry.finality(fingerprint) if entry else ""
+        if calendar and not state.startswith("ingested"):
+            found = describe(calendar, partition, moments.get(partition, {}))
+        return ", ".join(part for part in (state, found) if part)
+
+    return with_finality
 
 
 def _row(

@@ -197,6 +197,7 @@ def test_a_restated_month_replaces_the_old_one(
     bucket: FolderBucket, commands: Commands, kind: str, mode: str
 ) -> None:
     costs, options = RESTATED[kind]
+    commands.set({"SOURCES__MAX_SHRINK": "1"})
     deliver(bucket, "2026-10", [1.0, 2.0, 3.0], files=3, mode=mode, delivered_at=NOON)
     commands.well("load", "normalize")
     assert commands.billed("2026-10") == [1.0, 2.0, 3.0]
@@ -215,7 +216,7 @@ def test_a_restated_month_replaces_the_old_one(
     assert commands("load").out == NOTHING.format(1)
 
 
-def test_a_month_without_any_file_is_published_empty(
+def test_a_month_without_any_file_is_published_empty_when_that_is_accepted(
     bucket: FolderBucket, commands: Commands
 ) -> None:
     made = deliver(bucket, "2026-10", [1.0])
@@ -224,7 +225,9 @@ def test_a_month_without_any_file_is_published_empty(
     document = json.loads(bucket.read(made.manifest)) | {"dataFiles": []}
     bucket.put(made.manifest, json.dumps(document).encode())
     bucket.delete(made.files[0])
-    commands.well("load", "normalize")
+    commands.well("load", "normalize", "status")
+    assert commands.billed("2026-10") == [1.0]
+    commands.well("load --accept-shrunk", "normalize")
     assert (commands.delivery("2026-10")["files"], commands.costs("2026-10")) == ([], [])
     assert "2026-10" in commands("status").out
     assert commands("load").out == NOTHING.format(1)

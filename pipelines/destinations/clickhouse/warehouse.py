@@ -33,6 +33,7 @@ from pipelines.destinations.clickhouse.parquet_columns import (
     new_columns,
     wider_columns,
 )
+from pipelines.destinations.clickhouse.readings import WarehouseReadings
 from pipelines.destinations.clickhouse.retention import WarehouseRetention
 from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
 from pipelines.destinations.layout import Place
@@ -117,6 +118,10 @@ class Warehouse:
     def retention(self, place: Place) -> WarehouseRetention:
         """What is kept of a raw table, and how the rest is removed."""
         return WarehouseRetention(self.manager, place)
+
+    def readings(self, place: Place) -> WarehouseReadings:
+        """When each partition of a raw table was last read."""
+        return WarehouseReadings(self.manager, place)
 
     def _complete_history(self, place: Place) -> None:
         left = left_behind(self.manager, place)

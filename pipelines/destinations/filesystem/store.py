@@ -26,6 +26,7 @@ from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
 from pipelines.destinations.filesystem.footers import footer_of, rows_of, same_footer
+from pipelines.destinations.filesystem.readings import StoreReadings
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
 from pipelines.destinations.layout import MANIFEST, Layout, Place
@@ -164,6 +165,10 @@ class Store(Layout):
     def retention(self, place: Place) -> StoreRetention:
         """What is kept of a raw table."""
         return StoreRetention(self, place)
+
+    def readings(self, place: Place) -> StoreReadings:
+        """When each partition of a raw table was last read."""
+        return StoreReadings(self, place)
 
     def add_to_history(self, row: Mapping[str, Any]) -> None:
         """Append one row to a partition's history."""

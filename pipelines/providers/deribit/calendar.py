@@ -32,6 +32,7 @@ class Asking:
     day: date
     published: str = ""
     force: bool = False
+    accept_shrunk: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _partition(
 ) -> Partition:
     name = key(currency, day)
     mark = published.get(name, "")
-    asked = Asking(currency, day, mark, selection.force)
+    asked = Asking(currency, day, mark, selection.force, selection.accept_shrunk)
     fingerprint = mark if Mark.of(mark).is_final else ""
     return Partition(name, fingerprint, delivered_at(now, day), 1, 0, asked)
 

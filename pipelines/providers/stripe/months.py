@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
-from pipelines.core.months import after, between, month_of, start_of
+from pipelines.core.months import after, between, start_of
+from pipelines.core.partition import now as current_time
+from pipelines.providers.stripe.settings import ONE, configuration
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
 
 
-def oldest_read_again(now: datetime, lookback_days: int) -> str:
-    """The first month that may still change: it holds a day within the lookback."""
-    return month_of(now - timedelta(days=lookback_days))
+@dataclass(frozen=True)
+class LedgerCalendar:
+    """Which accounts are configured, and how long a transaction may change after its month."""
+
+    scope: tuple[str, ...]
+    lookback_days: int
+    clock: Callable[[], datetime] = current_time
+
+    def now(self) -> datetime:
+        """The moment of a reading that begins now."""
+        return self.clock()
+
+
+def calendar() -> LedgerCalendar:
+    """Of the configuration; without a key no account is known."""
+    settings = configuration()
+    names = (settings.accounts or {}) or ((ONE,) if settings.stripe_secret_key else ())
+    return LedgerCalendar(tuple(sorted(names)), settings.lookback_days)
 
 
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:

@@ -39,6 +39,7 @@ class World(ABC):
         self.live.mkdir(parents=True)
         self.harness, self.words = harness, tuple(words)
         here = {"SOURCES__AWS__BUCKET_URL": self.bucket.as_uri(), "DLT_DATA_DIR": str(self.dlt)}
+        here["SOURCES__MAX_SHRINK"] = "1"  # campaigns empty partitions on purpose
         self.environ = os.environ | here | dict(variables)
 
     @abstractmethod

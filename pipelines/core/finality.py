@@ -1,0 +1,109 @@
+"""Which published partitions are final: those that were read after the provider's last change.
+
+The moment of the last reading lies with the data, per partition and member of the scope: an account
+or a dataset of the configuration. A partition is final when every configured member of it was read
+late enough. Any other is read again by the next plain run, after a pause of any length, and so is
+every partition that an added member was never read for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from pipelines.core.months import after, start_of
+
+_DAY = timedelta(days=1)
+
+Moments = Mapping[str, datetime]
+"""When each member of the scope was last read; the member is '' where a source has none."""
+
+
+@runtime_checkable
+class Calendar(Protocol):
+    """What a source knows of its partitions without asking the provider."""
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The configured members, such as accounts; none when nothing is configured."""
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days after its end the provider still changes a partition."""
+
+    def now(self) -> datetime:
+        """The clock by which partitions are read."""
+
+
+class Readings(Protocol):
+    """What a destination knows of one raw table's readings, and of what they brought."""
+
+    def noted(self) -> dict[str, dict[str, datetime]]:
+        """The noted moments by partition."""
+
+    def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
+        """By partition when its rows were delivered, for each member that `column` names."""
+
+    def note(self, partition: str, moments: Moments) -> None:
+        """Remember that a partition was read, whether that changed anything or not."""
+
+    def counts(self) -> Mapping[str, int]:
+        """The raw rows of each published partition."""
+
+    def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
+        """The published raw rows of a partition."""
+
+
+def moments_of(
+    readings: Readings, published: Iterable[str], column: str
+) -> Mapping[str, Mapping[str, datetime]]:
+    """When each published partition was read.
+
+    Versions before 0.2 noted nothing: there the delivery is the reading, of the members that the
+    rows name. A member without rows may not have been configured then, and is read again.
+    """
+    noted = readings.noted()
+    if all(key in noted for key in published):
+        return noted
+    return readings.delivered(column) | noted
+
+
+def final_from(calendar: Calendar, key: str) -> datetime:
+    """The provider changes nothing in a month or a day from this moment on."""
+    if len(key) == len("2026-10"):
+        end = datetime.fromtimestamp(start_of(after(key)), UTC)
+    else:
+        end = datetime.fromisoformat(key[: len("2026-10-31")]).replace(tzinfo=UTC) + _DAY
+    return end + calendar.lookback_days * _DAY
+
+
+def is_final(calendar: Calendar, key: str, moments: Moments) -> bool:
+    """Whether every configured member was read after the last change of the partition."""
+    end = final_from(calendar, key)
+    return all(name in moments and moments[name] >= end for name in calendar.scope)
+
+
+def describe(calendar: Calendar, key: str, moments: Moments) -> str:
+    """For people: final or open since when, and members that were never read or were removed."""
+    scope = calendar.scope or tuple(moments)
+    read = [moments[name] for name in scope if name in moments]
+    unread = [name for name in scope if name and name not in moments]
+    is_closed = bool(read) and min(read) >= final_from(calendar, key)
+    parts = ["final" if is_closed and not unread else _since(read)]
+    if unread:
+        parts.append(f"{', '.join(unread)} not read yet")
+    if removed := removed_from(calendar, moments):
+        parts.append(f"{', '.join(removed)} kept but not configured")
+    return ", ".join(parts)
+
+
+def removed_from(calendar: Calendar, moments: Moments) -> list[str]:
+    """The members that a partition was read for and that are no longer configured."""
+    return sorted(set(moments) - set(calendar.scope)) if calendar.scope else []
+
+
+def _since(read: list[datetime]) -> str:
+    return f"open since {min(read):%Y-%m-%d}" if read else "open"

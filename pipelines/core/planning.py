@@ -1,0 +1,120 @@
+"""What a load would do: the provider's listing against what is published and what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from pipelines.core.finality import Calendar, Moments, Readings, is_final, moments_of, removed_from
+from pipelines.core.landing import Provider
+from pipelines.core.partition import Partition, Selection
+from pipelines.core.registry import Word
+from pipelines.destinations.layout import Place
+from pipelines.destinations.retention import Retention
+
+
+class Destination(Protocol):
+    """What a destination offers: its Store on the filesystem, its Warehouse in ClickHouse."""
+
+    @property
+    def kind(self) -> str:
+        """`filesystem` or `clickhouse`."""
+
+    def locked(self, word: str) -> AbstractContextManager[None]:
+        """The lock of a word's run. Raises Busy when another run has it."""
+
+    def published(self, place: Place) -> Mapping[str, str]:
+        """The fingerprint of each partition that is current."""
+
+    def provider(self, place: Place) -> Iterable[Mapping[str, str]]:
+        """What was noted of the provider: partition and fingerprint."""
+
+    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+        """Note what a listing showed, for the checks."""
+
+    def retention(self, place: Place) -> Retention:
+        """What is kept of a raw table."""
+
+    def readings(self, place: Place) -> Readings:
+        """When each partition was last read."""
+
+    def recover(self, place: Place) -> None:
+        """Make good what a killed run left undone, and remove what it left behind."""
+
+    def landing(self, word: str) -> Path:
+        """An empty local folder in which a delivery is landed."""
+
+    def explain(self, error: BaseException) -> str:
+        """What an error that dlt met there means to a person, without a secret."""
+
+
+@dataclass
+class Planned:
+    """One partition of a plan and why it is (or is not) to be loaded."""
+
+    partition: Partition
+    reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
+    published: str = ""  # the fingerprint that is current
+    removed: tuple[str, ...] = ()  # members that it was read for and that are not configured
+
+    @property
+    def to_load(self) -> bool:
+        """Whether a run would load it."""
+        return self.reason != "unchanged"
+
+
+def plan(
+    entry: Word, destination: Destination, selection: Selection, provider: Provider
+) -> list[Planned]:
+    """What a load would do; one listing of the provider, nothing is changed.
+
+    A partition that only its content can tell apart is left out once it is final, unless it is
+    asked for by --from or --force.
+    """
+    kept = retained(entry, destination, selection)
+    published = entry.published(destination, entry.place)
+    moments = _moments(entry, destination, provider, published)
+
+    def planned(partition: Partition) -> Planned | None:
+        key, current = partition.key, published.get(partition.key, "")
+        removed: list[str] = []
+        if isinstance(provider, Calendar):
+            removed = removed_from(provider, moments.get(key, {}))
+            is_settled = is_final(provider, key, moments.get(key, {}))
+            if current and not partition.fingerprint and is_settled and not selection.is_asking:
+                return None
+        reason = _reason(partition, current, selection)
+        return Planned(partition, reason, current, tuple(removed))
+
+    listed = provider.partitions(kept, published)
+    found = (planned(each) for each in listed if each.key in kept)
+    return [each for each in found if each]
+
+
+def _reason(partition: Partition, published: str, selection: Selection) -> str:
+    if not published:
+        return "new"
+    if not partition.fingerprint:
+        return "to be read"
+    if published != partition.fingerprint:
+        return "changed"
+    return "forced" if selection.force else "unchanged"
+
+
+def _moments(
+    entry: Word, destination: Destination, provider: Provider, published: Mapping[str, str]
+) -> Mapping[str, Moments]:
+    """When each published partition was read, of a source that has to know it."""
+    if not isinstance(provider, Calendar):
+        return {}
+    return moments_of(destination.readings(entry.place), published, entry.scope_column)
+
+
+def retained(entry: Word, destination: Destination, selection: Selection) -> Selection:
+    """Without --from a load begins where `prune` ended: what it removed is not new."""
+    if selection.first is not None:
+        return selection
+    return replace(selection, first=destination.retention(entry.place).horizon().first)

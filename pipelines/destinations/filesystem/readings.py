@@ -1,0 +1,85 @@
+"""When each partition was last read: the filesystem's side, one note beside a raw table's data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.core.finality import Moments
+from pipelines.core.partition import Delivery
+from pipelines.destinations.layout import Place
+
+if TYPE_CHECKING:
+    from pipelines.destinations.filesystem.store import Store
+
+
+class StoreReadings:
+    """The readings of one raw table."""
+
+    def __init__(self, store: Store, place: Place) -> None:
+        self._store, self._place = store, place
+
+    def noted(self) -> dict[str, dict[str, datetime]]:
+        """The noted moments by partition."""
+        try:
+            found = json.loads(self._store.read(self._store.read_note(self._place)))
+        except FileNotFoundError:
+            return {}
+        return {
+            partition: {member: datetime.fromisoformat(at) for member, at in moments.items()}
+            for partition, moments in found.items()
+        }
+
+    def note(self, partition: str, moments: Moments) -> None:
+        """Remember that a partition was read, in one small file that is replaced whole."""
+        known = self.noted()
+        known[partition] = {**known.get(partition, {}), **moments}
+        texts = {
+            key: {member: at.isoformat() for member, at in sorted(known[key].items())}
+            for key in sorted(known)
+        }
+        target = self._store.target(self._place.word)
+        target.write_text(json.dumps(texts, indent=1) + "\n")
+        self._store.publish_file(target, self._store.read_note(self._place))
+
+    def counts(self) -> Mapping[str, int]:
+        """The raw rows of each published partition."""
+        return {key: delivery.rows for key, delivery in self._deliveries().items()}
+
+    def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
+        """The published raw rows of a partition; a column that they lack is NULL."""
+        delivery = self._deliveries().get(partition)
+        if delivery is None:
+            return
+        for path in self._store.raw_files(self._place, delivery):
+            with self._store.open(path) as file:
+                table = pq.ParquetFile(file).read()
+            columns = [
+                table[field.name].cast(field.type)
+                if field.name in table.column_names
+                else pa.nulls(table.num_rows, field.type)
+                for field in schema
+            ]
+            yield pa.table(columns, schema)
+
+    def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
+        """By partition when its rows were delivered, for each member that `column` names."""
+        found = {}
+        for key, delivery in self._deliveries().items():
+            members = self._members(key, column) if column else {""}
+            found[key] = dict.fromkeys(sorted(members), delivery.delivered_at)
+        return found
+
+    def _members(self, partition: str, column: str) -> set[str]:
+        shape = pa.schema([(column, pa.string())])
+        tables = self.rows(partition, shape)
+        return {str(name) for table in tables for name in pc.unique(table[column]).to_pylist()}
+
+    def _deliveries(self) -> dict[str, Delivery]:
+        return self._store.deliveries(self._place, on_damage=lambda damage: None)
