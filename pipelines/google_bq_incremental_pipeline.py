@@ -43,22 +43,17 @@ from pipelines.core.partition import (
 )
 from pipelines.providers.gcp import days, rows
 from pipelines.providers.gcp.columns import CHECKED, EMPTY, Selected, arrow_schema, selected
-from pipelines.providers.gcp.days import PLAN, Share, range_of
+from pipelines.providers.gcp.days import Share
 from pipelines.providers.gcp.errors import explained
 from pipelines.providers.gcp.exports import Export, chosen, full_datasets, full_names, named
 from pipelines.providers.gcp.jobs import LEAST, Jobs, price
+from pipelines.providers.gcp.plan import Planner
+from pipelines.providers.gcp.reading import query
 from pipelines.providers.gcp.settings import GcpPlaces, GcpSettings, configuration, open_client
 
 __all__ = ["CHECKED", "GcpExports", "configuration", "connect", "gcp"]
 
 log = logging.getLogger(__name__)
-
-_READ = """
-select
-    {columns}
-from `{table}`
-where {partitions} and date(export_time) between @first_day and @last_day
-"""
 
 
 class GcpExports:
@@ -68,11 +63,12 @@ class GcpExports:
         self.settings = settings
         self.project: str | None = settings.project or settings.credentials.project_id
         self.jobs = Jobs(open_client(settings), settings.maximum_bytes, settings.retry_seconds)
+        self._planner = Planner(self.jobs, settings.lookback_days)
         self._columns: dict[str, list[Selected]] = {}
         self._to_read: list[Partition] = []
 
     def exports(self) -> list[Export]:
-        """One table per billing account. Raises ConfigurationError when that is not sure."""
+        """Every table of the billing accounts that are wanted. Raises ConfigurationError."""
         if self.settings.tables:
             return named(full_names(self.settings.tables, self.project))
         where = ", ".join(self.settings.datasets or ())
@@ -86,13 +82,9 @@ class GcpExports:
     def partitions(
         self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
     ) -> list[Partition]:
-        """Every export day of the range, oldest first, from one aggregate query per table.
-
-        Raises ConfigurationError when a billing account would be counted twice.
-        """
-        start = days.first_day(selection, published, self.settings.lookback_days)
-        found = [each for export in self.exports() for each in self._shares(export, start)]
-        planned = days.partitions(found, start, published)
+        """Every export day of the range, oldest first, from one aggregate query per table."""
+        by_day, start = self._planner.by_day(self.exports(), selection, published)
+        planned = days.partitions(by_day, start, published)
         self._to_read = [
             each
             for each in planned
@@ -119,19 +111,13 @@ class GcpExports:
     def read(self, table: str, several: list[Share], day: date) -> Iterator[pa.Table]:
         """The rows of a day in one table. Raises Changed when they are not those of the plan."""
         columns = self.columns(table)
-        sql, parameters = _query(table, columns, [(day, several)])
+        sql, parameters = query(table, columns, [(day, several)])
         found = self.jobs.rows(sql, parameters, f"{table}, day {day}")
         planned = sum(each.rows for each in several)
         if found.total_rows != planned:
             raise Changed(f"{table} had {planned:,} rows and now has {found.total_rows:,}")
         with explained(f"{table}, day {day}"):
             yield from rows.tables(found, arrow_schema(columns), lambda: self.jobs.storage)
-
-    def _shares(self, export: Export, start: date) -> Iterator[tuple[date, Share]]:
-        parameters = {"since": days.since(start), "day": start}
-        found = self.jobs.rows(PLAN.format(table=export.table), parameters, export.table)
-        with explained(export.table):
-            return days.shares(export.table, list(found))
 
     def refuse_too_much(self) -> None:
         """Before the first reading after a plan: may the whole of it be read?
@@ -160,7 +146,7 @@ class GcpExports:
                 by_table.setdefault(table, []).append((day, several))
         total = 0
         for table, wanted in by_table.items():
-            sql, parameters = _query(table, self.columns(table), wanted)
+            sql, parameters = query(table, self.columns(table), wanted)
             scanned = self.jobs.bytes_of(sql, parameters, table)
             total += max(scanned, LEAST * len(wanted))
         return total
@@ -246,23 +232,6 @@ def _by_table(partition: Partition) -> dict[str, list[Share]]:
     for share in partition.detail or ():
         found.setdefault(share.table, []).append(share)
     return found
-
-
-def _query(
-    table: str, columns: Iterable[Selected], wanted: list[tuple[date, list[Share]]]
-) -> tuple[str, dict[str, Any]]:
-    """The query for some days of a table, and its parameters. Only constants prune."""
-    parameters: dict[str, Any] = {
-        "first_day": min(day for day, _ in wanted),
-        "last_day": max(day for day, _ in wanted),
-    }
-    found = ["_PARTITIONTIME is null"]
-    for number, each in enumerate(days.merged(range_of(several) for _, several in wanted)):
-        parameters |= {f"first_{number}": each.first, f"last_{number}": each.last}
-        found.append(f"_PARTITIONTIME between @first_{number} and @last_{number}")
-    listed = ",\n    ".join(f"{each.sql} as `{each.name}`" for each in columns)
-    text = _READ.format(columns=listed, table=table, partitions=f"({' or '.join(found)})")
-    return text, parameters
 
 
 def _size(count: int) -> str:

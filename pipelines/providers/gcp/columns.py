@@ -95,6 +95,7 @@ OURS = {"x_credit_total": NUMBER, "x_export_table": TEXT}
 CHECKED = pa.schema(
     [
         ("billing_account_id", TEXT),
+        ("usage_start_time", TIME),
         ("export_time", TIME),
         ("cost", NUMBER),
         ("x_credit_total", NUMBER),

@@ -10,36 +10,61 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
-from pipelines.providers.gcp.exports import twice
 
 MARGIN = timedelta(days=2)
 """So much earlier than a day's rows their ingestion may be dated."""
 
-PLAN = """
+_PLAN = """
 select
     date(export_time) as export_date,
     billing_account_id,
+    {usage}
     count(*) as row_count,
     max(export_time) as newest,
     sum(safe_cast(round(cost * 1000000) as int64)) as micros,
-    min(_PARTITIONTIME) as first_partition,
-    max(_PARTITIONTIME) as last_partition
+    {first} as first_partition,
+    {last} as last_partition
 from `{table}`
-where (_PARTITIONTIME >= @since or _PARTITIONTIME is null) and date(export_time) >= @day
-group by 1, 2
+where {kept} and date(export_time) >= @day
+group by {keys}
 """
 """Micros are whole numbers: a sum of floats could differ from run to run."""
+
+USAGE_DATE = "date(coalesce(usage_start_time, export_time))"
+"""The UTC day of use, as `x_usage_date` is."""
+
+_BY_USAGE = f"""{USAGE_DATE} as usage_date,
+    sum(safe_cast(round(greatest(cost, 0) * 1000000) as int64)) as positive,"""
+
+
+def plan(table: str, *, by_usage: bool, is_partitioned: bool = True) -> str:
+    """The aggregate query over a table: by export day and account, and by day of use if asked.
+
+    A view and a copy without partitions by the time of ingestion are read whole.
+    """
+    return _PLAN.format(
+        table=table,
+        usage=_BY_USAGE if by_usage else "",
+        keys="1, 2, 3" if by_usage else "1, 2",
+        first="min(_PARTITIONTIME)" if is_partitioned else "cast(null as timestamp)",
+        last="max(_PARTITIONTIME)" if is_partitioned else "cast(null as timestamp)",
+        kept="(_PARTITIONTIME >= @since or _PARTITIONTIME is null)" if is_partitioned else "true",
+    )
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one table has of an export day for one billing account. `micros` are of cost."""
+    """What is read of one table of an export day for one billing account.
+
+    `micros` are of cost. `usage` are the days of use that are read, first and last of each range;
+    None is all of them.
+    """
 
     table: str
     account: str
@@ -48,6 +73,18 @@ class Share:
     micros: int
     first_partition: datetime | None
     last_partition: datetime | None
+    usage: tuple[tuple[date, date], ...] | None = None
+    is_partitioned: bool = True
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A share's part of one day of use. `positive` are micros of its costs above zero."""
+
+    day: date
+    usage: date
+    share: Share
+    positive: int
 
 
 @dataclass(frozen=True, order=True)
@@ -82,46 +119,73 @@ def since(day: date) -> datetime:
     return max(_midnight(day) - MARGIN, datetime(1970, 1, 1, tzinfo=UTC))
 
 
+def whole_history(selection: Selection, published: Mapping[str, str]) -> date:
+    """The same where every export day is asked for: a history that begins on purpose stays so."""
+    current = [date.fromisoformat(key) for key, mark in published.items() if mark]
+    if selection.first is not None or not current or selection.last is not None or selection.force:
+        return first_day(selection, published, 0)
+    return min(current)
+
+
 def shares(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[date, Share]]:
-    """The answer of PLAN. Rows without a time of export belong to no day."""
+    """The answer of `plan`. Rows without a time of export belong to no day."""
     for row in rows:
         if row["export_date"] is not None:
-            yield (
-                row["export_date"],
-                Share(
-                    table=table,
-                    account=row["billing_account_id"] or "",
-                    rows=row["row_count"],
-                    newest=row["newest"],
-                    micros=row["micros"] or 0,
-                    first_partition=row["first_partition"],
-                    last_partition=row["last_partition"],
-                ),
+            yield row["export_date"], _share(table, row)
+
+
+def pieces(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
+    """The answer of `plan` by day of use."""
+    for row in rows:
+        if row["export_date"] is not None:
+            yield Piece(
+                row["export_date"], row["usage_date"], _share(table, row), row["positive"] or 0
             )
 
 
+def _share(table: str, row: Mapping[str, Any]) -> Share:
+    return Share(
+        table=table,
+        account=row["billing_account_id"] or "",
+        rows=row["row_count"],
+        newest=row["newest"],
+        micros=row["micros"] or 0,
+        first_partition=row["first_partition"],
+        last_partition=row["last_partition"],
+        is_partitioned=row.get("is_partitioned", True),
+    )
+
+
+def accounts_in_several(found: Iterable[tuple[date, Share]]) -> dict[str, set[str]]:
+    """Billing accounts that more than one table has rows of, and these tables."""
+    tables = defaultdict(set)
+    for _, share in found:
+        tables[share.account].add(share.table)
+    return {account: several for account, several in tables.items() if len(several) > 1}
+
+
+def expired(by_day: Mapping[date, Any], start: date, published: Mapping[str, str]) -> list[date]:
+    """Published days with rows that no table has any more: what is published of them stays."""
+    current = (date.fromisoformat(key) for key, mark in published.items() if mark not in ("", NONE))
+    return sorted(day for day in current if day >= start and day not in by_day)
+
+
 def partitions(
-    found: Iterable[tuple[date, Share]], start: date, published: Mapping[str, str]
+    by_day: Mapping[date, Sequence[Share]], start: date, published: Mapping[str, str]
 ) -> list[Partition]:
     """One partition per calendar day from `start` on, oldest first.
 
-    A day without rows between others, or that was published, is a partition of no rows: what was
-    published of it goes, and it is not looked for again. Raises ConfigurationError for a billing
-    account that is in two tables.
+    A day without rows between others is a partition of no rows and is not looked for again. A
+    published day that the tables no longer have is not among them: it stays as it is. A day that
+    they have, but none of whose rows are read, is in `by_day` with no share, and becomes empty.
     """
-    by_day = defaultdict(list)
-    tables = defaultdict(set)
-    for day, share in found:
-        by_day[day].append(share)
-        tables[share.account].add(share.table)
-    for account, several in tables.items():
-        if len(several) > 1:
-            raise twice(account, several)
     known = {date.fromisoformat(key) for key in published}
     every = sorted(day for day in known | by_day.keys() if day >= start)
     if not every:
         return []
-    return [_partition(day, by_day[day]) for day in days(every[0], every[-1])]
+    gone = set(expired(by_day, start, published))
+    wanted = (day for day in days(every[0], every[-1]) if day not in gone)
+    return [partition_of(day, by_day.get(day, ())) for day in wanted]
 
 
 def range_of(several: Iterable[Share]) -> Range | None:
@@ -152,7 +216,8 @@ def days(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
-def _partition(day: date, several: list[Share]) -> Partition:
+def partition_of(day: date, several: Sequence[Share]) -> Partition:
+    """A day as its tables have it."""
     # the table is part of it, so that another choice of export is another delivery
     marks = [
         (f"{each.table} {each.account}", f"{each.newest.isoformat()} {each.micros}", each.rows)
@@ -166,6 +231,10 @@ def _partition(day: date, several: list[Share]) -> Partition:
         bytes=0,  # known once it is landed
         detail=tuple(several),
     )
+
+
+NONE = fingerprint(())
+"""The fingerprint of a day without rows."""
 
 
 def _begin(text: str) -> date:

@@ -9,7 +9,7 @@ from pipelines import google_bq_incremental_pipeline as gcp
 from pipelines.core.findings import BY_DEFAULT, Finding, origin, warning
 from pipelines.core.partition import Selection, now
 from pipelines.core.text import age
-from pipelines.providers.gcp.exports import Export
+from pipelines.providers.gcp.exports import Export, by_account, is_focus
 
 _STALE = timedelta(days=3)
 _SUBJECT = "source gcp"
@@ -34,8 +34,7 @@ def examine() -> Iterator[Finding]:
     found = exports.exports()
     for each in found:
         yield Finding(True, _SUBJECT, f"export {each.table}: {_described(each)}")
-    if settings.datasets:
-        yield from _left_out(exports, found)
+    yield from _left_out(exports, found)
     yield from _days(exports)
 
 
@@ -45,16 +44,21 @@ def _described(export: Export) -> str:
 
 
 def _left_out(exports: gcp.GcpExports, found: list[Export]) -> Iterator[Finding]:
-    """The standard exports beside detailed ones."""
-    chosen = {each.account: each for each in found}
-    for table in exports.tables_of_datasets():
-        other = Export.of(table)
-        if other.is_export and other.account in chosen and other not in found:
+    """Accounts with several tables, and Google's FOCUS exports."""
+    for account, several in by_account(found).items():
+        if len(several) > 1:
             yield Finding(
                 True,
                 _SUBJECT,
-                f"export {table} is left out: {chosen[other.account].table.rpartition('.')[2]} "
-                "repeats it",
+                f"billing account {account} has {len(several)} tables: each usage month is read "
+                "from one of them, the detailed export where it has all of the month",
+            )
+    if exports.settings.datasets:
+        for table in filter(is_focus, exports.tables_of_datasets()):
+            yield Finding(
+                True,
+                _SUBJECT,
+                f"export {table} is Google's FOCUS export: the source focus reads it",
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,16 @@ KEY_FIX = (
     "Set SOURCES__GCP__CREDENTIALS to a service account's key (JSON), or run: "
     "gcloud auth application-default login"
 )
+
+_UNKNOWN = re.compile(r"Unrecognized name: `?(?P<column>\w+)")
+
+
+class NoSuchColumn(PartitionError):
+    """A query names a column that its table has not."""
+
+    def __init__(self, text: str, column: str) -> None:
+        super().__init__(text)
+        self.column = column
 
 
 @contextmanager
@@ -74,11 +85,8 @@ def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
             f"{where}: not found ({text}). Correct sources.gcp.tables or sources.gcp.datasets, or "
             "sources.gcp.location when the dataset lies elsewhere."
         )
-    if "_PARTITIONTIME" in text and isinstance(error, exceptions.BadRequest):
-        return ConfigurationError(
-            f"{where} is not partitioned by the time of ingestion ({text}), so that every run "
-            "would scan all of it. Name Google's own export table, or a copy with its partitions."
-        )
+    if isinstance(error, exceptions.BadRequest) and (unknown := _UNKNOWN.search(text)):
+        return NoSuchColumn(f"{where}: BigQuery refuses the query ({text}).", unknown["column"])
     if isinstance(error, exceptions.BadRequest):
         return PartitionError(f"{where}: BigQuery refuses the query ({text}).")
     return PartitionError(

@@ -1,7 +1,7 @@
-"""Google's billing exports by the names of their tables, and the one of each billing account.
+"""Google's billing exports by the names of their tables, and those of each billing account.
 
-The detailed export has every row of the standard one and some columns more: reading both counts the
-same spend twice. So there is exactly one per billing account, the detailed one where both exist.
+The detailed export has every row of the standard one and some columns more: where an account has
+both, or a table that was moved and the one that follows it, months.py says which is read when.
 Names: cloud.google.com/billing/docs/how-to/export-data-bigquery-tables.
 """
 
@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from pipelines.core.partition import ConfigurationError
 
 _EXPORT = re.compile(r"gcp_billing_export_(?P<detailed>resource_)?v1_(?P<account>[0-9A-Z_]+)")
+_FOCUS = re.compile(r"(?:^|_)focus(?:_|$)", re.IGNORECASE)
 _NAME = re.compile(r"[a-z0-9:.-]+\.[A-Za-z0-9_]+\.[^`.\\\s]+")
 _DATASET = re.compile(r"[a-z0-9:.-]+\.[A-Za-z0-9_]+")
-
-DOUBLE_COUNT = (
-    "The detailed export repeats every row of the standard one, so both together count the same "
-    "cost twice. Keep one of them in sources.gcp.tables, the detailed one if it goes back as far"
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -73,21 +69,17 @@ def full_datasets(datasets: Iterable[str], project: str | None) -> list[str]:
 
 
 def named(tables: Iterable[str]) -> list[Export]:
-    """The exports that are named. Raises ConfigurationError when two are of one account."""
-    exports = [Export.of(table) for table in tables]
-    for account, several in _by_account(exports).items():
-        if len(several) > 1:
-            raise twice(account, (each.table for each in several))
-    return exports
+    """The exports that are named."""
+    return [Export.of(table) for table in tables]
 
 
 def chosen(tables: Iterable[str], accounts: Iterable[str], where: str) -> list[Export]:
-    """Of all tables of the datasets one per billing account, the detailed one when both are there.
+    """Every export of the datasets: of each billing account all tables, in any detail.
 
     `accounts` are those that are wanted, all when there is none. Raises ConfigurationError when
-    one is missing, or is exported twice in the same detail.
+    one is missing.
     """
-    found = _by_account(Export.of(table) for table in tables)
+    found = by_account(Export.of(table) for table in tables)
     wanted = list(accounts) or sorted(found)
     if not wanted:
         raise ConfigurationError(
@@ -95,30 +87,30 @@ def chosen(tables: Iterable[str], accounts: Iterable[str], where: str) -> list[E
             "gcp_billing_export_resource_v1_…. Enable the export there (Billing, Billing export), "
             "or name the dataset that has it."
         )
-    made = []
     for account in wanted:
-        several = found.get(account, [])
-        best = [each for each in several if each.detailed] or several
-        if not best:
+        if account not in found:
             raise ConfigurationError(
                 f"sources.gcp.accounts: {where} holds no export of {account}. It holds: "
                 f"{', '.join(sorted(found)) or 'none'}."
             )
-        if len(best) > 1:
-            raise twice(account, (each.table for each in best))
-        made += best
-    return made
+    return [each for account in wanted for each in found[account]]
 
 
-def twice(account: str, tables: Iterable[str]) -> ConfigurationError:
-    """The error for a billing account that would be counted twice."""
-    return ConfigurationError(
-        f"sources.gcp: billing account {account} is in {' and in '.join(sorted(tables))}. "
-        f"{DOUBLE_COUNT}."
-    )
+def in_several(exports: Iterable[Export]) -> bool:
+    """Whether the names show that a billing account may be in more than one table."""
+    accounts = [each.account for each in exports]
+    return len(set(accounts)) < len(accounts) or (len(accounts) > 1 and "" in accounts)
 
 
-def _by_account(exports: Iterable[Export]) -> dict[str, list[Export]]:
+def is_focus(table: str) -> bool:
+    """Whether the name is that of Google's FOCUS export, or of a view in its columns."""
+    _, dataset, name = table.rsplit(".", 2)
+    is_named = _FOCUS.search(name) is not None or dataset.startswith("gcp_billing_immutable")
+    return is_named and not Export.of(table).is_export
+
+
+def by_account(exports: Iterable[Export]) -> dict[str, list[Export]]:
+    """The exports that Google named, by billing account."""
     found = defaultdict(list)
     for each in exports:
         if each.is_export:

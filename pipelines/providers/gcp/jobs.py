@@ -18,7 +18,7 @@ from pipelines.providers.gcp.rows import storage_client
 LEAST = 10 * 1024**2
 """Bytes that BigQuery bills a query for each table, however little it scans."""
 
-_TYPES = {date: "DATE", datetime: "TIMESTAMP"}
+_TYPES = {date: "DATE", datetime: "TIMESTAMP", str: "STRING"}
 
 
 @dataclass
