@@ -52,6 +52,10 @@ create table if not exists aws_costs__cur (
     savings_plan_net_savings_plan_effective_cost Nullable(Float64),
     savings_plan_total_commitment_to_date Nullable(Float64),
     savings_plan_used_commitment Nullable(Float64),
+    savings_plan_amortized_upfront_commitment_for_billing_period Nullable(Float64),
+    savings_plan_net_amortized_upfront_commitment_for_billing_period Nullable(Float64),
+    savings_plan_recurring_commitment_for_billing_period Nullable(Float64),
+    savings_plan_net_recurring_commitment_for_billing_period Nullable(Float64),
     -- times (UTC)
     bill_billing_period_start_date Nullable(DateTime64(6, 'UTC')),
     bill_billing_period_end_date Nullable(DateTime64(6, 'UTC')),
@@ -134,6 +138,7 @@ with source as (
         -- money: net where it has a value, else gross
         coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost}) as net,
         -- the other amounts of lookups/aws_line_items.csv
+        coalesce({number:line_item_unblended_cost}, net) as gross,
         {number:pricing_public_on_demand_cost} as public,
         coalesce(
             {number:reservation_net_effective_cost}, {number:reservation_effective_cost}
@@ -154,10 +159,44 @@ with source as (
             null,
             ifNull(unused_upfront, 0) + ifNull(unused_recurring, 0)
         ) as unused_reservation,
-        {number:savings_plan_total_commitment_to_date} - {number:savings_plan_used_commitment}
-            as unused_commitment,
+        -- what nobody used of a plan, at the discount that its fee has
+        {number:savings_plan_amortized_upfront_commitment_for_billing_period} as plan_upfront,
+        {number:savings_plan_recurring_commitment_for_billing_period} as plan_recurring,
+        coalesce(
+            {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}, plan_upfront
+        ) as net_plan_upfront,
+        coalesce(
+            {number:savings_plan_net_recurring_commitment_for_billing_period}, plan_recurring
+        ) as net_plan_recurring,
+        ifNull(plan_upfront, 0) + ifNull(plan_recurring, 0) as plan_fee,
+        if(
+            plan_fee > 0,
+            (ifNull(net_plan_upfront, 0) + ifNull(net_plan_recurring, 0)) / plan_fee,
+            1
+        ) as plan_share,
+        (
+            {number:savings_plan_total_commitment_to_date} - {number:savings_plan_used_commitment}
+        ) * plan_share as unused_commitment,
         if(reservation is not null, 0, net) as net_unless_reserved,
-        if(product_code = 'ComputeSavingsPlans', 0, net) as net_unless_plan,
+        -- a refund of what a plan or reservation was paid ahead: its description decides
+        ifNull(line_item_line_item_description, '') as description,
+        (
+            reservation is not null
+            or savings_plan is not null
+            or match(ifNull(product_code, ''), '(?i)savings ?plan|reserv')
+            or match(description, '(?i)savings ?plan|reserv')
+        )
+        and (
+            reservation is not null
+            or match(
+                description, '(?i)one[- ]?time|up-?front (fee|payment)|all up-?front|purchase'
+            )
+        )
+        and not match(
+            description,
+            '(?i)discount|\\b(edp|spp|ppa)\\b|private pric|usage|recurring|hourly|monthly'
+        ) as is_purchase_returned,
+        if(is_purchase_returned, 0, net) as net_unless_purchase,
         -- units of the currency for one USD; NULL where no rate is known, never guessed
         if(currency = 'USD', 1.0, null) as rate,
         {tag_entries:resource_tags} as kept,

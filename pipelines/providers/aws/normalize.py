@@ -76,6 +76,10 @@ NUMBERS = (
     "savings_plan_net_savings_plan_effective_cost",
     "savings_plan_total_commitment_to_date",
     "savings_plan_used_commitment",
+    "savings_plan_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_recurring_commitment_for_billing_period",
+    "savings_plan_net_recurring_commitment_for_billing_period",
 )
 TIMES = (
     "bill_billing_period_start_date",

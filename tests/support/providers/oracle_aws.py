@@ -28,6 +28,7 @@ DISCOUNTS = (
     "BundledDiscount",
     "RiVolumeDiscount",
     "SppDiscount",
+    "DistributorDiscount",
 )
 CATEGORIES = {
     "Usage": "Usage",
@@ -36,6 +37,7 @@ CATEGORIES = {
     "SavingsPlanNegation": "Usage",
     **dict.fromkeys(DISCOUNTS, "Usage"),
     "Fee": "Purchase",
+    "FlatRateSubscription": "Purchase",
     "RIFee": "Purchase",
     "SavingsPlanRecurringFee": "Purchase",
     "SavingsPlanUpfrontFee": "Purchase",
@@ -122,9 +124,13 @@ def costs(
     """effective, list and contracted."""
     zero = Decimal(0)
     public = number(row, "pricing_public_on_demand_cost")
-    public_or_net = net if public is None else public
-    if kind == "Usage":
-        return net, public_or_net, net
+    gross = number(row, "line_item_unblended_cost")
+    gross = net if gross is None else gross
+    public_or_gross = gross if public is None else public
+    if kind in ("Usage", "FlatRateSubscription"):
+        return net, public_or_gross, net
+    if kind in DISCOUNTS:
+        return net, zero, net
     if kind == "DiscountedUsage":
         reserved = net_or_gross(row, "reservation_net_effective_cost", "reservation_effective_cost")
         return reserved, public, public
@@ -136,14 +142,15 @@ def costs(
             "savings_plan_net_savings_plan_effective_cost",
             "savings_plan_savings_plan_effective_cost",
         )
-        return covered, public_or_net, net
+        return covered, public_or_gross, net
     if kind == "SavingsPlanNegation":
         return zero, zero, zero
     if kind == "SavingsPlanRecurringFee":
-        return unused_plan(row), net, net
+        return unused_plan(row), gross, net
     if kind not in CATEGORIES:
         return None, None, None
-    return (zero if is_paid_ahead(row, kind) else net), net, net
+    list_cost = gross if kind in ("Fee", "SavingsPlanUpfrontFee") else net
+    return (zero if is_paid_ahead(row, kind) else net), list_cost, net
 
 
 def is_paid_ahead(row: Row, kind: str | None) -> bool:
@@ -151,8 +158,26 @@ def is_paid_ahead(row: Row, kind: str | None) -> bool:
     if kind == "Fee":
         return text(row, "reservation_reservation_a_r_n") is not None
     if kind == "Refund":
-        return text(row, "line_item_product_code") == "ComputeSavingsPlans"
+        return is_return_of_a_purchase(row)
     return kind == "SavingsPlanUpfrontFee"
+
+
+def is_return_of_a_purchase(row: Row) -> bool:
+    words = (text(row, "line_item_line_item_description") or "").lower()
+    code = (text(row, "line_item_product_code") or "").lower()
+    others = ("discount", "edp", "spp", "ppa", "private pric", "usage", "recurring", "hourly",
+              "monthly")  # fmt: skip
+    if any(other in words for other in others):
+        return False
+    if text(row, "reservation_reservation_a_r_n"):
+        return True
+    commitments = ("savings plan", "savingsplan", "reserv")
+    ahead = ("one-time", "one time", "onetime", "upfront fee", "upfront payment", "up-front fee",
+             "up-front payment", "all upfront", "all up-front", "purchase")  # fmt: skip
+    is_commitment = text(row, "savings_plan_savings_plan_a_r_n") is not None or any(
+        name in words or name in code for name in commitments
+    )
+    return is_commitment and any(name in words for name in ahead)
 
 
 def unused_reservation(row: Row) -> Decimal | None:
@@ -172,13 +197,20 @@ def unused_reservation(row: Row) -> Decimal | None:
 def unused_plan(row: Row) -> Decimal | None:
     total = number(row, "savings_plan_total_commitment_to_date")
     used = number(row, "savings_plan_used_commitment")
-    return None if total is None or used is None else total - used
+    if total is None or used is None:
+        return None
+    upfront = "amortized_upfront_commitment_for_billing_period"
+    recurring = "recurring_commitment_for_billing_period"
+    parts = [(f"savings_plan_net_{part}", f"savings_plan_{part}") for part in (upfront, recurring)]
+    fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
+    net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
+    return (total - used) * net / fee if fee > 0 else total - used
 
 
 def frequency(kind: str | None) -> str | None:
     if kind not in CATEGORIES:
         return None
-    if kind in ("RIFee", "SavingsPlanRecurringFee"):
+    if kind in ("RIFee", "SavingsPlanRecurringFee", "FlatRateSubscription"):
         return "Recurring"
     once = ("Fee", "Tax", "Credit", "Refund", "SavingsPlanUpfrontFee")
     return "One-Time" if kind in once else "Usage-Based"

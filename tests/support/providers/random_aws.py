@@ -23,6 +23,15 @@ TAG_MAPS = st.none() | st.lists(
 NUMBERS = [name for name in normalize.NUMBERS if name != "line_item_unblended_cost"]
 WORDS_OF = {
     "line_item_product_code": ("AmazonEC2", "AmazonS3", "ComputeSavingsPlans", "new", "", None),
+    "line_item_line_item_description": (
+        "Refund for one-time fee for Savings Plan ID : 1f2e",
+        "Refund for one-time fee",
+        "Refund for upfront fee of reserved instance",
+        "Enterprise Program Discount refund",
+        "Refund for usage",
+        "",
+        None,
+    ),
     "line_item_operation": ("RunInstances", "EKSPod-EC2", "ECSTask-EC2", "", None),
     "line_item_usage_type": ("SpotUsage:c5", "BoxUsage", None),
     "line_item_currency_code": ("USD", "CHF", "", None),
