@@ -12,7 +12,7 @@ create table if not exists aws_costs__cur (
         billed_cost is null and charge_category is null and charge_period_start is null,
         'CUR',
         'FOCUS'
-    ) comment 'CUR or FOCUS: which columns have values.',
+    ) comment 'CUR, CUR net (with net amounts) or FOCUS: which columns have values.',
     -- text
     line_item_line_item_type LowCardinality(Nullable(String)),
     line_item_operation LowCardinality(Nullable(String)),
@@ -135,8 +135,12 @@ with source as (
         nullIf(savings_plan_savings_plan_a_r_n, '') as savings_plan,
         nullIf(line_item_currency_code, '') as currency,
         coalesce(nullIf(product_region_code, ''), nullIf(product_region, '')) as region,
-        -- money: net where it has a value, else gross
-        coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost}) as net,
+        -- money: net where it has a value, else gross; of a discount 0, where other lines are net
+        if(
+            x_form = 'CUR net' and kind like '%Discount',
+            coalesce({number:line_item_net_unblended_cost}, 0),
+            coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost})
+        ) as net,
         -- the other amounts of lookups/aws_line_items.csv
         coalesce({number:line_item_unblended_cost}, net) as gross,
         {number:pricing_public_on_demand_cost} as public,
@@ -204,7 +208,9 @@ with source as (
         kept.2 as tag_values,
         arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
     from {raw:aws_costs__cur}
-    where x_form = 'CUR' and ifNull(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
+    where
+        x_form in ('CUR', 'CUR net')
+        and ifNull(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
 )
 
 select

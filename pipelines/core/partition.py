@@ -95,11 +95,15 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`."""
+    """Which partitions a command is about: `--from`, `--to` (both inclusive) and `--force`.
+
+    `accept_shrunk`: a partition that became empty or lost many rows is published, too.
+    """
 
     first: str | None = None
     last: str | None = None
     force: bool = False
+    accept_shrunk: bool = False
 
     def __contains__(self, key: str) -> bool:
         """A month contains its days, and a year its months: the shorter text decides."""

@@ -50,6 +50,14 @@ def amounts(cost: str, file: Path = FILE) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
+@cache
+def discounts(file: Path = FILE) -> frozenset[str]:
+    """The types whose lines lower the cost of other lines."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        types = [row["line_item_type"] for row in csv.DictReader(lines)]
+    return frozenset(name for name in types if name.endswith("Discount"))
+
+
 def expression(cost: str) -> str:
     """One of COSTS as an expression of ClickHouse; NULL for a type without a rule."""
     by_amount: dict[tuple[str, ...], list[str]] = {}

@@ -60,13 +60,15 @@ class Column:
 class Context:
     """What the caller knows about a partition and every normalised row of it carries.
 
-    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys.
+    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys,
+    and the delivery's form as its load noted it, such as "CUR net, data export".
     """
 
     partition: str
     fingerprint: str
     load_id: str
     tag_columns: tuple[str, ...] = ()
+    form: str = ""
 
 
 # fmt: off

@@ -106,6 +106,11 @@ def form_of(names: Iterable[str], where: str) -> str:
     )
 
 
+NET = "line_item_net_unblended_cost"
+WITH_NET = "CUR net"
+"""The form of a CUR whose net columns have values: discounts are in the lines that they lower."""
+
+
 def check_types(schema: pa.Schema, where: str) -> None:
     """Raises PartitionError for every column that is not of the kind the contract says."""
     wrong = [

@@ -24,6 +24,7 @@ from pipelines.normalize.columns import (
     is_set,
     lookup,
 )
+from pipelines.providers.aws.contract import NET, WITH_NET
 from pipelines.tables import line_items
 
 _PAID_AHEAD = re.compile(
@@ -36,14 +37,22 @@ _NOT_THE_PURCHASE = re.compile(
 """In the description of a refund: what it is of."""
 
 
-def net(raw: Raw) -> Floats:
-    """What the invoice says."""
-    return _net_or_gross(raw, "line_item_net_unblended_cost", "line_item_unblended_cost")
+def net(raw: Raw, has_net: bool) -> Floats:
+    """What the invoice says.
+
+    In a delivery with net amounts a discount is in those of the lines that it lowers: where its own
+    row has none, it is 0 there.
+    """
+    billed = _net_or_gross(raw, NET, "line_item_unblended_cost")
+    if not has_net:
+        return billed
+    is_discount = is_in(raw.text("line_item_line_item_type"), line_items.discounts())
+    return np.where(is_discount & np.isnan(raw.number(NET)), 0.0, billed)
 
 
-def amounts(raw: Raw) -> dict[str, Floats]:
+def amounts(raw: Raw, form: str = "") -> dict[str, Floats]:
     """The amounts that lookups/aws_line_items.csv chooses from, by its names for them."""
-    billed = net(raw)
+    billed = net(raw, has_net=form.startswith(WITH_NET))
     reservation = is_set(raw.text("reservation_reservation_a_r_n"))
     return {
         "net": billed,

@@ -123,7 +123,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
     tag = tags(raw, "resource_tags", FLAT_TAGS)
-    amounts = money.amounts(raw)
+    amounts = money.amounts(raw, context.form)
     net = amounts["net"]
     effective = money.cost("effective", kind, amounts)
     rate = units_per_usd(currency)
