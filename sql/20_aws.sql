@@ -26,6 +26,8 @@ create table if not exists aws_costs__cur (
     line_item_resource_id Nullable(String),
     line_item_currency_code LowCardinality(Nullable(String)),
     bill_invoicing_entity LowCardinality(Nullable(String)),
+    bill_billing_entity Nullable(String),
+    bill_invoice_id Nullable(String),
     bill_payer_account_id LowCardinality(Nullable(String)),
     bill_payer_account_name LowCardinality(Nullable(String)),
     pricing_unit LowCardinality(Nullable(String)),
@@ -70,6 +72,7 @@ create table if not exists aws_costs__cur (
     provider_name LowCardinality(Nullable(String)),
     publisher_name LowCardinality(Nullable(String)),
     invoice_issuer_name LowCardinality(Nullable(String)),
+    invoice_id Nullable(String),
     billing_account_id LowCardinality(Nullable(String)),
     billing_account_name LowCardinality(Nullable(String)),
     sub_account_id LowCardinality(Nullable(String)),
@@ -105,7 +108,10 @@ create table if not exists aws_costs__cur (
     commitment_discount_type LowCardinality(Nullable(String)),
     commitment_discount_category LowCardinality(Nullable(String)),
     commitment_discount_status LowCardinality(Nullable(String)),
-    tags Map(LowCardinality(String), String)
+    -- tags of CUR 2.0, too, with a prefix by what was tagged
+    tags Map(LowCardinality(String), String),
+    x_cost_categories Map(LowCardinality(String), String),
+    x_discounts Map(LowCardinality(String), Float64)
 )
 engine = MergeTree
 partition by billing_period
@@ -203,7 +209,32 @@ with source as (
         if(is_purchase_returned, 0, net) as net_unless_purchase,
         -- units of the currency for one USD; NULL where no rate is known, never guessed
         if(currency = 'USD', 1.0, null) as rate,
-        {tag_entries:resource_tags} as kept,
+        -- tags of a resource: resource_tags, and in CUR 2.0's tags those of no account or category
+        if(
+            empty(tags),
+            resource_tags,
+            cast(
+                mapConcat(
+                    resource_tags,
+                    mapApply(
+                        (name, value) -> (
+                            if(startsWith(name, 'resourceTags/'), substring(name, 14), name), value
+                        ),
+                        mapFilter(
+                            (name, value) -> not startsWith(name, 'accountTag/')
+                                and not startsWith(name, 'costCategory/'),
+                            tags
+                        )
+                    )
+                ),
+                'Map(LowCardinality(String), String)'
+            )
+        ) as own_tags,
+        mapApply(
+            (name, value) -> (substring(name, 14), value),
+            mapFilter((name, value) -> startsWith(name, 'costCategory/'), tags)
+        ) as other_categories,
+        {tag_entries:own_tags} as kept,
         kept.1 as tag_keys,
         kept.2 as tag_values,
         arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
@@ -249,6 +280,20 @@ select
     mapFromArrays(tag_keys, tag_values) as tags,
     {tag_value:each} as {tag_column},
     -- ours
+    cast(
+        mapConcat(
+            cost_category,
+            mapFilter((name, value) -> not mapContains(cost_category, name), other_categories)
+        ),
+        'Map(LowCardinality(String), String)'
+    ) as x_cost_categories,
+    cast(
+        mapApply(
+            (name, value) -> (substring(name, 12), value),
+            mapFilter((name, value) -> startsWith(name, 'accountTag/'), source.tags)
+        ),
+        'Map(LowCardinality(String), String)'
+    ) as x_account_tags,
     toDate32(line_item_usage_start_date, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(kind in ('Credit', 'Refund'), net, 0) as x_credit_amount,
@@ -292,6 +337,7 @@ select
     mapFromArrays(tag_keys, tag_values) as tags,
     {tag_value:each} as {tag_column},
     -- ours
+    source.x_cost_categories as x_cost_categories,
     toDate32(charge_period_start, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(charge_category = 'Credit', billed_cost, 0) as x_credit_amount,

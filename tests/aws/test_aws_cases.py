@@ -5,11 +5,16 @@ Each folder of tests/data/aws/cases is a bucket: one billing period, loaded to b
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import json
 import math
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -104,6 +109,97 @@ def test_a_discount_in_columns_and_in_rows_is_counted_once(
     for column, right in (("billed_cost", 90.0), ("effective_cost", 90.0), ("list_cost", 100.0)):
         assert sums(world, column) == [right, right]
     assert "aws_conservation" not in world.commands("check").out
+
+
+# Tags.
+
+
+@pytest.mark.parametrize("has_both", [False, True])
+def test_the_column_tags_of_cur2_holds_tags_of_all_kinds(world: World, has_both: bool) -> None:
+    """Where keys are equal, the values of `resource_tags` and `cost_category` beside it stay."""
+    shutil.copytree(CASES / "cur2_tags_column", world.bucket.root, dirs_exist_ok=True)
+    period = world.bucket.root / "exports" / "daily" / "data" / "BILLING_PERIOD=2026-09"
+    path = period / "daily-00001.snappy.parquet"
+    raw = pq.ParquetFile(path).read()
+    text_map = pa.map_(pa.string(), pa.string())
+    raw = raw.append_column("bill_invoice_id", pa.array(["EUINAT27-1", ""]))
+    if has_both:
+        tags = pa.array([[("user:Environment", "old")], []], text_map)
+        categories = pa.array([[("BU", "old")], [("BU", "other")]], text_map)
+        raw = raw.append_column("resource_tags", tags).append_column("cost_category", categories)
+    pq.write_table(raw, path)
+    world.both()
+    names = ("tag_environment", "resource_name", "x_cost_categories", "x_account_tags",
+             "invoice_id", "x_billing_entity")  # fmt: skip
+    first, second = ("old", "old") if has_both else ("prod", "retail")
+    maps = {"x_cost_categories", "x_account_tags"}
+    right = [
+        ("dev", "db-1", {"BU": "other"} if has_both else {}, {}, None, "AWS"),
+        (first, "web-1", {"BU": second}, {"Team": "shop"}, "EUINAT27-1", "AWS"),
+    ]
+    local = [
+        tuple(dict(row[name]) if name in maps else row[name] for name in names)
+        for row in world.commands.costs("2026-09", *names)
+    ]
+    assert sorted(local, key=repr) == sorted(right, key=repr)
+    there = world.query(f"select {', '.join(names)} from costs")
+    assert sorted(there, key=repr) == sorted(right, key=repr)
+
+
+# Formats.
+
+
+def test_maps_of_numbers_in_a_csv_are_maps_of_numbers(world: World) -> None:
+    load(world, "cur2_csv_json_maps")
+    assert sums(world, "billed_cost") == [100.000012, 100.000012]
+    edp = "select sum(discount['edp_discount']) from aws_costs__cur"
+    assert world.query(edp) == [(-0.1,)]
+    raw = world.commands.raw_table("2026-09")
+    assert raw["discount"].to_pylist()[0] == [("edp_discount", -0.1), ("total_discount", -0.1)]
+
+
+@pytest.mark.parametrize("formats", [("csv", "parquet", "csv"), ("parquet", "csv", "parquet")])
+def test_an_export_may_change_its_file_format(world: World, formats: tuple[str, ...]) -> None:
+    """From month to month, and of one month that is delivered again."""
+    periods = ["2026-07", "2026-08", "2026-08"]
+    for number, (period, file_format) in enumerate(zip(periods, formats, strict=True), start=1):
+        rows = lines(period, [float(number), 1.2e-5])
+        for row in rows:
+            row |= {"discount": {"edp_discount": -0.1}, "product": {"product_name": "EC2"}}
+        deliver_as(world.bucket, file_format, period, rows)
+        world.both()
+    assert sums(world, "billed_cost", "2026-08") == [3.000012, 3.000012]
+    columns = ("service_name", "tag_environment")
+    assert {tuple(row.values()) for row in world.commands.costs("2026-08", *columns)} == {
+        ("EC2", "prod")
+    }
+    both = [world.commands.raw_table(period)["discount"].type for period in ("2026-07", "2026-08")]
+    assert both[0] == both[1]
+    assert world.query("select sum(discount['edp_discount']) from aws_costs__cur") == [(-0.4,)]
+
+
+def deliver_as(bucket: FolderBucket, file_format: str, period: str, rows: list[Any]) -> None:
+    """CUR 2.0 in one of its formats; in csv maps are JSON text."""
+    folder = "cur/data/BILLING_PERIOD=" + period
+    made = deliver_cur2(bucket, "", "cur", period, rows)
+    if file_format == "csv":
+        table = pq.ParquetFile(bucket.path(made.files[0])).read()
+        names = table.schema.names
+        maps = {field.name for field in table.schema if pa.types.is_map(field.type)}
+        texts = [
+            [
+                json.dumps(dict(value or [])) if name in maps else value
+                for name, value in row.items()
+            ]
+            for row in table.to_pylist()
+        ]
+        body = io.StringIO()
+        csv.writer(body).writerows([names, *texts])
+        bucket.delete(made.files[0])
+        bucket.put(f"{folder}/cur-00001.csv.gz", gzip.compress(body.getvalue().encode()))
+        assert made.manifest
+        manifest = {"dataFiles": [f"s3://b/{folder}/cur-00001.csv.gz"]}
+        bucket.put(made.manifest, json.dumps(manifest).encode())
 
 
 # Which months a bucket has.

@@ -75,6 +75,8 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "list_cost": 0.10,
         "contracted_cost": 0.10,
         "tags": [],
+        "x_cost_categories": [],
+        "x_account_tags": [],
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_line_item_type": "Usage",

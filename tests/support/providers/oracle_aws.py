@@ -62,13 +62,14 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
     reservation = text(row, "reservation_reservation_a_r_n")
     currency = text(row, "line_item_currency_code")
     start = row.get("line_item_usage_start_date")
-    tags = clean_tags(row.get("resource_tags"))
+    tags = clean_tags([*(row.get("resource_tags") or []), *tags_of_resources(row)])
     net = net_or_gross(row, "line_item_net_unblended_cost", "line_item_unblended_cost")
     effective, list_cost, contracted = costs(row, kind, net)
     return {
         "provider_name": "AWS",
         "publisher_name": text(row, "line_item_legal_entity"),
         "invoice_issuer_name": text(row, "bill_invoicing_entity"),
+        "invoice_id": text(row, "bill_invoice_id"),
         "billing_account_id": text(row, "bill_payer_account_id"),
         "billing_account_name": text(row, "bill_payer_account_name"),
         "sub_account_id": text(row, "line_item_usage_account_id"),
@@ -107,6 +108,11 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
         "commitment_discount_status": status(kind),
         "tags": tags,
         **{f"tag_{key.lower().replace(' ', '_')}": tag(tags, key) for key in tag_columns},
+        "x_cost_categories": categories(row),
+        "x_account_tags": [
+            (key[11:], value) for key, value in row.get("tags") or [] if key[:11] == "accountTag/"
+        ],
+        "x_billing_entity": text(row, "bill_billing_entity"),
         "x_usage_date": start and start.astimezone(UTC).date(),
         "x_source": "aws",
         "x_line_item_type": kind,
@@ -228,6 +234,24 @@ def status(kind: str | None) -> str | None:
     if kind in ("DiscountedUsage", "SavingsPlanCoveredUsage"):
         return "Used"
     return "Unused" if kind in ("RIFee", "SavingsPlanRecurringFee") else None
+
+
+def tags_of_resources(row: Row) -> list[tuple[str, str]]:
+    """What CUR 2.0's column `tags` says of the resource, and what no rule speaks of."""
+    others = ("accountTag/", "costCategory/")
+    return [
+        (key[13:] if key.startswith("resourceTags/") else key, value)
+        for key, value in row.get("tags") or []
+        if not key.startswith(others)
+    ]
+
+
+def categories(row: Row) -> list[tuple[str, str]]:
+    found = dict(row.get("cost_category") or [])
+    for key, value in row.get("tags") or []:
+        if key.startswith("costCategory/"):
+            found.setdefault(key[13:], value)
+    return list(found.items())
 
 
 def clean_tags(raw: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:
