@@ -247,6 +247,12 @@ def frame(columns: Mapping[str, pa.Array | Floats]) -> pd.DataFrame:
     return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
 
 
+def no_tags(rows: int) -> pa.MapArray:
+    """An empty map of text on every row."""
+    nothing = pa.array(np.zeros(rows + 1, np.int32))
+    return pa.MapArray.from_arrays(nothing, nulls(0), nulls(0))
+
+
 def no_amounts(rows: int) -> pa.MapArray:
     """An empty map of amounts on every row."""
     nothing = pa.array(np.zeros(rows + 1, np.int32))

@@ -147,7 +147,7 @@ def _normalize_files(
     from pipelines.normalize.reading import RawFile
 
     word, partition = place.word, delivery.partition
-    context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
+    context = Context(partition, delivery.fingerprint, delivery.load_id, keys, delivery.form)
     rules = normalizer(word)
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:

@@ -114,14 +114,17 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 
 def _warning(figures: Figures) -> str:
-    without = figures.month["line_items_without_usd"] if figures.month else 0
     if not figures.month:
         return f'<p class="note">{NO_COST}</p>'
-    if not without:
-        return ""
-    return (
-        f'<p class="note bad">{without:,} cost lines have no rate to USD and are not in these '
-        "figures; <code>python -m pipelines check</code> names their currencies.</p>"
+    missing = {
+        "have no rate to USD": figures.month["line_items_without_usd"],
+        "have no known cost": figures.month["line_items_without_cost"],
+    }
+    return "".join(
+        f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
+        "<code>python -m pipelines check</code> names them.</p>"
+        for reason, count in missing.items()
+        if count
     )
 
 

@@ -24,7 +24,8 @@ COST_OVERVIEW: tuple[Column, ...] = (
     Column("list", "number", True, "At list prices, in USD.", privacy=SCALE),
     Column("credits", "number", True, "Credits and refunds within billed, in USD; negative.",
            privacy=SCALE),
-    Column("usage_effective", "number", True, "Effective cost of usage, in USD.", privacy=SCALE),
+    Column("usage_effective", "number", True, "Effective cost of usage that can have tags.",
+           privacy=SCALE),
     Column("untagged_effective", "number", True, "The part of it without any configured tag.",
            privacy=SCALE),
     # before
@@ -48,6 +49,8 @@ COST_OVERVIEW: tuple[Column, ...] = (
     Column("line_items", "integer", False, "Cost lines of the month.", privacy=KEEP),
     Column("line_items_without_usd", "integer", False, "Those that no rate turns into USD.",
            privacy=KEEP),
+    Column("line_items_without_cost", "integer", False,
+           "Those with no billed or no effective cost: the sums do not include it.", privacy=KEEP),
 )
 
 COST_MOVERS: tuple[Column, ...] = (

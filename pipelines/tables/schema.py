@@ -60,13 +60,15 @@ class Column:
 class Context:
     """What the caller knows about a partition and every normalised row of it carries.
 
-    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys.
+    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys,
+    and the delivery's form as its load noted it, such as "CUR net, data export".
     """
 
     partition: str
     fingerprint: str
     load_id: str
     tag_columns: tuple[str, ...] = ()
+    form: str = ""
 
 
 # fmt: off
@@ -78,6 +80,8 @@ COSTS: tuple[Column, ...] = (
            privacy=pseudonym("company")),
     Column("invoice_issuer_name", "text", True, "The company on the invoice.", "InvoiceIssuerName",
            privacy=pseudonym("company")),
+    Column("invoice_id", "text", True, "The invoice; NULL until the provider issued it.",
+           "InvoiceId", privacy=pseudonym("invoice")),
     Column("billing_account_id", "text", True, "The account that pays.", "BillingAccountId",
            privacy=pseudonym("account")),
     Column("billing_account_name", "text", True, "Its name.", "BillingAccountName",
@@ -152,6 +156,12 @@ COSTS: tuple[Column, ...] = (
     Column("tags", "map", False, "Every tag, without the prefix user: of AWS.", "Tags",
            privacy=TAGS),
     # ours
+    Column("x_cost_categories", "map", False, "Cost categories of AWS, by their names.",
+           privacy=TAGS),
+    Column("x_account_tags", "map", False, "Tags of the account, where the export has them.",
+           privacy=TAGS),
+    Column("x_billing_entity", "text", True, "AWS or AWS Marketplace, as the bill says.",
+           privacy=KEEP),
     Column("x_usage_date", "date", True, "UTC date of charge_period_start.", privacy=SHIFT),
     Column("x_source", "text", False, "aws, gcp, …: the source's word.", privacy=KEEP),
     Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026-10.",

@@ -47,7 +47,7 @@ FOLDERS = (
     "marts/costs",
     "deliveries",
 )
-#: Not asked of made-up sources that end in the past, so that nothing later can prove their last days.
+#: Not asked of made-up sources that end in the past: nothing later can prove their last days.
 WITHOUT = ("freshness", "stripe_pending", "deribit_open_days")
 CHECK = ["check", *(word for name in WITHOUT for word in ("--without", name))]
 CONFIGURED = (

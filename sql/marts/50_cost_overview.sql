@@ -9,7 +9,14 @@ with lines as (
         x_effective_cost_usd as effective,
         list_cost / x_currency_rate_usd as list,
         x_credit_amount / x_currency_rate_usd as credits,
-        case when charge_category = 'Usage' then 1 else 0 end as is_usage,
+        -- usage that can have tags: a discount, which AWS gives on lines of its own, has none
+        case
+            when
+                charge_category = 'Usage'
+                and coalesce(x_line_item_type, '') not like '%Discount'
+                then 1
+            else 0
+        end as is_usage,
         -- comes again every day: what is charged once, or for more than a day, does not
         case
             when
@@ -34,7 +41,9 @@ with lines as (
                 or (effective_cost is not null and x_effective_cost_usd is null)
                 then 1
             else 0
-        end as is_without_usd
+        end as is_without_usd,
+        case when billed_cost is null or effective_cost is null then 1 else 0 end
+            as is_without_cost
     from costs
     where x_usage_date is not null
 ),
@@ -54,7 +63,8 @@ days as (
         sum(case when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective else 0 end)
             as untagged_effective,
         count(*) as line_items,
-        sum(lines.is_without_usd) as line_items_without_usd
+        sum(lines.is_without_usd) as line_items_without_usd,
+        sum(lines.is_without_cost) as line_items_without_cost
     from lines
     group by month, day
 ),
@@ -98,7 +108,8 @@ facts as (
         usage_effective,
         untagged_effective,
         line_items,
-        line_items_without_usd
+        line_items_without_usd,
+        line_items_without_cost
     from days
     union all
     select
@@ -114,7 +125,8 @@ facts as (
         null as usage_effective,
         null as untagged_effective,
         null as line_items,
-        null as line_items_without_usd
+        null as line_items_without_usd,
+        null as line_items_without_cost
     from days
 ),
 
@@ -136,6 +148,7 @@ months as (
         sum(facts.untagged_effective) as untagged_effective,
         sum(facts.line_items) as line_items,
         sum(facts.line_items_without_usd) as line_items_without_usd,
+        sum(facts.line_items_without_cost) as line_items_without_cost,
         sum(
             case
                 when facts.is_before = 1 and facts.day <= calendar.days_compared
@@ -199,7 +212,8 @@ select
     nullif(budgets.amount_usd, 0) as budget,
     -- how much of it is known
     months.line_items as line_items,
-    months.line_items_without_usd as line_items_without_usd
+    months.line_items_without_usd as line_items_without_usd,
+    months.line_items_without_cost as line_items_without_cost
 from (select 1 as one, months.* from months) as months
 asof left join budgets
     on months.one = budgets.one and months.month >= budgets.from_month

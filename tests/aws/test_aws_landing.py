@@ -210,7 +210,7 @@ def test_maps_as_json_text_become_maps(landing: Landing) -> None:
 def test_a_map_that_is_no_json_is_named_with_its_text(landing: Landing) -> None:
     landing.put("a.parquet", parquet(cur(resource_tags=["a=b"])))
     assert landing.refusal() == (
-        "aws 2026-10: a.parquet cannot be read: column resource_tags: 'a=b' is no JSON object. "
+        "aws 2026-10: a.parquet cannot be read: column resource_tags: 'a=b' is not a JSON object. "
         "The published partition stays; run again when the provider has delivered the file whole."
     )
 

@@ -29,7 +29,7 @@ from pipelines.destinations.clickhouse.history import History, Note, utc
 from pipelines.destinations.clickhouse.parquet_columns import (
     Files,
     inspect,
-    map_of_flat_tags,
+    maps_of_flat_columns,
     new_columns,
     wider_columns,
 )
@@ -255,5 +255,4 @@ def _defaults(place: Place, files: Files, delivery: Delivery) -> dict[str, str]:
         "x_delivered_at": quoted(utc(delivery.delivered_at)),
         "x_form": quoted(delivery.form.partition(",")[0]),
     }
-    tags = map_of_flat_tags(files)
-    return defaults | ({"resource_tags": tags} if tags else {})
+    return defaults | maps_of_flat_columns(files)

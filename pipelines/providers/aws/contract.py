@@ -36,8 +36,8 @@ CHECKED = pa.schema(
         ("billed_cost", pa.float64()),
     ]
 )
-MAPS = ("resource_tags", "product", "discount", "cost_category", "tags", "x_discounts",
-        "x_cost_categories")  # fmt: skip
+NUMBER_MAPS = ("discount", "x_discounts")
+MAPS = ("resource_tags", "product", "cost_category", "tags", "x_cost_categories", *NUMBER_MAPS)
 
 # The rates are text in AWS's own tables, though they hold numbers.
 _NUMBER = re.compile(
@@ -53,6 +53,7 @@ _NUMBER = re.compile(
     r"|savings_plan_(savings_plan_rate|total_commitment_to_date|used_commitment)"
     r"|split_line_item_.*(cost|ratio|usage)|discount_\w+_discount"
     r"|(billed|effective|list|contracted)_cost|(list|contracted)_unit_price"
+    r"|pricing_currency_(effective_cost|(list|contracted)_unit_price)"
     r"|(consumed|pricing|commitment_discount)_quantity|capacity_reservation_quantity)$"
 )
 _TIME = re.compile(
@@ -104,6 +105,11 @@ def form_of(names: Iterable[str], where: str) -> str:
         "in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or FOCUS "
         "export."
     )
+
+
+NET = "line_item_net_unblended_cost"
+WITH_NET = "CUR net"
+"""The form of a CUR whose net columns have values: discounts are in the lines that they lower."""
 
 
 def check_types(schema: pa.Schema, where: str) -> None:

@@ -42,13 +42,18 @@ class Source:
         return max(item.modified for item in self.data)
 
 
-def plan(export: Export) -> list[Partition]:
-    """One Partition per billing period that is complete, oldest first; reads nothing."""
+def plan(export: Export, accept_empty: bool = False) -> list[Partition]:
+    """One Partition per billing period that is complete, oldest first; reads nothing.
+
+    An execution without any file counts after those that have some, unless `accept_empty`.
+    """
     found = []
     for key in sorted(export.periods):
         candidates = _deliveries(export, export.periods[key])
         if not candidates:
             continue
+        if not accept_empty:
+            candidates.sort(key=lambda source: not source.data)  # stable
         newest = replace(candidates[0], older=tuple(candidates[1:]))
         objects = [*newest.data, *([newest.manifest] if newest.manifest else [])]
         found.append(
@@ -66,9 +71,27 @@ def plan(export: Export) -> list[Partition]:
 
 def incomplete(export: Export) -> list[str]:
     """Periods that have data but no manifest yet, while others have one: AWS is delivering."""
-    return [
-        key for key, period in sorted(export.periods.items()) if not _deliveries(export, period)
-    ]
+    return [key for key, period in sorted(export.periods.items()) if export.awaits_manifest(period)]
+
+
+def emptied(partition: Partition) -> Object | None:
+    """The manifest of a newer execution that has no file, where an older one serves instead."""
+    source: Source = partition.detail
+    manifests = [older.manifest for older in source.older if older.manifest and not older.data]
+    newer = [m for m in manifests if not source.manifest or m.modified > source.manifest.modified]
+    return newer[0] if newer and source.data else None
+
+
+def expired(bucket: Bucket, partition: Partition) -> bool:
+    """Whether the manifest names files, but the bucket has none of the period any more."""
+    source: Source = partition.detail
+    if source.period or not source.manifest:
+        return False
+    try:
+        files_of(bucket, partition)
+    except NotWhole:
+        return True
+    return False  # it names none: the month is empty
 
 
 def files_of(bucket: Bucket, partition: Partition) -> tuple[Source, list[Object]]:
@@ -99,7 +122,9 @@ def _deliveries(export: Export, period: Period) -> list[Source]:
     def newest_first(runs: Iterable[str], objects: Callable[[str], list[Object]]) -> list[str]:
         return sorted(runs, key=lambda run: _age(run, objects(run)), reverse=True)
 
-    if not export.has_manifests:
+    if export.awaits_manifest(period):
+        return []
+    if not period.manifests:
         runs = newest_first(period.data, lambda run: period.data[run])
         return [source(runs[0], None)] if runs else []
     top = period.manifests.get("")

@@ -26,8 +26,8 @@ from pipelines.normalize.columns import (
     units_per_usd,
 )
 from pipelines.normalize.copied import whole
-from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
-from pipelines.providers.aws import focus, money
+from pipelines.normalize.tags import entries, pick_tag, tag_columns
+from pipelines.providers.aws import focus, money, tag_sources
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
@@ -48,6 +48,8 @@ TEXT = (
     "line_item_availability_zone",
     "line_item_resource_id",
     "line_item_currency_code",
+    "bill_billing_entity",
+    "bill_invoice_id",
     "bill_invoicing_entity",
     "bill_payer_account_id",
     "bill_payer_account_name",
@@ -76,6 +78,10 @@ NUMBERS = (
     "savings_plan_net_savings_plan_effective_cost",
     "savings_plan_total_commitment_to_date",
     "savings_plan_used_commitment",
+    "savings_plan_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_recurring_commitment_for_billing_period",
+    "savings_plan_net_recurring_commitment_for_billing_period",
 )
 TIMES = (
     "bill_billing_period_start_date",
@@ -83,8 +89,8 @@ TIMES = (
     "line_item_usage_start_date",
     "line_item_usage_end_date",
 )
-MAPS = ("resource_tags", "product")
-FLAT_TAGS = "resource_tags_"
+MAPS = ("resource_tags", "tags", "cost_category", "product")
+FLAT_TAGS, FLAT_CATEGORIES = "resource_tags_", "cost_category_"
 
 SPLIT_COST_ROWS = ("EKSPod-EC2", "ECSTask-EC2")
 """Operations of split cost allocation: these rows say once more what the EC2 rows cost already."""
@@ -95,7 +101,7 @@ def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
     if is_focus(schema):
         return focus.columns(schema)
     require(schema, REQUIRED["CUR"], "A Cost and Usage Report")
-    flat = [name for name in schema.names if name.startswith(FLAT_TAGS)]
+    flat = [name for name in schema.names if name.startswith((FLAT_TAGS, FLAT_CATEGORIES))]
     encoded = [name for name in (*TEXT, *MAPS) if name in schema.names] + flat
     return encoded + [name for name in (*NUMBERS, *TIMES) if name in schema.names], encoded
 
@@ -118,8 +124,8 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     reservation = raw.text("reservation_reservation_a_r_n")
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
-    tag = tags(raw, "resource_tags", FLAT_TAGS)
-    amounts = money.amounts(raw)
+    tag = tag_sources.resource_tags(raw, FLAT_TAGS)
+    amounts = money.amounts(raw, context.form)
     net = amounts["net"]
     effective = money.cost("effective", kind, amounts)
     rate = units_per_usd(currency)
@@ -152,6 +158,8 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
             # ours
+            "x_cost_categories": tag_sources.cost_categories(raw, FLAT_CATEGORIES).map(),
+            "x_account_tags": tag_sources.account_tags(raw).map(),
             "x_usage_date": start.cast(pa.date32(), safe=False),
             "x_partition": literal(context.partition, n),
             "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),
