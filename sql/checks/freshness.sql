@@ -1,6 +1,6 @@
 -- one row per cloud whose newest delivery is older than three days: they deliver daily
--- What Stripe has is the customers' doing, and rates that are too old are named by their own check.
--- Raw may lie elsewhere: a partition that was ingested normalised stands in the history alone.
+-- Stripe depends on customers, and revenue_rate names rates that are too old.
+-- A partition that was ingested normalised has no raw rows here, only a row in the history.
 with known as (
     select word, delivered_at
     from raw_partitions
