@@ -86,9 +86,11 @@ class AwsExport:
         export = choose(recognise(self.bucket.list()), self._wanted, self.bucket.url)
         self.name, self.kind = export.name, export.kind
         if not export.has_manifests:
-            log.warning("aws: %s has no manifest, its listing serves instead", self._where())
+            log.warning("aws: %s has no manifest; the list of files is used instead", self._where())
         for period in incomplete(export):
-            log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
+            log.warning(
+                "aws %s: no manifest yet: AWS is still delivering; skipped in this run", period
+            )
         found = plan_periods(export)
         for partition in found:
             _warn_of_files_newer_than_the_manifest(partition)
@@ -138,7 +140,7 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
     delivered, objects = files_of(export.bucket, partition)
     if delivered is not partition.detail:
         log.warning(
-            "aws %s: the newest delivery is not whole, %s is loaded instead",
+            "aws %s: the newest delivery is incomplete; %s is loaded instead",
             partition.key,
             delivered.manifest.key if delivered.manifest else delivered.export,
         )
@@ -161,8 +163,8 @@ def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
     found = partition.detail
     if found.manifest and any(o.modified > found.manifest.modified for o in found.data):
         log.warning(
-            "aws %s: data files are newer than the manifest; if AWS is delivering just now, the "
-            "period is loaded again once the manifest follows",
+            "aws %s: data files are newer than the manifest; if AWS is still delivering, the "
+            "period is loaded again when the manifest follows",
             partition.key,
         )
 

@@ -167,7 +167,9 @@ def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
         return
     what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
     if asked.force:
-        raise PartitionError(f"{what}. The published ones stay; run again when the hosts are well.")
+        raise PartitionError(
+            f"{what}. The published ones stay; run again when the hosts have recovered."
+        )
     log.warning("%s; the published ones stay, and the day stays open", what)
     raise Unchanged
 

@@ -177,8 +177,8 @@ def _rows(
         row = kept(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
-                f"stripe {api.account}: {row['id']} was created outside of what was asked for. The "
-                "published month stays; see whether a proxy answers in Stripe's place."
+                f"stripe {api.account}: {row['id']} was created outside the requested period. The "
+                "published month stays; check whether a proxy answers instead of Stripe."
             )
         found[api.account, row["id"]] = row
         advance(1)

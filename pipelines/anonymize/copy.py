@@ -128,7 +128,7 @@ class _Database:
     def __init__(self, warehouse: Warehouse, to: str, secrets: Secrets) -> None:
         self.config, self.secrets, self.database = warehouse.config, secrets, to
         if not re.fullmatch(r"[A-Za-z_]\w*", to):
-            raise ConfigurationError(f"--to {to} is no name of a ClickHouse database.")
+            raise ConfigurationError(f"--to {to} is not a valid name of a ClickHouse database.")
         if to == self.config.database:
             raise ConfigurationError(
                 f"--to {to} is the database that is copied. Name another one: it is only read."
@@ -152,7 +152,7 @@ class _Database:
         rows = manager.execute(sql, {"database": self.database})
         if foreign := sorted(name for name, comment in rows if comment != COMMENT):
             raise ConfigurationError(
-                f"The database {self.database} holds {', '.join(foreign[:3])}, which is not of an "
+                f"The database {self.database} holds {', '.join(foreign[:3])}: it is not an "
                 "anonymised copy. Name another one, or drop it yourself: nothing was changed."
             )
         return {name for name, _ in rows}
@@ -191,14 +191,13 @@ class _Database:
 def _folder(store: Store, to: str) -> Path:
     """Where the copy goes. Raises ConfigurationError when it is the source, or not a copy."""
     if "://" in to:
-        raise ConfigurationError(f"--to {to}: the copy is made in a folder of this machine.")
+        raise ConfigurationError(f"--to {to}: the copy must be a folder on this machine.")
     target = Path(to).resolve()
     if isinstance(store, LocalStore):
         source = Path(store.root).resolve()
         if source == target or source in target.parents or target in source.parents:
             raise ConfigurationError(
-                f"--to {to} and the data at {store.root} overlap. Name a folder apart: the data is "
-                "only read."
+                f"--to {to} and the data at {store.root} overlap. Name a folder outside it."
             )
     if (
         target.exists()
@@ -206,7 +205,7 @@ def _folder(store: Store, to: str) -> Path:
         and (not target.is_dir() or any(target.iterdir()))
     ):
         raise ConfigurationError(
-            f"--to {to} exists and is no anonymised copy. Name another folder, or remove it "
+            f"--to {to} exists and is not an anonymised copy. Name another folder, or remove it "
             "yourself: nothing was changed."
         )
     return target

@@ -60,7 +60,7 @@ def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         title = f"sql/ and {_place(config)}"
         return _tell(title, compare.validate(config, tag_columns()))
     migrations.migrate(config, tag_columns(), say)
-    say(f"{_place(config)} is as sql/ says")
+    say(f"{_place(config)} matches sql/")
     return 0
 
 

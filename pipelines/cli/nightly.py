@@ -140,7 +140,7 @@ class Night:
         if path := self.environ.get("GITHUB_OUTPUT"):
             with Path(path).open("a", encoding="utf-8") as outputs:
                 outputs.write(f"failed={' '.join(failed)}\n")
-        print(f"Failed: {', '.join(failed)}" if failed else "All is well.")
+        print(f"Failed: {', '.join(failed)}" if failed else "Everything succeeded.")
         return 1 if failed else 0
 
     def summary(self) -> Iterator[str]:
@@ -252,10 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """One step; its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("step", choices="run migrate load ingest check summary verdict".split())
-    parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="WORD")
+    parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="SOURCE")
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
-        parser.error("`load` takes a WORD, the other steps take none")
+        parser.error("`load` takes a SOURCE, the other steps take none")
     night = Night(os.environ)
     if options.step == "load":
         return night.load(options.word)

@@ -83,5 +83,5 @@ def _dlt_destination(destination: object) -> Any:
     from pipelines.destinations.clickhouse.warehouse import Warehouse
 
     if not isinstance(destination, Warehouse):
-        raise TypeError(f"no destination of ours: {destination!r}")
+        raise TypeError(f"unsupported destination: {destination!r}")
     return destination_of(destination)

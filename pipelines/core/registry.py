@@ -229,7 +229,7 @@ def _is_chosen(entry: Word) -> bool:
     known = [each.place.table for each in SOURCES[entry.place.dataset].more]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
-            f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."
+            f"{entry.chosen_by}: unknown table {', '.join(unknown)}. Known: {', '.join(known)}."
         )
     return entry.place.table in names
 

@@ -40,7 +40,7 @@ def examine(
         yield from _guarded("sources", _no_source)
     for word in (word for word in words if word not in wanted):
         how = registry.how_to_configure(word)
-        yield skipped(f"source {word}", f"not in use; {how} configures it")
+        yield skipped(f"source {word}", f"not configured; set {how}")
     for word in wanted:
         yield from _guarded(f"source {word}", _examiner(word))
 
@@ -85,7 +85,8 @@ def _destination() -> list[Finding]:
         store.fs.pipe_file(probe, b"")
         store.fs.rm(probe)
     except (OSError, BotoCoreError) as error:
-        fix = "Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete objects."
+        keys = "DESTINATION__FILESYSTEM__CREDENTIALS__*"
+        fix = f"Check {keys}: the key must be able to write and delete objects."
         return [Finding(False, subject, f"{where}: {error}", fix)]
     return [Finding(True, subject, where)]
 

@@ -45,7 +45,7 @@ def named(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
     """Every check of the folder but these. Raises ConfigurationError for one that is not there."""
     names = sorted(path.stem for path in folder.glob("*.sql"))
     if unknown := [name for name in without if name not in names]:
-        raise ConfigurationError(f"No check {', '.join(unknown)}. There are: {', '.join(names)}.")
+        raise ConfigurationError(f"Unknown check {', '.join(unknown)}. Known: {', '.join(names)}.")
     return [name for name in names if name not in without]
 
 

@@ -154,8 +154,8 @@ def _normalize_files(
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:
         raise PartitionError(
-            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has "
-            f"gone. Load it again: {_again(word, partition)}"
+            f"{word} {partition}: {error.filename or error} is listed in _delivery.json but "
+            f"missing. Load it again: {_again(word, partition)}"
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise PartitionError(

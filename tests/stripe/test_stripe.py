@@ -301,7 +301,10 @@ def test_no_network_is_said_in_words(commands: Commands) -> None:
     ("body", "what"),
     [
         ("<html>proxy</html>", "Stripe answers 200"),
-        ('{"data": [], "has_more": true}', "has_more, but no further object"),
+        (
+            '{"data": [], "has_more": true}',
+            "the response says has_more, but contains no next object",
+        ),
         ('{"object": "list"}', "no list with"),
     ],
 )

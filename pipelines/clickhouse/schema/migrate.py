@@ -92,7 +92,7 @@ class _Migration:
             self._run_views()
         for table in rebuilt:
             self.rebuild.run(table, stored)
-            self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
+            self.tell(f"rebuilt {table} from raw with the current columns and rules")
         self.rebuild.refresh(stored)
         for name in sorted(stored.keys() - {view.name for view in self.views}):
             self.manager.execute(f"drop view if exists `{name}` sync")
@@ -148,7 +148,7 @@ class _Migration:
             self.manager.execute(f"drop table if exists `{name}` sync")
         for name in sorted(self.have & _carriers(self.tables)):
             self.manager.execute(f"drop table if exists `{name}` sync")
-            self.tell(f"dropped table {name}, which nothing reads any more")
+            self.tell(f"dropped table {name}, which is no longer used")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
         for word in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, word):

@@ -186,7 +186,7 @@ def reporting_currency() -> str:
     found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
     if not re.fullmatch("[A-Z]{3}", found):
         raise ConfigurationError(
-            f"normalize.reporting_currency is {found!r}. Set it to a code of ISO 4217, as USD."
+            f"normalize.reporting_currency is {found!r}. Set it to an ISO 4217 code, such as USD."
         )
     return found
 

@@ -77,7 +77,7 @@ class ClickHouseConfig:
             )
         if self.ca and not Path(self.ca).is_file():
             raise ClickHouseConfigError(
-                f"ca is {self.ca}, where no file is{self._from('ca')}. "
+                f"ca is {self.ca}, but there is no such file{self._from('ca')}. "
                 "Fix: name the PEM file of the authority that signed the server's certificate"
             )
 

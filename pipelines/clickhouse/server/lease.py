@@ -138,7 +138,7 @@ class _Lease:
             try:
                 with ClickHouseManager(self.config) as manager:
                     if not self._is_mine(manager):
-                        log.warning("%s: another run has taken the lease over", self.word)
+                        log.warning("%s: another run has taken over the lease", self.word)
                         return
                     comment = self._comment(manager)
                     manager.execute(f"alter table {self.table} modify comment {comment}")
@@ -178,7 +178,7 @@ class _Lease:
         left = max(0, round(run.until - _now(manager)))
         return Busy(
             f"{self.word} is locked by {run.host} process {run.pid} in ClickHouse. Wait until it "
-            f"has finished, then run again; should it have died, its lock ends in {left} s."
+            f"has finished, then run again; if it died, its lock expires in {left} s."
         )
 
     def _name(self, number: int | str) -> str:

@@ -143,7 +143,7 @@ class ClickHouseManager:
         opened anew and that batch sent once more; else the error says what may have arrived.
         """
         if batch_size < 1 or not _INSERT.match(sql):
-            raise ValueError(f"batches of {batch_size} rows for {self._shown(sql)}: no insert")
+            raise ValueError(f"batches of {batch_size} rows for {self._shown(sql)}: not an insert")
         waiting, sent = iter(rows), 0
         with self._lock:
             while batch := list(islice(waiting, batch_size)):
@@ -217,7 +217,7 @@ class ClickHouseManager:
                 harmless = repeatable or isinstance(error, _NOT_SENT)
                 if last or not harmless:
                     raise self._lost(error, sql) from redacted(error, self.config)
-                log.info("%s; connecting anew", explain(error, self.config))
+                log.info("%s; reconnecting", explain(error, self.config))
             except (DriverError, *_MISFIT) as error:
                 raise self._refused(error, sql) from redacted(error, self.config)
         raise AssertionError  # the second time round returns or raises
@@ -268,8 +268,8 @@ class ClickHouseManager:
     def _lost(self, error: BaseException, sql: str) -> ClickHouseConnectionError:
         return ClickHouseConnectionError(
             f"ClickHouse at {self._place}: the connection broke while a statement ran "
-            f"({detail(error, self.config)}); it may have happened or not: "
-            f"{self._shown(sql)}. Fix: see that the server runs, then start the command again"
+            f"({detail(error, self.config)}); it may or may not have been executed: "
+            f"{self._shown(sql)}. Fix: check that the server runs, then run the command again"
         )
 
     def _refused(self, error: BaseException, sql: str) -> ClickHouseError:

@@ -101,8 +101,8 @@ class Places:
         found = next(self._all(SETTINGS[name]), None)
         if found and isinstance(found.value, str) and _EXAMPLE.fullmatch(found.value):
             raise ClickHouseConfigError(
-                f"ClickHouse's {name} is still the example's {found.value}: {found.origin}. "
-                "Fix: write the true one there, or remove the lines to use make clickhouse-up"
+                f"ClickHouse's {name} is still the placeholder {found.value}: {found.origin}. "
+                "Fix: write the real one there, or remove the lines to use make clickhouse-up"
             )
         return found
 
@@ -180,7 +180,7 @@ def _ask(provider: ConfigProvider, key: str, hint: Any, section: str = "") -> Fo
 
 def _misplaced(key: str, provider: ConfigProvider) -> ClickHouseConfigError:
     return ClickHouseConfigError(
-        f"ClickHouse's {key} holds a secret, but stands in {provider.name}. "
+        f"ClickHouse's {key} holds a secret, but is in {provider.name}. "
         "Fix: move it to .dlt/secrets.toml, which git ignores"
     )
 
@@ -194,7 +194,7 @@ def _part(whole: Found, setting: Setting) -> object:
         wrong = True
     if wrong:
         raise ClickHouseConfigError(
-            f"{whole.origin} is no connection string of ClickHouse. Fix: write "
+            f"{whole.origin} is not a ClickHouse connection string. Fix: write "
             "clickhouse://user:password@host:9440/dlt?http_port=8443&secure=1, with "
             "special characters of the password percent-encoded"
         )

@@ -53,7 +53,7 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
             if common is None:
                 raise PartitionError(
                     f"{where}: {field.name} is {known} in one file and {field.type} in another. "
-                    "The published partition stays; have the provider deliver the period again."
+                    "The published partition stays; ask the provider to deliver the period again."
                 )
             columns[field.name] = common
     return Files(filled, columns, rows)
@@ -68,7 +68,7 @@ def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, 
     ]
     if wrong:
         raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
+            f"{where}: {'; '.join(wrong)}. The published partition stays; ask the provider to "
             "deliver the period again."
         )
     return {
@@ -114,7 +114,7 @@ def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:
     found = _TYPES.get(kind_of_arrow(kind))
     if found is None:
         raise PartitionError(
-            f"{where}: {column} is {kind}, which has no column type in ClickHouse here. Leave the "
+            f"{where}: {column} is {kind}, which cannot be stored in ClickHouse. Leave the "
             "column out of the export's query."
         )
     return found

@@ -99,8 +99,8 @@ class Staging:
             return
         if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
             raise PartitionError(
-                f"{self._note.word} {self._note.partition}: another run has taken over, since this "
-                "one was not heard of for long, and dropped its private tables. Run again."
+                f"{self._note.word} {self._note.partition}: another run has taken over, because "
+                "this one did not renew its lease, and dropped its private tables. Run again."
             ) from error
 
     def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
@@ -186,7 +186,7 @@ class Staging:
         if count != files.rows or strangers:
             raise PartitionError(
                 f"{note.word} {note.partition}: {count:,} rows were staged, {strangers:,} of them "
-                f"of another partition; the files have {files.rows:,}. Run again."
+                f"from another partition; the files have {files.rows:,}. Run again."
             )
 
     def _check_normalised(self, selects: Iterable[str]) -> None:
@@ -198,7 +198,7 @@ class Staging:
             note = self._note
             raise PartitionError(
                 f"{note.word} {note.partition}: {count:,} normalised rows were staged, the files "
-                f"make {wanted:,}. Run again."
+                f"give {wanted:,}. Run again."
             )
 
 

@@ -218,8 +218,8 @@ class Warehouse:
         for view in views:
             if view.name not in have:
                 raise PartitionError(
-                    f"{self.config.database} has no view {view.name}, by which "
-                    f"{place.raw_table} is normalised. Run: make init-clickhouse"
+                    f"{self.config.database} has no view {view.name}, which normalises "
+                    f"{place.raw_table}. Run: make init-clickhouse"
                 )
             if have[view.name] != view.comment:
                 raise PartitionError(

@@ -119,7 +119,7 @@ def _header(path: Path, where: str) -> list[str]:
         header = next(csv.reader(lines), [])
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise PartitionError(
-            f"{where}: the header names {', '.join(twice)} more than once. Have the provider "
+            f"{where}: the header names {', '.join(twice)} more than once. Ask the provider to "
             "deliver this period again."
         )
     if not header:
@@ -157,7 +157,7 @@ def _refuse_infinite(name: str, column: pa.Array) -> None:
     finite = pc.is_finite(column)
     if pc.any(pc.invert(finite)).as_py():
         value = column.filter(pc.invert(finite))[0].as_py()
-        raise pa.ArrowInvalid(f"column {name}: {value} is no amount.")
+        raise pa.ArrowInvalid(f"column {name}: {value} is not an amount.")
 
 
 def _time(name: str, column: pa.Array) -> pa.Array:
@@ -208,4 +208,4 @@ def _pairs(text: str, name: str) -> list[tuple[str, str]]:
             if value is not None
         ]
     except (ValueError, AttributeError) as error:
-        raise pa.ArrowInvalid(f"column {name}: {text[:80]!r} is no JSON object.") from error
+        raise pa.ArrowInvalid(f"column {name}: {text[:80]!r} is not a JSON object.") from error

@@ -127,7 +127,7 @@ def first_day(settings: DeribitSettings, now: datetime, selection: Selection) ->
         found = date(*(int(part) for part in parts))
     except ValueError as error:
         raise ConfigurationError(
-            f"{named!r} is no day of the calendar. Write it as 2026-01-31."
+            f"{named!r} is not a valid day. Write it as 2026-01-31."
         ) from error
     return max(found, FIRST)
 

@@ -150,7 +150,7 @@ class Host:
         kind = UnknownInstrument if unknown else PartitionError
         return kind(
             f"{self.url} {method} ({asked}): {_short(reason)}, after {tries} "
-            f"tr{'y' if tries == 1 else 'ies'}. Run again later; if it stays, see "
+            f"tr{'y' if tries == 1 else 'ies'}. Run again later; if it keeps failing, see "
             "sources.deribit in .dlt/config.toml and https://status.deribit.com"
         )
 
@@ -166,9 +166,9 @@ def envelope(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except ValueError as error:
-        raise Malformed(f"no JSON: {body[:60]!r}") from error
+        raise Malformed(f"not JSON: {body[:60]!r}") from error
     if not isinstance(document, dict):
-        raise Malformed(f"no JSON-RPC: {body[:60]!r}")
+        raise Malformed(f"not JSON-RPC: {body[:60]!r}")
     if error_ := document.get("error"):
         raise _api_error(error_)
     if "result" not in document:

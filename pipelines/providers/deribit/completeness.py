@@ -141,7 +141,9 @@ class Prover:
         found = Proof()
         self._fill(found, name, before + 1, min(after - 1, before + _MOST))
         if after - before - 1 > _MOST or found.holes:
-            found.doubts.append(f"{name}: of {before + 1} to {after - 1} some cannot be had")
+            found.doubts.append(
+                f"{name}: some of the numbers {before + 1} to {after - 1} are not available"
+            )
         return found
 
     def is_clear(self, proof: Proof, name: str, number: int, back: bool) -> None:
@@ -150,12 +152,12 @@ class Prover:
         found = self._nearest(proof, name, number, back)
         if found is None:
             if back and number > 1:
-                proof.doubts.append(f"{name}: none of the numbers before {number} can be had")
+                proof.doubts.append(f"{name}: no number before {number} is available")
             return
         near, moment = found
         if moment in self._span:
             proof.doubts.append(
-                f"{name}: trade {near} is of the day, which the sweep does not have"
+                f"{name}: trade {near} is of the day, but the sweep did not return it"
             )
             low, high = (near - _CHUNK + 1, near) if back else (near, near + _CHUNK - 1)
             self._ask(proof, name, max(low, 1), high)
@@ -254,8 +256,8 @@ class Prover:
             old = [s for s in numbers(table, "trade_seq").tolist() if s > self._known[name]]
             if old:
                 raise PartitionError(
-                    f"{name}: trade {old[0]} is of an earlier day and was not there when that was "
-                    "read. Load that day again with --force, then this one."
+                    f"{name}: trade {old[0]} is of an earlier day, and was not available when that "
+                    "day was read. Load that day again with --force, then this one."
                 )
         inside = pc.and_(
             pc.greater_equal(table["timestamp"], self._span.start),
@@ -267,7 +269,10 @@ class Prover:
 
     def _hole(self, proof: Proof, name: str, first: int, last: int) -> None:
         log.warning(
-            "deribit: %s trades %d to %d cannot be had; they are in known_holes", name, first, last
+            "deribit: %s trades %d to %d are not available; known_holes lists them",
+            name,
+            first,
+            last,
         )
         proof.holes.append(Hole(name, last + 1, last - first + 1, HOLE_TRIES))
 

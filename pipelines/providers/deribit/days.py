@@ -146,7 +146,8 @@ def read_day(
     if more:
         trades = _one_table([trades, *more])
         log.info(
-            "deribit: %d trades by number that the sweep had not", sum(t.num_rows for t in more)
+            "deribit: %d trades requested by number, which the sweep did not return",
+            sum(t.num_rows for t in more),
         )
     holes = [hole for proof in proven for hole in proof.holes]
     doubts = [doubt for proof in proven for doubt in proof.doubts]

@@ -175,9 +175,9 @@ def _check(found: Iterable[Selected], table: str) -> None:
     types = {each.name: each.type for each in found}
     if missing := [name for name in REQUIRED if name not in types]:
         raise PartitionError(
-            f"{table} lacks {', '.join(missing)}: it is no whole billing export. Name a table "
-            "gcp_billing_export_v1_… or gcp_billing_export_resource_v1_…; the published partition "
-            "stays."
+            f"{table} is missing {', '.join(missing)}: it is not a complete billing export. Name a "
+            "table gcp_billing_export_v1_… or gcp_billing_export_resource_v1_…; the published "
+            "partition stays."
         )
     wrong = [
         f"{name} is {types[name]}, expected {kind}"

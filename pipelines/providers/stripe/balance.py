@@ -132,5 +132,5 @@ def _by_currency(api: Api, balance: Mapping[str, Any], kind: str) -> dict[str, i
 def _not_stripe(api: Api, what: str) -> PartitionError:
     return PartitionError(
         f"stripe {api.account}: {what} is not as Stripe's API sends it. The published balance "
-        "stays; see whether a proxy answers in Stripe's place, then run again."
+        "stays; check whether a proxy answers instead of Stripe, then run again."
     )

@@ -79,5 +79,5 @@ def _wrong(found: Mapping[str, Any], name: str, value: object) -> PartitionError
     which = found.get("id") if isinstance(found.get("id"), str) else "without an id"
     return PartitionError(
         f"balance transaction {which}: {name} {what}, which Stripe's API never sends. The "
-        "published month stays; see whether a proxy answers in Stripe's place, then run again."
+        "published month stays; check whether a proxy answers instead of Stripe, then run again."
     )

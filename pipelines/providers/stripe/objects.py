@@ -117,7 +117,7 @@ class Listing:
         """The raw row of one object. Raises PartitionError for another shape."""
         row: Row = {"account": account}
         if found.get("object") != self.name[:-1]:  # a customer has a `name`, too
-            raise _wrong(self.name, found, f"it is no {self.name[:-1]}")
+            raise _wrong(self.name, found, f"it is not of the kind {self.name[:-1]}")
         paths = {"id": ("id", TEXT), "created": ("created", WHOLE), **FIELDS[self.name]}
         for name, (path, kind) in paths.items():
             value = _listed(found, path) if "[]" in path else _at(found, path)
@@ -140,8 +140,8 @@ class Listing:
         apis = {api.account: api for api in configuration().apis()}
         if wrong := [name for name in apis if not re.fullmatch(r"\w[\w.-]*", name)]:
             raise ConfigurationError(
-                f"sources.stripe.accounts: {wrong[0]!r} cannot name a partition. Call it by "
-                "letters, digits, - and _."
+                f"sources.stripe.accounts: {wrong[0]!r} cannot be part of a partition's name. Use "
+                "only letters, digits, - and _."
             )
         return Accounts(apis)
 
@@ -219,5 +219,5 @@ def _wrong(name: str, found: Mapping[str, Any], what: str) -> PartitionError:
     which = found.get("id") if isinstance(found.get("id"), str) else "without an id"
     return PartitionError(
         f"stripe {name}, object {which}: {what}, which Stripe's API never sends. The published "
-        "list stays; see whether a proxy answers in Stripe's place, then run again."
+        "list stays; check whether a proxy answers instead of Stripe, then run again."
     )

@@ -35,13 +35,14 @@ class StripeSettings(BaseConfiguration):
             if found:
                 raise ConfigurationError(
                     "sources.stripe has both stripe_secret_key and accounts. Keep one of them: "
-                    "with several accounts each key stands in accounts, by a name of yours."
+                    "with several accounts each key is in accounts, under a name of your choice."
                 )
             found = {ONE: self.stripe_secret_key.strip()}
         if not found:
             raise ConfigurationError(
-                "No key of Stripe. Set SOURCES__STRIPE__STRIPE_SECRET_KEY to a restricted key that "
-                "has the right Balance: Read, or sources.stripe.accounts in .dlt/secrets.toml."
+                "No Stripe key is set. Set SOURCES__STRIPE__STRIPE_SECRET_KEY to a restricted key "
+                "that has the right Balance: Read, or sources.stripe.accounts in "
+                ".dlt/secrets.toml."
             )
         if empty := [name for name, key in found.items() if not key]:
             raise ConfigurationError(
