@@ -305,7 +305,7 @@ def test_no_network_is_said_in_words(commands: Commands) -> None:
             '{"data": [], "has_more": true}',
             "the response says has_more, but contains no next object",
         ),
-        ('{"object": "list"}', "no list with"),
+        ('{"object": "list"}', "the response is not a list with"),
     ],
 )
 def test_a_page_that_is_not_stripes_stops_the_month(body: str, what: str) -> None:
