@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from pipelines.cli.main import COMMANDS, parser
 from pipelines.tables.raw_lists import RAW_LISTS
@@ -46,8 +45,8 @@ def messages(source: str) -> Iterator[str]:
     """Every text of a module with three words or more, docstrings and SQL left out."""
     for node in ast.walk(ast.parse(source)):
         for child in ast.iter_child_nodes(node):
-            if isinstance(node, ast.Expr):
-                continue  # a docstring
+            if isinstance(node, (ast.Expr, ast.JoinedStr)):
+                continue  # a docstring, or a part of a text
             if isinstance(child, ast.JoinedStr):
                 parts = [p.value for p in child.values if isinstance(p, ast.Constant)]
                 yield from _prose("…".join(str(part) for part in parts))
@@ -108,10 +107,10 @@ def test_every_kind_of_text_is_read() -> None:
 
 def test_each_habit_is_named() -> None:
     sample = (
-        "'2026-1' is no partition. There is no rate, and it is no longer used. Remove months older\n"
-        "than so many days. The file lacks a column; its key has gone. Its fields stand in the list,"
-        " what is whose says products.csv, of which one counts. Loaded anew. Run again; if it stays"
-        " so, have the provider deliver it. Some numbers cannot be had."
+        "'2026-1' is no partition. There is no rate, and it is no longer used. Remove months\n"
+        "older than so many days. The file lacks a column; its key has gone. Its fields stand in"
+        " the list, what is whose says products.csv, of which one counts. Loaded anew. Run again;"
+        " if it stays so, have the provider deliver it. Some numbers cannot be had."
     )
     named = [habit.partition(": write ")[2] for habit in habits(sample)]
     assert list(dict.fromkeys(named)) == list(HABITS.values())
