@@ -101,7 +101,7 @@ class AwsExport:
 
 
 def connect() -> AwsExport:
-    """The configured export."""
+    """The export that `[sources.aws]` names, listed and ready to plan."""
     return AwsExport(configuration())
 
 

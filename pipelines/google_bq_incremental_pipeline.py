@@ -167,7 +167,7 @@ class GcpExports:
 
 
 def connect() -> GcpExports:
-    """The configured exports."""
+    """The exports that `[sources.gcp]` names, ready to plan."""
     return GcpExports(configuration())
 
 

@@ -114,7 +114,7 @@ class StripeLedger:
 
 
 def connect() -> StripeLedger:
-    """The configured accounts."""
+    """The configured accounts, ready to plan months."""
     return StripeLedger(configuration())
 
 

@@ -69,7 +69,7 @@ Shapes = dict[str, tuple[pa.Schema, dict[str, Privacy]]]
 
 
 class _Folder:
-    """Parquet files below one folder."""
+    """A copy as parquet files in a folder, which is exchanged once it is complete."""
 
     def __init__(self, store: Store, to: str, secrets: Secrets) -> None:
         self.store, self.secrets = store, secrets

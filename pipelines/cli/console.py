@@ -38,7 +38,7 @@ def tell(findings: Iterable[Finding]) -> int:
 
 
 def say(line: str) -> None:
-    """One line of result."""
+    """Print one line of a command's result to standard output."""
     out.print(line, markup=False)
 
 

@@ -81,7 +81,7 @@ class Night:
         return status
 
     def note(self, step: str, status: int, seconds: float = 0.0) -> None:
-        """How a step ended."""
+        """Record the exit status and the duration of a step for the summary."""
         document = {"step": step, "status": status, "seconds": round(seconds, 1)}
         (self.logs / f"{step}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
@@ -122,7 +122,7 @@ class Night:
         return found
 
     def log(self, step: str) -> str:
-        """What a step printed."""
+        """The output of a step; '' when it did not run."""
         path = self.logs / f"{step}.log"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
@@ -249,7 +249,7 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """One step; its exit status."""
+    """Run one step or the whole night and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("step", choices="run migrate load ingest check summary verdict".split())
     parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="SOURCE")

@@ -58,7 +58,7 @@ def computing(command: argparse.ArgumentParser) -> None:
 
 
 def keeping(command: argparse.ArgumentParser) -> None:
-    """How many months stay."""
+    """Add `--keep` and `--yes` for prune."""
     command.add_argument(
         "--keep",
         nargs="+",
@@ -72,7 +72,7 @@ def keeping(command: argparse.ArgumentParser) -> None:
 
 
 def copying(command: argparse.ArgumentParser) -> None:
-    """Where an anonymised copy goes."""
+    """Add `--to` and `--shift-years` for anonymize."""
     command.add_argument(
         "--to",
         required=True,
@@ -89,7 +89,7 @@ def copying(command: argparse.ArgumentParser) -> None:
 
 
 def comparing(command: argparse.ArgumentParser) -> None:
-    """Compare instead of migrating."""
+    """Add `--validate` and `--align`, which compare instead of migrating."""
     either = command.add_mutually_exclusive_group()
     either.add_argument(
         "--validate",
@@ -104,7 +104,7 @@ def comparing(command: argparse.ArgumentParser) -> None:
 
 
 def without(command: argparse.ArgumentParser) -> None:
-    """Checks to leave out."""
+    """Add `--without`, which leaves out checks."""
     command.add_argument(
         "--without",
         action="append",
@@ -115,7 +115,7 @@ def without(command: argparse.ArgumentParser) -> None:
 
 
 def destination(command: argparse.ArgumentParser) -> None:
-    """Where the data lies."""
+    """Add `--destination`, which overrides DLT_DESTINATION."""
     command.add_argument(
         "--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION, else filesystem"
     )

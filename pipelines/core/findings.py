@@ -42,7 +42,7 @@ def warning(subject: str, detail: str, fix: str) -> Finding:
 
 
 def skipped(subject: str, detail: str) -> Finding:
-    """Not examined, and why."""
+    """A finding that was not examined, with the reason."""
     return Finding(True, subject, detail, kind=Kind.SKIPPED)
 
 

@@ -104,7 +104,7 @@ def delivered(
 
 
 class Provider(Protocol):
-    """What a source's `connect()` returns."""
+    """What a source's `connect()` returns: it lists partitions and their fingerprints."""
 
     def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
         """Every partition as the provider has it now, oldest first.
@@ -118,7 +118,7 @@ P = TypeVar("P", bound=Provider)
 
 
 def _unheard(amount: int) -> None:
-    """Nobody watches."""
+    """Ignores progress: nothing shows it."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Destination(Protocol):
 
     @property
     def kind(self) -> str:
-        """`filesystem` or `clickhouse`."""
+        """`filesystem` or `clickhouse`, as in the names of dlt's pipelines."""
 
     def locked(self, word: str) -> AbstractContextManager[None]:
         """The lock of a word's run. Raises Busy when another run has it."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def size(count: int) -> str:
-    """Bytes for people: 212 MB."""
+    """A number of bytes for people, such as 212 MB."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":

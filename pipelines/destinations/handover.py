@@ -37,7 +37,7 @@ class Handed:
 
     @property
     def where(self) -> str:
-        """How an error begins."""
+        """The start of an error message: source and partition."""
         return f"{self.delivery.word} {self.delivery.partition}: "
 
     def named(self, error: Exception) -> str:

@@ -28,10 +28,10 @@ class Retention(Protocol):
     """One raw table's side of it, and that of what is made of it."""
 
     def horizon(self) -> Horizon:
-        """What was noted last."""
+        """The recorded horizon; an empty one when nothing was ever pruned."""
 
     def note(self, horizon: Horizon) -> None:
-        """Remember it, beside the data."""
+        """Record the horizon beside the data."""
 
     def partitions(self) -> list[str]:
         """Every partition that lies there, raw or normalised."""

@@ -92,6 +92,5 @@ def _destination() -> list[Finding]:
 
 
 def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
-    """What examines a source."""
     examine_source: Callable[[], Iterable[Finding]] = registry.examiner(word).examine
     return examine_source

@@ -52,7 +52,7 @@ class DuckConnection:
         self.duck.execute("set timezone = 'UTC'")
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
         cursor = self.duck.execute(sql)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
@@ -171,7 +171,7 @@ def _raw_partitions(place: Place, deliveries: Mapping[str, Delivery]) -> list[di
 
 
 def urls(store: Store, paths: Sequence[str]) -> list[str]:
-    """Paths as DuckDB takes them."""
+    """The paths as URLs that DuckDB's `read_parquet` accepts."""
     if isinstance(store, LocalStore):
         return list(paths)
     return [str(store.fs.unstrip_protocol(path)) for path in paths]

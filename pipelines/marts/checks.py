@@ -38,7 +38,7 @@ class Connection(Protocol):
     """What runs a check: DuckDB here, ClickHouse in production."""
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
 
 
 def named(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
@@ -69,7 +69,7 @@ class ClickHouseConnection:
         self._client, self._config = client, config
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
         try:
             # provider_partitions keeps replaced rows until they are merged
             result = self._client.query(sql, settings={"final": 1})

@@ -110,7 +110,7 @@ def require(schema: pa.Schema, names: Iterable[str], product: str) -> None:
 
 
 def one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column in one piece."""
+    """A chunked column as one contiguous array."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 1:
@@ -209,7 +209,7 @@ def first_text(*columns: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def first(*numbers: Floats) -> Floats:
-    """SQL's coalesce of numbers."""
+    """The first value per row that is not NULL, as SQL's coalesce."""
     result = numbers[0]
     for other in numbers[1:]:
         result = np.where(np.isnan(result), other, result)

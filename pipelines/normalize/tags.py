@@ -59,7 +59,7 @@ class Entries:
         return pa.MapArray.from_arrays(offsets, self.keys, self.values)
 
     def take(self, entries: npt.NDArray[np.integer]) -> Entries:
-        """These entries, in this order."""
+        """The entries at these indices, in this order."""
         at = pa.array(entries)
         return Entries(self.null, self.row[entries], self.keys.take(at), self.values.take(at))
 

@@ -100,12 +100,12 @@ def money(value: float | None, *, cents: bool = False) -> str:
 
 
 def amount(value: float | None) -> str:
-    """12,345 without a currency."""
+    """An amount such as 12,345, without a currency."""
     return money(value).replace("$", "")
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
-    """A fraction as 12.3 %."""
+    """A fraction such as 0.123 as 12.3 %."""
     if value is None:
         return "–"
     text = f"{abs(value):.1%}".replace("%", " %")

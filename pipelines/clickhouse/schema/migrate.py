@@ -34,7 +34,7 @@ _LOCK = re.compile(r"_lock_(\w+)__\d+")
 
 
 def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
-    """Changes when any statement does."""
+    """A digest of every statement, so it changes when any statement does."""
     text = "\n".join([*(s.text for s in statements(database, tag_columns, folder)), _CARRIED])
     return hex_digest([text], 16)
 

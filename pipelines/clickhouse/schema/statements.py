@@ -86,7 +86,7 @@ class View:
 
     @property
     def text(self) -> str:
-        """The statement that creates it."""
+        """The `create materialized view` statement."""
         head = f"create materialized view if not exists {self.name} to {self.target} as"
         return f"{head}\n{self.select()}"
 

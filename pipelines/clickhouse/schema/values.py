@@ -108,7 +108,7 @@ def _currency(text: str) -> str:
 
 
 def _rate(text: str) -> str:
-    """Exact, above zero."""
+    """A positive rate as an exact decimal literal."""
     if not re.fullmatch(r"\d{1,20}(\.\d{1,9})?", text) or not Decimal(text):
         raise ValueError(text)
     return f"cast('{text}' as decimal(38, 9))"

@@ -159,7 +159,7 @@ class ClickHouseConfig:
         } | tls
 
     def to_connect_arguments(self) -> dict[str, Any]:
-        """What clickhouse_connect.get_client takes: HTTP."""
+        """The arguments of `clickhouse_connect.get_client`, which speaks HTTP."""
         tls = {"verify": self.verify, "ca_cert": self.ca} if self.secure else {}
         return {
             "host": self.host,

@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """Its short name in the environment."""
+        """The value of an environment variable with its origin; None when it is empty."""
         return f"CLICKHOUSE_{self.name.upper()}"
 
 
@@ -111,7 +111,7 @@ class Places:
         return next(self._all(SETTINGS[name]), None) is not None
 
     def variable(self, name: str) -> Found | None:
-        """One variable of the environment."""
+        """The value of an environment variable with its origin; None when it is empty."""
         value = self._environ.get(name, "").strip()
         return Found(value, f"{name} (environment)") if value else None
 
@@ -143,7 +143,7 @@ class Environment(EnvironProvider):
 
     @property
     def name(self) -> str:
-        """What an origin calls it."""
+        """The provider as `doctor` names it, such as `environment`."""
         return "environment"
 
     @property

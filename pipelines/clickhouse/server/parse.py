@@ -16,7 +16,7 @@ _SWITCH = {
 
 
 def port(value: Any) -> int:
-    """A TCP port."""
+    """A TCP port, 1 to 65535."""
     number = _whole(value)
     if number is None or not 1 <= number <= 65535:
         raise ValueError(f"is {value!r}, which is not a port. Fix: a number from 1 to 65535")
@@ -32,7 +32,7 @@ def tries(value: Any) -> int:
 
 
 def seconds(value: Any) -> float:
-    """A time above zero."""
+    """A finite number of seconds above zero."""
     try:
         number = float(str(value))
     except ValueError:
@@ -45,7 +45,7 @@ def seconds(value: Any) -> float:
 
 
 def switch(value: Any) -> bool:
-    """On or off."""
+    """True for 1, true, yes or on; False for 0, false, no or off."""
     try:
         return _SWITCH[str(value).strip().lower()]
     except KeyError:

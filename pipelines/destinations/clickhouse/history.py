@@ -81,12 +81,12 @@ class Note:
 
     @property
     def text(self) -> str:
-        """For a table's comment."""
+        """The note as JSON, which is stored as a staging table's comment."""
         return json.dumps(asdict(self))
 
 
 class History:
-    """`deliveries` of one database."""
+    """The table `deliveries` of one database."""
 
     def __init__(self, manager: ClickHouseManager) -> None:
         self._manager = manager

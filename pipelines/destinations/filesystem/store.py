@@ -110,7 +110,7 @@ class Store(Layout):
             yield
 
     def lock_files(self, word: str) -> list[Path]:
-        """Where a run's locks lie."""
+        """Lock files of a source's running commands."""
         return [workdir.lock_file(word, self.kind)]
 
     def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
@@ -196,17 +196,17 @@ class Store(Layout):
     # bytes
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted."""
+        """The matching paths, sorted."""
         below = pattern.removeprefix(self.root)
         return sorted(str(path) for path in self.fs.glob(escape(self.root) + below))
 
     def read(self, path: str) -> bytes:
-        """A small file."""
+        """The content of a small file, such as a JSON note."""
         return bytes(self.fs.cat_file(path))
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """A file to read."""
+        """A binary file, read by ranges."""
         with self.fs.open(path, "rb") as file:
             yield file
 
@@ -246,7 +246,7 @@ class LocalStore(Store):
         return first.samefile(second) or same_footer(first, second)
 
     def remove_folder(self, word: str, folder: str) -> None:
-        """One rename, then at leisure."""
+        """Rename the folder away in one step, then delete its files."""
         remove_local(Path(folder), self.scratch / word)
 
 
@@ -266,7 +266,7 @@ class ObjectStore(Store):
         shutil.rmtree(folder, ignore_errors=True)
 
     def publish_file(self, source: Path, target: str) -> None:
-        """One upload, visible when complete."""
+        """Upload the file in one request: readers see it only when it is complete."""
         self.fs.put_file(str(source), target)
         self.fs.invalidate_cache()
         source.unlink()
@@ -285,7 +285,7 @@ class ObjectStore(Store):
             return False
 
     def remove_folder(self, word: str, folder: str) -> None:
-        """The commit first."""
+        """Delete `_delivery.json` first: without it readers ignore the other objects."""
         self.fs.invalidate_cache()
         for path in commit_first(self.fs.find(folder)):
             self.fs.rm_file(path)

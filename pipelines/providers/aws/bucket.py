@@ -103,7 +103,7 @@ class FolderBucket:
         return sorted(found)
 
     def read(self, item: Object) -> bytes:
-        """The file's bytes."""
+        """The content of the listed version. Raises Changed when it was replaced or removed."""
         source = self.root / item.key
         try:
             self._unchanged(source, item)

@@ -36,7 +36,7 @@ class Source:
 
     @property
     def delivered_at(self) -> datetime:
-        """When AWS completed it (UTC)."""
+        """When AWS completed the delivery (UTC)."""
         if self.manifest:
             return self.manifest.modified
         return max(item.modified for item in self.data)

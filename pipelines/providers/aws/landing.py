@@ -35,7 +35,7 @@ class Landed:
     form: str
 
     def document(self) -> Mapping[str, str | int]:
-        """What `_delivery.json` says of it."""
+        """The file's entry in `_delivery.json`."""
         return {
             "name": self.name,
             "rows": self.rows,

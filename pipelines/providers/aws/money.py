@@ -25,7 +25,7 @@ from pipelines.tables import line_items
 
 
 def net(raw: Raw) -> Floats:
-    """What the invoice says."""
+    """Billed cost: the net column where it has a value, else the gross column."""
     return _net_or_gross(raw, "line_item_net_unblended_cost", "line_item_unblended_cost")
 
 

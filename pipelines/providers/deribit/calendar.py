@@ -52,7 +52,7 @@ class Mark:
 
     @property
     def text(self) -> str:
-        """The fingerprint."""
+        """The fingerprint: state, digest, rows and, where known, the first day of doubt."""
         known = f"{self.state}-{self.digest}-{self.rows}"
         return f"{known}-{self.since:%Y%m%d}" if self.since else known
 
@@ -71,7 +71,7 @@ def finality(fingerprint: str) -> str:
 
 
 def key(currency: str, day: date) -> str:
-    """The partition: `2026-10-31.BTC`."""
+    """The partition's key, such as `2026-10-31.BTC`."""
     return f"{day:%Y-%m-%d}.{currency}"
 
 
@@ -133,12 +133,12 @@ def first_day(settings: DeribitSettings, now: datetime, selection: Selection) ->
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Both inclusive."""
+    """Every day from first to last, both included."""
     return (first + n * ONE for n in range((last - first).days + 1))
 
 
 def start_of(day: date) -> datetime:
-    """Its first instant, UTC."""
+    """Midnight UTC of a day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

@@ -47,7 +47,7 @@ class Malformed(Exception):
 
 
 class ApiError(Exception):
-    """The error of an envelope."""
+    """An error that a JSON-RPC envelope reports."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{message} ({code})")
@@ -59,7 +59,7 @@ class UnknownInstrument(PartitionError):
 
 
 class Host:
-    """One of Deribit's hosts."""
+    """A client of one Deribit host, with its rate limit and retries."""
 
     def __init__(self, url: str, settings: DeribitSettings) -> None:
         self.url = url.rstrip("/")
@@ -101,7 +101,7 @@ class Host:
         raise self._told(method, parameters, reason, self._tries) from None
 
     def result(self, method: str, **parameters: Any) -> Any:
-        """`result` of a small answer."""
+        """The `result` of a small JSON-RPC answer, retried while the host fails."""
         return self.ask(method, parameters, lambda body: envelope(body)["result"])
 
     def _get(self, method: str, parameters: dict[str, Any]) -> tuple[requests.Response, bytes]:

@@ -291,7 +291,7 @@ def _without(asked: tuple[int, int], got: list[int]) -> list[tuple[int, int]]:
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Neighbours as one."""
+    """Ranges with adjacent ones merged."""
     found: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if found and found[-1][1] + 1 == low:

@@ -49,7 +49,7 @@ class Day:
 
     @property
     def rows(self) -> int:
-        """How many trades."""
+        """Number of trades."""
         return int(self.trades.num_rows)
 
     def slices(self) -> Iterator[pa.Table]:

@@ -16,7 +16,7 @@ class TokenBucket:
         self._next = 0.0
 
     def take(self) -> None:
-        """Wait for this request's turn."""
+        """Wait until this request may be sent."""
         with self._lock:
             now = time.monotonic()
             self._next = max(self._next, now - self._burst) + self._step

@@ -94,12 +94,12 @@ class Page:
     has_more: bool
 
     def timestamps(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Milliseconds since 1970."""
+        """Times of the trades, in milliseconds since 1970."""
         return numbers(self.trades, "timestamp")
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """An integer column without NULLs."""
+    """An integer column without NULLs, as numpy."""
     found: np.ndarray[Any, np.dtype[np.int64]] = table[name].to_numpy()
     return found
 

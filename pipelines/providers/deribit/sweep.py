@@ -128,7 +128,7 @@ def _names(page: Page) -> set[str]:
 
 
 def _listed(market: Market, currency: str, kind: str, moment: int) -> Iterator[str]:
-    """Instruments that existed then."""
+    """Instruments that existed at that moment."""
     for expired in (False, True):
         for record in market.instruments(currency, kind, expired):
             made = record.get("creation_timestamp")

@@ -147,7 +147,7 @@ def selected(schema: Iterable[SchemaField], table: str) -> list[Selected]:
 
 
 def arrow_schema(columns: Iterable[Selected]) -> pa.Schema:
-    """The landed file's."""
+    """The schema of the landed file."""
     return pa.schema([(each.name, each.type) for each in columns])
 
 

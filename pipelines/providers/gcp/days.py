@@ -147,7 +147,7 @@ def merged(ranges: Iterable[Range | None]) -> list[Range]:
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Every day, both ends included."""
+    """Every day from first to last, both included."""
     for number in range((last - first).days + 1):
         yield first + timedelta(days=number)
 

@@ -42,7 +42,7 @@ class Export:
 
     @property
     def is_export(self) -> bool:
-        """Whether Google named it."""
+        """Whether the table has the name that Google gives an export."""
         return bool(self.account)
 
 

@@ -48,7 +48,7 @@ class Jobs:
         return int(job.total_bytes_processed or 0)
 
     def schema(self, table: str) -> Sequence[bigquery.SchemaField]:
-        """A table's columns."""
+        """The table's fields, as BigQuery describes them."""
         with explained(table):
             found = self.client.get_table(table, retry=self._retry)
         return list(found.schema)

@@ -70,7 +70,7 @@ class Tags:
     """Of each combination (key in the map, key to be found by, value)."""
 
     def map(self) -> pa.MapArray:
-        """The map `tags`, dictionary-encoded."""
+        """The map `tags`, with dictionary-encoded keys and values."""
         kept = [list(_firsts(each).items()) for each in self.entries]
         ends = np.cumsum([0, *map(len, kept)], dtype=np.int32)
         keys = pa.array([key for pairs in kept for key, _ in pairs], pa.string())

@@ -51,11 +51,11 @@ class Cells:
 
     @property
     def width(self) -> int:
-        """Cells of a row."""
+        """Number of cells in a row."""
         return len(self._cells) // self._count if self._count else 0
 
     def columns(self) -> Iterator[pa.StringArray]:
-        """The texts of each column."""
+        """The cells of each column, as text."""
         starts = np.arange(self._count, dtype=np.int64) * self.width
         for number in range(self.width):
             yield self._cells.take(pa.array(starts + number))
@@ -105,7 +105,7 @@ class _Page(requests.Response):
     page: dict[str, Any]
 
     def json(self, **_: Any) -> dict[str, Any]:
-        """The page."""
+        """The page that arrow has parsed already."""
         return self.page
 
 

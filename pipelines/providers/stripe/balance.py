@@ -64,13 +64,13 @@ class Balances:
 
 
 def connect() -> Balances:
-    """The configured accounts."""
+    """The configured accounts, ready to plan a balance of today."""
     return Balances(configuration().apis())
 
 
 @dlt.source(name="stripe_balances", section="stripe", max_table_nesting=0)
 def source(plan: Plan[Balances] | None = None) -> DltResource:
-    """Today's balances."""
+    """Today's balance of each account and currency."""
     made: DltResource = balances(plan or everything(connect(), None, None))
     return made
 

@@ -64,7 +64,7 @@ def kept(found: Mapping[str, Any], account: str) -> Row:
 
 
 def table(rows: Iterable[Row]) -> pa.Table:
-    """Rows as they are written."""
+    """Raw rows as an arrow table with the declared columns."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 

@@ -103,7 +103,7 @@ _TYPES: Mapping[pa.DataType, type] = {TEXT: str, WHOLE: int, FLAG: bool}
 
 @dataclass(frozen=True)
 class Listing:
-    """One of the lists."""
+    """One of Stripe's lists, such as products: its allowed fields and how they are read."""
 
     name: str
 
@@ -136,7 +136,7 @@ class Listing:
         return [found[key] for key in sorted(found)]
 
     def connect(self) -> Accounts:
-        """The configured accounts."""
+        """The configured accounts, one partition each."""
         apis = {api.account: api for api in configuration().apis()}
         if wrong := [name for name in apis if not re.fullmatch(r"\w[\w.-]*", name)]:
             raise ConfigurationError(

@@ -52,7 +52,7 @@ class StripeSettings(BaseConfiguration):
         return found
 
     def apis(self) -> list[Api]:
-        """A client per account."""
+        """One API client per configured account."""
         return [
             Api(name, key, self.api_base) for name, key in sorted(self.key_by_account().items())
         ]

@@ -72,13 +72,13 @@ class Instruments:
 
 
 def connect() -> Instruments:
-    """The configured inventory."""
+    """The lists of the configured currencies, ready to plan."""
     return Instruments(configuration())
 
 
 @dlt.source(name="deribit_instruments", section="deribit", max_table_nesting=0)
 def source(plan: Plan[Instruments] | None = None) -> DltResource:
-    """The inventory of each currency."""
+    """The instruments of each currency, active and expired."""
     made: DltResource = instruments(plan or everything(connect(), None, None))
     return made
 
@@ -103,5 +103,5 @@ def _land(listing: Instruments, landing: Landing) -> Delivery:
 
 
 def _ends(record: Mapping[str, Any]) -> Any:
-    """History calls it `expiry`."""
+    """The time of expiry, which the history host calls `expiry`."""
     return record.get("expiration_timestamp", record.get("expiry"))

@@ -35,7 +35,7 @@ def schema(named: str, values: Sequence[str]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Month:
-    """What a partition's `detail` holds."""
+    """The `detail` of a partition: name of currency or instrument, hours, published content."""
 
     name: str
     span: Span
@@ -44,7 +44,7 @@ class Month:
 
     @property
     def state(self) -> str:
-        """As the fingerprint says it."""
+        """`open` or `closed`, the beginning of the fingerprint."""
         return "closed-" if self.is_closed else "open-"
 
 
@@ -76,7 +76,7 @@ class Monthly:
         return plan(self.settings, self.market.now(), self.names, selection, published)
 
     def rows(self, month: Month) -> Iterator[dict[str, Any]]:
-        """By the hour, ascending."""
+        """The raw rows of a month, by hour, ascending."""
         named = self.columns.names[0]
         for at, values in sorted(self._read(self.market, month).items()):
             moment = datetime.fromtimestamp(at / 1000, UTC)
