@@ -51,7 +51,7 @@ class AwsSettings(FilesystemConfiguration):
 
     @resolve_type("credentials")
     def credentials_type(self) -> Any:
-        """S3 alone has credentials. Else dlt tries those of every cloud, each over the network."""
+        """Credentials of S3 only: dlt would otherwise try every cloud, over the network."""
         return AwsCredentials if self.protocol == "s3" else CredentialsConfiguration | None
 
 
@@ -81,7 +81,7 @@ class AwsExport:
     ) -> list[Partition]:
         """Every complete billing period, oldest first, from one listing.
 
-        Raises ConfigurationError when there is no export or several and none is named.
+        Raises ConfigurationError without an export, or with several when none is named.
         """
         export = choose(recognise(self.bucket.list()), self._wanted, self.bucket.url)
         self.name, self.kind = export.name, export.kind

@@ -186,7 +186,7 @@ def _rows(
 
 
 def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
-    """[start, end) in so many parts of whole seconds: they are paged through side by side."""
+    """[start, end) in `parts` spans of whole seconds, which are read in parallel."""
     cuts = [start + (end - start) * n // count for n in range(count + 1)]
     return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
 

@@ -216,7 +216,7 @@ def _as_table(block: pa.Table | pa.RecordBatch) -> pa.Table:
 
 
 def _shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The published columns in their order; typed NULLs where an older file lacks one."""
+    """The published columns in their order; typed NULLs where an older file does not have them."""
     have = set(rows.column_names)
     columns = [
         rows[f.name].cast(f.type) if f.name in have else pa.nulls(rows.num_rows, f.type)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def configured(environ: Mapping[str, str]) -> ClickHouseConfig:
-    """The configured server. Raises ConfigurationError, in two lines when there is none."""
+    """The configured server. Raises ConfigurationError, with two lines when none is configured."""
     if not is_configured(environ):
         raise ConfigurationError(NOT_CONFIGURED)
     try:

@@ -19,7 +19,7 @@ from pipelines.core.text import told
 if TYPE_CHECKING:
     pass
 
-LOG_WIDTH = 240  # where there is no terminal, tables have the room that they need
+LOG_WIDTH = 240  # without a terminal, tables get the room that they need
 out = Console(
     highlight=False,
     soft_wrap=not sys.stdout.isatty(),

@@ -65,7 +65,7 @@ class Night:
         return [*chosen, "--force"] if forced else chosen
 
     def run(self, step: str, *commands: Sequence[str]) -> int:
-        """Commands of ours, one after the other until one fails; their log is printed and kept."""
+        """Run commands one after the other until one fails; print and keep their log."""
         self.logs.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:

@@ -122,7 +122,7 @@ def destination(command: argparse.ArgumentParser) -> None:
 
 
 def selected(options: argparse.Namespace) -> Selection:
-    """The selection that options mean. Raises ConfigurationError for what is no partition."""
+    """The selection by the options. Raises ConfigurationError for an invalid partition."""
     for value in (options.first, options.last):
         if value is not None and not _PARTITION.fullmatch(value):
             raise ConfigurationError(

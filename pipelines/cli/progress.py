@@ -78,7 +78,7 @@ class BarProgress(LogProgress):
 
     def start(self, word: str, partition: str, size: int) -> None:
         """A new bar; it moves as bytes or rows are done, or only shows that something happens."""
-        with self._lock:  # a bar without a total can only be made anew
+        with self._lock:  # a bar without a total can only be created again
             self._bars.remove_task(self._task)
             self._task = self._bars.add_task(f"{word} {partition}", total=size or None)
 
@@ -94,7 +94,7 @@ class BarProgress(LogProgress):
         self._bars.update(self._run, tail=self.tail(passed))
 
     def tail(self, passed: float) -> str:
-        """What the run has done after so many seconds, how fast, and how long it will still take.
+        """What the run has done after `passed` seconds, its speed, and the time that remains.
 
         3 of 20, 1,204,331 trades, 21,004/s, 0:12:30 left
         """

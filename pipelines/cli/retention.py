@@ -1,4 +1,4 @@
-"""`prune`: keep so many months, remove older partitions of raw and normalised. Dry by default."""
+"""`prune`: keep N months, remove older partitions of raw and normalised. Dry by default."""
 
 from __future__ import annotations
 

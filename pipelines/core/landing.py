@@ -48,7 +48,7 @@ def write_rows(
 ) -> int:
     """Write tables of `schema` into one parquet file, however small they are; how many rows.
 
-    `advance` hears of the rows as they are written. Memory holds one row group.
+    `advance` is called with the rows as they are written. Memory holds one row group.
     """
     rows, waiting, gathered = 0, 0, list[pa.Table]()
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
@@ -123,9 +123,9 @@ def _unheard(amount: int) -> None:
 
 @dataclass(frozen=True)
 class Landing:
-    """One partition that a source is to land in `folder`. `advance` hears of progress.
+    """One partition that a source is to land in `folder`. `advance` is called with the progress.
 
-    `take` is the loader's: it hears of the delivery before dlt gets the files.
+    `take` is the loader's: it gets the delivery before dlt gets the files.
     """
 
     partition: Partition

@@ -64,7 +64,7 @@ class Destination(Protocol):
         """What is kept of a raw table."""
 
     def recover(self, place: Place) -> None:
-        """Make good what a killed run left undone, and remove what it left behind."""
+        """Finish what a killed run left undone, and remove what it left behind."""
 
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery is landed."""
@@ -78,7 +78,7 @@ class Planned:
     """One partition of a plan and why it is (or is not) to be loaded."""
 
     partition: Partition
-    reason: str  # new, changed, forced, unchanged; to be read: only its content will tell
+    reason: str  # new, changed, forced or unchanged; "to be read" if only the content can tell
     published: str = ""  # the fingerprint that is current
 
     @property
@@ -184,7 +184,7 @@ class _Run:
             self.progress.failed(self.word, partition.key, error)
 
     def note_unchanged(self) -> None:
-        """Make good the note that a run did not come to that was killed after it had published."""
+        """Record partitions that an earlier run published but was killed before recording."""
         if self.unchanged and self.entry.listed:
             place = self.entry.place
             rows = self.destination.provider(place)
@@ -238,7 +238,7 @@ class _Run:
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
         if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
-            # only its content told what the provider has
+            # only its content shows what the provider has
             self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
 
 

@@ -42,8 +42,9 @@ class Word:
 
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
     section of the configuration; it is in use when one of them is set, or when it needs none.
-    `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
-    `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
+    `looked_up`: a reference table (such as exchange rates) that rows of every month join; `prune`
+    never removes it.
+    `unit`: what the progress bar counts, `bytes` or a name for the rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
     """
@@ -91,7 +92,7 @@ def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> 
 
 
 def _by_calendar(word: str) -> Callable[[str], str]:
-    """A source whose calendar reads its fingerprints."""
+    """A source with a calendar that reads its fingerprints."""
 
     def finality(fingerprint: str) -> str:
         found = import_module(f"pipelines.providers.{word}.calendar").finality(fingerprint)
@@ -192,7 +193,7 @@ def in_use(names: Iterable[str]) -> list[str]:
 
 
 def to_load(names: Iterable[str]) -> list[str]:
-    """The same. Raises ConfigurationError when there is none."""
+    """The configured sources. Raises ConfigurationError when there are none."""
     if found := in_use(names):
         return found
     ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
@@ -235,7 +236,7 @@ def _is_chosen(entry: Word) -> bool:
 
 
 def ingestion(word: str, store: Store) -> Word:
-    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    """A source's entry that loads its normalised files on `store` instead of raw data."""
     place = SOURCES[word].place
     return Word(
         place=place,

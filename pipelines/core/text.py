@@ -57,7 +57,7 @@ def _missing(error: ConfigFieldMissingException) -> str:
 
 
 def _lookups(error: ConfigFieldMissingException) -> Iterator[LookupTrace]:
-    """Every name that dlt looked up, in its order, those of embedded configurations included."""
+    """Every name that dlt looked up, in its order, including embedded configurations."""
     from dlt.common.configuration.exceptions import LookupTraces
 
     waiting = [trace for traces in error.traces.values() for trace in traces]

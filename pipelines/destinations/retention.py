@@ -25,7 +25,7 @@ class Horizon:
 
 
 class Retention(Protocol):
-    """One raw table's side of it, and that of what is made of it."""
+    """What is kept of one raw table and of the tables that are computed from it."""
 
     def horizon(self) -> Horizon:
         """The recorded horizon; an empty one when nothing was ever pruned."""

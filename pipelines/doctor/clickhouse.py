@@ -274,7 +274,7 @@ class _Examination:
         if isinstance(error, ClickHouseError) and isinstance(error.__cause__, Exception):
             error = error.__cause__
         if protocol == HTTP and isinstance(error, OSError):
-            told = HTTPException(str(error))  # what tells the fix that it is about the HTTP port
+            told = HTTPException(str(error))  # marks the problem as one of the HTTP port
             told.__cause__ = error
             error = told
         return diagnose(error, self.config)

@@ -26,7 +26,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Everything that a run needs, in the order in which it needs it.
 
-    `environ` is where ClickHouse's variables stand; it is examined when it is the destination.
+    `environ` holds ClickHouse's variables; ClickHouse is examined when it is the destination.
     """
     yield _python()
     yield from _guarded("tag columns", _tags)

@@ -59,7 +59,7 @@ class DuckConnection:
     def view(
         self, name: str, files: Sequence[str], schema: pa.Schema, file: str | None = None
     ) -> None:
-        """A view over parquet files with the columns of `schema`, typed NULLs where they lack one.
+        """A view over parquet files with the columns of `schema`, typed NULLs for missing ones.
 
         The provider's other columns stay out: they might be called as ours.
         With `file` there is one more column, the path of each row's file.

@@ -1,4 +1,4 @@
-"""Normalise the partitions whose raw changed, publish each whole, and keep marts and history.
+"""Normalise partitions with changed raw data, publish each whole, and keep marts and history.
 
 For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
 is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
@@ -65,7 +65,7 @@ def tag_columns() -> tuple[str, ...]:
 
 
 def recipe(word: str, keys: Sequence[str]) -> str:
-    """Changes when the rules or the configured tags do: then every partition is made anew."""
+    """Changes with the rules and the configured tags: then every partition is normalised again."""
     text = json.dumps([word, RULES[word], list(keys)])
     return hex_digest([text], 16)
 

@@ -18,7 +18,7 @@ from pipelines.report.charts import charts
 from pipelines.report.figures import Figures, Row, month_to_date, tiles
 
 STYLE = Path(__file__).with_name("page.css")
-#: Nothing but what stands in the page itself: a browser refuses the rest.
+#: Only what is in the page itself: a browser refuses everything else.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 MOVERS = ("name", "effective", "previous_effective", "change_effective")
 COMMITMENTS = (

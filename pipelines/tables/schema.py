@@ -1,7 +1,7 @@
 """The published tables, one `Column` per column: DDL, docs, Rill and privacy come from it.
 
 Nothing here imports pandas, so that a DDL generator or a validator of a live server can use it.
-Order and names: FOCUS 1.2 in snake_case; columns of ours begin with x_.
+Order and names: FOCUS 1.2 in snake_case; our own columns begin with x_.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShapeError(ValueError):
 class Column:
     """One published column.
 
-    `focus` is its FOCUS 1.2 name, None for a column of ours. `privacy` is what a copy for the
+    `focus` is its FOCUS 1.2 name, None for our own columns. `privacy` is what a copy for the
     public shows of it. `many`: a text with many distinct values, which ClickHouse does not store
     as LowCardinality.
     """

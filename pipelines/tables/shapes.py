@@ -23,7 +23,7 @@ from pipelines.tables.revenue import (
 from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
 
 COST_WORDS = ("aws", "gcp")
-"""The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""
+"""The sources with normalised rows in the cost shape: the members of the mart `costs`."""
 
 
 # fmt: off

@@ -15,7 +15,7 @@
     {raw_partitions}             its loaded raw partitions
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
-So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
+So a constant, a configured key or a conversion exists once for both twins. sql/marts/*.sql are
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
 them
 
@@ -68,7 +68,7 @@ _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
 @dataclass(frozen=True)
 class View:
-    """A materialized view: its select, of which the table that it reads is a parameter.
+    """A materialized view: its select, with the table that it reads as a parameter.
 
     `layout`: it only makes rows of deliveries with this x_form, by a line `-- form: CUR` before it.
     """
@@ -81,7 +81,7 @@ class View:
     after: str
 
     def select(self, raw: str = "") -> str:
-        """The select over its own raw table, or over what stands in for that."""
+        """The select over its own raw table, or over a substitute such as a staging table."""
         return f"{self.before}{raw or self.raw}{self.after}"
 
     @property
@@ -99,7 +99,7 @@ class View:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: the file it stands in, what it creates, its text; its view if it is one."""
+    """One statement: its file, what it creates, its text, and its view if it creates one."""
 
     file: str
     kind: str

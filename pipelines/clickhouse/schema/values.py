@@ -37,7 +37,7 @@ def rows_of(stem: str, folder: Path) -> str:
 
 
 def table_of(stem: str, folder: Path) -> tuple[Path, list[str], list[list[str]]]:
-    """The file that counts, the cells of its first line, and those of the others.
+    """The file in use, the cells of its first line, and the cells of the other lines.
 
     Raises ConfigurationError.
     """

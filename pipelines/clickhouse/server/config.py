@@ -135,7 +135,7 @@ class ClickHouseConfig:
         return credentials | ({"query": query} if self.secure and query else {})
 
     def dlt_credentials(self) -> ClickHouseCredentials:
-        """The same as dlt's own resolved value, which dlt takes as it is.
+        """The same as dlt's own resolved value, which dlt does not resolve again.
 
         A dict it would complete from its files, and refuse when .dlt/config.toml has a section
         [destination.clickhouse.credentials].

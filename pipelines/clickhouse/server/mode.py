@@ -1,8 +1,8 @@
-"""local or cloud: which it is, what it stands for, and which values contradict it.
+"""local or cloud: how the mode is chosen, its defaults, and which values contradict it.
 
 `local` is localhost, 9000 and 8123, no TLS; `cloud` is 9440 and 8443 with TLS, and a password.
 Without CLICKHOUSE_MODE a host that is not this machine, or secure=1, means `cloud`: TLS unless
-told otherwise, as in dlt.
+set otherwise, as in dlt.
 """
 
 from __future__ import annotations

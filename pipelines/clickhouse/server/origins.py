@@ -107,7 +107,7 @@ class Places:
         return found
 
     def is_named(self, name: str) -> bool:
-        """Whether any place has the setting, be it only an example's."""
+        """Whether any place has the setting, even only a placeholder."""
         return next(self._all(SETTINGS[name]), None) is not None
 
     def variable(self, name: str) -> Found | None:

@@ -60,7 +60,7 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
 
 
 def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, str]:
-    """The columns that raw lacks, with their types. Raises PartitionError for a changed kind."""
+    """The missing columns of raw, with their types. Raises PartitionError for a changed kind."""
     wrong = [
         f"{name} is {kind}, the table has {have[name]}"
         for name, kind in files.columns.items()

@@ -88,7 +88,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The server may have gone; what is left then is dropped by the next run."""
+        """Drop the private tables; if the server is unreachable, the next run drops them."""
         if not self._manager.health_check():
             return
         try:
@@ -152,7 +152,7 @@ class Staging:
         self._made.add(self.normalised)
 
     def _compare_columns(self, view: str) -> None:
-        """What a view makes is taken by column name; one that the table lacks would be left out."""
+        """Check that the table has every column of its view: an insert by name would skip it."""
         tables = (view, self.normalised)
         given, taken = ({row[0] for row in self._manager.execute(f"describe {t}")} for t in tables)
         if other := given - taken:
@@ -213,8 +213,8 @@ def _with_file(statement: str, path: Path) -> Generator[bytes]:
 def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:
     """The private tables of a word that are there, with the notes that they carry.
 
-    A view comes after its tables: while these are dropped under a run that still inserts, it fails
-    instead of going on without being normalised.
+    Tables sort before their views, so a run that is still inserting fails at once rather than
+    continuing without normalisation.
     """
     sql = "select name, comment from system.tables where database = currentDatabase()"
     sql = f"{sql} and startsWith(name, %(prefix)s) order by name"

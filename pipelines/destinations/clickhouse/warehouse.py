@@ -142,7 +142,7 @@ class Warehouse:
         """Make the landed files of `folder` the partition, in raw and in normalised.
 
         Can be repeated from the start at any point. Raises PartitionError for what is wrong with
-        the files, ClickHouseConnectionError when the server has gone.
+        the files, ClickHouseConnectionError when the server is unreachable.
         """
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)

@@ -57,7 +57,7 @@ class Files(Protocol):
 
 
 class StoreRetention:
-    """One raw table's side of it, and that of what is made of it."""
+    """What is kept of one raw table and of the tables that are computed from it."""
 
     def __init__(self, store: Files, place: Place) -> None:
         self.store, self.place = store, place

@@ -3,7 +3,7 @@
 Raw: `_delivery.json` names the committed files. On a local disk the whole folder is exchanged in
 one step; on an object store the files come first under new names, then `_delivery.json` by one
 PUT, then the old files go. Normalised, mart and history: one file each, replaced by one rename or
-one PUT. So whoever lists and reads sees a partition as it was or as it is.
+one PUT. So every reader sees the old partition or the new one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Store(Layout):
         self, place: Place, on_damage: Callable[[PartitionError], None] | None = None
     ) -> dict[str, Delivery]:
         """The committed raw partitions by key. A `_delivery.json` that cannot be read raises
-        PartitionError, or is left out when `on_damage` hears of it."""
+        PartitionError, or is passed to `on_damage` and left out."""
         found = {}
         for path in self.glob(self.raw(place) + f"/{place.column}=*/{MANIFEST}"):
             found_in = PurePosixPath(path).parent.name

@@ -26,7 +26,7 @@ REQUIRED = {
     ),
     "FOCUS": ("billed_cost", "charge_category", "charge_period_start", "billing_currency"),
 }
-# what sql/checks reads of the raw table; a view offers them as NULL where an export lacks them
+# what sql/checks reads of the raw table; a view gives NULL where an export has none
 CHECKED = pa.schema(
     [
         ("line_item_line_item_type", pa.string()),

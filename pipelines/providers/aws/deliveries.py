@@ -74,8 +74,8 @@ def incomplete(export: Export) -> list[str]:
 def files_of(bucket: Bucket, partition: Partition) -> tuple[Source, list[Object]]:
     """The data objects of a partition in the manifest's order, and the delivery they are of.
 
-    A `create new` export falls back to the newest delivery of which every file is there. Raises
-    NotWhole when a manifest is none or names a file that the bucket does not hold.
+    A `create new` export falls back to the newest complete delivery. Raises
+    NotWhole when a manifest is invalid or lists a file that is not in the bucket.
     """
     newest: Source = partition.detail
     problem: NotWhole | None = None

@@ -78,7 +78,7 @@ def key(currency: str, day: date) -> str:
 def judge(
     asked: Asking, read_at: datetime, is_complete: bool, read: Mark, settings: DeribitSettings
 ) -> Mark:
-    """What a day that was `read` then is. A proof that was once given of the same trades stands."""
+    """The state of a day after it was `read`. An earlier proof of the same trades stays valid."""
     before, today = Mark.of(asked.published), read_at.date()
     if not is_over(read_at, asked.day, settings):
         return replace(read, state="open")
@@ -148,7 +148,7 @@ def delivered_at(read_at: datetime, day: date) -> datetime:
 
 
 def to_read(partitions: Sequence[Partition], selection: Selection) -> list[Partition]:
-    """Those whose content a run asks for."""
+    """The days that a run reads."""
     return [p for p in partitions if not p.fingerprint or selection.force]
 
 

@@ -43,7 +43,7 @@ _LONGEST = 60.0  # seconds between two tries
 
 
 class Malformed(Exception):
-    """An answer that is no answer to what was asked: tried again, then told."""
+    """An answer that does not fit the request: it is tried again, then reported."""
 
 
 class ApiError(Exception):
@@ -67,7 +67,7 @@ class Host:
         self._tries, self._backoff = settings.tries, settings.backoff_seconds
         self._timeout = settings.timeout_seconds
         self._threads = threading.local()
-        self.calls = self.bytes = 0  # told to people, so a lost count does no harm
+        self.calls = self.bytes = 0  # for people only, so a lost count does no harm
 
     def ask(
         self, method: str, parameters: dict[str, Any], parse: Callable[[bytes], Parsed]
@@ -177,7 +177,7 @@ def envelope(body: bytes) -> dict[str, Any]:
 
 
 def _api_error(error: Any) -> ApiError:
-    """Deribit's message, and the reason and whatever else stands in its `data`."""
+    """Deribit's message with its reason and the rest of its `data`."""
     if not isinstance(error, dict):
         return ApiError(0, str(error))
     code, message, data = (error.get(name) for name in ("code", "message", "data"))

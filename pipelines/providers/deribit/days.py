@@ -26,7 +26,7 @@ from pipelines.providers.deribit.sweep import sweep, windows
 log = logging.getLogger(__name__)
 
 RAW = pa.schema([*TRADE, ("x_missing_before", pa.int64()), ("x_missing_tries", pa.int64())])
-"""What is landed: Deribit's fields, and how many numbers before this one could not be had."""
+"""The landed columns: Deribit's fields, and how many numbers before this one are missing."""
 _SLICE = 100_000
 _SMALL = 60_000  # milliseconds: a span that is not worth cutting
 
@@ -44,7 +44,7 @@ class Day:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing lacks, and nothing is in doubt."""
+        """Whether nothing is missing and nothing is in doubt."""
         return not self.holes and not self.doubts
 
     @property

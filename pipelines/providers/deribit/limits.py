@@ -25,6 +25,6 @@ class TokenBucket:
             time.sleep(wait)
 
     def pause(self, seconds: float) -> None:
-        """Nobody asks for so long: the host has said that it is too much."""
+        """Send nothing for this many seconds: the host reported too many requests."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)

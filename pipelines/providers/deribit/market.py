@@ -153,7 +153,10 @@ class Market:
     def result(
         self, method: str, parameters: dict[str, Any], pick: Callable[[Any], Picked]
     ) -> Picked:
-        """Of production another method's `result`; `pick` raises Malformed for what is none."""
+        """The `result` of any other production method, passed through `pick`.
+
+        `pick` raises Malformed for a bad shape.
+        """
         return self.production.ask(method, parameters, lambda body: pick(envelope(body)["result"]))
 
 

@@ -40,7 +40,7 @@ NUMBERS = ("price", "amount", "contracts", "mark_price", "index_price", "iv")
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "Deribit's list of trades")
     wanted = (*WORDS, *IDS, *INTEGERS, *NUMBERS)
     return (

@@ -110,7 +110,7 @@ def kind_of(instrument: str) -> str:
 
 
 def parse(body: bytes, asked: Asked) -> Page:
-    """Raises ApiError for an error's envelope, Malformed for anything that is no such page."""
+    """Raises ApiError for an error's envelope, Malformed for anything but such a page."""
     found = _by_arrow(body) or _by_rows(body)
     trades, has_more = found
     for name in REQUIRED:

@@ -45,7 +45,7 @@ def sweep(
 def first_page(
     market: Market, host: Host, currency: str, kind: str, span: Span, begins: bool = False
 ) -> Page:
-    """A span's first page. Nothing at all is believed only when it is said twice, in two ways."""
+    """A span's first page. An empty page counts only when both orders of paging return it."""
     for _ in range(_EMPTY_TRIES):
         page = market.window(host, currency, kind, span, begins=begins)
         if page.trades.num_rows:

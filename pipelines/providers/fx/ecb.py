@@ -33,7 +33,7 @@ _TIMEOUT = (10, 60)  # seconds to connect, and between two bytes
 
 
 def download(url: str) -> bytes:
-    """The file. Raises UserError when it cannot be had."""
+    """The file. Raises UserError when it cannot be read."""
     with requests.Session() as session:
         adapter = requests.adapters.HTTPAdapter(max_retries=_retries())
         session.mount("http://", adapter)

@@ -86,10 +86,10 @@ REQUIRED = (
     "invoice_month",
     "cost_type",
 )
-"""Without these no cost is right: a table that lacks one is refused."""
+"""Columns that every cost needs: a table without one of them is refused."""
 
 OURS = {"x_credit_total": NUMBER, "x_export_table": TEXT}
-"""The sum of credits as BigQuery reckons it, which a check compares with ours; the row's table."""
+"""BigQuery's own sum of the credits, which a check compares with ours; and the row's table."""
 
 # what sql/checks reads of the raw table
 CHECKED = pa.schema(

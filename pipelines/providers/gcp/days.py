@@ -19,7 +19,7 @@ from pipelines.core.partition import ConfigurationError, Partition, Selection, f
 from pipelines.providers.gcp.exports import twice
 
 MARGIN = timedelta(days=2)
-"""So much earlier than a day's rows their ingestion may be dated."""
+"""Rows can carry an ingestion time up to this much earlier than their export time."""
 
 PLAN = """
 select

@@ -62,7 +62,7 @@ class Cells:
 
 
 def parsed(content: bytes) -> dict[str, Any] | None:
-    """A page; None when it is none that arrow can read so."""
+    """A page; None when arrow cannot read it like this."""
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(content),
@@ -93,14 +93,14 @@ def _is_guess(kind: pa.DataType) -> bool:
 
 
 def _said(value: Any) -> Any:
-    """Without the None that arrow gives to records which lack what others have."""
+    """Without the None that arrow adds to records for fields of other records."""
     if isinstance(value, dict):
         return {name: _said(each) for name, each in value.items() if each is not None}
     return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 class _Page(requests.Response):
-    """A response whose JSON is read already."""
+    """A response with JSON that is parsed already."""
 
     page: dict[str, Any]
 

@@ -52,7 +52,7 @@ def kept(found: Mapping[str, Any], account: str) -> Row:
     row: Row = {"account": account, "source": _id(found.get("source"))}
     for name, kind in _NEEDED.items():
         value = found.get(name)
-        if type(value) is not kind:  # True is no amount
+        if type(value) is not kind:  # True is not an amount
             raise _wrong(found, name, value)
         row[name] = value
     for name, kinds in _OPTIONAL.items():

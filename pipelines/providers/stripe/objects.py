@@ -94,8 +94,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, pa.DataType]]] = {
         "effective_at": ("effective_at", WHOLE),
     },
 }
-"""Per list: our column, where it stands in Stripe's object, its type. `id`, `created` and `account`
-stand before them. Amounts are in minor units, times in seconds since 1970."""
+"""Per list: our column, its path in Stripe's object, its type. `id`, `created` and `account` come
+first. Amounts are in minor units, times in seconds since 1970."""
 
 _FILTERS = {"subscriptions": {"status": "all"}}  # else Stripe leaves out those that have ended
 _TYPES: Mapping[pa.DataType, type] = {TEXT: str, WHOLE: int, FLAG: bool}
@@ -197,7 +197,7 @@ def land(
 
 
 def _at(found: Any, path: str) -> Any:
-    """What stands at a path; an expanded object is its id."""
+    """The value at a path; an expanded object is replaced by its id."""
     for name in path.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     if isinstance(found, Mapping):

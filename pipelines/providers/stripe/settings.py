@@ -29,7 +29,7 @@ class StripeSettings(BaseConfiguration):
     api_base: str | None = None
 
     def key_by_account(self) -> dict[str, str]:
-        """Key by account name. Raises ConfigurationError when there is none."""
+        """Key by account name. Raises ConfigurationError without any key."""
         found = {name: key.strip() for name, key in (self.accounts or {}).items()}
         if self.stripe_secret_key:
             if found:

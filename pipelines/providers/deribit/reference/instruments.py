@@ -85,7 +85,7 @@ def source(plan: Plan[Instruments] | None = None) -> DltResource:
 
 @dlt.resource(name="instruments", **HINTS)
 def instruments(plan: Plan[Instruments]) -> Iterator[Any]:
-    """One row per instrument. Raises Unchanged when the listing is as it is published."""
+    """One row per instrument. Raises Unchanged when the listing is published already."""
     for landing in plan.landings:
         yield from landing.data(_land(plan.provider, landing), "listing")
 

@@ -23,7 +23,7 @@ Hours = Mapping[int, Mapping[str, float | None]]
 
 
 def schema(named: str, values: Sequence[str]) -> pa.Schema:
-    """The columns of such a table: whose values they are, when, and the values."""
+    """The columns of such a table: the name, the time, and the values."""
     return pa.schema(
         [
             pa.field(named, pa.string()),
@@ -83,7 +83,7 @@ class Monthly:
             yield {named: month.name, "measured_at": moment, **values}
 
     def land(self, landing: Landing) -> Delivery:
-        """The month as one landed file. Raises Unchanged when it is as it is published."""
+        """The month as one landed file. Raises Unchanged when it is published already."""
         month: Month = landing.partition.detail
         rows = list(self.rows(month))
         return land(self.word, landing, self.columns, rows, month.published, month.state)
