@@ -1,13 +1,13 @@
 # `make` prints the targets. Exported variables, and those on make's own command line, reach every
 # command: SOURCES__AWS__BUCKET_URL=s3://bucket/prefix make run-aws
-# ARGS is handed on: make test ARGS="-k restated", make run-aws ARGS="--from 2026-01"
+# ARGS is passed on: make test ARGS="-k restated", make run-aws ARGS="--from 2026-01"
 
 python := .venv/bin/python
 pipelines := $(python) -m pipelines
 installed := .venv/.installed
 pytest := $(python) -m pytest --numprocesses auto --dist worksteal
 
-# Status 1 means that some partitions failed and are named: the others are normalised all the same.
+# Status 1 means that some partitions failed and are named: the others are normalised anyway.
 load_and_normalize = status=0; \
 	DLT_DESTINATION=filesystem $(pipelines) load $(1) $(ARGS) || status=$$?; \
 	if [ $$status -le 1 ]; then DLT_DESTINATION=filesystem $(pipelines) normalize $(1) $(ARGS) || status=$$?; fi; \
@@ -46,7 +46,7 @@ $(words:%=run-%): run-%: $(installed) ## Load % to local parquet and normalise w
 $(words:%=run-%-clickhouse): run-%-clickhouse: $(installed) ## Load % into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load $* $(ARGS)
 
-normalize: $(installed) ## Normalise local parquet of every source, where it changed
+normalize: $(installed) ## Normalise changed local parquet of every source
 	$(pipelines) normalize $(ARGS)
 
 $(words:%=%-normalize): %-normalize: $(installed) ## Normalise local parquet of %, where it changed
@@ -61,10 +61,10 @@ clickhouse-up: $(installed) ## Start a local ClickHouse server
 clickhouse-down: $(installed) ## Stop the local ClickHouse server
 	$(python) -m scripts.local_clickhouse down
 
-prune: $(installed) ## Say what is older than 13 months; ARGS=--yes removes it
+prune: $(installed) ## List what is older than 13 months; ARGS=--yes removes it
 	$(pipelines) prune --keep 13 months $(ARGS)
 
-check: $(installed) ## Run sql/checks and print the rows that offend
+check: $(installed) ## Run sql/checks and print the offending rows
 	$(pipelines) check $(ARGS)
 
 status: $(installed) ## Show partitions, rows, cost and age of every source
@@ -85,7 +85,7 @@ report: $(installed) ## Write the overview as one HTML page: viz_rill/report.htm
 test: $(installed) ## Run the quick tests: every guarantee once, in minutes
 	$(pytest) -m "not thorough" $(ARGS)
 
-test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill a part
+test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill runs a part
 	$(pytest) $(ARGS)
 
 test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)

@@ -52,7 +52,7 @@ class AwsSettings(FilesystemConfiguration):
 
     @resolve_type("credentials")
     def credentials_type(self) -> Any:
-        """S3 alone has credentials. Else dlt tries those of every cloud, each over the network."""
+        """Credentials of S3 only: dlt would otherwise try every cloud, over the network."""
         return AwsCredentials if self.protocol == "s3" else CredentialsConfiguration | None
 
 
@@ -82,12 +82,12 @@ class AwsExport:
     ) -> list[Partition]:
         """Every complete billing period, oldest first, from one listing.
 
-        Raises ConfigurationError when there is no export or several and none is named.
+        Raises ConfigurationError without an export, or with several when none is named.
         """
         export = choose(recognise(self.bucket.list()), self._wanted, self.bucket.url)
         self.name, self.kind = export.name, export.kind
         if not export.has_manifests:
-            log.warning("aws: %s has no manifest, its listing serves instead", self._where())
+            log.warning("aws: %s has no manifest; the list of files is used instead", self._where())
         for period in incomplete(export):
             log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
         found = plan_periods(export, accept_empty=selection.accept_shrunk)
@@ -121,7 +121,7 @@ class AwsExport:
 
 
 def connect() -> AwsExport:
-    """The configured export."""
+    """The export that `[sources.aws]` names, listed and ready to plan."""
     return AwsExport(configuration())
 
 
@@ -160,7 +160,7 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
     delivered, objects = files_of(export.bucket, partition)
     if delivered is not partition.detail:
         log.warning(
-            "aws %s: the newest delivery is not whole, %s is loaded instead",
+            "aws %s: the newest delivery is incomplete; %s is loaded instead",
             partition.key,
             delivered.manifest.key if delivered.manifest else delivered.export,
         )
@@ -193,8 +193,8 @@ def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
     found = partition.detail
     if found.manifest and any(o.modified > found.manifest.modified for o in found.data):
         log.warning(
-            "aws %s: data files are newer than the manifest; if AWS is delivering just now, the "
-            "period is loaded again once the manifest follows",
+            "aws %s: data files are newer than the manifest; if AWS is still delivering, the "
+            "period is loaded again when the manifest follows",
             partition.key,
         )
 

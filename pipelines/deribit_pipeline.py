@@ -128,7 +128,7 @@ def deribit(
     name="trades", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
 )
 def trades(plan: Plan[Trades]) -> Iterator[Any]:
-    """The trades of a day. Raises Unchanged when it is as it is published."""
+    """The trades of a day. Raises Unchanged when it is published already."""
     for landing in plan.landings:
         yield from landing.data(_land(plan.provider, landing), "trade_date")
 

@@ -135,7 +135,7 @@ class StripeLedger:
 
 
 def connect() -> StripeLedger:
-    """The configured accounts."""
+    """The configured accounts, ready to plan months."""
     return StripeLedger(configuration())
 
 
@@ -216,8 +216,8 @@ def _rows(
         row = kept(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
-                f"stripe {api.account}: {row['id']} was created outside of what was asked for. The "
-                "published month stays; see whether a proxy answers in Stripe's place."
+                f"stripe {api.account}: {row['id']} was created outside the requested period. The "
+                "published month stays; check whether a proxy answers instead of Stripe."
             )
         found[api.account, row["id"]] = row
         advance(1)
@@ -229,7 +229,7 @@ def _sorted(rows: Iterable[Row]) -> list[Row]:
 
 
 def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
-    """[start, end) in so many parts of whole seconds: they are paged through side by side."""
+    """[start, end) in `parts` spans of whole seconds, which are read in parallel."""
     cuts = [start + (end - start) * n // count for n in range(count + 1)]
     return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
 

@@ -1,4 +1,4 @@
--- the database, and what is known of every source
+-- the database, and the tables about every source
 
 create database if not exists {database};
 
@@ -12,15 +12,15 @@ comment 'The publishing history of every partition.';
 
 -- one row per partition that the provider had when a load last listed it
 create table if not exists provider_partitions (
-    word LowCardinality(String) comment 'The source''s word.',
+    word LowCardinality(String) comment 'Name of the source, such as aws.',
     "partition" String comment 'The partition.',
-    fingerprint String comment 'What the provider had.',
-    delivered_at DateTime64(6, 'UTC') comment 'When the provider wrote it.',
-    seen_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When it was listed.'
+    fingerprint String comment 'Fingerprint of the delivery.',
+    delivered_at DateTime64(6, 'UTC') comment 'When the provider wrote the delivery.',
+    seen_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When the delivery was listed.'
 )
 engine = ReplacingMergeTree(seen_at)
 order by (word, "partition")
-comment 'What the providers have, for the checks.';
+comment 'Partitions that the providers have, for the checks.';
 
 -- one row per partition and account or dataset that it was read for, at the last reading
 create table if not exists readings (
@@ -35,11 +35,11 @@ comment 'When every partition was last read: what was read too early is read aga
 
 -- one row per source whose old partitions were pruned
 create table if not exists retention (
-    word LowCardinality(String) comment 'The source''s word.',
+    word LowCardinality(String) comment 'Name of the source, such as aws.',
     first_kept String comment 'The first partition that is kept, such as 2025-11.',
-    removing Array(String) comment 'Partitions that are being removed; none when it is done.',
-    pruned_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was decided.'
+    removing Array(String) comment 'Partitions that are being removed; empty when that is done.',
+    pruned_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When they were pruned.'
 )
 engine = ReplacingMergeTree(pruned_at)
 order by word
-comment 'What is kept of every source: a load begins there.';
+comment 'First kept partition of every pruned source: a load begins there.';

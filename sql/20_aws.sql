@@ -5,8 +5,8 @@
 -- columns that are not named here are added as a delivery brings them
 create table if not exists aws_costs__cur (
     billing_period String comment 'The partition: the month AWS bills, such as 2026-10.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When AWS wrote the delivery.',
     x_form LowCardinality(String) default if(
         billed_cost is null and charge_category is null and charge_period_start is null,

@@ -1,5 +1,5 @@
 -- the marts: what readers query. Twin: pipelines/tables/linked.py
--- those that are computed from others stand in marts/, one portable select each
+-- marts computed from other marts are in marts/, one portable select each
 
 -- one row per cost line of every cloud
 create or replace view costs as
@@ -13,7 +13,7 @@ select * from normalized_deribit;
 create or replace view published_partitions as
 {published_partitions};
 
--- one row per loaded raw partition; one that the provider emptied has no rows left in raw
+-- one row per loaded raw partition; a partition that the provider emptied has no rows in raw
 create or replace view raw_partitions as
 with loaded as (
     {raw_partitions}

@@ -66,7 +66,7 @@ class Night:
         return [*chosen, "--force"] if forced else chosen
 
     def run(self, step: str, *commands: Sequence[str]) -> int:
-        """Commands of ours, one after the other until one fails; their log is printed and kept."""
+        """Run commands one after the other until one fails; print and keep their log."""
         self.logs.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:
@@ -81,7 +81,7 @@ class Night:
         return status
 
     def note(self, step: str, status: int, seconds: float = 0.0) -> None:
-        """How a step ended."""
+        """Record the exit status and the duration of a step for the summary."""
         document = {"step": step, "status": status, "seconds": round(seconds, 1)}
         (self.logs / f"{step}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
@@ -122,7 +122,7 @@ class Night:
         return found
 
     def log(self, step: str) -> str:
-        """What a step printed."""
+        """The output of a step; '' when it did not run."""
         path = self.logs / f"{step}.log"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
@@ -139,7 +139,7 @@ class Night:
         if path := self.environ.get("GITHUB_OUTPUT"):
             with Path(path).open("a", encoding="utf-8") as outputs:
                 outputs.write(f"failed={' '.join(failed)}\n")
-        print(f"Failed: {', '.join(failed)}" if failed else "All is well.")
+        print(f"Failed: {', '.join(failed)}" if failed else "Everything succeeded.")
         return 1 if failed else 0
 
     def summary(self) -> Iterator[str]:
@@ -248,13 +248,13 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """One step; its exit status."""
+    """Run one step or the whole night and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("step", choices="run migrate load check summary verdict".split())
     parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="WORD")
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
-        parser.error("`load` takes a WORD, the other steps take none")
+        parser.error("`load` takes a SOURCE, the other steps take none")
     night = Night(os.environ)
     if options.step == "load":
         return night.load(options.word)

@@ -13,7 +13,7 @@ from pipelines.normalize import run as normalizing
 
 
 def normalize(options: argparse.Namespace) -> int:
-    """Normalise every partition whose raw changed, on the filesystem."""
+    """Normalise every partition with changed raw data, on the filesystem."""
     store = destination.configured_store()
     failed = 0
     in_use = registry.in_use(options.words)

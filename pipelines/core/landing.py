@@ -49,7 +49,7 @@ def write_rows(
 ) -> int:
     """Write tables of `schema` into one parquet file, however small they are; how many rows.
 
-    `advance` hears of the rows as they are written. Memory holds one row group.
+    `advance` is called with the rows as they are written. Memory holds one row group.
     """
     rows, waiting, gathered = 0, 0, list[pa.Table]()
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
@@ -105,7 +105,7 @@ def delivered(
 
 
 class Provider(Protocol):
-    """What a source's `connect()` returns."""
+    """What a source's `connect()` returns: it lists partitions and their fingerprints."""
 
     def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
         """Every partition as the provider has it now, oldest first.
@@ -119,12 +119,12 @@ P = TypeVar("P", bound=Provider)
 
 
 def _unheard(amount: int) -> None:
-    """Nobody watches."""
+    """Ignores progress: nothing shows it."""
 
 
 @dataclass(frozen=True)
 class Landing:
-    """One partition that a source is to land in `folder`. `advance` hears of progress.
+    """One partition that a source is to land in `folder`. `advance` is called with the progress.
 
     `take` is the loader's: it hears of the delivery before dlt gets the files. `removed` are
     members of the scope that are not configured any more: what `published` gives of their rows

@@ -130,7 +130,7 @@ class _Run:
             self.progress.failed(self.word, partition.key, error)
 
     def note_unchanged(self) -> None:
-        """Make good the note that a run did not come to that was killed after it had published."""
+        """Record partitions that an earlier run published but was killed before recording."""
         if self.unchanged and self.entry.listed:
             place = self.entry.place
             rows = self.destination.provider(place)
@@ -200,7 +200,7 @@ class _Run:
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
         if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
-            # only its content told what the provider has
+            # only its content shows what the provider has
             self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
 
     def _refuse_shrunk(self, delivery: Delivery) -> None:

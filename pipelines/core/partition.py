@@ -175,7 +175,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def now() -> datetime:
-    """The current time, aware, UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 

@@ -45,8 +45,9 @@ class Word:
 
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
     section of the configuration; it is in use when one of them is set, or when it needs none.
-    `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
-    `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
+    `looked_up`: a reference table (such as exchange rates) that rows of every month join; `prune`
+    never removes it.
+    `unit`: what the progress bar counts, `bytes` or a name for the rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
     `calendar` says it of the moment of a partition's last reading, without asking the provider;
@@ -174,7 +175,7 @@ def in_use(names: Iterable[str]) -> list[str]:
 
 
 def to_load(names: Iterable[str]) -> list[str]:
-    """The same. Raises ConfigurationError when there is none."""
+    """The configured sources. Raises ConfigurationError when there are none."""
     if found := in_use(names):
         return found
     ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
@@ -211,13 +212,13 @@ def _is_chosen(entry: Word) -> bool:
     known = [each.place.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
-            f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."
+            f"{entry.chosen_by}: unknown table {', '.join(unknown)}. Known: {', '.join(known)}."
         )
     return entry.place.table in names
 
 
 def ingestion(word: str, store: Store) -> Word:
-    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    """A source's entry that loads its normalised files on `store` instead of raw data."""
     place = SOURCES[word].place
     return Word(
         place=place,

@@ -119,7 +119,7 @@ def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
             continue  # pruned: only the history knows it
         if offered not in ("", mark):
             state = "a newer delivery is waiting"
-        elif is_ingested:  # there is no raw here to be current with
+        elif is_ingested:  # no raw data here to compare with
             known = ingested.get(partition, "").startswith(f"{mark}/")
             state = "ingested" if known else "to be ingested again"
         else:

@@ -1,4 +1,4 @@
-"""Normalise the partitions whose raw changed, publish each whole, and keep marts and history.
+"""Normalise partitions with changed raw data, publish each whole, and keep marts and history.
 
 For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
 is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
@@ -157,8 +157,8 @@ def _normalize_files(
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:
         raise PartitionError(
-            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has "
-            f"gone. Load it again: {_again(word, partition)}"
+            f"{word} {partition}: {error.filename or error} is listed in _delivery.json but "
+            f"missing. Load it again: {_again(word, partition)}"
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise PartitionError(

@@ -66,7 +66,7 @@ class Entries:
         )
 
     def take(self, entries: npt.NDArray[np.integer]) -> Entries:
-        """These entries, in this order."""
+        """The entries at these indices, in this order."""
         at = pa.array(entries)
         return Entries(self.null, self.row[entries], self.keys.take(at), self.values.take(at))
 

@@ -1,5 +1,5 @@
--- one row per month of use (UTC), in USD: how it stands on its newest day, and where it will end
--- The newest month ends, so far, on the newest day of use in the data; the others on their last.
+-- one row per month of use (UTC), in USD: the cost up to its newest day, and a projection
+-- The newest month ends on the newest day of use in the data so far; the others on their last day.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,

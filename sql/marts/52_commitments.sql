@@ -1,5 +1,5 @@
--- one row per month, provider and commitment, in USD, and one of what ran on demand beside them
--- Used is the effective cost of usage a commitment paid for, unused that of commitment nobody used:
+-- one row per month, provider and commitment, in USD, and one for on-demand usage beside them
+-- used is the effective cost of usage that a commitment paid for, unused the cost of the rest:
 -- utilisation is used / (used + unused). What a commitment covered counts at list price, and so
 -- does on-demand usage of the services that had any covered usage in that month: coverage is
 -- covered / (covered + on demand).

@@ -1,5 +1,5 @@
--- one row per source: the newest of what it delivered, of what was published, and of its days
--- Days: of use in costs, of activity in revenue, of rates, of trades.
+-- one row per source: its newest delivery, newest publishing and newest day
+-- The day is of usage in costs, of activity in revenue, of rates or of trades.
 with published as (
     select
         word,

@@ -412,9 +412,9 @@ def test_a_manifest_that_names_a_missing_file_says_which(aws_bucket: FolderBucke
     with pytest.raises(NotWhole) as caught:
         files(aws_bucket)
     assert str(caught.value) == (
-        f"{made.manifest} names s3://example-billing/{made.files[1]}, which the bucket does not "
-        "hold. AWS may be delivering just now: run again in a few minutes; if it stays so, copy "
-        "the missing file or deliver again."
+        f"{made.manifest} lists s3://example-billing/{made.files[1]}, which is not in the bucket. "
+        "AWS may still be delivering: run again in a few minutes; if that does not help, copy the "
+        "missing file or deliver again."
     )
 
 
@@ -436,7 +436,7 @@ def test_a_broken_manifest_is_named(aws_bucket: FolderBucket, kind: str) -> None
     made = deliver_cur2(aws_bucket, "", "costs", "2026-10", ROWS)
     assert made.manifest
     aws_bucket.put(made.manifest, BROKEN[kind])
-    with pytest.raises(NotWhole, match=f"^{made.manifest} is no manifest of a data export or"):
+    with pytest.raises(NotWhole, match=f"^{made.manifest} is not a manifest of a data export or"):
         files(aws_bucket)
 
 

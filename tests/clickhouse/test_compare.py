@@ -126,7 +126,7 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
     "another comment of a column": (
         ["alter table deliveries comment column billed 'What we paid.'"],
         [["deliveries.billed: comment",
-          "Sum of billed_cost; NULL when it is of several currencies.", "What we paid."]],
+          "Sum of billed_cost; NULL when the rows have several currencies.", "What we paid."]],
     ),
     "another comment of a table": (
         ["alter table deliveries modify comment 'Mine.'"],

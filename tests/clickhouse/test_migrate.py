@@ -44,7 +44,7 @@ STATEMENTS = [s for s in statements("dlt", TAGS) if s.kind != "database"]
 #: Tables first, then what reads them, each in the order of sql/.
 CREATED = [f"created {s.kind} {s.name}" for s in STATEMENTS if s.kind == "table"]
 CREATED += [f"created {s.kind} {s.name}" for s in STATEMENTS if s.kind != "table"]
-REBUILT = "rebuilt normalized_aws from raw, by the columns and rules that hold now"
+REBUILT = "rebuilt normalized_aws from raw with the current columns and rules"
 REBUILT_GCP = REBUILT.replace("aws", "gcp")  # in the same shape
 #: Two months of CUR and one of FOCUS; no column that one of the older versions lacks.
 DATA = [
@@ -436,8 +436,8 @@ def test_a_user_without_rights_is_told_which_is_missing(
     add_users(own_server, password, grants)
     query(own_server.config(), "create database ours")
     missing = {
-        "reader": ["user reader lacks a right", "CREATE TABLE ON ours"],
-        "writer": ["user writer lacks a right", "ALTER"],
+        "reader": ["user reader is missing a right", "CREATE TABLE ON ours"],
+        "writer": ["user writer is missing a right", "ALTER"],
         "owner": [],
     }
     for user, parts in missing.items():

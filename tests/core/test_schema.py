@@ -146,10 +146,10 @@ def test_a_block_of_columns_is_what_create_table_takes() -> None:
     assert column_block("fx_rates", ()).splitlines() == [
         "`rate_date` Date32 comment 'The day of the rate.',",
         "    `currency` LowCardinality(String) comment"
-        " 'ISO 4217; EUR has 1 on every day that has any rate.',",
+        " 'ISO 4217; EUR has the rate 1 on every day with any rate.',",
         "    `units_per_eur` Decimal(38, 9) comment 'Units of the currency for one euro.',",
         "    `rate_source` LowCardinality(String) comment"
-        " 'ECB, or manual: sql/fx_rates.csv, which wins.'",
+        " 'ECB, or manual for sql/fx_rates.csv, which takes precedence.'",
     ]
 
 

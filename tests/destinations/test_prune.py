@@ -48,7 +48,7 @@ def test_so_many_months_are_this_one_and_those_before_it(keep: list[str], first:
 
 @pytest.mark.parametrize("keep", [["0"], ["-1"], ["13", "days"], ["13", "months", "aws"], ["x"]])
 def test_what_is_no_number_of_months_is_refused(keep: list[str]) -> None:
-    with pytest.raises(ConfigurationError, match="is no number of months"):
+    with pytest.raises(ConfigurationError, match="is not a number of months"):
         first_kept(keep, NOW)
 
 

@@ -503,7 +503,7 @@ def test_make_help_prints_every_target_of_every_source() -> None:
     ("line", "offences"),
     [
         ("python -m pipelines load aws --from 2026-01 --force", []),
-        (".venv/bin/python -m pipelines load [WORD …] [--dry-run]", []),
+        (".venv/bin/python -m pipelines load [SOURCE …] [--dry-run]", []),
         ("python -m pipelines --help", []),
         ("python -m pipelines explode", ["explode"]),
         ("DLT_DESTINATION=filesystem python -m pipelines load --fast=1", ["load --fast"]),

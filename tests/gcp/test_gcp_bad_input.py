@@ -195,7 +195,10 @@ def test_a_table_that_lacks_a_column_is_refused_by_name(
     server: BigQueryServer, commands: Commands, name: str
 ) -> None:
     server.load(TABLE, without(name))
-    assert f"{TABLE} lacks {name}: it is no whole billing export" in stopped(commands, 1).err
+    assert (
+        f"{TABLE} is missing {name}: it is not a complete billing export"
+        in stopped(commands, 1).err
+    )
 
 
 def test_a_cost_that_is_text_is_refused(server: BigQueryServer, commands: Commands) -> None:

@@ -346,11 +346,15 @@ def test_a_csv_becomes_a_select_on_both_engines(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n1\n", "'a' names no column. Write name:type, of text, date, number, currency, rate."),
-        ("a:date\nsoon\n", "line 2: 'soon' is no date for a."),
-        ("a:number\n1\nnan\n", "line 3: 'nan' is no number for a."),
+        (
+            "a\n1\n",
+            "'a' is not a column. Write name:type, with one of the types text, date, number, "
+            "currency, rate.",
+        ),
+        ("a:date\nsoon\n", "line 2: 'soon' is not a date for a."),
+        ("a:number\n1\nnan\n", "line 3: 'nan' is not a number for a."),
         ("a:number,b:text\n1\n", "line 2: 1 cells, but the first line names 2."),
-        ("a:text\na\\b\n", "line 2: 'a\\\\b' is no text for a."),
+        ("a:text\na\\b\n", "line 2: 'a\\\\b' is not a text for a."),
         ("", "cannot be read"),
     ],
 )

@@ -281,7 +281,7 @@ def test_the_steps_load_check_and_summarise(night: Night) -> None:
     assert {name: job.outcomes[name] for name in ("migrate", "aws", "check", "verdict")} == {
         "migrate": "success", "aws": "success", "check": "success", "verdict": "success"
     }  # fmt: skip
-    assert job.ran["Verdict"] == "All is well.\n"
+    assert job.ran["Verdict"] == "Everything succeeded.\n"
     assert job.outputs() == {"failed": ""}
     counts = night.costs()
     assert [period for period, _ in counts] == list(months.PERIODS[-2:])
@@ -339,7 +339,7 @@ def test_an_input_is_never_run_as_shell(night: Night) -> None:
     hostile = '2026-01"; touch "$HOME/pwned"; echo "'
     job = night.run("Load aws", inputs_from=hostile)
     assert job.outcomes == {"aws": "failure"}
-    assert "is no partition" in job.ran["Load aws"]
+    assert "is not a valid partition" in job.ran["Load aws"]
     assert "touch" not in job.seen["Load aws"]["CLICKHOUSE_HOST"]
 
 
@@ -404,7 +404,7 @@ def elsewhere(clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: 
 def test_elsewhere_one_command_does_the_same(elsewhere: Elsewhere) -> None:
     elsewhere.deliver("2026-09", datetime.now(UTC))
     status, last, row = elsewhere.run()
-    assert (status, last) == (0, "All is well.")
+    assert (status, last) == (0, "Everything succeeded.")
     assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
 
 
@@ -418,7 +418,7 @@ def test_a_missed_day_is_caught_up(
     _, details = elsewhere.said.split("<summary>check failed</summary>")
     assert "│ aws  │ 2026-09-20 04:05 │" in details  # what offends, not only its name
     elsewhere.deliver("2026-09", now)
-    assert elsewhere.run()[:2] == (0, "All is well.")
+    assert elsewhere.run()[:2] == (0, "Everything succeeded.")
     # two nights later: one month was delivered again, another is new
     elsewhere.deliver("2026-09", now, leave_out=1)
     elsewhere.deliver("2026-10", now)
@@ -426,7 +426,7 @@ def test_a_missed_day_is_caught_up(
         assert elsewhere.run()[:2] == (1, "Failed: aws")
     assert "aws is locked by" in (tmp_path / "aws.log").read_text()
     status, last, row = elsewhere.run()
-    assert (status, last) == (0, "All is well.")
+    assert (status, last) == (0, "Everything succeeded.")
     assert row.startswith("| aws | 2 loaded, 0 unchanged, 0 failed | 2 | ")
 
 

@@ -19,7 +19,7 @@
     {daily_words}                the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
-So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
+So a constant, a configured key or a conversion exists once for both twins. sql/marts/*.sql are
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
 them
 
@@ -75,7 +75,7 @@ _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
 @dataclass(frozen=True)
 class View:
-    """A materialized view: its select, of which the table that it reads is a parameter.
+    """A materialized view: its select, with the table that it reads as a parameter.
 
     `layout`: it only makes rows of deliveries with this x_form, by a line `-- form: CUR` before it.
     """
@@ -88,12 +88,12 @@ class View:
     after: str
 
     def select(self, raw: str = "") -> str:
-        """The select over its own raw table, or over what stands in for that."""
+        """The select over its own raw table, or over a substitute such as a staging table."""
         return f"{self.before}{raw or self.raw}{self.after}"
 
     @property
     def text(self) -> str:
-        """The statement that creates it."""
+        """The `create materialized view` statement."""
         head = f"create materialized view if not exists {self.name} to {self.target} as"
         return f"{head}\n{self.select()}"
 
@@ -106,7 +106,7 @@ class View:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: the file it stands in, what it creates, its text; its view if it is one."""
+    """One statement: its file, what it creates, its text, and its view if it creates one."""
 
     file: str
     kind: str
@@ -193,7 +193,7 @@ def reporting_currency() -> str:
     found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
     if not re.fullmatch("[A-Z]{3}", found):
         raise ConfigurationError(
-            f"normalize.reporting_currency is {found!r}. Set it to a code of ISO 4217, as USD."
+            f"normalize.reporting_currency is {found!r}. Set it to an ISO 4217 code, such as USD."
         )
     return found
 

@@ -54,14 +54,14 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
             if common is None:
                 raise PartitionError(
                     f"{where}: {field.name} is {known} in one file and {field.type} in another. "
-                    "The published partition stays; have the provider deliver the period again."
+                    "The published partition stays; ask the provider to deliver the period again."
                 )
             columns[field.name] = common
     return Files(filled, columns, rows)
 
 
 def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, str]:
-    """The columns that raw lacks, with their types. Raises PartitionError for a changed kind."""
+    """The missing columns of raw, with their types. Raises PartitionError for a changed kind."""
     wrong = [
         f"{name} is {kind}, the table has {have[name]}"
         for name, kind in files.columns.items()
@@ -69,7 +69,7 @@ def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, 
     ]
     if wrong:
         raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
+            f"{where}: {'; '.join(wrong)}. The published partition stays; ask the provider to "
             "deliver the period again."
         )
     return {
@@ -117,7 +117,7 @@ def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:
     found = _TYPES.get(kind_of_arrow(kind))
     if found is None:
         raise PartitionError(
-            f"{where}: {column} is {kind}, which has no column type in ClickHouse here. Leave the "
+            f"{where}: {column} is {kind}, which cannot be stored in ClickHouse. Leave the "
             "column out of the export's query."
         )
     return found

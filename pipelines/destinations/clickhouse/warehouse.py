@@ -147,7 +147,7 @@ class Warehouse:
         """Make the landed files of `folder` the partition, in raw and in normalised.
 
         Can be repeated from the start at any point. Raises PartitionError for what is wrong with
-        the files, ClickHouseConnectionError when the server has gone.
+        the files, ClickHouseConnectionError when the server is unreachable.
         """
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
@@ -223,8 +223,8 @@ class Warehouse:
         for view in views:
             if view.name not in have:
                 raise PartitionError(
-                    f"{self.config.database} has no view {view.name}, by which "
-                    f"{place.raw_table} is normalised. Run: make init-clickhouse"
+                    f"{self.config.database} has no view {view.name}, which normalises "
+                    f"{place.raw_table}. Run: make init-clickhouse"
                 )
             if have[view.name] != view.comment:
                 raise PartitionError(

@@ -89,8 +89,8 @@ class FolderBucket:
         """Every file below the folder. Raises ConfigurationError when there is no such folder."""
         if not self.root.is_dir():
             raise ConfigurationError(
-                f"{self.root} is no folder. Set SOURCES__AWS__BUCKET_URL to the folder that holds "
-                "the export, for example file:///data/aws-billing."
+                f"{self.root} is not a folder. Set SOURCES__AWS__BUCKET_URL to the folder that "
+                "holds the export, for example file:///data/aws-billing."
             )
         found = []
         for folder, _, names in os.walk(self.root, onerror=_refuse, followlinks=True):
@@ -103,14 +103,14 @@ class FolderBucket:
         return sorted(found)
 
     def read(self, item: Object) -> bytes:
-        """The file's bytes."""
+        """The content of the listed version. Raises Changed when it was replaced or removed."""
         source = self.root / item.key
         try:
             self._unchanged(source, item)
             content = source.read_bytes()
             self._unchanged(source, item)
         except FileNotFoundError as error:
-            raise Changed(f"{item.key} has gone") from error
+            raise Changed(f"{item.key} has disappeared") from error
         except OSError as error:
             raise unreadable(source, error) from error
         return content
@@ -126,7 +126,7 @@ class FolderBucket:
             except FileNotFoundError as error:
                 if error.filename == str(target):
                     raise
-                raise Changed(f"{item.key} has gone") from error
+                raise Changed(f"{item.key} has disappeared") from error
             except PermissionError as error:
                 raise unreadable(source, error) from error
             advance(item.size)

@@ -122,7 +122,7 @@ def _header(path: Path, where: str) -> list[str]:
         header = next(csv.reader(lines), [])
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise PartitionError(
-            f"{where}: the header names {', '.join(twice)} more than once. Have the provider "
+            f"{where}: the header names {', '.join(twice)} more than once. Ask the provider to "
             "deliver this period again."
         )
     if not header:
@@ -156,11 +156,11 @@ def _typed(batch: pa.RecordBatch, kinds: Mapping[str, str | None]) -> pa.RecordB
 
 
 def _refuse_infinite(name: str, column: pa.Array) -> None:
-    """Arrow takes NaN and inf for numbers; a cost is none of them."""
+    """Refuse NaN and inf, which arrow accepts as numbers but a cost cannot be."""
     finite = pc.is_finite(column)
     if pc.any(pc.invert(finite)).as_py():
         value = column.filter(pc.invert(finite))[0].as_py()
-        raise pa.ArrowInvalid(f"column {name}: {value} is no amount.")
+        raise pa.ArrowInvalid(f"column {name}: {value} is not an amount.")
 
 
 def _time(name: str, column: pa.Array) -> pa.Array:
@@ -175,7 +175,7 @@ def _time(name: str, column: pa.Array) -> pa.Array:
 
 
 def fold(keys: Sequence[str], columns: Sequence[pa.Array]) -> pa.MapArray:
-    """One text column per key into a map per row that holds the keys whose value is not null."""
+    """Fold one text column per key into a map per row, without the keys that are null."""
     rows = len(columns[0])
     valid = np.column_stack(
         [column.is_valid().to_numpy(zero_copy_only=False) for column in columns]

@@ -26,7 +26,7 @@ REQUIRED = {
     ),
     "FOCUS": ("billed_cost", "charge_category", "charge_period_start", "billing_currency"),
 }
-# what sql/checks reads of the raw table; a view offers them as NULL where an export lacks them
+# what sql/checks reads of the raw table; a view gives NULL where an export has none
 CHECKED = pa.schema(
     [
         ("line_item_line_item_type", pa.string()),
@@ -101,9 +101,9 @@ def form_of(names: Iterable[str], where: str) -> str:
     nearest = "FOCUS" if "charge_category" in have or "billed_cost" in have else "CUR"
     missing = [name for name in REQUIRED[nearest] if name not in have]
     raise PartitionError(
-        f"{where} lacks {', '.join(missing)}: not a whole {nearest} export. Select these columns "
-        "in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or FOCUS "
-        "export."
+        f"{where} is missing {', '.join(missing)}: not a complete {nearest} export. Select these "
+        "columns in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or "
+        "FOCUS export."
     )
 
 
@@ -121,7 +121,7 @@ def check_types(schema: pa.Schema, where: str) -> None:
     ]
     if wrong:
         raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
+            f"{where}: {'; '.join(wrong)}. The published partition stays; ask the provider to "
             "deliver this period again."
         )
 

@@ -36,7 +36,7 @@ class Source:
 
     @property
     def delivered_at(self) -> datetime:
-        """When AWS completed it (UTC)."""
+        """When AWS completed the delivery (UTC)."""
         if self.manifest:
             return self.manifest.modified
         return max(item.modified for item in self.data)
@@ -97,8 +97,8 @@ def expired(bucket: Bucket, partition: Partition) -> bool:
 def files_of(bucket: Bucket, partition: Partition) -> tuple[Source, list[Object]]:
     """The data objects of a partition in the manifest's order, and the delivery they are of.
 
-    A `create new` export falls back to the newest delivery of which every file is there. Raises
-    NotWhole when a manifest is none or names a file that the bucket does not hold.
+    A `create new` export falls back to the newest complete delivery. Raises
+    NotWhole when a manifest is invalid or lists a file that is not in the bucket.
     """
     newest: Source = partition.detail
     problem: NotWhole | None = None
@@ -178,8 +178,8 @@ def _listed_by_manifest(bucket: Bucket, source: Source) -> list[Object]:
 
 def _no_manifest(where: str, reason: str) -> NotWhole:
     return NotWhole(
-        f"{where} is no manifest of a data export or a Cost and Usage Report: {reason}. Check the "
-        "export in the AWS console, or have AWS deliver it again."
+        f"{where} is not a manifest of a data export or a Cost and Usage Report: {reason}. Check "
+        "the export in the AWS console, or ask AWS to deliver it again."
     )
 
 
@@ -191,7 +191,7 @@ def _resolve(name: str, source: Source, manifest: str) -> Object:
     """
     if not name.lower().endswith((".parquet", ".csv.gz")):
         raise NotWhole(
-            f"{manifest} names {name}: only parquet and gzipped CSV can be read. Set the export's "
+            f"{manifest} lists {name}: only parquet and gzipped CSV can be read. Set the export's "
             "format to Parquet, or its compression to GZIP."
         )
     parts = re.sub(r"^s3://[^/]+/", "", name).strip("/").split("/")
@@ -201,6 +201,6 @@ def _resolve(name: str, source: Source, manifest: str) -> Object:
         if len(found) == 1:
             return found[0]
     raise NotWhole(
-        f"{manifest} names {name}, which the bucket does not hold. AWS may be delivering just now: "
-        "run again in a few minutes; if it stays so, copy the missing file or deliver again."
+        f"{manifest} lists {name}, which is not in the bucket. AWS may still be delivering: run "
+        "again in a few minutes; if that does not help, copy the missing file or deliver again."
     )

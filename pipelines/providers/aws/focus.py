@@ -35,7 +35,7 @@ def is_focus(schema: pa.Schema) -> bool:
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED["FOCUS"], "A FOCUS export")
     wanted = [column for column in COSTS if column.focus and column.name in schema.names]
     categories = [_CATEGORIES] if _CATEGORIES in schema.names else []

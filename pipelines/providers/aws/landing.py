@@ -36,7 +36,7 @@ class Landed:
     has_net: bool = False
 
     def document(self) -> Mapping[str, str | int]:
-        """What `_delivery.json` says of it."""
+        """The file's entry in `_delivery.json`."""
         return {
             "name": self.name,
             "rows": self.rows,
@@ -157,8 +157,8 @@ def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
             start = chunk.dictionary_page_offset or chunk.data_page_offset
             if start + chunk.total_compressed_size > end_of_data:
                 raise PartitionError(
-                    f"{where}: its footer speaks of bytes that the file does not have. "
-                    "Have the provider deliver this period again."
+                    f"{where}: its footer points to bytes beyond the end of the file. "
+                    "Ask the provider to deliver this period again."
                 )
 
 
@@ -179,5 +179,5 @@ def _broken(where: str, error: Exception) -> PartitionError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return PartitionError(
         f"{where} cannot be read: {reason} The published partition stays; run again when the "
-        "provider has delivered the file whole."
+        "provider has delivered the complete file."
     )

@@ -97,7 +97,7 @@ SPLIT_COST_ROWS = ("EKSPod-EC2", "ECSTask-EC2")
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     if is_focus(schema):
         return focus.columns(schema)
     require(schema, REQUIRED["CUR"], "A Cost and Usage Report")

@@ -36,7 +36,7 @@ _REASONS = {
     "403": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on its "
     "objects",
     "InvalidAccessKeyId": f"the access key is unknown. {CREDENTIALS_FIX}",
-    "SignatureDoesNotMatch": f"the secret key is not the access key's. {CREDENTIALS_FIX}",
+    "SignatureDoesNotMatch": f"the secret key does not match the access key. {CREDENTIALS_FIX}",
     "ExpiredToken": "the session token has expired. Log in again",
     "InvalidToken": f"the session token is not valid. {CREDENTIALS_FIX}",
     "PermanentRedirect": "the bucket is in another region. Set "
@@ -52,7 +52,7 @@ def explain(error: Exception, bucket: str, where: str) -> UserError:
     place = where if where.startswith("s3://") else f"s3://{bucket}: {where}"
     if isinstance(error, ParamValidationError):
         return ConfigurationError(
-            f"s3://{bucket} is no bucket that can exist. Write SOURCES__AWS__BUCKET_URL as "
+            f"s3://{bucket} is not a valid bucket name. Write SOURCES__AWS__BUCKET_URL as "
             "s3://bucket/prefix."
         )
     if isinstance(error, NoCredentialsError):
@@ -66,10 +66,10 @@ def explain(error: Exception, bucket: str, where: str) -> UserError:
         return UserError(f"{place}: {reason}.")
     if isinstance(error, HTTPClientError | RetriesExceededError):
         return PartitionError(
-            f"{place}: the connection broke again and again ({type(error).__name__}). Run again."
+            f"{place}: the connection broke repeatedly ({type(error).__name__}). Run again."
         )
     return PartitionError(
-        f"{place}: S3 answered {word} after several tries. Run again; if it stays so, see the "
+        f"{place}: S3 answered {word} after several tries. Run again; if it keeps failing, see the "
         "provider's status page."
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
 
 MARGIN = timedelta(days=2)
-"""So much earlier than a day's rows their ingestion may be dated."""
+"""Rows can carry an ingestion time up to this much earlier than their export time."""
 
 _PLAN = """
 select
@@ -211,7 +211,7 @@ def merged(ranges: Iterable[Range | None]) -> list[Range]:
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Every day, both ends included."""
+    """Every day from first to last, both included."""
     for number in range((last - first).days + 1):
         yield first + timedelta(days=number)
 

@@ -22,29 +22,29 @@ class GcpPlaces(BaseConfiguration):
     datasets: list[str] | None = None
     """Datasets to look for exports in, as project.dataset."""
     tables: list[str] | None = None
-    """Or the very tables, as project.dataset.table."""
+    """Or the tables themselves, as project.dataset.table."""
     accounts: list[str] | None = None
-    """Of the datasets' billing accounts those to load; else all."""
+    """Billing accounts to load from the datasets; else all."""
     project: str | None = None
-    """The project that runs the queries and pays for them; else that of the credentials."""
+    """The project that runs the queries and pays for them; else the credentials' project."""
     location: str | None = None
-    """Where the datasets lie; else BigQuery finds out."""
+    """Location of the datasets; else BigQuery finds it."""
     workload_identity_provider: str | None = None
     """projects/…/providers/…: a job of GitHub reads by its own identity, without a key."""
     sts_url: str = "https://sts.googleapis.com/v1/token"
-    """Where Google exchanges that identity for a token of its own."""
+    """Address where Google exchanges that identity for its own token."""
     actions_id_token_request_url: str | None = None
-    """Where GitHub gives a job its identity; GitHub sets the variable of this name itself."""
+    """Address where GitHub gives a job its identity; GitHub sets the variable of this name."""
     actions_id_token_request_token: TSecretStrValue | None = None
-    """The job's right to ask there; set by GitHub as well."""
+    """The job's token for that request; set by GitHub as well."""
     lookback_days: int = 3
-    """So many days before the newest published one are looked at again."""
+    """How many days before the newest published day every run checks again."""
     maximum_bytes: int = 1024**4
-    """What a run may scan, and each query of it; 0 is no limit."""
+    """How many bytes a run, and each of its queries, may scan; 0 means no limit."""
     price_per_tib: float = 6.25
-    """USD, for estimates alone."""
+    """Price of scanning a TiB in USD, for estimates only."""
     retry_seconds: float = 120.0
-    """How long a request that fails for a while is tried again."""
+    """How long to keep retrying a failing request, in seconds."""
 
     def on_resolved(self) -> None:
         """Raises ConfigurationError for what contradicts itself."""

@@ -59,7 +59,7 @@ def kept(found: Mapping[str, Any], account: str) -> Row:
     row: Row = {"account": account, "source": _id(found.get("source"))}
     for name, kind in _NEEDED.items():
         value = found.get(name)
-        if type(value) is not kind:  # True is no amount
+        if type(value) is not kind:  # True is not an amount
             raise _wrong(found, name, value)
         row[name] = value
     for name, kinds in _OPTIONAL.items():
@@ -91,7 +91,7 @@ def _fees(found: Mapping[str, Any]) -> dict[str, int | None]:
 
 
 def table(rows: Iterable[Row]) -> pa.Table:
-    """Rows as they are written."""
+    """Raw rows as an arrow table with the declared columns."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
@@ -106,5 +106,5 @@ def _wrong(found: Mapping[str, Any], name: str, value: object) -> PartitionError
     which = found.get("id") if isinstance(found.get("id"), str) else "without an id"
     return PartitionError(
         f"balance transaction {which}: {name} {what}, which Stripe's API never sends. The "
-        "published month stays; see whether a proxy answers in Stripe's place, then run again."
+        "published month stays; check whether a proxy answers instead of Stripe, then run again."
     )

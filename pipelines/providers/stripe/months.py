@@ -35,7 +35,7 @@ def calendar() -> LedgerCalendar:
 
 
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:
-    """The month of the oldest transaction, None when there is none.
+    """The month of the oldest transaction, None without any transaction.
 
     `has_before` says whether any transaction is older than an instant: a request each. When none
     is older than the oldest month that is known, that month is the answer; else bisection finds
@@ -48,7 +48,7 @@ def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[st
     if oldest is None and not has_before(start_of(after(high))):
         return None
     months = list(between(low, high))
-    at, end = 0, len(months) - 1  # the first month after whose end there is something older
+    at, end = 0, len(months) - 1  # the first month with something older than its end
     while at < end:
         middle = (at + end) // 2
         if has_before(start_of(after(months[middle]))):

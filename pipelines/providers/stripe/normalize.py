@@ -38,7 +38,7 @@ _FACTOR = pa.decimal128(4, 3)
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "A ledger of Stripe")
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in schema.names]
     return names, [name for name in names if name in _TEXT]

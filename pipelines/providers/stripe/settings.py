@@ -29,19 +29,20 @@ class StripeSettings(BaseConfiguration):
     api_base: str | None = None
 
     def key_by_account(self) -> dict[str, str]:
-        """Key by account name. Raises ConfigurationError when there is none."""
+        """Key by account name. Raises ConfigurationError without any key."""
         found = {name: key.strip() for name, key in (self.accounts or {}).items()}
         if self.stripe_secret_key:
             if found:
                 raise ConfigurationError(
                     "sources.stripe has both stripe_secret_key and accounts. Keep one of them: "
-                    "with several accounts each key stands in accounts, by a name of yours."
+                    "with several accounts each key is in accounts, under a name of your choice."
                 )
             found = {ONE: self.stripe_secret_key.strip()}
         if not found:
             raise ConfigurationError(
-                "No key of Stripe. Set SOURCES__STRIPE__STRIPE_SECRET_KEY to a restricted key that "
-                "has the right Balance: Read, or sources.stripe.accounts in .dlt/secrets.toml."
+                "No Stripe key is set. Set SOURCES__STRIPE__STRIPE_SECRET_KEY to a restricted key "
+                "that has the right Balance: Read, or sources.stripe.accounts in "
+                ".dlt/secrets.toml."
             )
         if empty := [name for name, key in found.items() if not key]:
             raise ConfigurationError(
@@ -51,7 +52,7 @@ class StripeSettings(BaseConfiguration):
         return found
 
     def apis(self) -> list[Api]:
-        """A client per account."""
+        """One API client per configured account."""
         return [
             Api(name, key, self.api_base) for name, key in sorted(self.key_by_account().items())
         ]
