@@ -314,7 +314,8 @@ NET_PLAN_FEE = {
 )
 def test_unused_commitment_is_net_where_the_plans_fee_is(columns: Row, unused: float) -> None:
     fee = line("SavingsPlanRecurringFee", 6.0, PLANNED, {TOTAL: 10.0, USED: 6.0}, columns)
-    assert money(fee) == [(6.0, pytest.approx(unused), 6.0, 6.0)]
+    (costs,) = money(fee)
+    assert costs == pytest.approx((6.0, unused, 6.0, 6.0))
 
 
 def test_a_discount_shown_in_columns_in_rows_or_in_both_costs_the_same() -> None:
