@@ -32,7 +32,7 @@ from typing import Any
 from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.core.registry import SOURCES, is_configured, words
 from pipelines.core.text import money
-from pipelines.providers.gcp import github
+from pipelines.providers import github
 
 ROOT = Path(__file__).resolve().parents[2]
 

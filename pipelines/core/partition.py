@@ -67,6 +67,14 @@ class Partition:
     bytes: int
     detail: Any = field(default=None, compare=False, repr=False)
 
+    def to_note(self) -> dict[str, str]:
+        """What a destination notes of a partition that a listing showed."""
+        return {
+            "partition": self.key,
+            "fingerprint": self.fingerprint,
+            "delivered_at": self.delivered_at.isoformat(),
+        }
+
 
 @dataclass(frozen=True)
 class Delivery:

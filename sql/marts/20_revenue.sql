@@ -1,6 +1,6 @@
 -- one row per balance transaction, with its amounts in the reporting currency
 -- The rate is of the day of activity or the last business day before it, crossed through the euro;
--- older than seven days is no rate, and without a rate the amounts are NULL, but for 0.
+-- older than seven days is not used, and without a rate the amounts are NULL, but for 0.
 with ledger as (
     select
         *,

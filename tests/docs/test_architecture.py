@@ -27,7 +27,7 @@ LINES, MODULES = 300, 15
 BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
-    r"cli\.nightly": f"cli marts providers.gcp.github core.registry {BASE}",
+    r"cli\.nightly": f"cli marts providers.github core.registry {BASE}",
     r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
     r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
@@ -35,19 +35,23 @@ ARROWS: dict[str, str] = {
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations tables <landing>",
-    r"core\.load": f"core.registry core.packages core.landing destinations {BASE}",
+    r"core\.registry": "core.finality ingest_normalized_pipeline destinations tables <landing>",
+    r"core\.load": f"core destinations {BASE}",
+    r"core\.planning": f"core.registry core.finality core.landing destinations {BASE}",
+    r"core\.shrinking": "core.partition tables.places",
     r"core\.packages": "destinations core.partition",
     r"ingest_normalized_pipeline": "destinations tables <landing>",
-    r"core(\..+)?": "core.partition core.digests",
+    r"core(\..+)?": "core.partition core.digests core.months",
     r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
     r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
     r"destinations\.(handover|older)": "<shared> core.partition",
     r"destinations(\..+)?": "core.partition tables.places",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
     r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
+    r"tables\.categories": "tables core.partition",  # the configured ones, for both twins
     r"tables(\..+)?": "tables",
     r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
+    r"providers\.gcp\.identity": "providers.github",
     r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
     r"(?P<word>\w+)_pipeline": "providers.<word> <landing> tables",
     r"providers": "",
@@ -56,7 +60,7 @@ ARROWS: dict[str, str] = {
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
     "destinations.older destinations.retention",
-    "<local>": "core.partition core.lock core.workdir",
+    "<local>": "core.partition core.finality core.lock core.workdir",
     "<landing>": "core.partition core.landing core.digests core.months",
 }
 
@@ -64,6 +68,7 @@ SHORT = {
 ARROW = "numpy pyarrow"
 THIRD_PARTIES: dict[str, str] = {
     r"core\.partition": "",
+    r"tables\.categories": "dlt",
     r"tables(\..+)?": "pyarrow",
     r"normalize\.run": f"{ARROW} dlt",
     r"normalize(\..+)?": f"{ARROW} pandas",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,14 +17,38 @@ from pipelines.core.finality import Moments
 from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
 
-if TYPE_CHECKING:
-    from pipelines.destinations.filesystem.store import Store
+
+class Files(Protocol):
+    """What readings need of a store: its notes, and the committed raw files."""
+
+    def deliveries(
+        self, place: Place, on_damage: Callable[[Any], None] | None = None
+    ) -> dict[str, Delivery]:
+        """The committed raw partitions."""
+
+    def raw_files(self, place: Place, delivery: Delivery) -> list[str]:
+        """The files of a delivery."""
+
+    def read_note(self, place: Place) -> str:
+        """The note of the readings."""
+
+    def read(self, path: str) -> bytes:
+        """The content of a small file."""
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """A binary file, read by ranges."""
+
+    def target(self, word: str) -> Path:
+        """A local path for a file that is to be published."""
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step."""
 
 
 class StoreReadings:
     """The readings of one raw table."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, store: Files, place: Place) -> None:
         self._store, self._place = store, place
 
     def noted(self) -> dict[str, dict[str, datetime]]:

@@ -84,11 +84,7 @@ class Store(Layout):
         """
         known = {entry["partition"]: entry for entry in self.provider(place)}
         new = known | {
-            p.key: {
-                "partition": p.key,
-                "fingerprint": p.fingerprint,
-                "delivered_at": p.delivered_at.isoformat(),
-            }
+            p.key: p.to_note()
             for p in partitions
             if known.get(p.key, {}).get("fingerprint") != p.fingerprint
         }
@@ -140,8 +136,6 @@ class Store(Layout):
         """The committed raw files of a delivery, in its order."""
         folder = self.raw(place, delivery.partition)
         return [f"{folder}/{file['name']}" for file in delivery.files]
-
-    # publishing
 
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery of `word` is landed."""

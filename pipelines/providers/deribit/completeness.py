@@ -1,10 +1,9 @@
 """The proof that a day is complete: sequence numbers without holes, up to both neighbours.
-A trade that may or may not be of the day is a doubt, and leaves the day open.
 
 Deribit numbers each instrument's trades from 1. Inside a day every missing number is asked for by
 `start_seq`/`end_seq`. Before the day's first and after its last, the nearest trade that exists must
-lie outside the day. A missing number is recorded on the trade that follows it, so that it
-is published with the day and by the same step.
+lie outside the day; a trade that may or may not be of the day leaves it open. A missing number is
+recorded on the trade that follows it, so that it is published with the day and by the same step.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from google.auth import identity_pool
 
-from pipelines.providers.gcp import github
+from pipelines.providers import github
 
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 _SCOPES = ["https://www.googleapis.com/auth/bigquery"]
