@@ -30,6 +30,10 @@ def normalize(options: argparse.Namespace) -> int:
             continue
         say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
-    if not options.dry_run:
+    if options.dry_run:
+        return 0
+    if options.marts:
         compute.compute(store)  # it logs what it did
+    else:
+        say("marts: not computed; `python -m pipelines normalize` computes those that changed")
     return 1 if failed else 0
