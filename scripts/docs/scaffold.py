@@ -73,8 +73,8 @@ SHARED = (
 
 def scaffold(word: str, root: Path = ROOT) -> list[str]:
     """Write the source below `root`; the shared files that got a line. Raises ValueError."""
-    if not re.fullmatch("[a-z][a-z0-9]*", word):
-        raise ValueError(f"{word!r}: take one word of small letters.")
+    if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", word):
+        raise ValueError(f"Invalid word {word!r}. Use lower case, such as moon or far_moon.")
     if (root / "pipelines" / "providers" / word).exists():
         raise ValueError(f"{word} is a source already.")
     texts = {name: (root / name).read_text(encoding="utf-8") for name, _, _ in SHARED}
@@ -102,8 +102,10 @@ def _end(name: str, text: str, before: str) -> int:
 
 
 def _named(text: str, word: str) -> str:
-    for name in (str.lower, str.title, str.upper):
-        text = text.replace(name(NAME), name(word))
+    """The text of a template with the source's name: moon, Moon in classes, MOON in variables."""
+    title = word.title().replace("_", "")
+    for each, name in ((NAME, word), (NAME.title(), title), (NAME.upper(), word.upper())):
+        text = text.replace(each, name)
     return text
 
 

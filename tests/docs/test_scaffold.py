@@ -105,9 +105,16 @@ def test_a_new_source_passes_every_test_that_looks_at_all_sources(copy: Path) ->
     run(copy, "sqlfluff", "lint", "--disable-progress-bar", "sql/24_moon.sql")
 
 
-@pytest.mark.parametrize("word", ["aws", "Moon", "my_moon", "../moon", ""])
+def test_a_name_of_two_words_is_one_word_in_classes(copy: Path) -> None:
+    scaffold("far_moon", copy)
+    text = (copy / "pipelines" / "far_moon_pipeline.py").read_text(encoding="utf-8")
+    assert "class FarMoonSettings(BaseConfiguration):" in text
+    assert "SOURCES__FAR_MOON__URL" in (copy / ".dlt" / "config.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("word", ["aws", "Moon", "far-moon", "../moon", ""])
 def test_a_word_that_is_taken_or_cannot_be_one_is_refused(word: str, copy: Path) -> None:
     before = texts(copy)
-    with pytest.raises(ValueError, match=r"is a source already|one word of small letters"):
+    with pytest.raises(ValueError, match=r"is a source already|Use lower case"):
         scaffold(word, copy)
     assert texts(copy) == before

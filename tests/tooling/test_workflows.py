@@ -42,7 +42,7 @@ BASE = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.enviro
 def loads() -> dict[str, str]:
     """The word of each step that loads one, by its id."""
     runs = {step.get("id"): step.get("run", "") for step in ETL["jobs"]["etl"]["steps"]}
-    found = {name: re.search(r"scripts\.nightly load (\w+)$", run) for name, run in runs.items()}
+    found = {name: re.search(r"-m scripts\.nightly load (\w+)$", run) for name, run in runs.items()}
     return {name: match[1] for name, match in found.items() if match}
 
 
