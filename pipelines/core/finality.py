@@ -8,13 +8,15 @@ every partition that an added member was never read for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from pipelines.core.months import after, start_of
+from pipelines.core.partition import now as current_time
 
 _DAY = timedelta(days=1)
 
@@ -38,6 +40,19 @@ class Calendar(Protocol):
         """The clock by which partitions are read."""
 
 
+@dataclass(frozen=True)
+class ByLookback:
+    """A source whose provider changes a partition for some days after its end."""
+
+    scope: tuple[str, ...]
+    lookback_days: int
+    clock: Callable[[], datetime] = current_time
+
+    def now(self) -> datetime:
+        """The moment of a reading that begins now."""
+        return self.clock()
+
+
 class Readings(Protocol):
     """What a destination knows of one raw table's readings, and of what they brought."""
 
@@ -45,10 +60,13 @@ class Readings(Protocol):
         """The noted moments by partition."""
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
+        """By partition when it was delivered, for each member that `column` names.
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read, whether that changed anything or not."""
+        Without a column the member is '' and the moment that of loading.
+        """
+
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read, whether that changed anything or not."""
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""

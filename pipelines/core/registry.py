@@ -105,9 +105,14 @@ def _by_calendar(word: str) -> Callable[[str], str]:
     return finality
 
 
-def _stripe_calendar() -> Calendar:
-    found: Calendar = import_module("pipelines.providers.stripe.months").calendar()
-    return found
+def _calendar(module: str) -> Callable[[], Calendar]:
+    """A module that says by the configuration when partitions are final."""
+
+    def calendar() -> Calendar:
+        found: Calendar = import_module(f"pipelines.providers.{module}").calendar()
+        return found
+
+    return calendar
 
 
 def _stripe_list(place: Place) -> Word:
@@ -145,6 +150,7 @@ SOURCES: Mapping[str, Word] = {
         PLACES["gcp"],
         published=_noted,
         needs=("datasets", "tables"),
+        calendar=_calendar("gcp.calendar"),
     ),
     "stripe": _word(
         "stripe_pipeline",
@@ -152,7 +158,7 @@ SOURCES: Mapping[str, Word] = {
         PLACES["stripe"],
         *map(_stripe_list, lists_of("stripe")),
         needs=("stripe_secret_key", "accounts"),
-        calendar=_stripe_calendar,
+        calendar=_calendar("stripe.months"),
         scope_column="account",
     ),
     "fx": _word(

@@ -106,7 +106,7 @@ def test_a_line_of_the_configuration_classifies_a_new_category(shop: Shop) -> No
     if shop.config is None:
         shop.commands.well("normalize", marts=True)
     else:
-        migrate(shop.config)
+        migrate(shop.config, ())
     assert shop.published("class") == [("revenue",)]
     assert shop.daily("revenue_gross") == [(50.0,)]
     assert "stripe_unclassified" not in offending(shop.commands)

@@ -36,10 +36,10 @@ class StoreReadings:
             for partition, moments in found.items()
         }
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read, in one small file that is replaced whole."""
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read, in one small file that is replaced whole."""
         known = self.noted()
-        known[partition] = {**known.get(partition, {}), **moments}
+        known |= {key: {**known.get(key, {}), **found} for key, found in moments.items()}
         texts = {
             key: {member: at.isoformat() for member, at in sorted(known[key].items())}
             for key in sorted(known)
@@ -69,12 +69,13 @@ class StoreReadings:
             yield pa.table(columns, schema)
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
-        found = {}
-        for key, delivery in self._deliveries().items():
-            members = self._members(key, column) if column else {""}
-            found[key] = dict.fromkeys(sorted(members), delivery.delivered_at)
-        return found
+        """By partition when it was delivered, by member; without a column when it was loaded."""
+        if not column:
+            return {key: {"": each.loaded_at} for key, each in self._deliveries().items()}
+        return {
+            key: dict.fromkeys(sorted(self._members(key, column)), delivery.delivered_at)
+            for key, delivery in self._deliveries().items()
+        }
 
     def _members(self, partition: str, column: str) -> set[str]:
         shape = pa.schema([(column, pa.string())])
