@@ -24,6 +24,10 @@ Moments = Mapping[str, datetime]
 """When each member of the scope was last read; the member is '' where a source has none."""
 
 
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Noted of a member that has no rows left in a partition: it counts as never read."""
+
+
 @runtime_checkable
 class Calendar(Protocol):
     """What a source knows of its partitions without asking the provider."""
@@ -106,7 +110,7 @@ def is_final(calendar: Calendar, key: str, moments: Moments) -> bool:
 
 def describe(calendar: Calendar, key: str, moments: Moments) -> str:
     """For people: final or open since when, and members that were never read or were removed."""
-    scope = calendar.scope or tuple(moments)
+    scope = calendar.scope or tuple(name for name, at in moments.items() if at != NEVER)
     read = [moments[name] for name in scope if name in moments]
     unread = [name for name in scope if name and name not in moments]
     is_closed = bool(read) and min(read) >= final_from(calendar, key)
@@ -120,7 +124,9 @@ def describe(calendar: Calendar, key: str, moments: Moments) -> str:
 
 def removed_from(calendar: Calendar, moments: Moments) -> list[str]:
     """The members that a partition was read for and that are no longer configured."""
-    return sorted(set(moments) - set(calendar.scope)) if calendar.scope else []
+    if not calendar.scope:
+        return []
+    return sorted(n for n, at in moments.items() if n not in calendar.scope and at != NEVER)
 
 
 def _since(read: list[datetime]) -> str:

@@ -15,7 +15,9 @@ from datetime import datetime
 from functools import partial
 
 import dlt
+import pyarrow as pa
 
+from pipelines.core.finality import NEVER
 from pipelines.core.landing import Landing, Plan, Provider
 from pipelines.core.packages import open_pipeline, run_package
 from pipelines.core.partition import (
@@ -145,11 +147,30 @@ class _Run:
             missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
             self.destination.remember_provider(place, missed)
 
-    def note_readings(self, keys: Iterable[str], moment: datetime) -> None:
-        """Remember that partitions were read for every configured member."""
+    def note_readings(
+        self, keys: Iterable[str], moment: datetime, removed: Iterable[str] = ()
+    ) -> None:
+        """Remember that partitions were read for every configured member.
+
+        A removed member without rows is forgotten, such as one that was only renamed.
+        """
         members = self.calendar.scope if self.calendar else ()
-        if members and (found := {key: dict.fromkeys(members, moment) for key in keys}):
+        if not members:
+            return
+        found = {
+            key: dict.fromkeys(self._without_rows(key, removed), NEVER)
+            | dict.fromkeys(members, moment)
+            for key in keys
+        }
+        if found:
             self.readings.note(found)
+
+    def _without_rows(self, key: str, members: Iterable[str]) -> set[str]:
+        if not (wanted := set(members)):
+            return wanted
+        column = self.entry.scope_column
+        tables = self.readings.rows(key, pa.schema([(column, pa.string())]))
+        return wanted - {name for table in tables for name in table[column].unique().to_pylist()}
 
     def _load(self, planned: Planned) -> None:
         started = time.monotonic()
@@ -190,9 +211,9 @@ class _Run:
         try:
             self._package(partition, removed)
         except Unchanged:
-            self.note_readings([partition.key], moment)
+            self.note_readings([partition.key], moment, removed)
             raise
-        self.note_readings([partition.key], moment)
+        self.note_readings([partition.key], moment, removed)
 
     def _package(self, partition: Partition, removed: tuple[str, ...] = ()) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""

@@ -35,8 +35,12 @@ ARROWS: dict[str, str] = {
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations tables <landing>",
-    r"core\.load": f"core.registry core.packages core.landing destinations {BASE}",
+    r"core\.registry": "core.finality providers.stripe ingest_normalized_pipeline destinations tables <landing>",
+    r"core\.load": "core.registry core.packages core.planning core.finality core.shrinking "
+    f"core.landing destinations {BASE}",
+    r"core\.planning": "core.registry core.finality core.landing core.partition destinations",
+    r"core\.finality": "core.months core.partition",
+    r"core\.shrinking": "core.partition tables.places",
     r"core\.packages": "destinations core.partition",
     r"ingest_normalized_pipeline": "destinations tables <landing>",
     r"core(\..+)?": "core.partition core.digests",
@@ -46,6 +50,7 @@ ARROWS: dict[str, str] = {
     r"destinations(\..+)?": "core.partition tables.places",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
     r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
+    r"tables\.categories": "core.partition",
     r"tables(\..+)?": "tables",
     r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
     r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
@@ -56,14 +61,15 @@ ARROWS: dict[str, str] = {
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
     "destinations.older destinations.retention",
-    "<local>": "core.partition core.lock core.workdir",
-    "<landing>": "core.partition core.landing core.digests core.months",
+    "<local>": "core.partition core.finality core.lock core.workdir",
+    "<landing>": "core.partition core.landing core.finality core.digests core.months",
 }
 
 # What may come from third parties. A module that fits no row may import what it likes.
 ARROW = "numpy pyarrow"
 THIRD_PARTIES: dict[str, str] = {
     r"core\.partition": "",
+    r"tables\.categories": "dlt",
     r"tables(\..+)?": "pyarrow",
     r"normalize\.run": f"{ARROW} dlt",
     r"normalize(\..+)?": f"{ARROW} pandas",
