@@ -35,7 +35,7 @@ ARROWS: dict[str, str] = {
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "core.finality providers.stripe ingest_normalized_pipeline destinations tables <landing>",
+    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations tables <landing>",
     r"core\.load": "core.registry core.packages core.planning core.finality core.shrinking "
     f"core.landing destinations {BASE}",
     r"core\.planning": "core.registry core.finality core.landing core.partition destinations",
