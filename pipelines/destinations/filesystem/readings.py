@@ -59,7 +59,9 @@ class StoreReadings:
             return
         for path in self._store.raw_files(self._place, delivery):
             with self._store.open(path) as file:
-                table = pq.ParquetFile(file).read()
+                found = pq.ParquetFile(file)
+                names = [name for name in schema.names if name in found.schema_arrow.names]
+                table = found.read(names)
             columns = [
                 table[field.name].cast(field.type)
                 if field.name in table.column_names

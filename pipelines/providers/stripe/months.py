@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pipelines.core.finality import ByLookback
 from pipelines.core.months import after, between, start_of
-from pipelines.providers.stripe.settings import ONE, configuration
+from pipelines.providers.stripe.settings import configuration
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
@@ -15,8 +15,7 @@ EPOCH = "2011-09"
 def calendar() -> ByLookback:
     """Of the configuration; without a key no account is known."""
     settings = configuration()
-    names = (settings.accounts or {}) or ((ONE,) if settings.stripe_secret_key else ())
-    return ByLookback(tuple(sorted(names)), settings.lookback_days)
+    return ByLookback(settings.names(), settings.lookback_days)
 
 
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlt.common.configuration import configspec, resolve_configuration
@@ -17,12 +18,13 @@ ONE = "main"
 
 @configspec
 class StripeSettings(BaseConfiguration):
-    """One key, or several accounts by name; how many days are read again; how many threads;
-    which tables besides the ledger.
+    """One key, or several accounts by name, and connected accounts of theirs; how many days are
+    read again; how many threads; which tables besides the ledger.
     """
 
     stripe_secret_key: TSecretStrValue | None = None
     accounts: dict[str, str] | None = None
+    connected: dict[str, str] | None = None
     lookback_days: int = 35
     workers: int = 4
     objects: list[str] | None = None
@@ -51,10 +53,36 @@ class StripeSettings(BaseConfiguration):
         return found
 
     def apis(self) -> list[Api]:
-        """A client per account."""
-        return [
-            Api(name, key, self.api_base) for name, key in sorted(self.key_by_account().items())
+        """A client per account, connected ones included."""
+        keys = self.key_by_account()
+        own = [Api(name, key, self.api_base) for name, key in keys.items()]
+        connected = [
+            Api(name, keys[platform], self.api_base, connected=account)
+            for name, (platform, account) in self._connected(keys).items()
         ]
+        return sorted([*own, *connected], key=lambda api: api.account)
+
+    def names(self) -> tuple[str, ...]:
+        """The configured accounts; none without a key."""
+        own = list(self.accounts or ()) or ([ONE] if self.stripe_secret_key else [])
+        return tuple(sorted({*own, *(self.connected or ())})) if own else ()
+
+    def _connected(self, keys: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """Platform and id by name. Raises ConfigurationError."""
+        found = {}
+        for name, value in (self.connected or {}).items():
+            before, _, account = value.rpartition("/")
+            platform = before or next(iter(keys))
+            where = f"sources.stripe.connected.{name}"
+            if name in keys:
+                raise ConfigurationError(f"{where}: an account has this name. Use another one.")
+            if platform not in keys or (not before and len(keys) > 1):
+                raise ConfigurationError(
+                    f"{where} is {value!r}. Write the account that has the key and the id of the "
+                    f"connected account, as {min(keys)}/acct_123."
+                )
+            found[name] = platform, account
+        return found
 
 
 def configuration(**given: Any) -> StripeSettings:
