@@ -105,11 +105,11 @@ def _by_calendar(word: str) -> Callable[[str], str]:
     return finality
 
 
-def _calendar(module: str) -> Callable[[], Calendar]:
-    """A module that says by the configuration when partitions are final."""
+def _calendar(word: str) -> Callable[[], Calendar]:
+    """A source's module that says by the configuration when partitions are final."""
 
     def calendar() -> Calendar:
-        found: Calendar = import_module(f"pipelines.providers.{module}").calendar()
+        found: Calendar = import_module(f"pipelines.providers.{word}.calendar").calendar()
         return found
 
     return calendar
@@ -150,7 +150,7 @@ SOURCES: Mapping[str, Word] = {
         PLACES["gcp"],
         published=_noted,
         needs=("datasets", "tables"),
-        calendar=_calendar("gcp.calendar"),
+        calendar=_calendar("gcp"),
     ),
     "stripe": _word(
         "stripe_pipeline",
@@ -158,7 +158,7 @@ SOURCES: Mapping[str, Word] = {
         PLACES["stripe"],
         *map(_stripe_list, lists_of("stripe")),
         needs=("stripe_secret_key", "accounts"),
-        calendar=_calendar("stripe.months"),
+        calendar=_calendar("stripe"),
         scope_column="account",
     ),
     "fx": _word(

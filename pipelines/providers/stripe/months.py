@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pipelines.core.finality import ByLookback
 from pipelines.core.months import after, between, start_of
-from pipelines.providers.stripe.settings import configuration
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
-
-
-def calendar() -> ByLookback:
-    """Of the configuration; without a key no account is known."""
-    settings = configuration()
-    return ByLookback(settings.names(), settings.lookback_days)
 
 
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:

@@ -11,9 +11,7 @@ from dlt.common.typing import TSecretStrValue
 
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers.stripe.api import Api
-
-ONE = "main"
-"""The name of the account when there is one key alone."""
+from pipelines.providers.stripe.calendar import LOOKBACK_DAYS, ONE
 
 
 @configspec
@@ -25,7 +23,7 @@ class StripeSettings(BaseConfiguration):
     stripe_secret_key: TSecretStrValue | None = None
     accounts: dict[str, str] | None = None
     connected: dict[str, str] | None = None
-    lookback_days: int = 35
+    lookback_days: int = LOOKBACK_DAYS
     workers: int = 4
     objects: list[str] | None = None
     api_base: str | None = None
@@ -61,11 +59,6 @@ class StripeSettings(BaseConfiguration):
             for name, (platform, account) in self._connected(keys).items()
         ]
         return sorted([*own, *connected], key=lambda api: api.account)
-
-    def names(self) -> tuple[str, ...]:
-        """The configured accounts; none without a key."""
-        own = list(self.accounts or ()) or ([ONE] if self.stripe_secret_key else [])
-        return tuple(sorted({*own, *(self.connected or ())})) if own else ()
 
     def _connected(self, keys: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         """Platform and id by name. Raises ConfigurationError."""
