@@ -29,6 +29,7 @@ from dlt.extract import DltResource
 
 from pipelines.core import months
 from pipelines.core.digests import hex_digest
+from pipelines.core.finality import ByLookback
 from pipelines.core.landing import (
     CONTRACT,
     REPLACED,
@@ -50,7 +51,7 @@ from pipelines.core.partition import (
 )
 from pipelines.providers.stripe.api import LEDGER, Api
 from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
-from pipelines.providers.stripe.months import LedgerCalendar, first_month
+from pipelines.providers.stripe.months import first_month
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
 __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "stripe"]
@@ -66,7 +67,7 @@ class StripeLedger:
     def __init__(self, settings: StripeSettings, clock: Callable[[], datetime] = now) -> None:
         self.apis = settings.apis()
         names = tuple(api.account for api in self.apis)
-        self._calendar = LedgerCalendar(names, settings.lookback_days, clock)
+        self._calendar = ByLookback(names, settings.lookback_days, clock)
         self._workers = settings.workers
         self.published: Mapping[str, str] = {}
         self.force = False

@@ -27,9 +27,10 @@ create table if not exists readings (
     word LowCardinality(String) comment 'The source''s word.',
     "partition" String comment 'The partition.',
     member String comment 'What was read of it, such as an account; empty where it is one whole.',
-    read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.'
+    read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.',
+    noted_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was noted.'
 )
-engine = ReplacingMergeTree(read_at)
+engine = ReplacingMergeTree(noted_at)
 order by (word, "partition", member)
 comment 'When every partition was last read: what was read too early is read again.';
 

@@ -139,6 +139,12 @@ ALL = Selection()
 """Every partition, and of those what has changed."""
 
 
+class Published(dict[str, str]):
+    """Fingerprints of published partitions; `open` are those that are not final yet."""
+
+    open: frozenset[str] = frozenset()
+
+
 class Progress:
     """What a long run tells whoever watches; this one keeps silent."""
 

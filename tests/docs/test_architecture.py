@@ -51,7 +51,7 @@ ARROWS: dict[str, str] = {
     r"tables\.categories": "tables core.partition",  # the configured ones, for both twins
     r"tables(\..+)?": "tables",
     r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
-    r"providers\.gcp\.identity": "providers.github",
+    r"providers\.gcp\.settings": "providers.gcp providers.github <landing>",
     r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
     r"(?P<word>\w+)_pipeline": "providers.<word> <landing> tables",
     r"providers": "",
@@ -61,7 +61,7 @@ SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
     "destinations.older destinations.retention",
     "<local>": "core.partition core.finality core.lock core.workdir",
-    "<landing>": "core.partition core.landing core.digests core.months",
+    "<landing>": "core.partition core.landing core.finality core.digests core.months",
 }
 
 # What may come from third parties. A module that fits no row may import what it likes.

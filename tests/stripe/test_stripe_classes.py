@@ -77,6 +77,20 @@ def test_of_separate_charges_and_transfers_the_platform_keeps_the_difference(sho
     )
 
 
+def test_connected_accounts_are_read_by_configuration(shop: Shop) -> None:
+    at = datetime(2026, 11, 10, 9, tzinfo=UTC)
+    shop.offer("main", [transaction(at, 0, "charge", 1500)])
+    shop.offer("main/acct_1", [transaction(at, 1, "charge", 800)])
+    shop.commands.set({"SOURCES__STRIPE__CONNECTED": '{"shop": "acct_1"}'})
+    shop.load(AUTUMN)
+    found = shop.published("account, gross", "order by account")
+    assert [(account, float(gross)) for account, gross in found] == [("main", 15.0), ("shop", 8.0)]
+    shop.configure("eu", "us")
+    ran = shop.commands("load", "stripe")
+    assert ran.status == 2
+    assert "as eu/acct_123" in " ".join(ran.err.split())
+
+
 def test_an_amount_of_0_needs_no_rate(shop: Shop) -> None:
     shop.offer("main", case("stripe_movement_without_rate"))
     shop.load(AUTUMN)

@@ -131,6 +131,7 @@ def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     shop.offer("europe", rows)
     shop.load(AUTUMN)
     assert shop.published("distinct account") == [("europe",)]
+    assert set(shop.states().values()) == {"current, final", "current, open since 2026-11-29"}
     assert shop.total() == (9, Decimal(450))
 
 

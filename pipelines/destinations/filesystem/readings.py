@@ -62,10 +62,10 @@ class StoreReadings:
             for partition, moments in found.items()
         }
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read, in one small file that is replaced whole."""
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read, in one small file that is replaced whole."""
         known = self.noted()
-        known[partition] = {**known.get(partition, {}), **moments}
+        known |= {key: {**known.get(key, {}), **found} for key, found in moments.items()}
         texts = {
             key: {member: at.isoformat() for member, at in sorted(known[key].items())}
             for key in sorted(known)
@@ -85,7 +85,9 @@ class StoreReadings:
             return
         for path in self._store.raw_files(self._place, delivery):
             with self._store.open(path) as file:
-                table = pq.ParquetFile(file).read()
+                found = pq.ParquetFile(file)
+                names = [name for name in schema.names if name in found.schema_arrow.names]
+                table = found.read(names)
             columns = [
                 table[field.name].cast(field.type)
                 if field.name in table.column_names
@@ -95,12 +97,13 @@ class StoreReadings:
             yield pa.table(columns, schema)
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
-        found = {}
-        for key, delivery in self._deliveries().items():
-            members = self._members(key, column) if column else {""}
-            found[key] = dict.fromkeys(sorted(members), delivery.delivered_at)
-        return found
+        """By partition when it was delivered, by member; without a column when it was loaded."""
+        if not column:
+            return {key: {"": each.loaded_at} for key, each in self._deliveries().items()}
+        return {
+            key: dict.fromkeys(sorted(self._members(key, column)), delivery.delivered_at)
+            for key, delivery in self._deliveries().items()
+        }
 
     def _members(self, partition: str, column: str) -> set[str]:
         shape = pa.schema([(column, pa.string())])

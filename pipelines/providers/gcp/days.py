@@ -111,7 +111,9 @@ def first_day(selection: Selection, published: Mapping[str, str], lookback: int)
     there = set(current)
     missing = [day for day in days(oldest, newest) if day not in there]
     unpublished = [date.fromisoformat(key) for key, mark in published.items() if not mark]
-    return min([max(oldest, newest - timedelta(days=lookback)), *missing, *unpublished])
+    not_final = [date.fromisoformat(key) for key in getattr(published, "open", ())]
+    again = max(oldest, newest - timedelta(days=lookback))
+    return min([again, *missing, *unpublished, *not_final])
 
 
 def since(day: date) -> datetime:

@@ -8,10 +8,11 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
 from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from dlt.common.typing import TSecretStrValue
+from google.auth import identity_pool
 from google.cloud import bigquery
 
 from pipelines.core.partition import ConfigurationError
-from pipelines.providers.gcp.identity import GitHubJob, federated
+from pipelines.providers import github
 from pipelines.providers.gcp.pages import read_by_arrow
 
 
@@ -106,3 +107,36 @@ def open_client(settings: GcpSettings) -> bigquery.Client:
     client = bigquery.Client(project=project, credentials=credentials, location=settings.location)
     client._http.hooks["response"].append(read_by_arrow)
     return client
+
+
+# Workload identity federation: a GitHub job reads BigQuery without any key. Google's Security Token
+# Service takes GitHub's token for one of its own, by the pool's provider.
+# Rules: cloud.google.com, "Workload identity federation" (direct resource access).
+
+_JWT = "urn:ietf:params:oauth:token-type:jwt"
+_SCOPES = ["https://www.googleapis.com/auth/bigquery"]
+
+
+class GitHubJob(identity_pool.SubjectTokenSupplier):
+    """Gives a job's token whenever Google asks for it. `url` and `bearer` come from GitHub."""
+
+    def __init__(self, url: str | None, bearer: str | None) -> None:
+        self._url, self._bearer = url, bearer
+
+    def get_subject_token(self, context: Any, request: Any) -> str:
+        """A new one each time. Raises ConfigurationError."""
+        return github.token(context.audience, self._url, self._bearer)
+
+
+def federated(provider: str, token_url: str, job: GitHubJob) -> Any:
+    """Credentials that renew themselves; `provider` is projects/…/providers/…, whole.
+
+    They speak as the job's own principal: it is what the roles are granted to.
+    """
+    return identity_pool.Credentials(
+        audience=f"//iam.googleapis.com/{provider.strip('/')}",
+        subject_token_type=_JWT,
+        token_url=token_url,
+        subject_token_supplier=job,
+        scopes=_SCOPES,
+    )

@@ -37,13 +37,16 @@ class Api:
         key: str,
         base: str | None = None,
         wait: Callable[[float], object] = time.sleep,
+        connected: str | None = None,
     ) -> None:
+        """`connected` is the id of a connected account, read with its platform's key."""
         stripe.enable_telemetry = False  # nothing leaves this machine but what is asked for
         self.account, self._key, self._wait = account, key, wait
         self._counting = threading.Lock()
         self.requests = 0
         self._client = stripe.StripeClient(
             key,
+            stripe_account=connected,
             stripe_version=VERSION,
             base_addresses={"api": base} if base else None,
             max_network_retries=RETRIES,

@@ -3,35 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 from pipelines.core.months import after, between, start_of
-from pipelines.core.partition import now as current_time
-from pipelines.providers.stripe.settings import ONE, configuration
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
-
-
-@dataclass(frozen=True)
-class LedgerCalendar:
-    """Which accounts are configured, and how long a transaction may change after its month."""
-
-    scope: tuple[str, ...]
-    lookback_days: int
-    clock: Callable[[], datetime] = current_time
-
-    def now(self) -> datetime:
-        """The moment of a reading that begins now."""
-        return self.clock()
-
-
-def calendar() -> LedgerCalendar:
-    """Of the configuration; without a key no account is known."""
-    settings = configuration()
-    names = (settings.accounts or {}) or ((ONE,) if settings.stripe_secret_key else ())
-    return LedgerCalendar(tuple(sorted(names)), settings.lookback_days)
 
 
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:
