@@ -137,6 +137,7 @@ with source as (
         -- '' counts as no value in every text
         ifNull(line_item_line_item_type, '') as kind,
         nullIf(line_item_product_code, '') as product_code,
+        ifNull(line_item_usage_type, '') as usage_type,
         nullIf(reservation_reservation_a_r_n, '') as reservation,
         nullIf(savings_plan_savings_plan_a_r_n, '') as savings_plan,
         nullIf(line_item_currency_code, '') as currency,
@@ -294,6 +295,11 @@ select
         ),
         'Map(LowCardinality(String), String)'
     ) as x_account_tags,
+    if(
+        kind in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage'),
+        {commitment_family:aws},
+        null
+    ) as x_commitment_family,
     toDate32(line_item_usage_start_date, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(kind in ('Credit', 'Refund'), net, 0) as x_credit_amount,

@@ -77,6 +77,7 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "tags": [],
         "x_cost_categories": [],
         "x_account_tags": [],
+        "x_commitment_family": "none",
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_line_item_type": "Usage",
@@ -137,6 +138,7 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
             "charge_category": "Credit",
             "charge_frequency": "One-Time",
             "pricing_category": None,
+            "x_commitment_family": None,
             "x_line_item_type": "Credit",
         }
     ]
@@ -356,6 +358,39 @@ def test_words_of_one_kind_of_line(kind: str | None, words: tuple[str | None, ..
     (row,) = normalized(table([line(kind)]))
     assert tuple(row[name] for name in WORDS) == words
     assert row["x_line_item_type"] == (kind or None)
+
+
+@pytest.mark.parametrize(
+    ("code", "usage_type", "family"),
+    [
+        ("AmazonEC2", "EUC1-BoxUsage:m5.large", "Compute"),
+        ("AmazonEC2", "SpotUsage:m5.large", "none"),
+        ("AmazonEC2", "EBS:VolumeUsage.gp3", "none"),
+        ("AmazonEC2", "NatGateway-Bytes", "none"),
+        ("AmazonEC2", "DataTransfer-Out-Bytes", "none"),
+        ("AmazonEC2", "CPUCredits:t3", "none"),
+        ("AWSLambda", "Lambda-GB-Second-ARM", "Compute"),
+        ("AWSLambda", "Lambda-Provisioned-Concurrency", "Compute"),
+        ("AWSLambda", "Request", "none"),
+        ("AmazonECS", "EUC1-Fargate-vCPU-Hours:perCPU", "Compute"),
+        ("AmazonECS", "EUC1-Fargate-EphemeralStorage-GB-Hours", "none"),
+        ("AmazonSageMaker", "USE1-Train:ml.m5.xlarge", "Machine Learning"),
+        ("AmazonRDS", "Multi-AZUsage:db.r6g.large", "Database"),
+        ("AmazonRDS", "RDS:GP3-Storage", "none"),
+        ("AmazonElastiCache", "NodeUsage:cache.t4g.micro", "Database"),
+        ("AmazonS3", "TimedStorage-ByteHrs", "none"),
+        (None, None, "none"),
+    ],
+)
+def test_a_line_knows_which_commitments_could_pay_for_it(
+    code: str | None, usage_type: str | None, family: str
+) -> None:
+    rows = [
+        line(kind, line_item_product_code=code, line_item_usage_type=usage_type)
+        for kind in ("Usage", "SavingsPlanCoveredUsage", "DiscountedUsage", "Tax")
+    ]
+    found = [row["x_commitment_family"] for row in normalized(table(rows))]
+    assert found == [family, family, family, None]
 
 
 def test_usage_of_spot_instances_is_dynamic() -> None:

@@ -134,14 +134,15 @@ def _returns_a_purchase(raw: Raw) -> Booleans:
     """
     description = raw.text("line_item_line_item_description")
     reservation = is_set(raw.text("reservation_reservation_a_r_n"))
-    names_plan = _says(_PLAN_OR_RESERVATION, raw.text("line_item_product_code"))
+    names_plan = says(_PLAN_OR_RESERVATION, raw.text("line_item_product_code"))
     plan = is_set(raw.text("savings_plan_savings_plan_a_r_n")) | names_plan
-    of_commitment = reservation | plan | _says(_PLAN_OR_RESERVATION, description)
-    paid_ahead = reservation | _says(_PAID_AHEAD, description)
-    return of_commitment & paid_ahead & ~_says(_NOT_THE_PURCHASE, description)
+    of_commitment = reservation | plan | says(_PLAN_OR_RESERVATION, description)
+    paid_ahead = reservation | says(_PAID_AHEAD, description)
+    return of_commitment & paid_ahead & ~says(_NOT_THE_PURCHASE, description)
 
 
-def _says(pattern: re.Pattern[str], text: pa.DictionaryArray) -> Booleans:
+def says(pattern: re.Pattern[str], text: pa.DictionaryArray) -> Booleans:
+    """Whether the pattern is in each text; False where NULL."""
     return is_set(lookup(text, lambda words: "yes" if pattern.search(words) else None))
 
 

