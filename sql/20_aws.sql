@@ -173,16 +173,19 @@ with source as (
         -- what nobody used of a plan, at the discount that its fee has
         {number:savings_plan_amortized_upfront_commitment_for_billing_period} as plan_upfront,
         {number:savings_plan_recurring_commitment_for_billing_period} as plan_recurring,
-        coalesce(
-            {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}, plan_upfront
-        ) as net_plan_upfront,
-        coalesce(
-            {number:savings_plan_net_recurring_commitment_for_billing_period}, plan_recurring
-        ) as net_plan_recurring,
+        {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}
+            as net_plan_upfront,
+        {number:savings_plan_net_recurring_commitment_for_billing_period} as net_plan_recurring,
         ifNull(plan_upfront, 0) + ifNull(plan_recurring, 0) as plan_fee,
-        if(
-            plan_fee > 0,
-            (ifNull(net_plan_upfront, 0) + ifNull(net_plan_recurring, 0)) / plan_fee,
+        multiIf(
+            plan_fee > 0 and (net_plan_upfront is not null or net_plan_recurring is not null),
+            (
+                coalesce(net_plan_upfront, plan_upfront, 0)
+                + coalesce(net_plan_recurring, plan_recurring, 0)
+            ) / plan_fee,
+            {number:line_item_unblended_cost} > 0
+            and {number:line_item_net_unblended_cost} is not null,
+            {number:line_item_net_unblended_cost} / {number:line_item_unblended_cost},
             1
         ) as plan_share,
         (

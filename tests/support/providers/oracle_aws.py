@@ -211,7 +211,12 @@ def unused_plan(row: Row) -> Decimal | None:
     parts = [(f"savings_plan_net_{part}", f"savings_plan_{part}") for part in (upfront, recurring)]
     fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
     net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
-    return (total - used) * net / fee if fee > 0 else total - used
+    if fee > 0 and any(number(row, name) is not None for name, _ in parts):
+        return (total - used) * net / fee
+    billed, gross = (number(row, f"line_item_{n}unblended_cost") for n in ("net_", ""))
+    if billed is not None and gross is not None and gross > 0:
+        return (total - used) * billed / gross
+    return total - used
 
 
 def family(row: Row, kind: str | None) -> str | None:
