@@ -137,6 +137,7 @@ with source as (
         -- '' counts as no value in every text
         ifNull(line_item_line_item_type, '') as kind,
         nullIf(line_item_product_code, '') as product_code,
+        ifNull(line_item_usage_type, '') as usage_type,
         nullIf(reservation_reservation_a_r_n, '') as reservation,
         nullIf(savings_plan_savings_plan_a_r_n, '') as savings_plan,
         nullIf(line_item_currency_code, '') as currency,
@@ -172,16 +173,19 @@ with source as (
         -- what nobody used of a plan, at the discount that its fee has
         {number:savings_plan_amortized_upfront_commitment_for_billing_period} as plan_upfront,
         {number:savings_plan_recurring_commitment_for_billing_period} as plan_recurring,
-        coalesce(
-            {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}, plan_upfront
-        ) as net_plan_upfront,
-        coalesce(
-            {number:savings_plan_net_recurring_commitment_for_billing_period}, plan_recurring
-        ) as net_plan_recurring,
+        {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}
+            as net_plan_upfront,
+        {number:savings_plan_net_recurring_commitment_for_billing_period} as net_plan_recurring,
         ifNull(plan_upfront, 0) + ifNull(plan_recurring, 0) as plan_fee,
-        if(
-            plan_fee > 0,
-            (ifNull(net_plan_upfront, 0) + ifNull(net_plan_recurring, 0)) / plan_fee,
+        multiIf(
+            plan_fee > 0 and (net_plan_upfront is not null or net_plan_recurring is not null),
+            (
+                coalesce(net_plan_upfront, plan_upfront, 0)
+                + coalesce(net_plan_recurring, plan_recurring, 0)
+            ) / plan_fee,
+            {number:line_item_unblended_cost} > 0
+            and {number:line_item_net_unblended_cost} is not null,
+            {number:line_item_net_unblended_cost} / {number:line_item_unblended_cost},
             1
         ) as plan_share,
         (
@@ -294,6 +298,11 @@ select
         ),
         'Map(LowCardinality(String), String)'
     ) as x_account_tags,
+    if(
+        kind in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage'),
+        {commitment_family:aws},
+        null
+    ) as x_commitment_family,
     toDate32(line_item_usage_start_date, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(kind in ('Credit', 'Refund'), net, 0) as x_credit_amount,

@@ -82,14 +82,17 @@ COMMITMENTS: tuple[Column, ...] = (
            privacy=KEEP),
     Column("commitment_id", "text", False, "Id of the plan or reservation; empty for on demand.",
            privacy=pseudonym("commitment")),
-    Column("used_cost", "number", False, "Effective cost of the used commitment, in USD.",
+    Column("used_cost", "number", True, "Effective cost of what it paid for, in USD.",
            privacy=SCALE),
-    Column("unused_cost", "number", False, "Effective cost of the unused commitment, in USD.",
+    Column("unused_cost", "number", True, "Effective cost of what nobody used, in USD.",
            privacy=SCALE),
-    Column("covered_list", "number", False,
-           "Usage that the commitment covered, at list prices, in USD.", privacy=SCALE),
-    Column("on_demand_list", "number", False,
-           "On-demand usage of the same services, at list prices, in USD.", privacy=SCALE),
+    Column("covered_list", "number", True, "What it covered, at list prices, in USD.",
+           privacy=SCALE),
+    Column("on_demand_list", "number", True, "What it could have covered, at list prices.",
+           privacy=SCALE),
+    Column("line_items_without_cost", "integer", False,
+           "Its lines without effective cost in USD: used_cost or unused_cost is then NULL.",
+           privacy=KEEP),
 )
 
 RESTATEMENTS: tuple[Column, ...] = (

@@ -45,6 +45,16 @@ def test_a_wrong_scheme_says_which_urls_there_are(commands: Commands) -> None:
     assert ran.status == 2
 
 
+def test_a_bucket_without_its_scheme_is_told_to_begin_with_s3(
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands.read_from("example-billing/exports")
+    ran = commands("load")
+    assert_clear(ran, "is no folder.", "A bucket on S3 is written s3://example-billing/exports.")
+    assert ran.status == 2
+
+
 def test_a_missing_url_says_where_it_may_be_set(commands: Commands) -> None:
     ran = commands("load", "aws")
     assert_clear(ran, "Missing configuration: bucket_url. Set ", "SOURCES__AWS__BUCKET_URL")
@@ -262,6 +272,12 @@ def test_a_number_that_became_text_stops_its_month(months: Months) -> None:
     months.assert_mended()
 
 
+def test_tags_that_a_copy_made_a_struct_stop_their_month(months: Months) -> None:
+    months.restate(resource_tags=pa.array([{"user:Environment": "prod"}]))
+    months.assert_refused("expected a map", "a job that copied the file made a struct of one")
+    months.assert_mended()
+
+
 def test_a_required_column_that_went_stops_its_month(months: Months) -> None:
     made = months.restate(line_item_line_item_type=None)
     months.assert_refused(f"aws 2026-09: {made.files[1]} is missing line_item_line_item_type")
@@ -394,6 +410,37 @@ def test_a_403_on_one_object_stops_its_month(s3_months: Months, faulty_s3: Fault
     s3_months.assert_refused(
         f"s3://{faulty_s3.bucket}: {made.files[1]}: access denied. The key needs s3:ListBucket on "
         "the bucket and s3:GetObject on its objects."
+    )
+    faulty_s3.proxy.reset()
+    s3_months.assert_mended()
+
+
+def test_an_object_in_an_archive_says_to_restore_it(s3_months: Months, faulty_s3: FaultyS3) -> None:
+    made = s3_months.restate()
+    faulty_s3.proxy.fail("*2026-09/daily-00002*", 403, "InvalidObjectState", kinds="GET")
+    s3_months.assert_refused(
+        f"s3://{faulty_s3.bucket}: {made.files[1]}: the object is in an archive (Glacier) and "
+        "cannot be read. Restore it (aws s3api restore-object), and"
+    )
+    faulty_s3.proxy.reset()
+    s3_months.assert_mended()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AccessDenied", "User x is not authorized to perform: kms:Decrypt on this resource"),
+        ("KMS.DisabledException", ""),
+    ],
+)
+def test_a_key_that_refuses_names_the_permission(
+    s3_months: Months, faulty_s3: FaultyS3, code: str, message: str
+) -> None:
+    made = s3_months.restate()
+    faulty_s3.proxy.fail("*2026-09/daily-00002*", 403, code, kinds="GET", message=message)
+    s3_months.assert_refused(
+        f"s3://{faulty_s3.bucket}: {made.files[1]}: its objects are encrypted with a KMS key that "
+        "these credentials may not use. Allow kms:Decrypt on that key"
     )
     faulty_s3.proxy.reset()
     s3_months.assert_mended()

@@ -111,6 +111,77 @@ def test_a_discount_in_columns_and_in_rows_is_counted_once(
     assert "aws_conservation" not in world.commands("check").out
 
 
+# Commitments.
+
+
+def commitments(world: World) -> list[list[dict[str, Any]]]:
+    """The mart on the filesystem and in ClickHouse."""
+    world.commands.well("normalize", marts=True)
+    local = pq.read_table(
+        world.commands.data / "marts" / "commitments" / "data.parquet"
+    ).to_pylist()
+    there = world.query(f"select {', '.join(local[0])} from commitments order by 1, 2, 3, 4")
+    return [local, [dict(zip(local[0], row, strict=True)) for row in there]]
+
+
+def test_coverage_counts_only_what_a_plan_could_have_covered(world: World) -> None:
+    load(world, "coverage_ec2")
+    for rows in commitments(world):
+        covered = sum(row["covered_list"] for row in rows)
+        on_demand = sum(row["on_demand_list"] for row in rows)
+        assert (covered, on_demand, covered / (covered + on_demand)) == (90.0, 10.0, 0.9)
+
+
+def test_a_compute_plan_covers_no_database_and_a_reservation_only_its_service(
+    world: World,
+) -> None:
+    usage = {
+        "AmazonEC2": "BoxUsage:m5.large",
+        "AWSLambda": "Lambda-GB-Second",
+        "AmazonRDS": "InstanceUsage:db.r6g.large",
+        "AmazonElastiCache": "NodeUsage:cache.t4g.micro",
+    }
+    rows = lines("2026-09", [1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
+    for row, code in zip(rows, [*usage, "AmazonEC2", "AmazonElastiCache"], strict=True):
+        row |= {"line_item_product_code": code, "line_item_usage_type": usage[code]}
+    rows[4] |= {
+        "line_item_line_item_type": "SavingsPlanCoveredUsage",
+        "savings_plan_savings_plan_a_r_n": "plan",
+        "savings_plan_savings_plan_effective_cost": 10.0,
+    }
+    rows[5] |= {
+        "line_item_line_item_type": "DiscountedUsage",
+        "reservation_reservation_a_r_n": "reservation",
+        "reservation_effective_cost": 20.0,
+    }
+    deliver_cur2(world.bucket.root, "", "cur", "2026-09", rows)
+    world.both()
+    for found in commitments(world):
+        assert [(r["commitment_type"], r["covered_list"], r["on_demand_list"]) for r in found] == [
+            ("On demand", 0.0, 11.0),  # EC2, Lambda and ElastiCache, but not RDS
+            ("Reserved Instance", 32.0, 0.0),
+            ("Savings Plan", 16.0, 0.0),
+        ]
+
+
+def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World) -> None:
+    rows = lines("2026-09", [0.0, 0.0])
+    for row, arn, effective in zip(rows, ("hosts", "instances"), (None, 2.0), strict=True):
+        row |= {
+            "line_item_line_item_type": "DiscountedUsage",
+            "reservation_reservation_a_r_n": arn,
+            "reservation_effective_cost": effective,
+        }
+    deliver_cur2(world.bucket.root, "", "cur", "2026-09", rows)
+    world.both()
+    names = ("commitment_id", "used_cost", "unused_cost", "line_items_without_cost")
+    for found in commitments(world):
+        assert [tuple(row[name] for name in names) for row in found] == [
+            ("hosts", None, 0.0, 1),
+            ("instances", 2.0, 0.0, 0),
+        ]
+
+
 # Tags.
 
 

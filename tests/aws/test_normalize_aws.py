@@ -77,6 +77,7 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "tags": [],
         "x_cost_categories": [],
         "x_account_tags": [],
+        "x_commitment_family": "none",
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_line_item_type": "Usage",
@@ -137,6 +138,7 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
             "charge_category": "Credit",
             "charge_frequency": "One-Time",
             "pricing_category": None,
+            "x_commitment_family": None,
             "x_line_item_type": "Credit",
         }
     ]
@@ -310,12 +312,16 @@ NET_PLAN_FEE = {
         (PLAN_FEE | NET_PLAN_FEE, 3.6),
         (PLAN_FEE | {"savings_plan_net_recurring_commitment_for_billing_period": 5.0}, 3.6),
         (dict.fromkeys(PLAN_FEE, 0.0) | NET_PLAN_FEE, 4.0),
+        ({"line_item_net_unblended_cost": 5.4}, 3.6),
+        (PLAN_FEE | {"line_item_net_unblended_cost": 5.4}, 3.6),
+        (PLAN_FEE | NET_PLAN_FEE | {"line_item_net_unblended_cost": 3.0}, 3.6),
     ],
 )
 def test_unused_commitment_is_net_where_the_plans_fee_is(columns: Row, unused: float) -> None:
     fee = line("SavingsPlanRecurringFee", 6.0, PLANNED, {TOTAL: 10.0, USED: 6.0}, columns)
-    (costs,) = money(fee)
-    assert costs == pytest.approx((6.0, unused, 6.0, 6.0))
+    ((billed, effective, *_),) = money(fee)
+    assert billed == columns.get("line_item_net_unblended_cost", 6.0)
+    assert effective == pytest.approx(unused)
 
 
 def test_a_discount_shown_in_columns_in_rows_or_in_both_costs_the_same() -> None:
@@ -357,6 +363,39 @@ def test_words_of_one_kind_of_line(kind: str | None, words: tuple[str | None, ..
     (row,) = normalized(table([line(kind)]))
     assert tuple(row[name] for name in WORDS) == words
     assert row["x_line_item_type"] == (kind or None)
+
+
+@pytest.mark.parametrize(
+    ("code", "usage_type", "family"),
+    [
+        ("AmazonEC2", "EUC1-BoxUsage:m5.large", "Compute"),
+        ("AmazonEC2", "SpotUsage:m5.large", "none"),
+        ("AmazonEC2", "EBS:VolumeUsage.gp3", "none"),
+        ("AmazonEC2", "NatGateway-Bytes", "none"),
+        ("AmazonEC2", "DataTransfer-Out-Bytes", "none"),
+        ("AmazonEC2", "CPUCredits:t3", "none"),
+        ("AWSLambda", "Lambda-GB-Second-ARM", "Compute"),
+        ("AWSLambda", "Lambda-Provisioned-Concurrency", "Compute"),
+        ("AWSLambda", "Request", "none"),
+        ("AmazonECS", "EUC1-Fargate-vCPU-Hours:perCPU", "Compute"),
+        ("AmazonECS", "EUC1-Fargate-EphemeralStorage-GB-Hours", "none"),
+        ("AmazonSageMaker", "USE1-Train:ml.m5.xlarge", "Machine Learning"),
+        ("AmazonRDS", "Multi-AZUsage:db.r6g.large", "Database"),
+        ("AmazonRDS", "RDS:GP3-Storage", "none"),
+        ("AmazonElastiCache", "NodeUsage:cache.t4g.micro", "Database"),
+        ("AmazonS3", "TimedStorage-ByteHrs", "none"),
+        (None, None, "none"),
+    ],
+)
+def test_a_line_knows_which_commitments_could_pay_for_it(
+    code: str | None, usage_type: str | None, family: str
+) -> None:
+    rows = [
+        line(kind, line_item_product_code=code, line_item_usage_type=usage_type)
+        for kind in ("Usage", "SavingsPlanCoveredUsage", "DiscountedUsage", "Tax")
+    ]
+    found = [row["x_commitment_family"] for row in normalized(table(rows))]
+    assert found == [family, family, family, None]
 
 
 def test_usage_of_spot_instances_is_dynamic() -> None:

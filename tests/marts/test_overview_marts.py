@@ -200,13 +200,16 @@ def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -
         lines = of_month(marts.lines, month)
         used = [r for r in lines if r["commitment_discount_status"] == "Used"]
         unused = [r for r in lines if r["commitment_discount_status"] == "Unused"]
-        coverable = {r["service_name"] for r in used}
+        plans = [u for u in used if u["commitment_discount_type"] == "Savings Plan"]
+        of_plan = {u["x_commitment_family"] for u in plans}
+        reserved = {u["service_name"] for u in used if u not in plans}
         on_demand = [
             r
             for r in lines
-            if r["charge_category"] == "Usage"
-            and r["pricing_category"] in ("Standard", "Dynamic")
-            and r["service_name"] in coverable
+            if r["x_line_item_type"] == "Usage"
+            and r["pricing_category"] == "Standard"
+            and r["x_commitment_family"] != "none"
+            and (r["x_commitment_family"] in of_plan or r["service_name"] in reserved)
         ]
         rows = [r for r in marts.table("commitments") if r["month"].month == month]
         assert [

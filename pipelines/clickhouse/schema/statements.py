@@ -6,6 +6,7 @@
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
+    {commitment_family:aws}      the commitments that could pay for a line of AWS's
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
     {raw:aws_costs__cur}         in a materialized view: the table it reads, or another like it
@@ -44,7 +45,7 @@ from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables import line_items, places
+from pipelines.tables import commitment_families, line_items, places
 from pipelines.tables.categories import categories
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
@@ -241,6 +242,8 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return rows_of(argument, folder)
     if name == "cost_of_line":
         return line_items.expression(argument)
+    if name == "commitment_family":
+        return commitment_families.expression()
     if name == "product":
         return product_of(argument, folder)
     if name == "stripe_categories":  # those of the configuration, too

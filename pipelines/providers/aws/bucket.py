@@ -90,7 +90,7 @@ class FolderBucket:
         if not self.root.is_dir():
             raise ConfigurationError(
                 f"{self.root} is not a folder. Set SOURCES__AWS__BUCKET_URL to the folder that "
-                "holds the export, for example file:///data/aws-billing."
+                f"holds the export, for example file:///data/aws-billing.{self._forgotten_scheme()}"
             )
         found = []
         for folder, _, names in os.walk(self.root, onerror=_refuse, followlinks=True):
@@ -130,6 +130,12 @@ class FolderBucket:
             except PermissionError as error:
                 raise unreadable(source, error) from error
             advance(item.size)
+
+    def _forgotten_scheme(self) -> str:
+        """dlt takes a URL without a scheme for a folder below the working directory."""
+        if not self.root.is_relative_to(Path.cwd()):
+            return ""
+        return f" A bucket on S3 is written s3://{self.root.relative_to(Path.cwd()).as_posix()}."
 
     def _unchanged(self, path: Path, item: Object) -> None:
         if self._object(path) != item:

@@ -119,11 +119,15 @@ def check_types(schema: pa.Schema, where: str) -> None:
         for field in schema
         if not _fits(field.type, kind_of(field.name))
     ]
-    if wrong:
-        raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; ask the provider to "
-            "deliver this period again."
+    if not wrong:
+        return
+    fix = "ask the provider to deliver this period again."
+    if any(pa.types.is_struct(field.type) for field in schema if kind_of(field.name) == "map"):
+        fix = (
+            "AWS delivers maps, and a job that copied the file made a struct of one. Copy the "
+            "files as they are, or write the column as a map of text to text."
         )
+    raise PartitionError(f"{where}: {'; '.join(wrong)}. The published partition stays; {fix}")
 
 
 def _fits(kind: pa.DataType, expected: str | None) -> bool:

@@ -114,16 +114,32 @@ def _unused_commitment(raw: Raw) -> Floats:
     """
     upfront = "amortized_upfront_commitment_for_billing_period"
     recurring = "recurring_commitment_for_billing_period"
-    gross = either(raw.number(f"savings_plan_{upfront}"), raw.number(f"savings_plan_{recurring}"))
+    fee = either(raw.number(f"savings_plan_{upfront}"), raw.number(f"savings_plan_{recurring}"))
     net_fee = either(
         _net_or_gross(raw, f"savings_plan_net_{upfront}", f"savings_plan_{upfront}"),
         _net_or_gross(raw, f"savings_plan_net_{recurring}", f"savings_plan_{recurring}"),
     )
-    has_fee = gross > 0
-    share = np.where(has_fee, net_fee, 1.0) / np.where(has_fee, gross, 1.0)
+    is_net = _has_any(raw, f"savings_plan_net_{upfront}", f"savings_plan_net_{recurring}")
+    share = first(
+        _ratio(np.where(is_net, net_fee, np.nan), fee),
+        _ratio(raw.number(NET), raw.number("line_item_unblended_cost")),
+        np.ones(raw.rows),
+    )
     commitment = raw.number("savings_plan_total_commitment_to_date")
     unused: Floats = (commitment - raw.number("savings_plan_used_commitment")) * share
     return unused
+
+
+def _ratio(net_cost: Floats, gross: Floats) -> Floats:
+    """Net over gross; NULL where there is nothing to divide by."""
+    known = gross > 0
+    return np.where(known, net_cost, np.nan) / np.where(known, gross, 1.0)
+
+
+def _has_any(raw: Raw, *names: str) -> Booleans:
+    """Whether any of the columns has a value."""
+    found: Booleans = np.any([~np.isnan(raw.number(name)) for name in names], axis=0)
+    return found
 
 
 def _returns_a_purchase(raw: Raw) -> Booleans:
@@ -134,14 +150,15 @@ def _returns_a_purchase(raw: Raw) -> Booleans:
     """
     description = raw.text("line_item_line_item_description")
     reservation = is_set(raw.text("reservation_reservation_a_r_n"))
-    names_plan = _says(_PLAN_OR_RESERVATION, raw.text("line_item_product_code"))
+    names_plan = says(_PLAN_OR_RESERVATION, raw.text("line_item_product_code"))
     plan = is_set(raw.text("savings_plan_savings_plan_a_r_n")) | names_plan
-    of_commitment = reservation | plan | _says(_PLAN_OR_RESERVATION, description)
-    paid_ahead = reservation | _says(_PAID_AHEAD, description)
-    return of_commitment & paid_ahead & ~_says(_NOT_THE_PURCHASE, description)
+    of_commitment = reservation | plan | says(_PLAN_OR_RESERVATION, description)
+    paid_ahead = reservation | says(_PAID_AHEAD, description)
+    return of_commitment & paid_ahead & ~says(_NOT_THE_PURCHASE, description)
 
 
-def _says(pattern: re.Pattern[str], text: pa.DictionaryArray) -> Booleans:
+def says(pattern: re.Pattern[str], text: pa.DictionaryArray) -> Booleans:
+    """Whether the pattern is in each text; False where NULL."""
     return is_set(lookup(text, lambda words: "yes" if pattern.search(words) else None))
 
 

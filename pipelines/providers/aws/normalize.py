@@ -7,8 +7,10 @@ FOCUS export goes through aws_focus.py. `net` is the net column's value, else th
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -31,6 +33,7 @@ from pipelines.providers.aws import focus, money, tag_sources
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
+from pipelines.tables.commitment_families import NONE, families
 from pipelines.tables.copied import copied
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 
@@ -160,6 +163,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             # ours
             "x_cost_categories": tag_sources.cost_categories(raw, FLAT_CATEGORIES).map(),
             "x_account_tags": tag_sources.account_tags(raw).map(),
+            "x_commitment_family": _commitment_family(raw, kind),
             "x_usage_date": start.cast(pa.date32(), safe=False),
             "x_partition": literal(context.partition, n),
             "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),
@@ -175,12 +179,27 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
 
 
 _COPIED = copied("aws/columns")
+_USED = {"Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"}
 _REGION_NAME = constants("aws_regions.csv", "region_id", "region_name")
 
 
 def _without_split_cost_rows(raw: Raw) -> Raw:
     split = is_in(raw.text("line_item_operation"), SPLIT_COST_ROWS)
     return Raw(raw.table.filter(pa.array(~split))) if split.any() else raw
+
+
+def _commitment_family(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Of usage at any price the commitments that could pay for it."""
+    product, usage_type = raw.text("line_item_product_code"), raw.text("line_item_usage_type")
+    names = [NONE, *dict.fromkeys(each.name for each in families())]
+    found = np.zeros(raw.rows, np.int32)
+    for each in families():
+        rows = is_in(product, {each.product_code})
+        if rows.any():
+            matches = money.says(re.compile(each.usage_type), usage_type)
+            found[rows & matches & (found == 0)] = names.index(each.name)
+    family = pa.DictionaryArray.from_arrays(pa.array(found), pa.array(names))
+    return only(family, is_in(kind, _USED))
 
 
 def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:

