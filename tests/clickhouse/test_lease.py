@@ -382,7 +382,6 @@ def loaders(
 ) -> Iterator[tuple[Loader, Loader]]:
     """A published month, and two that have other deliveries of it."""
     clickhouse_template.restore(clickhouse.database)
-    commands.set({"SOURCES__MAX_SHRINK": "1"})  # deliveries have as few rows as they like
     old = Loader(tmp_path / "old", clickhouse, OLD)
     assert old.load_here(commands) == 0
     made = Loader(tmp_path / "one", clickhouse, ONE), Loader(tmp_path / "other", clickhouse, OTHER)

@@ -233,7 +233,6 @@ def test_history_is_not_scanned_again(server: BigQueryServer, commands: Commands
 
 def test_restated_days_replace_the_old_ones(server: BigQueryServer, commands: Commands) -> None:
     """More rows, fewer, other ones, none: whatever a day has now is what is published."""
-    commands.set({"SOURCES__MAX_SHRINK": "1"})
     load(commands)
     changed = {"2026-10-28": [1.0], "2026-10-30": [8.0, 8.0, 8.0], "2026-10-31": [16.0]}
     put(server, changed)

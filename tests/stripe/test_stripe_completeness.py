@@ -19,6 +19,8 @@ from tests.support.providers.stripe_ledgers import NOW, Row
 from tests.support.providers.stripe_shops import Shop, opened
 from tests.support.published_clickhouse import query
 
+pytestmark = pytest.mark.usefixtures("guarded")
+
 CASES = ROOT / "tests" / "data" / "stripe" / "cases"
 AUTUMN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
