@@ -320,7 +320,7 @@ def _list(world: World) -> str:
     path = world.bucket.path(made.files[0])
     table = pq.ParquetFile(path).read().append_column("my_list", pa.array([[1, 2]]))
     pq.write_table(table, path)
-    return "my_list is list<element: int64>, which has no column type in ClickHouse here"
+    return "my_list is list<element: int64>, which cannot be stored in ClickHouse"
 
 
 def _foreign_partition(world: World) -> str:

@@ -232,14 +232,14 @@ def test_history_is_not_scanned_again(server: BigQueryServer, commands: Commands
 
 
 def test_restated_days_replace_the_old_ones(server: BigQueryServer, commands: Commands) -> None:
-    """More rows, fewer, other ones, none: whatever a day has now is what is published."""
+    """More rows, fewer, other ones: what a day has now is published; a day that is gone stays."""
     load(commands)
     changed = {"2026-10-28": [1.0], "2026-10-30": [8.0, 8.0, 8.0], "2026-10-31": [16.0]}
     put(server, changed)
-    assert load(commands) == "gcp: 4 loaded, 0 unchanged, 0 failed\n"
-    assert billed(commands.data) == changed | {"2026-10-29": []}
+    assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
+    assert billed(commands.data) == changed | {"2026-10-29": DAYS["2026-10-29"]}
     server.reset()
-    assert load(commands) == "gcp: 0 loaded, 4 unchanged, 0 failed\n"
+    assert load(commands) == "gcp: 0 loaded, 3 unchanged, 0 failed\n"
 
 
 def test_late_rows_and_corrections_are_loaded_with_their_export_day(
@@ -356,7 +356,7 @@ def test_only_the_partitions_that_are_needed_are_scanned(
 # Doctor.
 
 
-def test_the_doctor_names_exports_and_what_is_left_out(
+def test_the_doctor_names_every_export(
     server: BigQueryServer, commands: Commands
 ) -> None:
     put(server, DAYS, STANDARD_TABLE)
@@ -368,7 +368,6 @@ def test_the_doctor_names_exports_and_what_is_left_out(
         "ok   source gcp: credentials (from Environment Variables)",
         "ok   source gcp: queries run in project example-billing, at most 1,024 GiB a run",
         f"ok   source gcp: export {TABLE}: detailed, billing account 01A2B3-C4D5E6-F70819",
-        f"ok   source gcp: export {STANDARD_TABLE} is left out: "
-        "gcp_billing_export_resource_v1_01A2B3_C4D5E6_F70819 repeats it",
+        f"ok   source gcp: export {STANDARD_TABLE}: standard, billing account 01A2B3-C4D5E6-F70819",
     ]
     assert found[5].startswith(("BAD ", "warn", "ok  "))
