@@ -146,33 +146,22 @@ def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     assert billed(commands.data)["2026-10-30"] == [100.0]
 
 
-def test_naming_both_exports_of_an_account_is_refused_and_the_double_count_explained(
+def test_naming_both_exports_of_an_account_counts_each_month_once(
     server: BigQueryServer, commands: Commands
 ) -> None:
     put(server, DAYS, STANDARD_TABLE)
     commands.set(environ(server, STANDARD_TABLE, TABLE))
-    ran = commands("load", "gcp")
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err == (
-        f"error: sources.gcp: billing account 01A2B3-C4D5E6-F70819 is in {TABLE} and in "
-        f"{STANDARD_TABLE}. The detailed export repeats every row of the standard one, so both "
-        "together count the same cost twice. Keep one of them in sources.gcp.tables, the detailed "
-        "one if it goes back as far.\n"
-    )
-    assert server.counts["jobs.query"] == 0
+    assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
+    assert billed(commands.data) == ALL_OF_IT
 
 
-def test_a_copy_under_another_name_is_recognised_by_its_rows(
+def test_a_copy_under_another_name_counts_nothing_twice(
     server: BigQueryServer, commands: Commands
 ) -> None:
     copy = "example-billing.billing_export.my_copy"
     put(server, DAYS, copy)
     commands.set(environ(server, TABLE, copy))
-    ran = commands("load", "gcp")
-    assert ran.status == 2
-    assert f"01A2B3-C4D5E6-F70819 is in {TABLE} and in {copy}." in ran.err
-    commands.set(environ(server, copy))
-    load(commands)
+    assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
     assert billed(commands.data) == ALL_OF_IT
 
 
@@ -186,7 +175,6 @@ def test_exports_are_told_by_their_tables_names() -> None:
     for tables, accounts, text in (
         (["p.d.other"], [], "p.d holds no table gcp_billing_export_v1_"),
         ([TABLE], ["0-0-0"], "p.d holds no export of 0-0-0. It holds: 01A2B3-C4D5E6-F70819."),
-        ([TABLE, TABLE.replace(".billing_export.", ".moved.")], [], "count the same cost twice"),
     ):
         with pytest.raises(ConfigurationError, match=text):
             chosen(tables, accounts, "p.d")
@@ -356,9 +344,7 @@ def test_only_the_partitions_that_are_needed_are_scanned(
 # Doctor.
 
 
-def test_the_doctor_names_every_export(
-    server: BigQueryServer, commands: Commands
-) -> None:
+def test_the_doctor_names_every_export(server: BigQueryServer, commands: Commands) -> None:
     put(server, DAYS, STANDARD_TABLE)
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")
     commands.set({"SOURCES__GCP__DATASETS": '["example-billing.billing_export"]'})

@@ -121,7 +121,7 @@ def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     assert "stripe: eu not configured any more" in " ".join(said.split())
     assert shop.states()["2026-11"].endswith("eu kept but not configured")
     shop.configure("eu", "us")
-    assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
+    assert {"2026-10", "2026-11"} <= set(shop.plan(AUTUMN))
 
 
 def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
