@@ -101,6 +101,7 @@ def test_no_configuration_of_the_developer_reaches_a_test() -> None:
         "AWS_SHARED_CREDENTIALS_FILE",
         "DLT_DATA_DIR",
         "DLT_PROJECT_DIR",
+        "SOURCES__MAX_SHRINK",
     ]
     assert boto3.session.Session().get_credentials() is None
     assert not list(Path(os.environ["DLT_PROJECT_DIR"]).rglob("secrets.toml"))
