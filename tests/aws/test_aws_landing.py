@@ -338,7 +338,7 @@ def test_null_is_a_word_in_a_report_and_nothing_in_focus(landing: Landing) -> No
             "resource_id": None,
             "list_cost": None,
             "tags": None,
-            "x_discounts": [("a", "0.5")],
+            "x_discounts": [("a", 0.5)],
         }
     ]
 
