@@ -177,15 +177,19 @@ with source as (
             as net_plan_upfront,
         {number:savings_plan_net_recurring_commitment_for_billing_period} as net_plan_recurring,
         ifNull(plan_upfront, 0) + ifNull(plan_recurring, 0) as plan_fee,
+        if(
+            net_plan_upfront is null and net_plan_recurring is null,
+            null,
+            coalesce(net_plan_upfront, plan_upfront, 0)
+            + coalesce(net_plan_recurring, plan_recurring, 0)
+        ) as net_plan_fee,
+        {number:line_item_unblended_cost} as unblended,
+        {number:line_item_net_unblended_cost} as net_unblended,
         multiIf(
-            plan_fee > 0 and (net_plan_upfront is not null or net_plan_recurring is not null),
-            (
-                coalesce(net_plan_upfront, plan_upfront, 0)
-                + coalesce(net_plan_recurring, plan_recurring, 0)
-            ) / plan_fee,
-            {number:line_item_unblended_cost} > 0
-            and {number:line_item_net_unblended_cost} is not null,
-            {number:line_item_net_unblended_cost} / {number:line_item_unblended_cost},
+            plan_fee > 0 and net_plan_fee between 0 and plan_fee,
+            net_plan_fee / plan_fee,
+            unblended > 0 and net_unblended between 0 and unblended,
+            net_unblended / unblended,
             1
         ) as plan_share,
         (

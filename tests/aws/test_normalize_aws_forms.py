@@ -61,7 +61,7 @@ NOT_IN_FOCUS = ("invoice_id", "x_billing_entity", "x_commitment_family", "x_line
 @pytest.mark.parametrize("amounts", [None, pa.decimal128(20, 9)], ids=["double", "decimal"])
 def test_a_focus_export_gives_what_cur_2_gives(amounts: pa.DataType | None) -> None:
     (row,) = normalized(focus([FOCUS_ROW], amounts))
-    missing = dict.fromkeys(NOT_IN_FOCUS) | {"x_cost_categories": []}
+    missing = dict.fromkeys(NOT_IN_FOCUS) | {"x_cost_categories": [], "x_account_tags": []}
     assert oracle_aws.is_same(row, ON_DEMAND_COST | missing)
 
 

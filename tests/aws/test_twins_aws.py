@@ -600,6 +600,8 @@ def of_focus(name: str) -> st.SearchStrategy[object]:
         return st.none() | ANY_TIME
     if isinstance(given, float):
         return st.none() | ANY_AMOUNT
+    if name == "x_cost_categories":
+        return st.none() | st.just(given)
     return ANY_TAGS if name == "tags" else st.none() | st.just(given) | HOSTILE
 
 

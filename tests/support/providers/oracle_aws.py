@@ -211,10 +211,11 @@ def unused_plan(row: Row) -> Decimal | None:
     parts = [(f"savings_plan_net_{part}", f"savings_plan_{part}") for part in (upfront, recurring)]
     fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
     net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
-    if fee > 0 and any(number(row, name) is not None for name, _ in parts):
+    has_net = any(number(row, name) is not None for name, _ in parts)
+    if fee > 0 and has_net and 0 <= net <= fee:
         return (total - used) * net / fee
     billed, gross = (number(row, f"line_item_{n}unblended_cost") for n in ("net_", ""))
-    if billed is not None and gross is not None and gross > 0:
+    if billed is not None and gross is not None and gross > 0 and 0 <= billed <= gross:
         return (total - used) * billed / gross
     return total - used
 

@@ -265,6 +265,8 @@ FOCUS_ROW = {
     "contracted_cost": 0.09,
     "billing_currency": "USD",
     "tags": [("user:name", "web-1"), ("user:environment", "prod"), ("aws_stack", "s")],
+    "invoice_id": "EUINAT27-1",
+    "x_cost_categories": [("BU", "retail")],
     "x_service_code": "AmazonEC2",
     "x_usage_type": "BoxUsage:m5.large",
 }
