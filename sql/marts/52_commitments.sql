@@ -2,7 +2,7 @@
 -- Used is the effective cost of usage a commitment paid for, unused that of commitment nobody used:
 -- utilisation is used / (used + unused). What a commitment covered counts at list price, and so
 -- does on-demand usage of the services that had any covered usage in that month: coverage is
--- covered / (covered + on demand).
+-- covered / (covered + on demand). NULL where a line's currency has no rate.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -22,10 +22,11 @@ with lines as (
         end as part,
         coalesce(commitment_discount_type, '') as type,
         coalesce(commitment_discount_id, '') as id,
-        x_effective_cost_usd as effective,
-        x_billed_cost_usd as billed,
-        list_cost / x_currency_rate_usd as list
-    from costs
+        effective_cost / usd_rate as effective,
+        billed_cost / usd_rate as billed,
+        list_cost / usd_rate as list,
+        case when usd_rate is null then 1 else 0 end as is_unrated
+    from {rated:costs}
     where x_usage_date is not null
 ),
 
@@ -40,6 +41,7 @@ services as (
         sum(lines.effective) as effective,
         sum(lines.billed) as billed,
         sum(lines.list) as list,
+        sum(lines.is_unrated) as unrated,
         max(max(case when lines.part = 'used' then 1 else 0 end))
             over (partition by month, provider_name, service) as is_coverable
     from lines
@@ -52,10 +54,22 @@ select
     provider_name,
     case when part = 'on demand' then 'On demand' else type end as commitment_type,
     case when part = 'on demand' then '' else id end as commitment_id,
-    sum(case when part = 'used' then coalesce(effective, 0) else 0 end) as used_cost,
-    sum(case when part = 'unused' then coalesce(effective, 0) else 0 end) as unused_cost,
-    sum(case when part = 'used' then coalesce(list, 0) else 0 end) as covered_list,
-    sum(case when part = 'on demand' then coalesce(list, 0) else 0 end) as on_demand_list
+    case
+        when sum(case when part = 'used' then unrated else 0 end) = 0
+            then sum(case when part = 'used' then coalesce(effective, 0) else 0 end)
+    end as used_cost,
+    case
+        when sum(case when part = 'unused' then unrated else 0 end) = 0
+            then sum(case when part = 'unused' then coalesce(effective, 0) else 0 end)
+    end as unused_cost,
+    case
+        when sum(case when part = 'used' then unrated else 0 end) = 0
+            then sum(case when part = 'used' then coalesce(list, 0) else 0 end)
+    end as covered_list,
+    case
+        when sum(case when part = 'on demand' then unrated else 0 end) = 0
+            then sum(case when part = 'on demand' then coalesce(list, 0) else 0 end)
+    end as on_demand_list
 from services
 where part <> 'on demand' or is_coverable = 1
 group by
