@@ -6,4 +6,4 @@ nothing to normalise asks for it and should not have to import pandas.
 
 from __future__ import annotations
 
-RULES: dict[str, int] = {"aws": 2, "gcp": 1, "stripe": 1, "fx": 1, "deribit": 1}
+RULES: dict[str, int] = {"aws": 2, "gcp": 2, "stripe": 1, "fx": 1, "deribit": 1}
