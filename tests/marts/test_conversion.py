@@ -13,12 +13,21 @@ from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import ROOT
+from tests.gcp.test_gcp_checks import TAGS
 from tests.support.commands import Commands
+from tests.support.providers.aws_months import lines
+from tests.support.providers.gcp_cases import case, typed, used
+from tests.support.providers.gcp_days import environ as gcp_environ
+from tests.support.providers.gcp_days import table_of
+from tests.support.providers.raw_gcp import TABLE
 from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    from scripts.sandbox.bigquery.server import BigQueryServer
 
 CASES = ROOT / "tests" / "data" / "aws" / "cases"
 CNY = CASES / "19_china_cny"
