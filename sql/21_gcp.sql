@@ -257,3 +257,12 @@ select
     x_fingerprint,
     x_dlt_load_id
 from source;
+
+-- one row per table, account, month of use and currency, as BigQuery was last asked
+create table if not exists gcp__month_totals (
+    {columns:gcp__month_totals}
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'What the tables of billing exports hold, for the check gcp_month_totals.';

@@ -143,6 +143,10 @@ SOURCES: Mapping[str, Word] = {
         "google_bq_incremental_pipeline",
         "gcp",
         PLACES["gcp"],
+        *(
+            _word(f"providers.gcp.{place.table}", "source", place, chosen_by="sources.gcp.objects")
+            for place in lists_of("gcp")
+        ),
         published=_noted,
         needs=("datasets", "tables"),
     ),

@@ -44,6 +44,7 @@ def _raw_list(dataset: str, table: str, column: str) -> Place:
 _PLACES = (
     Place("aws", "aws_costs", "cur", "billing_period"),
     Place("gcp", "gcp_costs", "billing_export", "export_date"),
+    _raw_list("gcp", "month_totals", "listing"),
     Place("stripe", "stripe", "balance_transactions", "created_month"),
     _raw_list("stripe", "balances", "read_date"),
     _raw_list("stripe", "products", "listing"),

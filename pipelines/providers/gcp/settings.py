@@ -11,8 +11,8 @@ from dlt.common.typing import TSecretStrValue
 from google.cloud import bigquery
 
 from pipelines.core.partition import ConfigurationError
+from pipelines.providers.gcp.bigquery.pages import read_by_arrow
 from pipelines.providers.gcp.identity import GitHubJob, federated
-from pipelines.providers.gcp.pages import read_by_arrow
 
 
 @configspec
