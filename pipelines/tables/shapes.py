@@ -19,6 +19,7 @@ from pipelines.tables.revenue import (
     MARGIN_DAILY,
     REVENUE,
     STRIPE,
+    USD_RATES,
 )
 from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
 
@@ -157,6 +158,7 @@ def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
 _OTHERS: dict[str, tuple[Column, ...]] = {"stripe": STRIPE, "fx": FX, "deribit": TRADES}
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
+    "usd_rates": USD_RATES,
     "revenue": REVENUE,
     "cost_daily": COST_DAILY,
     "margin_daily": MARGIN_DAILY,
