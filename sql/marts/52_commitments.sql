@@ -4,7 +4,8 @@
 -- does what it could have covered: usage at on-demand prices, never spot, of a family that had a
 -- savings plan in that month, or of a service that had a reservation. Where a line's family is not
 -- known, its service decides. Coverage is covered / (covered + on demand).
--- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts.
+-- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts, or its
+-- currency no rate.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -26,9 +27,9 @@ with lines as (
         end as part,
         coalesce(commitment_discount_type, '') as type,
         coalesce(commitment_discount_id, '') as id,
-        x_effective_cost_usd as effective,
-        list_cost / x_currency_rate_usd as list
-    from costs
+        effective_cost / usd_rate as effective,
+        list_cost / usd_rate as list
+    from {rated:costs}
     where x_usage_date is not null
 ),
 
