@@ -17,6 +17,12 @@ with lines as (
                 commitment_discount_status = 'Used' and charge_category = 'Usage'
                 then 'used'
             when commitment_discount_status = 'Unused' then 'unused'
+            -- a fee of Google's without a credit for its use: how much was used is not known
+            when
+                x_source = 'gcp'
+                and charge_category = 'Purchase'
+                and commitment_discount_type is not null
+                then 'used'
             when
                 charge_category = 'Usage'
                 and pricing_category = 'Standard'
@@ -26,7 +32,8 @@ with lines as (
             else 'other'
         end as part,
         coalesce(commitment_discount_type, '') as type,
-        coalesce(commitment_discount_id, '') as id,
+        -- Google's usage does not name the commitment that paid for it
+        case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
         effective_cost / usd_rate as effective,
         list_cost / usd_rate as list
     from {rated:costs}

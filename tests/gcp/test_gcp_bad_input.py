@@ -208,13 +208,6 @@ def test_a_cost_that_is_text_is_refused(server: BigQueryServer, commands: Comman
     assert "currency_conversion_rate is string, expected double" in ran.err
 
 
-def test_a_table_that_is_not_partitioned_is_refused(
-    server: BigQueryServer, commands: Commands
-) -> None:
-    server.load(TABLE, without("_PARTITIONTIME"))
-    assert "is not partitioned by the time of ingestion" in stopped(commands, 2).err
-
-
 @pytest.mark.parametrize(
     "key",
     [

@@ -64,7 +64,7 @@ def test_days_are_replaced_whole_and_ingesting_gives_the_same(
     assert costs(clickhouse) == loaded
 
 
-def test_a_day_that_lost_every_row_is_gone_and_not_asked_for_again(
+def test_a_day_that_the_table_no_longer_has_stays_published(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:
     migrate(clickhouse, TAGS)
@@ -75,9 +75,11 @@ def test_a_day_that_lost_every_row_is_gone_and_not_asked_for_again(
     put(bigquery_server, {"2026-10-29": [1.0], "2026-10-30": [4.0], "2026-10-31": [8.0]})
     commands.well("load")
     put(bigquery_server, {"2026-10-29": [1.0], "2026-10-31": [8.0]})
-    assert commands("load").out == "gcp: 1 loaded, 2 unchanged, 0 failed\n"
-    assert query(clickhouse, "select x_partition from costs order by 1") == [
-        ("2026-10-29",),
-        ("2026-10-31",),
-    ]
-    assert commands("load").out == "gcp: 0 loaded, 3 unchanged, 0 failed\n"
+    for options in ((), ("--force",)):
+        assert commands("load", *options).status == 0
+        assert query(clickhouse, "select x_partition from costs order by 1") == [
+            ("2026-10-29",),
+            ("2026-10-30",),
+            ("2026-10-31",),
+        ]
+    assert commands("load").out == "gcp: 0 loaded, 2 unchanged, 0 failed\n"

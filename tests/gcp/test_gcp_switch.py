@@ -1,14 +1,16 @@
-"""A billing account with several tables: a detailed export switched on later, one moved."""
+"""A billing account with several tables: a detailed export switched on later, a moved one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from scripts.sandbox.gcp.schema import STANDARD
+from scripts.sandbox.gcp.schema import PARTITION_TIME, STANDARD
 from tests.gcp.test_gcp_checks import TAGS, offending
 from tests.support.commands import Commands
 from tests.support.providers.gcp_cases import case, each_day, filled_back, typed, used
@@ -65,9 +67,6 @@ class World:
 
 
 def by_usage_month(commands: Commands) -> dict[str, float]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     paths = sorted(commands.data.glob("marts/costs/gcp-*.parquet"))
     columns = ["x_usage_date", "billed_cost"]
     found: dict[str, float] = {}
@@ -114,3 +113,104 @@ def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destina
     assert world.months() == RIGHT
     assert world.load() == "gcp: 0 loaded, 69 unchanged, 0 failed\n"
     assert "gcp_counted_twice" not in offending(world.commands)
+
+
+def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_next_plain_run(
+    world: World,
+) -> None:
+    """As version 0.1 left it: the standard export's days, and then those of the detailed one."""
+    world.standard("2026-11-27")
+    world.switched_on()
+    world.commands.set(environ(world.server, STANDARD_TABLE))
+    world.load("--to", "2026-11-11")
+    world.commands.set(environ(world.server, TABLE))
+    world.load("--from", "2026-11-12")
+    assert world.months() == RIGHT | {"2026-10": 620.0, "2026-11": 380.0}
+    account = "01A2B3-C4D5E6-F70819"
+    assert offending(world.commands)["gcp_counted_twice"] == [
+        ["2026-10-01", account, "31", TABLE, STANDARD_TABLE, "62"],
+        ["2026-11-01", account, "11", TABLE, STANDARD_TABLE, "22"],
+    ]
+    world.commands.set(environ(world.server, STANDARD_TABLE, TABLE))
+    world.load()
+    assert world.months() == RIGHT
+    assert "gcp_counted_twice" not in offending(world.commands)
+    assert " 0 loaded" in world.load()
+
+
+def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) -> None:
+    world.standard("2026-11-12")
+    world.load()
+    before = RIGHT | {"2026-11": 120.0}
+    assert world.months() == before
+    world.detailed(filled_back("2026-10-01", "2026-10-20", "2026-11-12"))
+    world.load()
+    assert world.months() == before
+    world.standard("2026-11-27")
+    world.switched_on()
+    world.load()
+    assert world.months() == RIGHT
+
+
+def test_an_export_that_was_moved_goes_on_where_the_old_table_is_gone(world: World) -> None:
+    """The new table repeats October and November; of those days the published rows stay."""
+    world.standard("2026-11-11")
+    world.load()
+    world.server.drop(STANDARD_TABLE)
+    world.switched_on(MOVED_TABLE)
+    world.commands.set({"SOURCES__GCP__DATASETS": '["example-billing.moved"]'})
+    world.load()
+    assert world.months() == RIGHT
+    assert " 0 loaded" in world.load()
+    world.load("--force")
+    assert world.months() == RIGHT
+
+
+def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(world: World) -> None:
+    world.standard("2026-11-11")
+    world.detailed([used(day, 10.0) for day in each_day("2026-11-12", "2026-11-27")], MOVED_TABLE)
+    world.commands.set(
+        {"SOURCES__GCP__DATASETS": '["example-billing.billing_export", "example-billing.moved"]'}
+    )
+    world.load()
+    assert world.months() == RIGHT
+
+
+def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -> None:
+    world.standard("2026-11-27")
+    world.load()
+    world.standard("2026-11-27", first="2026-11-20")
+    for options in ((), ("--force",), ("--from", "2026-09", "--force"), ("--to", "2026-11")):
+        world.load(*options)
+        assert world.months() == RIGHT
+
+
+def test_a_view_is_read_and_said_to_be_slower(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    view = "example-billing.billing_export.costs_of_the_shop"
+    given = [used(day, 10.0) for day in each_day("2026-10-30", "2026-11-02")]
+    world.server.load(view, table_of(given).drop_columns([PARTITION_TIME]))
+    world.commands.set(environ(world.server, view))
+    world.load()
+    assert world.months() == {"2026-10": 20.0, "2026-11": 20.0}
+    assert f"{view} is a view, or a copy without partitions" in caplog.text
+    assert world.load() == "gcp: 0 loaded, 4 unchanged, 0 failed\n"
+
+
+def test_googles_focus_export_is_left_to_its_own_source(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    focus = "example-billing.billing_export.focus_costs"
+    world.standard("2026-09-22")
+    columns = {"BilledCost": [1.0], "ChargePeriodStart": ["2026-09-20"]}
+    world.server.load(focus, pa.table(columns))
+    world.load()
+    assert world.months() == {"2026-09": 30.0}
+    world.commands.set(environ(world.server, STANDARD_TABLE, focus))
+    world.load()
+    assert world.months() == {"2026-09": 30.0}
+    assert f"{focus} is Google's FOCUS export: the source focus reads it" in caplog.text
+    world.commands.set(environ(world.server, focus))
+    ran = world.commands("load", "gcp")
+    assert (ran.status, "Name the standard or the detailed export" in ran.err) == (2, True)

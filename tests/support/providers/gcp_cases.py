@@ -1,4 +1,4 @@
-"""Rows of billing exports from the field, tests/data/gcp/cases, and rows made by their rules."""
+"""Rows of billing exports from the field, tests/data/gcp/cases, and rows by their rules."""
 
 from __future__ import annotations
 
