@@ -1,27 +1,29 @@
 # `make` prints the targets. Exported variables, and those on make's own command line, reach every
 # command: SOURCES__AWS__BUCKET_URL=s3://bucket/prefix make run-aws
-# ARGS is handed on: make test ARGS="-k restated", make run-aws ARGS="--from 2026-01"
+# ARGS is passed on: make test ARGS="-k restated", make run-aws ARGS="--from 2026-01"
 
 python := .venv/bin/python
 pipelines := $(python) -m pipelines
 installed := .venv/.installed
 pytest := $(python) -m pytest --numprocesses auto --dist worksteal
 
-# Status 1 means that some partitions failed and are named: the others are normalised all the same.
+# Status 1 means that some partitions failed and are named: the others are normalised anyway.
 load_and_normalize = status=0; \
 	DLT_DESTINATION=filesystem $(pipelines) load $(1) $(ARGS) || status=$$?; \
 	if [ $$status -le 1 ]; then DLT_DESTINATION=filesystem $(pipelines) normalize $(1) $(ARGS) || status=$$?; fi; \
 	exit $$status
 
+# Every source has its targets: a rule with % has one per source.
+words := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/providers/*/source.toml))
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo run-etl run-etl-clickhouse run-aws run-aws-clickhouse run-gcp \
-	run-gcp-clickhouse run-stripe run-stripe-clickhouse run-fx run-fx-clickhouse run-deribit \
-	run-deribit-clickhouse normalize aws-normalize gcp-normalize init-clickhouse clickhouse-up \
-	clickhouse-down prune check status doctor serve serve-clickhouse report test test-thorough \
-	test-clickhouse lint format bench lock clean e2e-validate measure-volume
+.PHONY: help install demo run-etl run-etl-clickhouse $(words:%=run-%) $(words:%=run-%-clickhouse) \
+	normalize $(words:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
+	status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
+	bench lock clean e2e-validate measure-volume
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
+	@awk -v words="$(words)" -f scripts/docs/help.awk Makefile
 
 install: ## Create or update .venv from requirements.lock (PYTHON=... names an interpreter)
 	@sh scripts/install.sh
@@ -38,44 +40,17 @@ run-etl: $(installed) ## Load every source to local parquet and normalise what c
 run-etl-clickhouse: $(installed) ## Load every source into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load $(ARGS)
 
-run-aws: $(installed) ## Load AWS to local parquet and normalise what changed
-	@$(call load_and_normalize,aws)
+$(words:%=run-%): run-%: $(installed) ## Load % to local parquet and normalise what changed
+	@$(call load_and_normalize,$*)
 
-run-aws-clickhouse: $(installed) ## Load AWS into ClickHouse
-	@DLT_DESTINATION=clickhouse $(pipelines) load aws $(ARGS)
+$(words:%=run-%-clickhouse): run-%-clickhouse: $(installed) ## Load % into ClickHouse
+	@DLT_DESTINATION=clickhouse $(pipelines) load $* $(ARGS)
 
-run-gcp: $(installed) ## Load GCP to local parquet and normalise what changed
-	@$(call load_and_normalize,gcp)
-
-run-gcp-clickhouse: $(installed) ## Load GCP into ClickHouse
-	@DLT_DESTINATION=clickhouse $(pipelines) load gcp $(ARGS)
-
-run-stripe: $(installed) ## Load Stripe's ledger to local parquet and normalise what changed
-	@$(call load_and_normalize,stripe)
-
-run-stripe-clickhouse: $(installed) ## Load Stripe's ledger into ClickHouse
-	@DLT_DESTINATION=clickhouse $(pipelines) load stripe $(ARGS)
-
-run-fx: $(installed) ## Load the ECB's exchange rates to local parquet and normalise what changed
-	@$(call load_and_normalize,fx)
-
-run-fx-clickhouse: $(installed) ## Load the ECB's exchange rates into ClickHouse
-	@DLT_DESTINATION=clickhouse $(pipelines) load fx $(ARGS)
-
-run-deribit: $(installed) ## Load Deribit to local parquet and normalise what changed
-	@$(call load_and_normalize,deribit)
-
-run-deribit-clickhouse: $(installed) ## Load Deribit into ClickHouse
-	@DLT_DESTINATION=clickhouse $(pipelines) load deribit $(ARGS)
-
-normalize: $(installed) ## Normalise local parquet of every source, where it changed
+normalize: $(installed) ## Normalise changed local parquet of every source
 	$(pipelines) normalize $(ARGS)
 
-aws-normalize: $(installed) ## Normalise local AWS parquet, where it changed
-	$(pipelines) normalize aws $(ARGS)
-
-gcp-normalize: $(installed) ## Normalise local GCP parquet, where it changed
-	$(pipelines) normalize gcp $(ARGS)
+$(words:%=%-normalize): %-normalize: $(installed) ## Normalise local parquet of %, where it changed
+	$(pipelines) normalize $* $(ARGS)
 
 init-clickhouse: $(installed) ## Create or update tables, views and marts in ClickHouse
 	$(python) -m scripts.init_clickhouse $(ARGS)
@@ -86,10 +61,10 @@ clickhouse-up: $(installed) ## Start a local ClickHouse server
 clickhouse-down: $(installed) ## Stop the local ClickHouse server
 	$(python) -m scripts.local_clickhouse down
 
-prune: $(installed) ## Say what is older than 13 months; ARGS=--yes removes it
+prune: $(installed) ## List what is older than 13 months; ARGS=--yes removes it
 	$(pipelines) prune --keep 13 months $(ARGS)
 
-check: $(installed) ## Run sql/checks and print the rows that offend
+check: $(installed) ## Run sql/checks and print the offending rows
 	$(pipelines) check $(ARGS)
 
 status: $(installed) ## Show partitions, rows, cost and age of every source
@@ -110,7 +85,7 @@ report: $(installed) ## Write the overview as one HTML page: viz_rill/report.htm
 test: $(installed) ## Run the quick tests: every guarantee once, in minutes
 	$(pytest) -m "not thorough" $(ARGS)
 
-test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill a part
+test-thorough: $(installed) ## Run every test, for the night; ARGS=tests/kill runs a part
 	$(pytest) $(ARGS)
 
 test-clickhouse: $(installed) ## Run the tests that talk to ClickHouse (TEST_CLICKHOUSE_HOST names a server)

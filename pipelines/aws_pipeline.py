@@ -11,6 +11,7 @@ import logging
 import runpy
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,10 +30,10 @@ from pipelines.core.landing import CONTRACT, REPLACED, Landing, Plan, everything
 from pipelines.core.partition import ALL, ConfigurationError, Delivery, Partition, Selection, now
 from pipelines.providers.aws.bucket import Bucket, open_bucket
 from pipelines.providers.aws.contract import CHECKED
-from pipelines.providers.aws.deliveries import files_of, incomplete
+from pipelines.providers.aws.deliveries import emptied, expired, files_of, incomplete
 from pipelines.providers.aws.deliveries import plan as plan_periods
 from pipelines.providers.aws.exports import choose, recognise
-from pipelines.providers.aws.landing import land
+from pipelines.providers.aws.landing import form_of_delivery, land
 from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
 
 __all__ = ["CHECKED", "AwsExport", "AwsSettings", "aws", "configuration", "connect"]
@@ -51,7 +52,7 @@ class AwsSettings(FilesystemConfiguration):
 
     @resolve_type("credentials")
     def credentials_type(self) -> Any:
-        """S3 alone has credentials. Else dlt tries those of every cloud, each over the network."""
+        """Credentials of S3 only: dlt would otherwise try every cloud, over the network."""
         return AwsCredentials if self.protocol == "s3" else CredentialsConfiguration | None
 
 
@@ -81,25 +82,46 @@ class AwsExport:
     ) -> list[Partition]:
         """Every complete billing period, oldest first, from one listing.
 
-        Raises ConfigurationError when there is no export or several and none is named.
+        Raises ConfigurationError without an export, or with several when none is named.
         """
         export = choose(recognise(self.bucket.list()), self._wanted, self.bucket.url)
         self.name, self.kind = export.name, export.kind
         if not export.has_manifests:
-            log.warning("aws: %s has no manifest, its listing serves instead", self._where())
+            log.warning("aws: %s has no manifest; the list of files is used instead", self._where())
         for period in incomplete(export):
             log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
-        found = plan_periods(export)
+        found = plan_periods(export, accept_empty=selection.accept_shrunk)
         for partition in found:
             _warn_of_files_newer_than_the_manifest(partition)
-        return found
+            _warn_of_an_empty_execution(partition)
+        return list(self._without_expired(found, selection, published))
+
+    def _without_expired(
+        self, found: list[Partition], selection: Selection, published: Mapping[str, str]
+    ) -> Iterator[Partition]:
+        """Months whose files the bucket no longer has are as published, or cannot be loaded."""
+        with_files = [partition.key for partition in found if partition.detail.period]
+        first = min(with_files, default="")
+        for partition in found:
+            key, mark = partition.key, published.get(partition.key)
+            if not ((mark or key < first) and key in selection and expired(self.bucket, partition)):
+                yield partition
+                continue
+            log.warning(
+                "aws %s: the bucket has its manifest but none of its files: they expired or were "
+                "moved; %s",
+                key,
+                "the published month stays" if mark else "the month cannot be loaded",
+            )
+            if mark and not selection.force:
+                yield replace(partition, fingerprint=mark)
 
     def _where(self) -> str:
         return f"{self.bucket.url} {self.name}".strip()
 
 
 def connect() -> AwsExport:
-    """The configured export."""
+    """The export that `[sources.aws]` names, listed and ready to plan."""
     return AwsExport(configuration())
 
 
@@ -138,7 +160,7 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
     delivered, objects = files_of(export.bucket, partition)
     if delivered is not partition.detail:
         log.warning(
-            "aws %s: the newest delivery is not whole, %s is loaded instead",
+            "aws %s: the newest delivery is incomplete; %s is loaded instead",
             partition.key,
             delivered.manifest.key if delivered.manifest else delivered.export,
         )
@@ -152,17 +174,27 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
         delivered_at=delivered.delivered_at,
         loaded_at=now(),
         load_id="",  # the destination knows it
-        form=f"{landed[0].form if landed else 'CUR'}, {delivered.kind}",
+        form=f"{form_of_delivery(landed)}, {delivered.kind}",
         files=tuple(file.document() for file in landed),
     )
+
+
+def _warn_of_an_empty_execution(partition: Partition) -> None:
+    if manifest := emptied(partition):
+        log.warning(
+            "aws %s: its newest delivery, %s, has no file; the one before it counts. If the month "
+            "is empty, load it with --accept-shrunk",
+            partition.key,
+            manifest.key,
+        )
 
 
 def _warn_of_files_newer_than_the_manifest(partition: Partition) -> None:
     found = partition.detail
     if found.manifest and any(o.modified > found.manifest.modified for o in found.data):
         log.warning(
-            "aws %s: data files are newer than the manifest; if AWS is delivering just now, the "
-            "period is loaded again once the manifest follows",
+            "aws %s: data files are newer than the manifest; if AWS is still delivering, the "
+            "period is loaded again when the manifest follows",
             partition.key,
         )
 

@@ -128,7 +128,7 @@ def deribit(
     name="trades", file_format="parquet", write_disposition=REPLACED, schema_contract=CONTRACT
 )
 def trades(plan: Plan[Trades]) -> Iterator[Any]:
-    """The trades of a day. Raises Unchanged when it is as it is published."""
+    """The trades of a day. Raises Unchanged when it is published already."""
     for landing in plan.landings:
         yield from landing.data(_land(plan.provider, landing), "trade_date")
 
@@ -169,8 +169,8 @@ def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
     what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
     if asked.force:
         raise PartitionError(
-            f"{what}. The published ones stay; run again when the hosts are well, or take fewer with "
-            "--accept-shrunk."
+            f"{what}. The published ones stay; run again when the hosts are well, or take fewer "
+            "with --accept-shrunk."
         )
     log.warning("%s; the published ones stay, and the day stays open", what)
     raise Unchanged

@@ -84,7 +84,7 @@ class Rates:
 
 
 def connect() -> Rates:
-    """The configured file."""
+    """The ECB's file at `sources.fx.url`, ready to plan."""
     return Rates(configuration())
 
 

@@ -29,6 +29,7 @@ from dlt.extract import DltResource
 
 from pipelines.core import months
 from pipelines.core.digests import hex_digest
+from pipelines.core.finality import ByLookback
 from pipelines.core.landing import (
     CONTRACT,
     REPLACED,
@@ -50,7 +51,7 @@ from pipelines.core.partition import (
 )
 from pipelines.providers.stripe.api import LEDGER, Api
 from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
-from pipelines.providers.stripe.months import LedgerCalendar, first_month
+from pipelines.providers.stripe.months import first_month
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
 __all__ = ["CHECKED", "StripeLedger", "StripeSettings", "configuration", "connect", "stripe"]
@@ -66,7 +67,7 @@ class StripeLedger:
     def __init__(self, settings: StripeSettings, clock: Callable[[], datetime] = now) -> None:
         self.apis = settings.apis()
         names = tuple(api.account for api in self.apis)
-        self._calendar = LedgerCalendar(names, settings.lookback_days, clock)
+        self._calendar = ByLookback(names, settings.lookback_days, clock)
         self._workers = settings.workers
         self.published: Mapping[str, str] = {}
         self.force = False
@@ -135,7 +136,7 @@ class StripeLedger:
 
 
 def connect() -> StripeLedger:
-    """The configured accounts."""
+    """The configured accounts, ready to plan months."""
     return StripeLedger(configuration())
 
 
@@ -216,8 +217,8 @@ def _rows(
         row = kept(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
-                f"stripe {api.account}: {row['id']} was created outside of what was asked for. The "
-                "published month stays; see whether a proxy answers in Stripe's place."
+                f"stripe {api.account}: {row['id']} was created outside the requested period. The "
+                "published month stays; check whether a proxy answers instead of Stripe."
             )
         found[api.account, row["id"]] = row
         advance(1)
@@ -229,7 +230,7 @@ def _sorted(rows: Iterable[Row]) -> list[Row]:
 
 
 def _parts(start: int, end: int, count: int) -> list[tuple[int, int]]:
-    """[start, end) in so many parts of whole seconds: they are paged through side by side."""
+    """[start, end) in `parts` spans of whole seconds, which are read in parallel."""
     cuts = [start + (end - start) * n // count for n in range(count + 1)]
     return [(one, other) for one, other in itertools.pairwise(cuts) if one < other]
 

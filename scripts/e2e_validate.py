@@ -87,7 +87,7 @@ def _compare(config: ClickHouseConfig, again: set[str], start: datetime) -> Iter
             if len(ids) != len(set(ids)):
                 yield f"{table} has trades twice"
             if missing := again - set(ids):
-                yield f"{table} lacks {len(missing)} trades: {', '.join(sorted(missing)[:5])}"
+                yield f"{table} is missing {len(missing)} trades: {', '.join(sorted(missing)[:5])}"
             if others := set(ids) - again:
                 yield f"{table} has {len(others)} others: {', '.join(sorted(others)[:5])}"
         outside = client.query(

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return tell(clickhouse.examine(os.environ, mode="cloud"))
     except KeyboardInterrupt:
-        print("Stopped. What was examined so far stands above.", file=sys.stderr)
+        print("Stopped. The findings so far are above.", file=sys.stderr)
         return 1
 
 

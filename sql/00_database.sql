@@ -1,4 +1,4 @@
--- the database, and what is known of every source
+-- the database, and the tables about every source
 
 create database if not exists {database};
 
@@ -12,34 +12,35 @@ comment 'The publishing history of every partition.';
 
 -- one row per partition that the provider had when a load last listed it
 create table if not exists provider_partitions (
-    word LowCardinality(String) comment 'The source''s word.',
+    word LowCardinality(String) comment 'Name of the source, such as aws.',
     "partition" String comment 'The partition.',
-    fingerprint String comment 'What the provider had.',
-    delivered_at DateTime64(6, 'UTC') comment 'When the provider wrote it.',
-    seen_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When it was listed.'
+    fingerprint String comment 'Fingerprint of the delivery.',
+    delivered_at DateTime64(6, 'UTC') comment 'When the provider wrote the delivery.',
+    seen_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When the delivery was listed.'
 )
 engine = ReplacingMergeTree(seen_at)
 order by (word, "partition")
-comment 'What the providers have, for the checks.';
+comment 'Partitions that the providers have, for the checks.';
 
 -- one row per partition and account or dataset that it was read for, at the last reading
 create table if not exists readings (
     word LowCardinality(String) comment 'The source''s word.',
     "partition" String comment 'The partition.',
     member String comment 'What was read of it, such as an account; empty where it is one whole.',
-    read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.'
+    read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.',
+    noted_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was noted.'
 )
-engine = ReplacingMergeTree(read_at)
+engine = ReplacingMergeTree(noted_at)
 order by (word, "partition", member)
 comment 'When every partition was last read: what was read too early is read again.';
 
 -- one row per source whose old partitions were pruned
 create table if not exists retention (
-    word LowCardinality(String) comment 'The source''s word.',
+    word LowCardinality(String) comment 'Name of the source, such as aws.',
     first_kept String comment 'The first partition that is kept, such as 2025-11.',
-    removing Array(String) comment 'Partitions that are being removed; none when it is done.',
-    pruned_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was decided.'
+    removing Array(String) comment 'Partitions that are being removed; empty when that is done.',
+    pruned_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When they were pruned.'
 )
 engine = ReplacingMergeTree(pruned_at)
 order by word
-comment 'What is kept of every source: a load begins there.';
+comment 'First kept partition of every pruned source: a load begins there.';

@@ -4,8 +4,8 @@
 -- one row per business day and currency, as the ECB publishes it
 create table if not exists fx__ecb_rates (
     rate_year String comment 'The partition: the year, such as 2026.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When the newest of its rates was published.',
     x_form LowCardinality(String) comment 'ECB reference rates.',
     rate_date Nullable(Date32),

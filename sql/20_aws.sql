@@ -5,14 +5,14 @@
 -- columns that are not named here are added as a delivery brings them
 create table if not exists aws_costs__cur (
     billing_period String comment 'The partition: the month AWS bills, such as 2026-10.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When AWS wrote the delivery.',
     x_form LowCardinality(String) default if(
         billed_cost is null and charge_category is null and charge_period_start is null,
         'CUR',
         'FOCUS'
-    ) comment 'CUR or FOCUS: which columns have values.',
+    ) comment 'CUR, CUR net (with net amounts) or FOCUS: which columns have values.',
     -- text
     line_item_line_item_type LowCardinality(Nullable(String)),
     line_item_operation LowCardinality(Nullable(String)),
@@ -26,6 +26,8 @@ create table if not exists aws_costs__cur (
     line_item_resource_id Nullable(String),
     line_item_currency_code LowCardinality(Nullable(String)),
     bill_invoicing_entity LowCardinality(Nullable(String)),
+    bill_billing_entity Nullable(String),
+    bill_invoice_id Nullable(String),
     bill_payer_account_id LowCardinality(Nullable(String)),
     bill_payer_account_name LowCardinality(Nullable(String)),
     pricing_unit LowCardinality(Nullable(String)),
@@ -52,6 +54,10 @@ create table if not exists aws_costs__cur (
     savings_plan_net_savings_plan_effective_cost Nullable(Float64),
     savings_plan_total_commitment_to_date Nullable(Float64),
     savings_plan_used_commitment Nullable(Float64),
+    savings_plan_amortized_upfront_commitment_for_billing_period Nullable(Float64),
+    savings_plan_net_amortized_upfront_commitment_for_billing_period Nullable(Float64),
+    savings_plan_recurring_commitment_for_billing_period Nullable(Float64),
+    savings_plan_net_recurring_commitment_for_billing_period Nullable(Float64),
     -- times (UTC)
     bill_billing_period_start_date Nullable(DateTime64(6, 'UTC')),
     bill_billing_period_end_date Nullable(DateTime64(6, 'UTC')),
@@ -66,6 +72,7 @@ create table if not exists aws_costs__cur (
     provider_name LowCardinality(Nullable(String)),
     publisher_name LowCardinality(Nullable(String)),
     invoice_issuer_name LowCardinality(Nullable(String)),
+    invoice_id Nullable(String),
     billing_account_id LowCardinality(Nullable(String)),
     billing_account_name LowCardinality(Nullable(String)),
     sub_account_id LowCardinality(Nullable(String)),
@@ -101,7 +108,10 @@ create table if not exists aws_costs__cur (
     commitment_discount_type LowCardinality(Nullable(String)),
     commitment_discount_category LowCardinality(Nullable(String)),
     commitment_discount_status LowCardinality(Nullable(String)),
-    tags Map(LowCardinality(String), String)
+    -- tags of CUR 2.0, too, with a prefix by what was tagged
+    tags Map(LowCardinality(String), String),
+    x_cost_categories Map(LowCardinality(String), String),
+    x_discounts Map(LowCardinality(String), Float64)
 )
 engine = MergeTree
 partition by billing_period
@@ -127,13 +137,19 @@ with source as (
         -- '' counts as no value in every text
         ifNull(line_item_line_item_type, '') as kind,
         nullIf(line_item_product_code, '') as product_code,
+        ifNull(line_item_usage_type, '') as usage_type,
         nullIf(reservation_reservation_a_r_n, '') as reservation,
         nullIf(savings_plan_savings_plan_a_r_n, '') as savings_plan,
         nullIf(line_item_currency_code, '') as currency,
         coalesce(nullIf(product_region_code, ''), nullIf(product_region, '')) as region,
-        -- money: net where it has a value, else gross
-        coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost}) as net,
+        -- money: net where it has a value, else gross; of a discount 0, where other lines are net
+        if(
+            x_form = 'CUR net' and kind like '%Discount',
+            coalesce({number:line_item_net_unblended_cost}, 0),
+            coalesce({number:line_item_net_unblended_cost}, {number:line_item_unblended_cost})
+        ) as net,
         -- the other amounts of lookups/aws_line_items.csv
+        coalesce({number:line_item_unblended_cost}, net) as gross,
         {number:pricing_public_on_demand_cost} as public,
         coalesce(
             {number:reservation_net_effective_cost}, {number:reservation_effective_cost}
@@ -154,18 +170,82 @@ with source as (
             null,
             ifNull(unused_upfront, 0) + ifNull(unused_recurring, 0)
         ) as unused_reservation,
-        {number:savings_plan_total_commitment_to_date} - {number:savings_plan_used_commitment}
-            as unused_commitment,
+        -- what nobody used of a plan, at the discount that its fee has
+        {number:savings_plan_amortized_upfront_commitment_for_billing_period} as plan_upfront,
+        {number:savings_plan_recurring_commitment_for_billing_period} as plan_recurring,
+        {number:savings_plan_net_amortized_upfront_commitment_for_billing_period}
+            as net_plan_upfront,
+        {number:savings_plan_net_recurring_commitment_for_billing_period} as net_plan_recurring,
+        ifNull(plan_upfront, 0) + ifNull(plan_recurring, 0) as plan_fee,
+        multiIf(
+            plan_fee > 0 and (net_plan_upfront is not null or net_plan_recurring is not null),
+            (
+                coalesce(net_plan_upfront, plan_upfront, 0)
+                + coalesce(net_plan_recurring, plan_recurring, 0)
+            ) / plan_fee,
+            {number:line_item_unblended_cost} > 0
+            and {number:line_item_net_unblended_cost} is not null,
+            {number:line_item_net_unblended_cost} / {number:line_item_unblended_cost},
+            1
+        ) as plan_share,
+        (
+            {number:savings_plan_total_commitment_to_date} - {number:savings_plan_used_commitment}
+        ) * plan_share as unused_commitment,
         if(reservation is not null, 0, net) as net_unless_reserved,
-        if(product_code = 'ComputeSavingsPlans', 0, net) as net_unless_plan,
+        -- a refund of what a plan or reservation was paid ahead: its description decides
+        ifNull(line_item_line_item_description, '') as description,
+        (
+            reservation is not null
+            or savings_plan is not null
+            or match(ifNull(product_code, ''), '(?i)savings ?plan|reserv')
+            or match(description, '(?i)savings ?plan|reserv')
+        )
+        and (
+            reservation is not null
+            or match(
+                description, '(?i)one[- ]?time|up-?front (fee|payment)|all up-?front|purchase'
+            )
+        )
+        and not match(
+            description,
+            '(?i)discount|\\b(edp|spp|ppa)\\b|private pric|usage|recurring|hourly|monthly'
+        ) as is_purchase_returned,
+        if(is_purchase_returned, 0, net) as net_unless_purchase,
         -- units of the currency for one USD; NULL where no rate is known, never guessed
         if(currency = 'USD', 1.0, null) as rate,
-        {tag_entries:resource_tags} as kept,
+        -- tags of a resource: resource_tags, and in CUR 2.0's tags those of no account or category
+        if(
+            empty(tags),
+            resource_tags,
+            cast(
+                mapConcat(
+                    resource_tags,
+                    mapApply(
+                        (name, value) -> (
+                            if(startsWith(name, 'resourceTags/'), substring(name, 14), name), value
+                        ),
+                        mapFilter(
+                            (name, value) -> not startsWith(name, 'accountTag/')
+                                and not startsWith(name, 'costCategory/'),
+                            tags
+                        )
+                    )
+                ),
+                'Map(LowCardinality(String), String)'
+            )
+        ) as own_tags,
+        mapApply(
+            (name, value) -> (substring(name, 14), value),
+            mapFilter((name, value) -> startsWith(name, 'costCategory/'), tags)
+        ) as other_categories,
+        {tag_entries:own_tags} as kept,
         kept.1 as tag_keys,
         kept.2 as tag_values,
         arrayMap(name -> lowerUTF8(name), tag_keys) as lower_keys
     from {raw:aws_costs__cur}
-    where x_form = 'CUR' and ifNull(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
+    where
+        x_form in ('CUR', 'CUR net')
+        and ifNull(line_item_operation, '') not in ('EKSPod-EC2', 'ECSTask-EC2')
 )
 
 select
@@ -204,6 +284,25 @@ select
     mapFromArrays(tag_keys, tag_values) as tags,
     {tag_value:each} as {tag_column},
     -- ours
+    cast(
+        mapConcat(
+            cost_category,
+            mapFilter((name, value) -> not mapContains(cost_category, name), other_categories)
+        ),
+        'Map(LowCardinality(String), String)'
+    ) as x_cost_categories,
+    cast(
+        mapApply(
+            (name, value) -> (substring(name, 12), value),
+            mapFilter((name, value) -> startsWith(name, 'accountTag/'), source.tags)
+        ),
+        'Map(LowCardinality(String), String)'
+    ) as x_account_tags,
+    if(
+        kind in ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage'),
+        {commitment_family:aws},
+        null
+    ) as x_commitment_family,
     toDate32(line_item_usage_start_date, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(kind in ('Credit', 'Refund'), net, 0) as x_credit_amount,
@@ -247,6 +346,7 @@ select
     mapFromArrays(tag_keys, tag_values) as tags,
     {tag_value:each} as {tag_column},
     -- ours
+    source.x_cost_categories as x_cost_categories,
     toDate32(charge_period_start, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(charge_category = 'Credit', billed_cost, 0) as x_credit_amount,

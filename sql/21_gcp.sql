@@ -5,12 +5,12 @@
 -- writes; columns that are not named here are added as Google adds them
 create table if not exists gcp_costs__billing_export (
     export_date String comment 'The partition: the UTC day of export_time, such as 2026-10-31.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When Google exported the newest row of the day.',
-    x_form LowCardinality(String) comment 'standard, detailed or both: the exports of the day.',
+    x_form LowCardinality(String) comment 'Exports of the day: standard, detailed or both.',
     x_export_table LowCardinality(Nullable(String)) comment 'The table this row was read from.',
-    x_credit_total Nullable(Float64) comment 'The sum of credits as BigQuery reckons it.',
+    x_credit_total Nullable(Float64) comment 'Sum of the credits as BigQuery computes it.',
     -- text
     billing_account_id LowCardinality(Nullable(String)),
     service_id LowCardinality(Nullable(String)),

@@ -4,9 +4,9 @@
 -- one row per balance transaction; only the fields of the allow-list, no personal data
 create table if not exists stripe__balance_transactions (
     created_month String comment 'The partition: the month of creation (UTC), such as 2026-10.',
-    x_fingerprint LowCardinality(String) comment 'The content this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'When it was read from Stripe.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s content.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'When the row was read from Stripe.',
     x_form LowCardinality(String) comment 'balance transactions.',
     -- text
     account LowCardinality(Nullable(String)),
@@ -24,7 +24,11 @@ create table if not exists stripe__balance_transactions (
     amount Nullable(Int64),
     fee Nullable(Int64),
     net Nullable(Int64),
-    exchange_rate Nullable(Float64)
+    exchange_rate Nullable(Float64),
+    -- the parts of the fee, in the same minor units
+    fee_stripe Nullable(Int64),
+    fee_application Nullable(Int64),
+    fee_tax Nullable(Int64)
 )
 engine = MergeTree
 partition by created_month

@@ -1,34 +1,34 @@
 -- Deribit: raw trades as delivered, and what is published. Twin: providers/deribit/normalize.py
 -- Names of instruments are parsed as pipelines/providers/deribit/names.py does.
--- A (day, currency) is one partition, and the projection tells what is published without a scan.
+-- A (day, currency) is one partition, and the projection lists what is published without a scan.
 
--- one row per trade, as Deribit gives it out
+-- one row per trade, as Deribit delivers it
 create table if not exists deribit__trades (
     trade_date String comment 'The partition: UTC day and currency, such as 2026-10-31.BTC.',
-    x_fingerprint LowCardinality(String) comment 'The delivery this row came with.',
-    x_dlt_load_id LowCardinality(String) comment 'The load that brought it.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'The end of the day, or when it was read.',
-    x_form LowCardinality(String) default 'trades' comment 'The kind of delivery.',
-    trade_id String comment 'Unique per currency.',
+    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
+    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
+    x_delivered_at DateTime64(6, 'UTC') comment 'End of the day, or when the row was read.',
+    x_form LowCardinality(String) default 'trades' comment 'Layout of the delivery.',
+    trade_id String comment 'Deribit''s id, unique per currency.',
     trade_seq Int64 comment 'Number within the instrument, from 1.',
     instrument_name LowCardinality(String) comment 'The instrument.',
     timestamp Int64 comment 'Milliseconds since 1970.',
-    direction LowCardinality(String) comment 'buy or sell, of the taker.',
+    direction LowCardinality(String) comment 'The taker''s side: buy or sell.',
     tick_direction Nullable(Int64) comment '0 plus, 1 zero-plus, 2 minus, 3 zero-minus.',
-    price Nullable(Float64) comment 'As quoted.',
-    amount Nullable(Float64) comment 'USD or coins.',
-    contracts Nullable(Float64) comment 'Absent in early history.',
+    price Nullable(Float64) comment 'Price as quoted.',
+    amount Nullable(Float64) comment 'Size in USD or coins.',
+    contracts Nullable(Float64) comment 'Number of contracts; null in early history.',
     mark_price Nullable(Float64) comment 'The mark price; null in early history.',
     index_price Nullable(Float64) comment 'The index price.',
-    iv Nullable(Float64) comment 'Of options, percent.',
-    liquidation LowCardinality(Nullable(String)) comment 'M, T or MT.',
-    block_trade_id Nullable(String) comment 'The block trade.',
-    block_trade_leg_count Nullable(Int64) comment 'Its legs.',
-    combo_id LowCardinality(Nullable(String)) comment 'The combo.',
-    combo_trade_id Nullable(String) comment 'The trade of the combo.',
-    block_rfq_id Nullable(Int64) comment 'The request for quotes.',
-    x_missing_before Nullable(Int64) comment 'Numbers right before it that could not be had.',
-    x_missing_tries Nullable(Int64) comment 'How often they were asked for.',
+    iv Nullable(Float64) comment 'Implied volatility of an option, in percent.',
+    liquidation LowCardinality(Nullable(String)) comment 'Liquidated side: M, T or MT (both).',
+    block_trade_id Nullable(String) comment 'Id of the block trade.',
+    block_trade_leg_count Nullable(Int64) comment 'Number of legs of the block trade.',
+    combo_id LowCardinality(Nullable(String)) comment 'Id of the combo.',
+    combo_trade_id Nullable(String) comment 'Id of the combo''s own trade.',
+    block_rfq_id Nullable(Int64) comment 'Id of the block request for quotes.',
+    x_missing_before Nullable(Int64) comment 'Number of missing numbers right before.',
+    x_missing_tries Nullable(Int64) comment 'How often the missing numbers were requested.',
     projection deliveries (
         select
             trade_date,

@@ -1,12 +1,9 @@
 -- the marts: what readers query. Twin: pipelines/tables/linked.py
--- those that are computed from others stand in marts/, one portable select each
+-- marts computed from other marts are in marts/, one portable select each
 
 -- one row per cost line of every cloud
--- Every column by its name: while a migration rebuilds one table, the other is as it was.
 create or replace view costs as
-select {cost_columns} from normalized_aws
-union all
-select {cost_columns} from normalized_gcp;
+{costs};
 
 -- one row per trade on Deribit
 create or replace view trades as
@@ -16,7 +13,7 @@ select * from normalized_deribit;
 create or replace view published_partitions as
 {published_partitions};
 
--- one row per loaded raw partition; one that the provider emptied has no rows left in raw
+-- one row per loaded raw partition; a partition that the provider emptied has no rows in raw
 create or replace view raw_partitions as
 with loaded as (
     {raw_partitions}

@@ -69,7 +69,7 @@ Shapes = dict[str, tuple[pa.Schema, dict[str, Privacy]]]
 
 
 class _Folder:
-    """Parquet files below one folder."""
+    """A copy as parquet files in a folder, which is exchanged once it is complete."""
 
     def __init__(self, store: Store, to: str, secrets: Secrets) -> None:
         self.store, self.secrets = store, secrets
@@ -128,7 +128,7 @@ class _Database:
     def __init__(self, warehouse: Warehouse, to: str, secrets: Secrets) -> None:
         self.config, self.secrets, self.database = warehouse.config, secrets, to
         if not re.fullmatch(r"[A-Za-z_]\w*", to):
-            raise ConfigurationError(f"--to {to} is no name of a ClickHouse database.")
+            raise ConfigurationError(f"--to {to} is not a valid name of a ClickHouse database.")
         if to == self.config.database:
             raise ConfigurationError(
                 f"--to {to} is the database that is copied. Name another one: it is only read."
@@ -152,7 +152,7 @@ class _Database:
         rows = manager.execute(sql, {"database": self.database})
         if foreign := sorted(name for name, comment in rows if comment != COMMENT):
             raise ConfigurationError(
-                f"The database {self.database} holds {', '.join(foreign[:3])}, which is not of an "
+                f"The database {self.database} holds {', '.join(foreign[:3])}: it is not an "
                 "anonymised copy. Name another one, or drop it yourself: nothing was changed."
             )
         return {name for name, _ in rows}
@@ -191,14 +191,13 @@ class _Database:
 def _folder(store: Store, to: str) -> Path:
     """Where the copy goes. Raises ConfigurationError when it is the source, or not a copy."""
     if "://" in to:
-        raise ConfigurationError(f"--to {to}: the copy is made in a folder of this machine.")
+        raise ConfigurationError(f"--to {to}: the copy must be a folder on this machine.")
     target = Path(to).resolve()
     if isinstance(store, LocalStore):
         source = Path(store.root).resolve()
         if source == target or source in target.parents or target in source.parents:
             raise ConfigurationError(
-                f"--to {to} and the data at {store.root} overlap. Name a folder apart: the data is "
-                "only read."
+                f"--to {to} and the data at {store.root} overlap. Name a folder outside it."
             )
     if (
         target.exists()
@@ -206,7 +205,7 @@ def _folder(store: Store, to: str) -> Path:
         and (not target.is_dir() or any(target.iterdir()))
     ):
         raise ConfigurationError(
-            f"--to {to} exists and is no anonymised copy. Name another folder, or remove it "
+            f"--to {to} exists and is not an anonymised copy. Name another folder, or remove it "
             "yourself: nothing was changed."
         )
     return target
@@ -217,7 +216,7 @@ def _as_table(block: pa.Table | pa.RecordBatch) -> pa.Table:
 
 
 def _shaped(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The published columns in their order; typed NULLs where an older file lacks one."""
+    """The published columns in their order; typed NULLs where an older file does not have them."""
     have = set(rows.column_names)
     columns = [
         rows[f.name].cast(f.type) if f.name in have else pa.nulls(rows.num_rows, f.type)

@@ -13,11 +13,11 @@ from pipelines.tables.privacy import Action, Privacy
 from pipelines.tables.schema import Column
 
 MEANING: Mapping[Action, str] = {
-    "keep": "as it is",
+    "keep": "unchanged",
     "pseudonym": "a keyed pseudonym",
     "tags": "keyed pseudonyms of the values, and of keys that are not configured",
-    "scale": "times the secret factor",
-    "shift": "moved by the years of --shift-years",
+    "scale": "multiplied by the secret factor",
+    "shift": "shifted by --shift-years",
     "withhold": "left out (NULL)",
 }
 _TYPES: Mapping[Action, Sequence[str]] = {
@@ -46,7 +46,7 @@ def rules_of(table: str, columns: Iterable[Column]) -> dict[str, Privacy]:
             action == "withhold" and not column.nullable
         ):
             raise ConfigurationError(
-                f"{table}.{column.name} is of the type {column.type}, for which there is no "
-                f"{action!r}. Correct the `privacy=` of its Column."
+                f"{table}.{column.name} is of type {column.type}, which {action!r} does not "
+                "support. Correct the `privacy=` of its Column."
             )
     return rules

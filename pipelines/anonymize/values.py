@@ -44,13 +44,14 @@ class Secrets:
         if len(self.key) < KEY_LENGTH or len(set(self.key)) < 8:
             raise ConfigurationError(
                 f"anonymize.key is too short to be a secret: {KEY_LENGTH} characters or more, such "
-                "as `openssl rand -hex 32` makes. Set ANONYMIZE__KEY, or key under [anonymize] in "
-                ".dlt/secrets.toml, and keep it: the same key gives the same pseudonyms"
+                "as the output of `openssl rand -hex 32`. Set ANONYMIZE__KEY, or key under "
+                "[anonymize] in .dlt/secrets.toml, and keep it: the same key gives the same "
+                "pseudonyms"
             )
         if self.shift % SHIFT_STEP:
             raise ConfigurationError(
-                f"--shift-years {self.shift} would tear months apart. Use a multiple of "
-                f"{SHIFT_STEP}: then every day, 29 February too, has its counterpart"
+                f"--shift-years {self.shift} would split months. Use a multiple of {SHIFT_STEP}, "
+                "so that every day has a counterpart, 29 February too"
             )
 
     @property

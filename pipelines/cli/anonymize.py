@@ -23,5 +23,5 @@ def run(options: argparse.Namespace, source: Store | Warehouse) -> int:
     out.print(tables.table("What was done", ("table", "column", "in the copy"), lines))
     for each in copied:
         say(f"{each.table}: {each.rows:,} rows copied")
-    say(f"{options.to} holds no id, name, tag value or description of yours.")
+    say(f"{options.to} contains none of your ids, names, tag values or descriptions.")
     return 0

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def configured(environ: Mapping[str, str]) -> ClickHouseConfig:
-    """The configured server. Raises ConfigurationError, in two lines when there is none."""
+    """The configured server. Raises ConfigurationError, with two lines when none is configured."""
     if not is_configured(environ):
         raise ConfigurationError(NOT_CONFIGURED)
     try:
@@ -60,7 +60,7 @@ def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         title = f"sql/ and {_place(config)}"
         return _tell(title, compare.validate(config, tag_columns()))
     migrations.migrate(config, tag_columns(), say)
-    say(f"{_place(config)} is as sql/ says")
+    say(f"{_place(config)} matches sql/")
     return 0
 
 

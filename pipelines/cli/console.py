@@ -19,7 +19,7 @@ from pipelines.core.text import told
 if TYPE_CHECKING:
     pass
 
-LOG_WIDTH = 240  # where there is no terminal, tables have the room that they need
+LOG_WIDTH = 240  # without a terminal, tables get the room that they need
 out = Console(
     highlight=False,
     soft_wrap=not sys.stdout.isatty(),
@@ -38,7 +38,7 @@ def tell(findings: Iterable[Finding]) -> int:
 
 
 def say(line: str) -> None:
-    """One line of result."""
+    """Print one line of a command's result to standard output."""
     out.print(line, markup=False)
 
 

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.function(options)
     except KeyboardInterrupt:
-        return console.fail(UserError("Stopped. What was published stays; run again."), 1, False)
+        return console.fail(
+            UserError("Stopped. Published data stays as it is; run the command again."), 1, False
+        )
     except Exception as error:  # noqa: BLE001 (the last resort: console tells each kind apart)
         return console.fail_unhandled(error, options.debug)
     return status
@@ -104,7 +106,7 @@ COMMANDS: Commands = {
     ),
     "normalize": (
         _normalize,
-        "Normalise every partition whose raw changed, and compute the marts (filesystem).",
+        "Normalise every partition with changed raw data, and compute the marts (filesystem).",
         (flags.words, flags.selecting, flags.computing),
     ),
     "ingest": (
@@ -114,7 +116,7 @@ COMMANDS: Commands = {
     ),
     "migrate": (
         _migrate,
-        "ClickHouse: every statement of sql/, safe to repeat.",
+        "Create and update the tables in ClickHouse from sql/; safe to repeat.",
         (flags.comparing,),
     ),
     "check": (
@@ -122,20 +124,24 @@ COMMANDS: Commands = {
         "Run sql/checks; print the offending rows.",
         (flags.destination, flags.without),
     ),
-    "status": (_status, "What is published, and how old it is.", (flags.words, flags.destination)),
+    "status": (
+        _status,
+        "Show what is published and how old it is.",
+        (flags.words, flags.destination),
+    ),
     "prune": (
         _prune,
-        "Remove partitions older than so many months; says what goes unless --yes.",
+        "Remove partitions older than N months. Lists them only, unless --yes is given.",
         (flags.words, flags.keeping, flags.destination),
     ),
     "anonymize": (
         _anonymize,
-        "Copy the published tables for the public: pseudonyms, scaled amounts.",
+        "Make a public copy of the published tables: pseudonyms, scaled amounts.",
         (flags.copying, flags.destination),
     ),
     "doctor": (
         _doctor,
-        "Configuration and connections, with fixes.",
+        "Check configuration and connections, and name each fix.",
         (flags.words, flags.destination),
     ),
 }

@@ -1,7 +1,7 @@
 """The steps of a nightly run: each tells how it ended, so that none hides or stops another.
 
     python -m scripts.nightly run      # every step: for cron and containers
-    python -m scripts.nightly migrate | load WORD | ingest | check | summary | verdict
+    python -m scripts.nightly migrate | load WORD | check | summary | verdict
 
 A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
 them and of what is published; `verdict` names what failed and ends with 1 if anything did.
@@ -10,6 +10,7 @@ ETL_WORDS     sources to load, separated by spaces. Default: those that are conf
 ETL_FROM      the first partition, as 2026-01. Default: what changed.
 ETL_TO        the last one. Default: what changed.
 ETL_FORCE     true: also what has not changed. Default: false.
+ETL_INGEST    true: also normalise here and load the normalised files. Default: false.
 ETL_LOGS      where logs and results go. Default: logs.
 AWS_ROLE_ARN  in a job of GitHub's with `id-token: write`: the role that AWS is read by, when there
               is no AWS_ACCESS_KEY_ID. Default: none.
@@ -31,7 +32,7 @@ from typing import Any
 from pipelines.core.partition import ConfigurationError, UserError
 from pipelines.core.registry import SOURCES, is_configured, words
 from pipelines.core.text import money
-from pipelines.providers.gcp import github
+from pipelines.providers import github
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,13 +66,12 @@ class Night:
         return [*chosen, "--force"] if forced else chosen
 
     def run(self, step: str, *commands: Sequence[str]) -> int:
-        """Commands of ours, one after the other until one fails; their log is printed and kept."""
+        """Run commands one after the other until one fails; print and keep their log."""
         self.logs.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:
             try:
-                reads_aws = step in ("aws", "ingest")
-                environ = with_role(self.environ) if reads_aws else self.environ
+                environ = with_role(self.environ) if step == "aws" else self.environ
                 status = _run_all(commands, log, environ)
             except UserError as error:
                 status = 2
@@ -81,17 +81,26 @@ class Night:
         return status
 
     def note(self, step: str, status: int, seconds: float = 0.0) -> None:
-        """How a step ended."""
+        """Record the exit status and the duration of a step for the summary."""
         document = {"step": step, "status": status, "seconds": round(seconds, 1)}
         (self.logs / f"{step}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
     def load(self, word: str) -> int:
-        """One source, if it is asked for, or else configured."""
+        """One source, if it is asked for, or else configured; with ETL_INGEST both ways."""
         if word not in self.words:
             why = "configured" if self.asked is None else "asked for"
             print(f"{word}: not {why}")
             return 0
-        return self.run(word, ["load", word, *self.options()])
+        load = ["load", word, *self.options()]
+        if self.environ.get("ETL_INGEST", "").lower() != "true":
+            return self.run(word, load)
+        return self.run(
+            word,
+            load,
+            [*load, "--destination", "filesystem"],
+            ["normalize", word, *self.options()],
+            ["ingest", word, *self.options()],
+        )
 
     def night(self) -> int:
         """Every step, as the workflow has them; the status is the verdict's."""
@@ -104,15 +113,6 @@ class Night:
         print("\n".join(self.summary()))
         return self.verdict()
 
-    def ingest(self) -> int:
-        """Normalise here, then load what came of it."""
-        return self.run(
-            "ingest",
-            ["load", *self.words, *self.options(), "--destination", "filesystem"],
-            ["normalize", *self.words, *self.options()],
-            ["ingest", *self.words, *self.options()],
-        )
-
     def result(self, step: str) -> dict[str, Any] | None:
         """What a step left, None where it did not run."""
         path = self.logs / f"{step}.json"
@@ -122,15 +122,14 @@ class Night:
         return found
 
     def log(self, step: str) -> str:
-        """What a step printed."""
+        """The output of a step; '' when it did not run."""
         path = self.logs / f"{step}.log"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def failed(self) -> list[str]:
         """Every step that failed or did not come to its turn, by name."""
-        extra = ["ingest"] if self.result("ingest") else []
         loads = self.words or ["load"]  # a run that loads nothing has failed
-        steps = ["migrate", *loads, *extra, "check"]
+        steps = ["migrate", *loads, "check"]
         results = {step: self.result(step) for step in steps}
         return [step for step, found in results.items() if found is None or found["status"]]
 
@@ -140,7 +139,7 @@ class Night:
         if path := self.environ.get("GITHUB_OUTPUT"):
             with Path(path).open("a", encoding="utf-8") as outputs:
                 outputs.write(f"failed={' '.join(failed)}\n")
-        print(f"Failed: {', '.join(failed)}" if failed else "All is well.")
+        print(f"Failed: {', '.join(failed)}" if failed else "Everything succeeded.")
         return 1 if failed else 0
 
     def summary(self) -> Iterator[str]:
@@ -249,17 +248,17 @@ def with_role(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """One step; its exit status."""
+    """Run one step or the whole night and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("step", choices="run migrate load ingest check summary verdict".split())
+    parser.add_argument("step", choices="run migrate load check summary verdict".split())
     parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="WORD")
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.word is not None):
-        parser.error("`load` takes a WORD, the other steps take none")
+        parser.error("`load` takes a SOURCE, the other steps take none")
     night = Night(os.environ)
     if options.step == "load":
         return night.load(options.word)
-    whole = {"run": night.night, "ingest": night.ingest, "verdict": night.verdict}
+    whole = {"run": night.night, "verdict": night.verdict}
     if options.step in whole:
         return whole[options.step]()
     if options.step == "summary":

@@ -13,7 +13,7 @@ from pipelines.normalize import run as normalizing
 
 
 def normalize(options: argparse.Namespace) -> int:
-    """Normalise every partition whose raw changed, on the filesystem."""
+    """Normalise every partition with changed raw data, on the filesystem."""
     store = destination.configured_store()
     failed = 0
     in_use = registry.in_use(options.words)
@@ -30,6 +30,10 @@ def normalize(options: argparse.Namespace) -> int:
             continue
         say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
-    if not options.dry_run:
+    if options.dry_run:
+        return 0
+    if options.marts:
         compute.compute(store)  # it logs what it did
+    else:
+        say("marts: not computed; `python -m pipelines normalize` computes those that changed")
     return 1 if failed else 0

@@ -32,15 +32,19 @@ def options_of(commands: Commands, description: str, version: str) -> argparse.A
 
 def words(command: argparse.ArgumentParser) -> None:
     """The sources that a command is about."""
-    command.add_argument("words", nargs="*", metavar="WORD", help="aws, …; all when none is given")
+    command.add_argument(
+        "words", nargs="*", metavar="SOURCE", help="aws, gcp, …; default: all that are configured"
+    )
 
 
 def selecting(command: argparse.ArgumentParser) -> None:
     """The partitions that it is about."""
-    command.add_argument("--from", dest="first", metavar="PARTITION", help="first, as 2026-01")
-    command.add_argument("--to", dest="last", metavar="PARTITION", help="last, inclusive")
-    command.add_argument("--force", action="store_true", help="also what has not changed")
-    command.add_argument("--dry-run", action="store_true", help="say what would be done")
+    command.add_argument(
+        "--from", dest="first", metavar="PARTITION", help="first partition, such as 2026-01"
+    )
+    command.add_argument("--to", dest="last", metavar="PARTITION", help="last partition, inclusive")
+    command.add_argument("--force", action="store_true", help="process unchanged partitions, too")
+    command.add_argument("--dry-run", action="store_true", help="only show what would be done")
 
 
 def accepting(command: argparse.ArgumentParser) -> None:
@@ -58,12 +62,12 @@ def computing(command: argparse.ArgumentParser) -> None:
         "--no-marts",
         dest="marts",
         action="store_false",
-        help="leave the computed marts to the next normalize, as when more sources follow",
+        help="leave the computed marts to the next normalize, when more sources follow",
     )
 
 
 def keeping(command: argparse.ArgumentParser) -> None:
-    """How many months stay."""
+    """Add `--keep` and `--yes` for prune."""
     command.add_argument(
         "--keep",
         nargs="+",
@@ -71,11 +75,13 @@ def keeping(command: argparse.ArgumentParser) -> None:
         metavar="MONTHS",
         help="13 or 13 months: this month and the 12 before it",
     )
-    command.add_argument("--yes", action="store_true", help="do it; without, only say what goes")
+    command.add_argument(
+        "--yes", action="store_true", help="remove them; without it they are only listed"
+    )
 
 
 def copying(command: argparse.ArgumentParser) -> None:
-    """Where an anonymised copy goes."""
+    """Add `--to` and `--shift-years` for anonymize."""
     command.add_argument(
         "--to",
         required=True,
@@ -83,15 +89,21 @@ def copying(command: argparse.ArgumentParser) -> None:
         help="a folder (filesystem) or another database (clickhouse); never the source",
     )
     command.add_argument(
-        "--shift-years", type=int, default=0, metavar="YEARS", help="a multiple of 4, also negative"
+        "--shift-years",
+        type=int,
+        default=0,
+        metavar="YEARS",
+        help="a multiple of 4, may be negative",
     )
 
 
 def comparing(command: argparse.ArgumentParser) -> None:
-    """Compare instead of migrating."""
+    """Add `--validate` and `--align`, which compare instead of migrating."""
     either = command.add_mutually_exclusive_group()
     either.add_argument(
-        "--validate", action="store_true", help="compare the live server with sql/, change nothing"
+        "--validate",
+        action="store_true",
+        help="compare the live server with sql/ and change nothing",
     )
     either.add_argument(
         "--align",
@@ -101,7 +113,7 @@ def comparing(command: argparse.ArgumentParser) -> None:
 
 
 def without(command: argparse.ArgumentParser) -> None:
-    """Checks to leave out."""
+    """Add `--without`, which leaves out checks."""
     command.add_argument(
         "--without",
         action="append",
@@ -112,18 +124,19 @@ def without(command: argparse.ArgumentParser) -> None:
 
 
 def destination(command: argparse.ArgumentParser) -> None:
-    """Where the data lies."""
+    """Add `--destination`, which overrides DLT_DESTINATION."""
     command.add_argument(
         "--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION, else filesystem"
     )
 
 
 def selected(options: argparse.Namespace) -> Selection:
-    """The selection that options mean. Raises ConfigurationError for what is no partition."""
+    """The selection by the options. Raises ConfigurationError for an invalid partition."""
     for value in (options.first, options.last):
         if value is not None and not _PARTITION.fullmatch(value):
             raise ConfigurationError(
-                f"{value!r} is no partition. Write a month as 2026-01, a day as 2026-01-31."
+                f"{value!r} is not a valid partition. Use 2026-01 for a month, 2026-01-31 for a "
+                "day."
             )
     if options.first and options.last and options.first > options.last:
         raise ConfigurationError(f"--from {options.first} is after --to {options.last}.")

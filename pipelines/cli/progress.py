@@ -30,7 +30,7 @@ class LogProgress(Progress):
     """One log line per partition: what a machine's log wants."""
 
     def done(self, word: str, partition: str, line: str) -> None:
-        """The line, as it is."""
+        """Log the line of a finished partition."""
         log.info("%s", line)
 
     def failed(self, word: str, partition: str, error: UserError) -> None:
@@ -71,19 +71,19 @@ class BarProgress(LogProgress):
         self._show()
 
     def ended(self) -> None:
-        """Move it."""
+        """Move the bar of partitions by one."""
         self._done += 1
         self._bars.advance(self._run)
         self._show()
 
     def start(self, word: str, partition: str, size: int) -> None:
         """A new bar; it moves as bytes or rows are done, or only shows that something happens."""
-        with self._lock:  # a bar without a total can only be made anew
+        with self._lock:  # a bar without a total can only be created again
             self._bars.remove_task(self._task)
             self._task = self._bars.add_task(f"{word} {partition}", total=size or None)
 
     def advance(self, amount: int) -> None:
-        """Move the bar."""
+        """Move the bar of the current partition by an amount of its unit."""
         with self._lock:
             self._amount += amount
             self._bars.advance(self._task, amount)
@@ -94,7 +94,7 @@ class BarProgress(LogProgress):
         self._bars.update(self._run, tail=self.tail(passed))
 
     def tail(self, passed: float) -> str:
-        """What the run has done after so many seconds, how fast, and how long it will still take.
+        """What the run has done after `passed` seconds, its speed, and the time that remains.
 
         3 of 20, 1,204,331 trades, 21,004/s, 0:12:30 left
         """
@@ -112,5 +112,5 @@ class _Tail(TimeRemainingColumn):
     """The text of the run's bar; of a partition's the time that is left."""
 
     def render(self, task: Task) -> Text:
-        """One cell."""
+        """The text of one column of the bar."""
         return Text(task.fields["tail"]) if "tail" in task.fields else super().render(task)

@@ -1,4 +1,4 @@
-"""`prune`: keep so many months, remove older partitions of raw and normalised. Dry by default."""
+"""`prune`: keep N months, remove older partitions of raw and normalised. Dry by default."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def first_kept(keep: Sequence[str], at: datetime) -> str:
     found = re.fullmatch(r"([1-9]\d{0,3})( months?)?", " ".join(keep))
     if not found:
         raise ConfigurationError(
-            f"--keep {' '.join(keep)} is no number of months. Write --keep 13 or "
-            "--keep 13 months, with the sources before it: prune aws --keep 13 months"
+            f"--keep {' '.join(keep)} is not a number of months. Write --keep 13 or --keep 13 "
+            "months, and sources before it: prune aws --keep 13 months"
         )
     return months.after(months.month_of(at), 1 - int(found[1]))
 
@@ -56,7 +56,7 @@ def _prune(
         if (entry.chosen_by or not options.words) and not retention.partitions():
             continue  # a source that is not used, or a table that was never chosen
         if entry.looked_up:
-            say(f"{word}: all is kept, since rows of any month look it up")
+            say(f"{word}: nothing is removed, because rows of every month use it")
             continue
         if not options.yes:
             going = doomed(retention, first)

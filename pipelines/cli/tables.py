@@ -14,7 +14,7 @@ from pipelines.core.text import money
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
 ) -> Table:
-    """A table whose columns in `right` are numbers. A bracket in a value is a bracket."""
+    """A table; columns in `right` are right-aligned numbers. Brackets in values are not markup."""
     made = Table(title=escape(title) or None, title_justify="left", header_style="bold")
     for name in columns:
         made.add_column(

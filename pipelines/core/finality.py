@@ -8,18 +8,24 @@ every partition that an added member was never read for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from pipelines.core.months import after, start_of
+from pipelines.core.partition import now as current_time
 
 _DAY = timedelta(days=1)
 
 Moments = Mapping[str, datetime]
 """When each member of the scope was last read; the member is '' where a source has none."""
+
+
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Noted of a member that has no rows left in a partition: it counts as never read."""
 
 
 @runtime_checkable
@@ -38,6 +44,19 @@ class Calendar(Protocol):
         """The clock by which partitions are read."""
 
 
+@dataclass(frozen=True)
+class ByLookback:
+    """A source whose provider changes a partition for some days after its end."""
+
+    scope: tuple[str, ...]
+    lookback_days: int
+    clock: Callable[[], datetime] = current_time
+
+    def now(self) -> datetime:
+        """The moment of a reading that begins now."""
+        return self.clock()
+
+
 class Readings(Protocol):
     """What a destination knows of one raw table's readings, and of what they brought."""
 
@@ -45,10 +64,13 @@ class Readings(Protocol):
         """The noted moments by partition."""
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
+        """By partition when it was delivered, for each member that `column` names.
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read, whether that changed anything or not."""
+        Without a column the member is '' and the moment that of loading.
+        """
+
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read, whether that changed anything or not."""
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""
@@ -88,7 +110,7 @@ def is_final(calendar: Calendar, key: str, moments: Moments) -> bool:
 
 def describe(calendar: Calendar, key: str, moments: Moments) -> str:
     """For people: final or open since when, and members that were never read or were removed."""
-    scope = calendar.scope or tuple(moments)
+    scope = calendar.scope or tuple(name for name, at in moments.items() if at != NEVER)
     read = [moments[name] for name in scope if name in moments]
     unread = [name for name in scope if name and name not in moments]
     is_closed = bool(read) and min(read) >= final_from(calendar, key)
@@ -102,7 +124,9 @@ def describe(calendar: Calendar, key: str, moments: Moments) -> str:
 
 def removed_from(calendar: Calendar, moments: Moments) -> list[str]:
     """The members that a partition was read for and that are no longer configured."""
-    return sorted(set(moments) - set(calendar.scope)) if calendar.scope else []
+    if not calendar.scope:
+        return []
+    return sorted(n for n, at in moments.items() if n not in calendar.scope and at != NEVER)
 
 
 def _since(read: list[datetime]) -> str:

@@ -16,7 +16,7 @@ class Kind(Enum):
     PLAIN = "ok  "
     WARNING = "warn"  # works, but not for long or not for sure
     SKIPPED = "skip"  # pointless after what was found before
-    WAITING = "wait"  # nothing found yet: told so that nobody wonders
+    WAITING = "wait"  # nothing found yet: printed to explain the pause
     CONFIGURATION = "conf"  # when bad: the configuration itself, before anything was reached
 
 
@@ -42,7 +42,7 @@ def warning(subject: str, detail: str, fix: str) -> Finding:
 
 
 def skipped(subject: str, detail: str) -> Finding:
-    """Not examined, and why."""
+    """A finding that was not examined, with the reason."""
     return Finding(True, subject, detail, kind=Kind.SKIPPED)
 
 

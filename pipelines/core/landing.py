@@ -6,11 +6,12 @@ that is called without a plan lands every partition of its range, for any destin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, Generic, Protocol, TypeVar
 
 import dlt
@@ -48,7 +49,7 @@ def write_rows(
 ) -> int:
     """Write tables of `schema` into one parquet file, however small they are; how many rows.
 
-    `advance` hears of the rows as they are written. Memory holds one row group.
+    `advance` is called with the rows as they are written. Memory holds one row group.
     """
     rows, waiting, gathered = 0, 0, list[pa.Table]()
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
@@ -104,7 +105,7 @@ def delivered(
 
 
 class Provider(Protocol):
-    """What a source's `connect()` returns."""
+    """What a source's `connect()` returns: it lists partitions and their fingerprints."""
 
     def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
         """Every partition as the provider has it now, oldest first.
@@ -118,12 +119,12 @@ P = TypeVar("P", bound=Provider)
 
 
 def _unheard(amount: int) -> None:
-    """Nobody watches."""
+    """Ignores progress: nothing shows it."""
 
 
 @dataclass(frozen=True)
 class Landing:
-    """One partition that a source is to land in `folder`. `advance` hears of progress.
+    """One partition that a source is to land in `folder`. `advance` is called with the progress.
 
     `take` is the loader's: it hears of the delivery before dlt gets the files. `removed` are
     members of the scope that are not configured any more: what `published` gives of their rows
@@ -145,20 +146,19 @@ class Landing:
         partition in `column`. Either is the merge key, by which a partition replaces itself.
         """
         paths = [self.folder / str(file["name"]) for file in delivery.files]
-        schema = _schema_of(paths)
+        schemas = [pq.read_schema(path) for path in paths]
         if self.take is not None:
             self.take(delivery)
-            yield from _files(paths, _columns(schema))
-            if not paths:  # dlt publishes only tables that it was given something of
-                yield pa.schema([(column, pa.string())]).empty_table()
+            yield from _for_the_books(paths, schemas, column, delivery.partition)
             return
+        schema = _union(schemas)
         # the next partition's files may say otherwise of the same column
         columns = {name: each | {"nullable": True} for name, each in _columns(schema).items()}
         own = next((name for name in periods if name in schema.names), None)
         if own:
             yield from _files(paths, columns, merge_key=own)
         else:
-            yield from _tables(paths, columns, column, delivery.partition)
+            yield from _tables(paths, schema.names, columns, column, delivery.partition)
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,28 @@ def everything(provider: P, first: str | None, last: str | None) -> Plan[P]:
 def _landings(provider: Provider, selection: Selection) -> Iterator[Landing]:
     for partition in provider.partitions(selection, {}):
         if partition.key in selection:
-            with TemporaryDirectory(prefix="landing-") as folder:
-                yield Landing(partition, Path(folder))
+            folder = Path(mkdtemp(prefix="landing-"))
+            try:
+                yield Landing(partition, folder)
+            finally:  # also of a run that failed and asks for no more
+                rmtree(folder, ignore_errors=True)
+
+
+def _for_the_books(
+    paths: Sequence[Path], schemas: Sequence[pa.Schema], column: str, partition: str
+) -> Iterator[Any]:
+    """What dlt hears of files that our destinations publish as they were landed.
+
+    Files that differ in columns or types, which dlt cannot put into one table, are to it what they
+    have in common. Without a file it gets a table without rows, or it would publish nothing.
+    """
+    if not paths:
+        yield pa.schema([(column, pa.string())]).empty_table()
+    elif all(each.equals(schemas[0]) for each in schemas):
+        yield from _files(paths, _columns(schemas[0]))
+    else:
+        shared = pa.schema([f for f in schemas[0] if all(f in each for each in schemas[1:])])
+        yield from _tables(paths, shared.names, _columns(shared), column, partition)
 
 
 def _files(paths: Iterable[Path], columns: Mapping[str, Any], **hints: Any) -> Iterator[Any]:
@@ -189,23 +209,32 @@ def _files(paths: Iterable[Path], columns: Mapping[str, Any], **hints: Any) -> I
 
 
 def _tables(
-    paths: Iterable[Path], columns: Mapping[str, Any], column: str, partition: str
+    paths: Iterable[Path],
+    names: Sequence[str],
+    columns: Mapping[str, Any],
+    column: str,
+    partition: str,
 ) -> Iterator[Any]:
+    """The named columns of the files as arrow tables, with the partition in `column`."""
     period = {column: {"name": column, "data_type": "text", "nullable": True}}
     made = dlt.mark.make_hints(columns=dict(columns) | period, merge_key=column)
     for path in paths:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS):
+            for batch in file.iter_batches(ROWS, columns=_there(names, file)):
                 values = pa.array([partition] * batch.num_rows, pa.string())
                 table = pa.Table.from_batches([batch]).append_column(column, values)
                 yield dlt.mark.with_hints(table, made)
 
 
-def _schema_of(paths: Iterable[Path]) -> pa.Schema:
-    """Every column of the files; its type is the first one that is not null."""
+def _there(names: Iterable[str], file: pq.ParquetFile) -> list[str]:
+    return [name for name in names if name in file.schema_arrow.names]
+
+
+def _union(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """Every column; its type is the first one that is not null."""
     fields: dict[str, pa.Field] = {}
-    for path in paths:
-        for field in pq.read_schema(path):
+    for schema in schemas:
+        for field in schema:
             if field.name not in fields or pa.types.is_null(fields[field.name].type):
                 fields[field.name] = field
     return pa.schema(fields.values())

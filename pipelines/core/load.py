@@ -11,11 +11,13 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from functools import partial
 
 import dlt
+import pyarrow as pa
 
-from pipelines.core.finality import Calendar
+from pipelines.core.finality import NEVER
 from pipelines.core.landing import Landing, Plan, Provider
 from pipelines.core.packages import open_pipeline, run_package
 from pipelines.core.partition import (
@@ -29,8 +31,9 @@ from pipelines.core.partition import (
     Selection,
     Unchanged,
     UserError,
+    now,
 )
-from pipelines.core.planning import Destination, Planned, plan, retained
+from pipelines.core.planning import Destination, Planned, calendar_of, plan, retained
 from pipelines.core.registry import Word
 from pipelines.core.shrinking import refuse_shrunk
 from pipelines.core.text import size
@@ -64,6 +67,8 @@ def load(
     with destination.locked(entry.place.word):
         destination.recover(entry.place)
         provider = entry.connect()
+        calendar = calendar_of(entry, provider)
+        moment = calendar.now() if calendar else None
         outcome = Outcome(plan(entry, destination, selection, provider))
         if entry.listed:
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
@@ -76,6 +81,9 @@ def load(
             run.load_or_report(planned, outcome)
             progress.ended()
         run.note_unchanged()
+        if calendar and moment:  # what the listing showed to be as it is published was read by it
+            read = [p.partition.key for p in outcome.planned if not p.to_load]
+            run.note_readings(read, moment)
     return outcome
 
 
@@ -101,6 +109,7 @@ class _Run:
     ) -> None:
         self.entry, self.word, self.selection = entry, entry.place.word, selection
         self.destination, self.provider, self.progress = destination, provider, progress
+        self.calendar = calendar_of(entry, provider)
         self.readings = destination.readings(entry.place)
         self.counts: Mapping[str, int] | None = None  # of published rows, once they are asked for
         self.landed: Delivery  # of the partition that was read last
@@ -130,13 +139,38 @@ class _Run:
             self.progress.failed(self.word, partition.key, error)
 
     def note_unchanged(self) -> None:
-        """Make good the note that a run did not come to that was killed after it had published."""
+        """Record partitions that an earlier run published but was killed before recording."""
         if self.unchanged and self.entry.listed:
             place = self.entry.place
             rows = self.destination.provider(place)
             noted = {row["partition"]: row["fingerprint"] for row in rows}
             missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
             self.destination.remember_provider(place, missed)
+
+    def note_readings(
+        self, keys: Iterable[str], moment: datetime, removed: Iterable[str] = ()
+    ) -> None:
+        """Remember that partitions were read for every configured member.
+
+        A removed member without rows is forgotten, such as one that was only renamed.
+        """
+        members = self.calendar.scope if self.calendar else ()
+        if not members:
+            return
+        found = {
+            key: dict.fromkeys(self._without_rows(key, removed), NEVER)
+            | dict.fromkeys(members, moment)
+            for key in keys
+        }
+        if found:
+            self.readings.note(found)
+
+    def _without_rows(self, key: str, members: Iterable[str]) -> set[str]:
+        if not (wanted := set(members)):
+            return wanted
+        column = self.entry.scope_column
+        tables = self.readings.rows(key, pa.schema([(column, pa.string())]))
+        return wanted - {name for table in tables for name in table[column].unique().to_pylist()}
 
     def _load(self, planned: Planned) -> None:
         started = time.monotonic()
@@ -173,16 +207,13 @@ class _Run:
 
     def _read(self, partition: Partition, removed: tuple[str, ...]) -> None:
         """Publish one partition, and note when it was read even if that changed nothing."""
-        if not isinstance(self.provider, Calendar):
-            self._package(partition)
-            return
-        moment = self.provider.now()
+        moment = self.calendar.now() if self.calendar else now()
         try:
             self._package(partition, removed)
         except Unchanged:
-            self.readings.note(partition.key, dict.fromkeys(self.provider.scope, moment))
+            self.note_readings([partition.key], moment, removed)
             raise
-        self.readings.note(partition.key, dict.fromkeys(self.provider.scope, moment))
+        self.note_readings([partition.key], moment, removed)
 
     def _package(self, partition: Partition, removed: tuple[str, ...] = ()) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
@@ -201,7 +232,7 @@ class _Run:
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
         if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
-            # only its content told what the provider has
+            # only its content shows what the provider has
             self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
 
     def _refuse_shrunk(self, delivery: Delivery) -> None:

@@ -27,8 +27,8 @@ def held(path: Path, what: str) -> Iterator[None]:
         except BlockingIOError as error:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another run"
             raise Busy(
-                f"{what} is locked by {holder}. Wait until it has finished, then run again; "
-                "its lock goes with it."
+                f"{what} is locked by {holder}. Wait until it has finished, then run again: its "
+                "lock ends with it."
             ) from error
         os.ftruncate(descriptor, 0)
         holder = (

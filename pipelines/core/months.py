@@ -7,12 +7,12 @@ from datetime import UTC, date, datetime
 
 
 def month_of(moment: datetime | date) -> str:
-    """2026-10."""
+    """The UTC month of a moment, such as 2026-10."""
     return f"{moment:%Y-%m}"
 
 
 def start_of(month: str) -> int:
-    """Its first second, since 1970."""
+    """The first second of a month, in seconds since 1970 (UTC)."""
     return int(datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).timestamp())
 
 
@@ -23,7 +23,7 @@ def after(month: str, count: int = 1) -> str:
 
 
 def between(first: str, last: str) -> Iterator[str]:
-    """Every month, both inclusive."""
+    """Every month from first to last, both included."""
     while first <= last:
         yield first
         first = after(first)

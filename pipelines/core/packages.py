@@ -31,7 +31,7 @@ def run_package(
 ) -> None:
     """Land and publish one partition. Raises what the user or the planner has to know.
 
-    What a killed or failed run left in the working directory goes: it is planned anew. So dlt's
+    What a killed or failed run left in the working directory is removed and planned again. So dlt's
     schema is that of this partition alone, and only then does dlt pass its files on untouched.
     """
     for resource in source.resources.values():
@@ -83,5 +83,5 @@ def _dlt_destination(destination: object) -> Any:
     from pipelines.destinations.clickhouse.warehouse import Warehouse
 
     if not isinstance(destination, Warehouse):
-        raise TypeError(f"no destination of ours: {destination!r}")
+        raise TypeError(f"unsupported destination: {destination!r}")
     return destination_of(destination)

@@ -69,6 +69,14 @@ class Partition:
     detail: Any = field(default=None, compare=False, repr=False)
     has_moved: bool = field(default=False, compare=False)
 
+    def to_note(self) -> dict[str, str]:
+        """What a destination notes of a partition that a listing showed."""
+        return {
+            "partition": self.key,
+            "fingerprint": self.fingerprint,
+            "delivered_at": self.delivered_at.isoformat(),
+        }
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -133,6 +141,12 @@ ALL = Selection()
 """Every partition, and of those what has changed."""
 
 
+class Published(dict[str, str]):
+    """Fingerprints of published partitions; `open` are those that are not final yet."""
+
+    open: frozenset[str] = frozenset()
+
+
 class Progress:
     """What a long run tells whoever watches; this one keeps silent."""
 
@@ -177,7 +191,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def now() -> datetime:
-    """The current time, aware, UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 

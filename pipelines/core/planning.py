@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pipelines.core.finality import Calendar, Moments, Readings, is_final, moments_of, removed_from
 from pipelines.core.landing import Provider
-from pipelines.core.partition import Partition, Selection
+from pipelines.core.partition import Partition, Published, Selection
 from pipelines.core.registry import Word
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import Retention
@@ -75,16 +75,22 @@ def plan(
     asked for by --from or --force.
     """
     kept = retained(entry, destination, selection)
-    published = entry.published(destination, entry.place)
-    moments = _moments(entry, destination, provider, published)
+    calendar = calendar_of(entry, provider)
+    published = Published(entry.published(destination, entry.place))
+    moments = _moments(entry, destination, calendar, published)
+    published.open = frozenset(
+        key
+        for key, fingerprint in published.items()
+        if calendar and fingerprint and not is_final(calendar, key, moments.get(key, {}))
+    )
 
     def planned(partition: Partition) -> Planned | None:
         key, current = partition.key, published.get(partition.key, "")
         removed: list[str] = []
-        if isinstance(provider, Calendar):
-            removed = removed_from(provider, moments.get(key, {}))
-            is_settled = is_final(provider, key, moments.get(key, {}))
-            if current and not partition.fingerprint and is_settled and not selection.is_asking:
+        if calendar:
+            removed = removed_from(calendar, moments.get(key, {}))
+            is_settled = current and key not in published.open
+            if is_settled and not partition.fingerprint and not selection.is_asking:
                 return None
         reason = _reason(partition, current, selection)
         return Planned(partition, reason, current, tuple(removed))
@@ -104,11 +110,16 @@ def _reason(partition: Partition, published: str, selection: Selection) -> str:
     return "forced" if selection.force else "unchanged"
 
 
+def calendar_of(entry: Word, provider: Provider) -> Calendar | None:
+    """By what a source knows which partitions are final; None where its fingerprints say it."""
+    return provider if isinstance(provider, Calendar) else entry.calendar()
+
+
 def _moments(
-    entry: Word, destination: Destination, provider: Provider, published: Mapping[str, str]
+    entry: Word, destination: Destination, calendar: Calendar | None, published: Mapping[str, str]
 ) -> Mapping[str, Moments]:
     """When each published partition was read, of a source that has to know it."""
-    if not isinstance(provider, Calendar):
+    if calendar is None:
         return {}
     return moments_of(destination.readings(entry.place), published, entry.scope_column)
 

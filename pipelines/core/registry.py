@@ -1,4 +1,4 @@
-"""The registry: every source by its word. A new source is one line in SOURCES.
+"""The registry: every source by its word, made of what it declares (tables/sources.py).
 
 A source's module is imported when it is asked for: a run of one source does not wait for the
 clients of the others. Each offers `connect()`, its dlt source and `CHECKED` (the raw
@@ -22,7 +22,9 @@ from pipelines.core.landing import Plan, Provider
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
-from pipelines.tables.places import PLACES, Place, lists_of
+from pipelines.tables import sources
+from pipelines.tables.places import PLACES, Place
+from pipelines.tables.sources import RawTable, Source
 
 
 @runtime_checkable
@@ -43,8 +45,9 @@ class Word:
 
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
     section of the configuration; it is in use when one of them is set, or when it needs none.
-    `looked_up`: rows of any month read it, as those of exchange rates, so `prune` leaves it.
-    `unit`: what landing counts for the bar of progress: bytes, or what one calls its rows.
+    `looked_up`: a reference table (such as exchange rates) that rows of every month join; `prune`
+    never removes it.
+    `unit`: what the progress bar counts, `bytes` or a name for the rows.
     `chosen_by` is a key of the configuration: it is loaded when that list names the table.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
     `calendar` says it of the moment of a partition's last reading, without asking the provider;
@@ -73,11 +76,8 @@ def _noted(destination: Any, place: Place) -> Mapping[str, str]:
     return noted | dict(destination.published(place))
 
 
-def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> Word:
-    """`name` is the dlt source in the module."""
-
-    def its() -> Any:
-        return import_module(f"pipelines.{module}")
+def _word(its: Callable[[], Any], name: str, place: Place, *more: Word, **options: Any) -> Word:
+    """`its` imports the module (or makes the object) that offers it; `name` is its dlt source."""
 
     def source(plan: Plan[Any]) -> DltSource:
         found: DltSource = getattr(its(), name)(
@@ -85,100 +85,67 @@ def _word(module: str, name: str, place: Place, *more: Word, **options: Any) -> 
         )
         return found
 
+    checked = {"checked": lambda: its().CHECKED}
     return Word(
         place=place,
         connect=lambda: its().connect(),
         source=source,
-        checked=lambda: its().CHECKED,
         more=more,
-        **options,
+        **(checked | options),
     )
 
 
-def _by_calendar(word: str) -> Callable[[str], str]:
-    """A source whose calendar reads its fingerprints."""
-
-    def finality(fingerprint: str) -> str:
-        found = import_module(f"pipelines.providers.{word}.calendar").finality(fingerprint)
-        return str(found)
-
-    return finality
-
-
-def _stripe_calendar() -> Calendar:
-    found: Calendar = import_module("pipelines.providers.stripe.months").calendar()
-    return found
-
-
-def _stripe_list(place: Place) -> Word:
-    """A list of Stripe's objects; providers/stripe/objects.py has the columns of each."""
+def _source(source: Source) -> Word:
     options: dict[str, Any] = {
-        "chosen_by": "sources.stripe.objects",
-        "looked_up": place.column == "listing",
+        "needs": source.needs,
+        "looked_up": source.looked_up,
+        "unit": source.unit,
+        "scope_column": source.scope_column,
     }
-    if place.table == "balances":
-        return _word("providers.stripe.balance", "source", place, **options)
-
-    def listing() -> Any:
-        return import_module("pipelines.providers.stripe.objects").Listing(place.table)
-
-    return Word(
-        place=place,
-        connect=lambda: listing().connect(),
-        source=lambda plan: listing().source(plan),
-        checked=lambda: listing().schema,
+    if source.plans_noted:
+        options["published"] = _noted
+    if source.finality:
+        options["finality"] = _finality(f"pipelines.providers.{source.word}.{source.finality}")
+    if source.calendar:
+        options["calendar"] = _calendar(f"pipelines.providers.{source.word}.{source.calendar}")
+    return _word(
+        lambda: import_module(f"pipelines.{source.module}"),
+        source.word,
+        PLACES[source.word],
+        *(_list(source, each) for each in source.lists),
         **options,
     )
 
 
-SOURCES: Mapping[str, Word] = {
-    "aws": _word(
-        "aws_pipeline",
-        "aws",
-        PLACES["aws"],
-        needs=("bucket_url",),
-        unit="bytes",
-    ),
-    "gcp": _word(
-        "google_bq_incremental_pipeline",
-        "gcp",
-        PLACES["gcp"],
-        *(
-            _word(f"providers.gcp.{place.table}", "source", place, chosen_by="sources.gcp.objects")
-            for place in lists_of("gcp")
-        ),
-        published=_noted,
-        needs=("datasets", "tables"),
-    ),
-    "stripe": _word(
-        "stripe_pipeline",
-        "stripe",
-        PLACES["stripe"],
-        *map(_stripe_list, lists_of("stripe")),
-        needs=("stripe_secret_key", "accounts"),
-        calendar=_stripe_calendar,
-        scope_column="account",
-    ),
-    "fx": _word(
-        "fx_pipeline",
-        "fx",
-        PLACES["fx"],
-        needs=("url",),
-        looked_up=True,
-    ),
-    "deribit": _word(
-        "deribit_pipeline",
-        "deribit",
-        PLACES["deribit"],
-        *(
-            _word(f"providers.deribit.reference.{place.table}", "source", place)
-            for place in lists_of("deribit")
-        ),
-        needs=("currencies",),
-        unit="trades",
-        finality=_by_calendar("deribit"),
-    ),
-}
+def _list(source: Source, declared: RawTable) -> Word:
+    """A further raw table; a class of its module makes what offers it, by the table's name."""
+    module, _, maker = declared.reader.partition(":")
+
+    def its() -> Any:
+        found = import_module(f"pipelines.providers.{source.word}.{module}")
+        return getattr(found, maker)(declared.table) if maker else found
+
+    options: dict[str, Any] = {"looked_up": declared.looked_up}
+    if source.lists_chosen_by:
+        options["chosen_by"] = f"sources.{source.word}.{source.lists_chosen_by}"
+    if maker:
+        options["checked"] = lambda: its().schema
+    return _word(its, "source", PLACES[f"{source.word}_{declared.table}"], **options)
+
+
+def _finality(module: str) -> Callable[[str], str]:
+    return lambda fingerprint: str(import_module(module).finality(fingerprint))
+
+
+def _calendar(module: str) -> Callable[[], Calendar]:
+    def calendar() -> Calendar:
+        found: Calendar = import_module(module).calendar()
+        return found
+
+    return calendar
+
+
+SOURCES: Mapping[str, Word] = {word: _source(source) for word, source in sources.SOURCES.items()}
 
 
 def normalizer(word: str) -> Any:
@@ -208,7 +175,7 @@ def in_use(names: Iterable[str]) -> list[str]:
 
 
 def to_load(names: Iterable[str]) -> list[str]:
-    """The same. Raises ConfigurationError when there is none."""
+    """The configured sources. Raises ConfigurationError when there are none."""
     if found := in_use(names):
         return found
     ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
@@ -242,16 +209,16 @@ def _is_chosen(entry: Word) -> bool:
     if not entry.chosen_by:
         return True
     names = dlt.config.get(entry.chosen_by, list) or []
-    known = [each.place.table for each in SOURCES[entry.place.dataset].more]
+    known = [each.place.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
-            f"{entry.chosen_by}: no table {', '.join(unknown)}. There are: {', '.join(known)}."
+            f"{entry.chosen_by}: unknown table {', '.join(unknown)}. Known: {', '.join(known)}."
         )
     return entry.place.table in names
 
 
 def ingestion(word: str, store: Store) -> Word:
-    """The entry of a word whose normalised files on `store` are loaded instead of its raw."""
+    """A source's entry that loads its normalised files on `store` instead of raw data."""
     place = SOURCES[word].place
     return Word(
         place=place,

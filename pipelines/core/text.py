@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def size(count: int) -> str:
-    """Bytes for people: 212 MB."""
+    """A number of bytes for people, such as 212 MB."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000 or unit == "GB":
@@ -57,7 +57,7 @@ def _missing(error: ConfigFieldMissingException) -> str:
 
 
 def _lookups(error: ConfigFieldMissingException) -> Iterator[LookupTrace]:
-    """Every name that dlt looked up, in its order, those of embedded configurations included."""
+    """Every name that dlt looked up, in its order, including embedded configurations."""
     from dlt.common.configuration.exceptions import LookupTraces
 
     waiting = [trace for traces in error.traces.values() for trace in traces]

@@ -10,7 +10,7 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 
 
 def data_dir() -> Path:
-    """dlt's data folder."""
+    """dlt's data folder, which DLT_DATA_DIR can move."""
     return Path(get_dlt_pipelines_dir()).parent
 
 

@@ -37,7 +37,7 @@ class Handed:
 
     @property
     def where(self) -> str:
-        """How an error begins."""
+        """The start of an error message: source and partition."""
         return f"{self.delivery.word} {self.delivery.partition}: "
 
     def named(self, error: Exception) -> str:
@@ -52,7 +52,7 @@ def handed_over(load_id: str) -> Handed:
     if state is None:
         raise PublishFailed(
             "This destination publishes whole partitions that `python -m pipelines load` has "
-            "planned. For a source by itself use one of dlt's own destinations."
+            "planned. To run a source on its own, use one of dlt's destinations."
         )
     delivery = Delivery.from_json(state["delivery"]).loaded_by(load_id)
     return Handed(Place(**state["place"]), delivery, Path(state["folder"]))

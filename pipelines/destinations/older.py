@@ -14,10 +14,10 @@ class Folders(Protocol):
         """The folder of a raw table."""
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match."""
+        """The matching paths, sorted."""
 
     def remove_folder(self, word: str, folder: str) -> None:
-        """Remove a folder."""
+        """Delete a folder with all its files."""
 
 
 def remove_older(store: Folders, place: Place) -> None:

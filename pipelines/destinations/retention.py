@@ -25,13 +25,13 @@ class Horizon:
 
 
 class Retention(Protocol):
-    """One raw table's side of it, and that of what is made of it."""
+    """What is kept of one raw table and of the tables that are computed from it."""
 
     def horizon(self) -> Horizon:
-        """What was noted last."""
+        """The recorded horizon; an empty one when nothing was ever pruned."""
 
     def note(self, horizon: Horizon) -> None:
-        """Remember it, beside the data."""
+        """Record the horizon beside the data."""
 
     def partitions(self) -> list[str]:
         """Every partition that lies there, raw or normalised."""

@@ -67,7 +67,7 @@ def examine(
     """
     config = yield from read_settings(environ, mode, folder or Path())
     if config is None:
-        yield skipped("connection", "the configuration comes first")
+        yield skipped("connection", "fix the configuration first")
     else:
         yield from _Examination(config, clock or Clock()).run()
 
@@ -82,7 +82,7 @@ class _Examination:
 
     def run(self) -> Iterator[Finding]:
         if not (yield from self._name()):
-            yield skipped("ports, TLS, login, rights, schema", "the name has to resolve first")
+            yield skipped("ports, TLS, login, rights, schema", "the name must resolve first")
             return
         usable = [NATIVE, HTTP]
         for step, rest in (
@@ -151,7 +151,7 @@ class _Examination:
             f"{found.expires:%Y-%m-%d} ({days:.0f} days)"
         )
         if days < CERTIFICATE_DAYS:
-            fix = "have it renewed on the server before that day: from then on nothing loads"
+            fix = "renew it on the server before that day; after it nothing loads"
             return warning(subject, detail, fix)
         return Finding(True, subject, detail)
 
@@ -162,7 +162,7 @@ class _Examination:
         if problem:
             yield self._bad(subject, problem)
             return False
-        yield Finding(True, subject, f"user {self.config.user} gets in")
+        yield Finding(True, subject, f"user {self.config.user} can log in")
         return True
 
     def _log_in(self) -> None:
@@ -216,14 +216,14 @@ class _Examination:
         for right, error in trial.refused:
             yield self._refused(subject, f"user {user} may not {right.name}", right, error)
         for table, error in trial.left.items():
-            what = f"{database}.{table} stays behind, user {user} may not drop it"
+            what = f"{database}.{table} is left behind: user {user} may not drop it"
             yield self._refused(subject, what, rights.DROP, error)
 
     def _refused(
         self, subject: str, what: str, right: rights.Right, error: ClickHouseError
     ) -> Finding:
         problem = self._problem(error)
-        reason = problem.what.removeprefix(f"user {self.config.user} lacks a right: ")
+        reason = problem.what.removeprefix(f"user {self.config.user} is missing a right: ")
         fix = f"as an administrator: {rights.grant(self.config, right.grants)}"
         lacks = rights.is_lack(error)
         return Finding(False, subject, f"{what}: {reason}", fix if lacks else problem.fix)
@@ -237,9 +237,9 @@ class _Examination:
             yield Finding(False, "schema", what, fix, Kind.CONFIGURATION)
             return
         if is_current(self.config, keys):
-            yield Finding(True, "schema", f"database {database} is as sql/ says")
+            yield Finding(True, "schema", f"database {database} matches sql/")
         else:
-            detail = f"database {database} is not as sql/ says yet; loading brings it there as well"
+            detail = f"database {database} does not match sql/ yet; the next load updates it"
             yield warning("schema", detail, "make init-clickhouse")
 
     def _patiently(
@@ -255,7 +255,7 @@ class _Examination:
             left = self._seconds_left(problem)
             if left <= 0:
                 return problem
-            detail = f"{problem.what}; a service that sleeps wakes up, waiting {left:.0f} s more"
+            detail = f"{problem.what}; a sleeping service is waking up, waiting {left:.0f} s more"
             yield Finding(True, subject, detail, kind=Kind.WAITING)
             self.clock.sleep(min(PAUSE_SECONDS, left))
 
@@ -274,7 +274,7 @@ class _Examination:
         if isinstance(error, ClickHouseError) and isinstance(error.__cause__, Exception):
             error = error.__cause__
         if protocol == HTTP and isinstance(error, OSError):
-            told = HTTPException(str(error))  # what tells the fix that it is about the HTTP port
+            told = HTTPException(str(error))  # marks the problem as one of the HTTP port
             told.__cause__ = error
             error = told
         return diagnose(error, self.config)

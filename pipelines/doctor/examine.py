@@ -26,7 +26,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Everything that a run needs, in the order in which it needs it.
 
-    `environ` is where ClickHouse's variables stand; it is examined when it is the destination.
+    `environ` holds ClickHouse's variables; ClickHouse is examined when it is the destination.
     """
     yield _python()
     yield from _guarded("tag columns", _tags)
@@ -40,7 +40,7 @@ def examine(
         yield from _guarded("sources", _no_source)
     for word in (word for word in words if word not in wanted):
         how = registry.how_to_configure(word)
-        yield skipped(f"source {word}", f"not in use; {how} configures it")
+        yield skipped(f"source {word}", f"not configured; set {how}")
     for word in wanted:
         yield from _guarded(f"source {word}", _examiner(word))
 
@@ -85,12 +85,12 @@ def _destination() -> list[Finding]:
         store.fs.pipe_file(probe, b"")
         store.fs.rm(probe)
     except (OSError, BotoCoreError) as error:
-        fix = "Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete objects."
+        keys = "DESTINATION__FILESYSTEM__CREDENTIALS__*"
+        fix = f"Check {keys}: the key must be able to write and delete objects."
         return [Finding(False, subject, f"{where}: {error}", fix)]
     return [Finding(True, subject, where)]
 
 
 def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
-    """What examines a source."""
     examine_source: Callable[[], Iterable[Finding]] = registry.examiner(word).examine
     return examine_source

@@ -57,14 +57,14 @@ def _variables(
     parts = [environ[name] for name in ("DOPPLER_PROJECT", "DOPPLER_CONFIG") if environ.get(name)]
     if any(name.startswith("DOPPLER_") for name in environ):
         what = f" (project and config {'/'.join(parts)})" if parts else ""
-        yield Finding(True, subject, f"Doppler runs this command{what}: the environment is its own")
+        yield Finding(True, subject, f"Doppler runs this command{what} and sets the environment")
     for name in names:
         near = get_close_matches(name, _SHORT, 1, 0.85)
         if name not in _SHORT and near and name.startswith("CLICKHOUSE_"):
             fix = f"write {near[0]}, or remove it"
             yield warning(subject, f"nothing here reads {name}", fix)
     for file, missing in env_files.not_read(files, environ).items():
-        detail = f"{file} gives {missing}, but no file is read by itself"
+        detail = f"{file} sets {missing}, but files are not read automatically"
         yield warning(subject, detail, f"set -a; . ./{file}; set +a")
 
 

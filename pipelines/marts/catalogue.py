@@ -60,14 +60,14 @@ class DuckConnection:
         self.duck.execute("set timezone = 'UTC'")
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
         cursor = self.duck.execute(sql)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
     def view(
         self, name: str, files: Sequence[str], schema: pa.Schema, file: str | None = None
     ) -> None:
-        """A view over parquet files with the columns of `schema`, typed NULLs where they lack one.
+        """A view over parquet files with the columns of `schema`, typed NULLs for missing ones.
 
         The provider's other columns stay out: they might be called as ours.
         With `file` there is one more column, the path of each row's file.
@@ -185,7 +185,7 @@ def _raw_partitions(place: Place, deliveries: Mapping[str, Delivery]) -> list[di
 
 
 def urls(store: Store, paths: Sequence[str]) -> list[str]:
-    """Paths as DuckDB takes them."""
+    """The paths as URLs that DuckDB's `read_parquet` accepts."""
     if isinstance(store, LocalStore):
         return list(paths)
     return [str(store.fs.unstrip_protocol(path)) for path in paths]

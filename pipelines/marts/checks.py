@@ -39,14 +39,14 @@ class Connection(Protocol):
     """What runs a check: DuckDB here, ClickHouse in production."""
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
 
 
 def named(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
     """Every check of the folder but these. Raises ConfigurationError for one that is not there."""
     names = sorted(path.stem for path in folder.glob("*.sql"))
     if unknown := [name for name in without if name not in names]:
-        raise ConfigurationError(f"No check {', '.join(unknown)}. There are: {', '.join(names)}.")
+        raise ConfigurationError(f"Unknown check {', '.join(unknown)}. Known: {', '.join(names)}.")
     return [name for name in names if name not in without]
 
 
@@ -74,7 +74,7 @@ class ClickHouseConnection:
         self._client, self._config = client, config
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
-        """Column names and rows."""
+        """Run SQL; return the column names and the rows."""
         try:
             # provider_partitions keeps replaced rows until they are merged
             result = self._client.query(sql, settings={"final": 1})

@@ -116,7 +116,7 @@ def _digest(*parts: str) -> str:
 
 
 def _inputs(store: Store, path: str) -> str:
-    """The digest that a published mart was made by; '' when there is none to read."""
+    """The digest of a published mart's rules; '' when no mart can be read."""
     try:
         with store.open(path) as file:
             found = pq.ParquetFile(file).metadata.metadata or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,7 @@ def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
             continue  # pruned: only the history knows it
         if offered not in ("", mark):
             state = "a newer delivery is waiting"
-        elif is_ingested:  # there is no raw here to be current with
+        elif is_ingested:  # no raw data here to compare with
             known = ingested.get(partition, "").startswith(f"{mark}/")
             state = "ingested" if known else "to be ingested again"
         else:
@@ -146,11 +146,11 @@ def _rows_of_store(place: Place, store: Store) -> list[Row]:
 
 
 def _finality(
-    place: Place, destination: Store | Warehouse, published: Iterable[str]
+    place: Place, destination: Store | Warehouse, published: Collection[str]
 ) -> Callable[[str, str, str], str]:
     """Adds to a state whether its partition is final or since when it is open."""
     entry = next((each for each in tables() if each.place.word == place.word), None)
-    calendar = entry.calendar() if entry else None
+    calendar = entry.calendar() if entry and published else None
     column = entry.scope_column if entry else ""
     moments = moments_of(destination.readings(place), published, column) if calendar else {}
 

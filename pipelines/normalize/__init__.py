@@ -1,6 +1,6 @@
 """The local engine: raw parquet files become one published shape. It knows no provider.
 
-run.py      which partitions are normalised anew, and how they are published
+run.py      which partitions are normalised again, and how they are published
 batches.py  raw parquet files to one normalised parquet file, in bounded memory
 reading.py  raw parquet files as batches of rows
 columns.py  typed access to raw columns and the dictionary idioms that make pandas fast

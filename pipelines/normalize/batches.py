@@ -1,6 +1,6 @@
 """Raw parquet files to one normalised parquet file, batch by batch, in bounded memory.
 
-One thread reads, one normalises, the caller's writes: so many batches are under way, in the order
+One thread reads, one normalises, the caller's writes: that many batches are in flight, in the order
 of the files, so that the same input gives the same bytes. The writer's settings are measured: text
 and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd level
 1.
@@ -34,7 +34,7 @@ class Normalizer(Protocol):
     """What a provider's `normalize` module offers."""
 
     def columns(self, schema: pa.Schema) -> tuple[list[str], list[str]]:
-        """Of a raw file's columns those to read, and those of them to read dictionary-encoded."""
+        """The columns of a raw file to read, and which of them to read dictionary-encoded."""
 
     def normalize(self, table: pa.Table, context: Context) -> pd.DataFrame:
         """One batch of raw rows in the word's shape."""
@@ -42,8 +42,8 @@ class Normalizer(Protocol):
 
 @dataclass(frozen=True)
 class Totals:
-    """What came out. Sums are in `currency`; when the rows are not all of one, it is None and so
-    are they. Rows that are no cost lines have no sums.
+    """What came out. Sums are in `currency`. If the rows have several currencies, both sums and
+    `currency` are None. Rows without cost have no sums.
     """
 
     fingerprint: str

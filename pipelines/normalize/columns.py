@@ -56,7 +56,7 @@ class Raw:
     def number(self, name: str) -> Floats:
         """float64 of any integer, floating or decimal column; NaN where NULL.
 
-        Infinity is no amount and counts as NULL, as NaN does: one would swallow every sum.
+        Infinity counts as NULL, as NaN does: a single one would spoil every sum.
         """
         column = self.values(name)
         if column is None:
@@ -90,7 +90,7 @@ class Raw:
 
 
 def wrong_type(name: str, found: pa.DataType, wanted: str) -> ShapeError:
-    """The error for a column whose values cannot be what its rule needs."""
+    """The error for a column with values of another type than its rule needs."""
     return ShapeError(
         f"Column {name} is {found}, but must be {wanted}."
         " The delivery is broken or the export's columns were changed: compare the file with the"
@@ -99,7 +99,7 @@ def wrong_type(name: str, found: pa.DataType, wanted: str) -> ShapeError:
 
 
 def require(schema: pa.Schema, names: Iterable[str], product: str) -> None:
-    """Raises ShapeError naming every column of `names` that the schema lacks."""
+    """Raises ShapeError with every column of `names` that is missing in the schema."""
     missing = [name for name in names if name not in schema.names]
     if missing:
         some = ", ".join(schema.names[:5]) or "none"
@@ -110,7 +110,7 @@ def require(schema: pa.Schema, names: Iterable[str], product: str) -> None:
 
 
 def one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """A column in one piece."""
+    """A chunked column as one contiguous array."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 1:
@@ -119,7 +119,7 @@ def one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def dictionary(column: pa.Array, name: str) -> pa.DictionaryArray:
-    """Any kind of text column as TEXT; ShapeError when it is no text."""
+    """Any type of text column as TEXT; ShapeError for another type."""
     kind = _value_type(column)
     if not _is_text(kind):
         raise wrong_type(name, column.type, "text")
@@ -209,7 +209,7 @@ def first_text(*columns: pa.DictionaryArray) -> pa.DictionaryArray:
 
 
 def first(*numbers: Floats) -> Floats:
-    """SQL's coalesce of numbers."""
+    """The first value per row that is not NULL, as SQL's coalesce."""
     result = numbers[0]
     for other in numbers[1:]:
         result = np.where(np.isnan(result), other, result)
@@ -245,6 +245,12 @@ def units_per_usd(currency: pa.DictionaryArray) -> Floats:
 def frame(columns: Mapping[str, pa.Array | Floats]) -> pd.DataFrame:
     """A DataFrame of arrow-backed columns that shares their memory; NaN becomes NULL."""
     return pd.DataFrame({name: _series(values) for name, values in columns.items()}, copy=False)
+
+
+def no_tags(rows: int) -> pa.MapArray:
+    """An empty map of text on every row."""
+    nothing = pa.array(np.zeros(rows + 1, np.int32))
+    return pa.MapArray.from_arrays(nothing, nulls(0), nulls(0))
 
 
 def no_amounts(rows: int) -> pa.MapArray:

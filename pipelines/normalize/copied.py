@@ -8,7 +8,16 @@ from typing import TypeAlias
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.normalize.columns import Floats, Raw, constants, frame, literal, lookup, nulls
+from pipelines.normalize.columns import (
+    Floats,
+    Raw,
+    constants,
+    frame,
+    literal,
+    lookup,
+    no_tags,
+    nulls,
+)
 from pipelines.tables.copied import Copied
 from pipelines.tables.schema import Column
 
@@ -38,6 +47,8 @@ def _values(raw: Raw, copied: Copied, tag: Callable[[str], pa.DictionaryArray] |
             return raw.time(copied.argument)
         case "literal":
             return literal(copied.argument, raw.rows)
+        case "null" if copied.target.type == "map":
+            return no_tags(raw.rows)
         case "null":
             return nulls(raw.rows)
         case "tag" if tag:

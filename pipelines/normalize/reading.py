@@ -22,7 +22,7 @@ from pipelines.tables.schema import ShapeError
 BATCH_ROWS = 1 << 16
 """Rows of a slice of a huge row group, and up to which small row groups are put together."""
 HUGE_ROWS = 100_000
-"""A row group of up to so many rows is read whole. Larger ones, such as the common 122,880, in
+"""A row group of up to this many rows is read whole. Larger ones, such as the common 122,880, in
 slices: with a unique resource id per row that halves the peak (925 to 554 MB of 2 M rows) for 4 to
 10 % more time."""
 FEW_BYTES = 4.0
@@ -50,8 +50,8 @@ class RawBatch:
 def read(files: Sequence[RawFile], choose: Choose) -> Generator[RawBatch]:
     """All rows of all files, in order; `choose` says which columns, and which as dictionaries.
 
-    Raises ShapeError, beginning with the file's name, for a file that is no whole parquet file or
-    that `choose` refuses.
+    Raises ShapeError, beginning with the file's name, for an incomplete parquet file or one that
+    `choose` refuses.
     """
     for file in files:
         with naming(file.name), _opened(file, choose) as (parquet, names):

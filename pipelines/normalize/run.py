@@ -1,4 +1,4 @@
-"""Normalise the partitions whose raw changed, publish each whole, and keep marts and history.
+"""Normalise partitions with changed raw data, publish each whole, and keep marts and history.
 
 For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
 is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
@@ -34,10 +34,10 @@ from pipelines.core.partition import (
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.tables import linked
+from pipelines.tables import categories, linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
-from pipelines.tables.versions import RULES
+from pipelines.tables.sources import SOURCES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -66,7 +66,10 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    text = json.dumps([word, RULES[word], list(keys)])
+    parts = [word, SOURCES[word].version, list(keys)]
+    if word == "stripe" and (own := categories.configured()):
+        parts.append(own)
+    text = json.dumps(parts)
     return hex_digest([text], 16)
 
 
@@ -144,7 +147,7 @@ def _normalize_files(
     from pipelines.normalize.reading import RawFile
 
     word, partition = place.word, delivery.partition
-    context = Context(partition, delivery.fingerprint, delivery.load_id, keys)
+    context = Context(partition, delivery.fingerprint, delivery.load_id, keys, delivery.form)
     rules = normalizer(word)
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
@@ -154,8 +157,8 @@ def _normalize_files(
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:
         raise PartitionError(
-            f"{word} {partition}: {error.filename or error} is named by _delivery.json but has "
-            f"gone. Load it again: {_again(word, partition)}"
+            f"{word} {partition}: {error.filename or error} is listed in _delivery.json but "
+            f"missing. Load it again: {_again(word, partition)}"
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise PartitionError(

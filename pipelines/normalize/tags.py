@@ -58,20 +58,25 @@ class Entries:
         offsets = pa.array(np.append(np.int32(0), ends))
         return pa.MapArray.from_arrays(offsets, self.keys, self.values)
 
+    def renamed(self, name: Callable[[str], str | None]) -> Entries:
+        """The entries with other keys, and only those to which `name` gives one."""
+        keys = columns.lookup(self.keys, name)
+        return Entries(self.null, self.row, keys, self.values).take(
+            np.flatnonzero(columns.is_set(keys))
+        )
+
     def take(self, entries: npt.NDArray[np.integer]) -> Entries:
-        """These entries, in this order."""
+        """The entries at these indices, in this order."""
         at = pa.array(entries)
         return Entries(self.null, self.row[entries], self.keys.take(at), self.values.take(at))
 
 
-def tags(raw: Raw, name: str, flat: str) -> Entries:
-    """A raw table's tags by the rules above: its map `name`, else its columns `<flat>…`."""
-    if name in raw.table.schema.names:
-        return stripped(entries(raw, name))
+def delivered(raw: Raw, name: str, flat: str) -> Entries:
+    """A raw table's map `name`, else its columns `<flat>…` as one, with the keys as they came."""
     names = [column for column in raw.table.schema.names if column.startswith(flat)]
-    if not names:
+    if name in raw.table.schema.names or not names:
         return entries(raw, name)
-    return stripped(_from_flat({column.removeprefix(flat): raw.text(column) for column in names}))
+    return _from_flat({column.removeprefix(flat): raw.text(column) for column in names})
 
 
 def entries(raw: Raw, name: str) -> Entries:
@@ -95,6 +100,24 @@ def entries(raw: Raw, name: str) -> Entries:
     )
     unreachable = taken.null[taken.row]
     return taken.take(np.flatnonzero(~unreachable)) if unreachable.any() else taken
+
+
+def joined(one: Entries, other: Entries) -> Entries:
+    """The entries of both, those of `one` first in each row."""
+    if not len(other.keys):
+        return Entries(one.null & other.null, one.row, one.keys, one.values)
+    row = np.concatenate([one.row, other.row])
+    keys = columns.one(pa.chunked_array([one.keys, other.keys], columns.TEXT))
+    values = columns.one(pa.chunked_array([one.values, other.values], columns.TEXT))
+    by_row = np.argsort(row, kind="stable")
+    return Entries(one.null & other.null, row, keys, values).take(by_row)
+
+
+def first_of_equal(found: Entries) -> Entries:
+    """Each key of a row once, with its first value."""
+    cell = found.row.astype(np.int64) * len(found.keys.dictionary) + found.keys.indices.to_numpy()
+    _, winners = np.unique(cell, return_index=True)
+    return found if len(winners) == len(cell) else found.take(np.sort(winners))
 
 
 def stripped(raw: Entries) -> Entries:

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from pipelines.report.figures import DAYS, Figures, Row, by_service, seven_days, share, total
+from pipelines.report.figures import DAYS, Figures, Row, by_service, part_of, seven_days, whole
 
 COLORS = ("#1f5fa8", "#0f8a6d", "#d9822b", "#8a4fae", "#c23b4b", "#3aa0c9", "#8b98a5")
 INK, GREY, LINE = "#1b2733", "#66758a", "#e3e8ee"
@@ -89,10 +89,7 @@ def _commitments(figures: Figures) -> go.Figure | None:
             ("Utilisation", "used_cost", "unused_cost"),
         )
     ):
-        values = [
-            share(total(of[m], part), (total(of[m], part) or 0) + (total(of[m], rest) or 0))
-            for m in months
-        ]
+        values = [part_of(whole(of[m], part), whole(of[m], rest)) for m in months]
         made.add_scatter(
             x=labels, y=values, name=name, mode="lines+markers", line={"color": _color(number)}
         )

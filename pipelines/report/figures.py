@@ -85,13 +85,23 @@ def total(rows: Sequence[Row], name: str) -> float | None:
     return sum(values) if values else None
 
 
+def whole(rows: Sequence[Row], name: str) -> float | None:
+    """The sum of a column; None when a row has no value."""
+    return None if any(row[name] is None for row in rows) else total(rows, name)
+
+
+def part_of(part: float | None, rest: float | None) -> float | None:
+    """What fraction one of two parts is of both; None when one is not known."""
+    return None if part is None or rest is None else share(part, part + rest)
+
+
 def tiles(figures: Figures) -> dict[str, float | None]:
     """The headline figures by name. Shares are fractions; amounts are in USD, those of margin in
     the reporting currency, for the month to date."""
     month = figures.month or dict.fromkeys(_MONTH)
     newest = [row for row in figures.commitments if row["month"] == month["month"]]
-    covered, on_demand = total(newest, "covered_list"), total(newest, "on_demand_list")
-    used, unused = total(newest, "used_cost"), total(newest, "unused_cost")
+    covered, on_demand = whole(newest, "covered_list"), whole(newest, "on_demand_list")
+    used, unused = whole(newest, "used_cost"), whole(newest, "unused_cost")
     margin = month_to_date(figures)
     net, fees = total(margin, "revenue_net"), total(margin, "fees")
     cost = total(margin, "cost_effective")
@@ -107,8 +117,8 @@ def tiles(figures: Figures) -> dict[str, float | None]:
         "untagged": month["untagged_effective"],
         "untagged_share": share(month["untagged_effective"], month["usage_effective"]),
         "credits": month["credits"],
-        "coverage": share(covered, (covered or 0) + (on_demand or 0)),
-        "utilisation": share(used, (used or 0) + (unused or 0)),
+        "coverage": part_of(covered, on_demand),
+        "utilisation": part_of(used, unused),
         "unused": unused,
         "revenue_net": net,
         "fees": fees,

@@ -18,7 +18,7 @@ from pipelines.report.charts import charts
 from pipelines.report.figures import Figures, Row, month_to_date, tiles
 
 STYLE = Path(__file__).with_name("page.css")
-#: Nothing but what stands in the page itself: a browser refuses the rest.
+#: Only what is in the page itself: a browser refuses everything else.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 MOVERS = ("name", "effective", "previous_effective", "change_effective")
 COMMITMENTS = (
@@ -100,12 +100,12 @@ def money(value: float | None, *, cents: bool = False) -> str:
 
 
 def amount(value: float | None) -> str:
-    """12,345 without a currency."""
+    """An amount such as 12,345, without a currency."""
     return money(value).replace("$", "")
 
 
 def percent(value: float | None, *, sign: bool = False) -> str:
-    """A fraction as 12.3 %."""
+    """A fraction such as 0.123 as 12.3 %."""
     if value is None:
         return "–"
     text = f"{abs(value):.1%}".replace("%", " %")
@@ -114,14 +114,17 @@ def percent(value: float | None, *, sign: bool = False) -> str:
 
 
 def _warning(figures: Figures) -> str:
-    without = figures.month["line_items_without_usd"] if figures.month else 0
     if not figures.month:
         return f'<p class="note">{NO_COST}</p>'
-    if not without:
-        return ""
-    return (
-        f'<p class="note bad">{without:,} cost lines have no rate to USD and are not in these '
-        "figures; <code>python -m pipelines check</code> names their currencies.</p>"
+    missing = {
+        "have no rate to USD": figures.month["line_items_without_usd"],
+        "have no known cost": figures.month["line_items_without_cost"],
+    }
+    return "".join(
+        f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
+        "<code>python -m pipelines check</code> names them.</p>"
+        for reason, count in missing.items()
+        if count
     )
 
 

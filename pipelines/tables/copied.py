@@ -7,7 +7,7 @@
     provider_name,literal,Google Cloud
     service_category,lookup,service_description:gcp_services:service:Other
     resource_name,tag,Name                     a tag by its key
-    resource_type,null,
+    resource_type,null,                        of a map: an empty one
 
 A lookup reads the column `target` of lookups/<second>.csv by its column <third>; where it has none,
 the fourth, else NULL. What is more than this is a rule, written in each twin.
@@ -71,6 +71,8 @@ class Copied:
                 return f"'{self.argument}'"
             case "tag":
                 return f"{{tag_value:{self.argument}}}"
+            case "null" if self.target.type == "map":
+                return "cast(map(), 'Map(LowCardinality(String), String)')"
             case "null":
                 return "cast(null as Nullable(String))"
             case "lookup":
@@ -119,7 +121,8 @@ def _problems(row: list[str], shape: dict[str, Column], found: dict[str, Copied]
         yield f"{target} is declared twice"
     if rule not in _RULES:
         yield f"{rule!r} is not a rule. Write one of {', '.join(_RULES)}"
-    wanted = _TYPES.get(rule, "text")
+    is_map = shape[target].type == "map"
+    wanted = "map" if rule == "null" and is_map else _TYPES.get(rule, "text")
     if shape[target].type != wanted:
         yield f"{rule} gives a {wanted}, but {target} is a {shape[target].type}"
     if (rule == "null") == bool(argument) or "'" in argument:
@@ -127,7 +130,7 @@ def _problems(row: list[str], shape: dict[str, Column], found: dict[str, Copied]
     if rule == "lookup" and not _is_lookup(argument, target):
         yield f"write column:file:key or column:file:key:otherwise, of a lookup with {target}"
     is_nullable = rule in ("null", "tag") or (rule == "lookup" and argument.count(":") < 3)
-    if is_nullable and not shape[target].nullable:
+    if is_nullable and not shape[target].nullable and not is_map:
         yield f"{target} is never NULL, but {rule} can give none"
 
 

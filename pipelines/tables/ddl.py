@@ -22,13 +22,13 @@ _TYPES: Mapping[Type, str] = {
 
 
 def tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
-    """Every table and view whose columns are declared, by its name in ClickHouse."""
+    """Every table and view with declared columns, by its name in ClickHouse."""
     lists = {name: each.columns for name, each in RAW_LISTS.items()}
     return published_tables(tag_columns) | lists
 
 
 def column_block(table: str, tag_columns: Sequence[str]) -> str:
-    """One line per column. Raises ValueError for a table whose columns are not declared."""
+    """One line per column. Raises ValueError for a table without declared columns."""
     declared = tables(tag_columns).get(table)
     if declared is None:
         raise ValueError(f"No columns are declared for {table}. Add them to pipelines/tables.")

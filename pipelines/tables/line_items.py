@@ -2,7 +2,7 @@
 
 lookups/aws_line_items.csv names an amount for each of the costs but the billed one, which is always
 `net`. Both twins work the amounts of AMOUNTS out under these names, and docs/rules.md is printed
-from here. `public|net` is the first of the two that has a value.
+from here. `public|gross` is the first of the two that has a value.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ FILE = Path(schema.__file__).parent / "lookups" / "aws_line_items.csv"
 COSTS = ("effective", "list", "contracted")
 AMOUNTS: Mapping[str, str] = {
     "net": "NET",
+    "gross": "unblended, else NET",
     "0": "0",
     "public": "public on-demand",
     "reserved": "reservation NET effective",
     "covered": "savings plan NET effective",
     "unused_reservation": "unused upfront + unused recurring",
-    "unused_commitment": "commitment − used",
+    "unused_commitment": "NET of commitment − used",
     "net_unless_reserved": "NET; 0 with a reservation's ARN",
-    "net_unless_plan": "NET; 0 of ComputeSavingsPlans",
+    "net_unless_purchase": "NET; 0 when a commitment's purchase is returned",
 }
 """The vocabulary, and what docs/rules.md says of each."""
 
@@ -47,6 +48,14 @@ def amounts(cost: str, file: Path = FILE) -> Mapping[str, tuple[str, ...]]:
                 )
             found[row["line_item_type"]] = names
     return found
+
+
+@cache
+def discounts(file: Path = FILE) -> frozenset[str]:
+    """The types whose lines lower the cost of other lines."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        types = [row["line_item_type"] for row in csv.DictReader(lines)]
+    return frozenset(name for name in types if name.endswith("Discount"))
 
 
 def expression(cost: str) -> str:

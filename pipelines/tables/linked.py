@@ -8,9 +8,13 @@ sql/marts (marts.py).
 
 from __future__ import annotations
 
-from pipelines.tables.shapes import COST_WORDS
+from pipelines.tables.sources import COST_WORDS, SOURCES
 
-LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS, "trades": ("deribit",)}
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS} | {
+    name: tuple(word for word, source in SOURCES.items() if source.mart == name)
+    for name in (source.mart for source in SOURCES.values())
+    if name
+}
 
 
 def of(word: str) -> list[str]:

@@ -1,9 +1,14 @@
-"""Every raw table by its source: where it is, and by which column its partitions are replaced."""
+"""Every raw table by its source, and the selects that have a part for each.
+
+What a source declares is in providers/<word>/source.toml (sources.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from pipelines.tables.sources import COST_WORDS, SOURCES
 
 
 @dataclass(frozen=True)
@@ -37,34 +42,17 @@ class Place:
         return self.normalized_table, "x_partition"
 
 
-def _raw_list(dataset: str, table: str, column: str) -> Place:
-    return Place(f"{dataset}_{table}", dataset, table, column, raw_only=True)
+def _places() -> Iterator[Place]:
+    for word, source in SOURCES.items():
+        yield Place(word, source.dataset, source.table, source.partition)
+        for each in source.lists:
+            name = f"{word}_{each.table}"
+            yield Place(name, source.dataset, each.table, each.partition, raw_only=True)
 
 
-_PLACES = (
-    Place("aws", "aws_costs", "cur", "billing_period"),
-    Place("gcp", "gcp_costs", "billing_export", "export_date"),
-    _raw_list("gcp", "month_totals", "listing"),
-    Place("stripe", "stripe", "balance_transactions", "created_month"),
-    _raw_list("stripe", "balances", "read_date"),
-    _raw_list("stripe", "products", "listing"),
-    _raw_list("stripe", "prices", "listing"),
-    _raw_list("stripe", "subscriptions", "listing"),
-    _raw_list("stripe", "invoices", "listing"),
-    Place("fx", "fx", "ecb_rates", "rate_year"),
-    Place("deribit", "deribit", "trades", "trade_date"),
-    _raw_list("deribit", "instruments", "listing"),
-    _raw_list("deribit", "volatility_index", "month"),
-    _raw_list("deribit", "funding_rates", "month"),
-    _raw_list("deribit", "newest_numbers", "listing"),
-)
+_PLACES = tuple(_places())
 PLACES: Mapping[str, Place] = {place.word: place for place in _PLACES}
 """By word, in the order in which they are loaded."""
-
-
-def lists_of(dataset: str) -> Iterator[Place]:
-    """The raw lists of a source, which are loaded after its own table."""
-    return (place for place in _PLACES if place.raw_only and place.dataset == dataset)
 
 
 def published_partitions(count: str) -> str:
@@ -90,3 +78,33 @@ def _published(place: Place, count: str) -> str:
         f'select {word} as word, "{column}" as "partition", x_fingerprint as fingerprint, '
         f'{count} as "rows" from {table} group by {keys}"{column}", x_fingerprint'
     )
+
+
+def costs() -> str:
+    """A select of every cost line; `{cost_columns}` is still to be filled in.
+
+    Every column by its name: while a migration rebuilds one table, another is as it was.
+    """
+    return "\nunion all\n".join(
+        f"select {{cost_columns}} from normalized_{word}" for word in COST_WORDS
+    )
+
+
+def daily_words() -> str:
+    """The sources whose providers deliver every day, as a list of literals."""
+    return ", ".join(f"'{word}'" for word, source in SOURCES.items() if source.daily)
+
+
+def newest_days() -> str:
+    """A select of the newest day that each source is about: word, newest_day."""
+    parts = [
+        "select x_source as word, max(x_usage_date) as newest_day from costs group by x_source"
+    ]
+    for word, source in SOURCES.items():
+        if source.newest_day:
+            table, _, column = source.newest_day.partition(".")
+            parts.append(
+                f"select '{word}' as word, max({column}) as newest_day from {table} "
+                "having count(*) > 0"
+            )
+    return "\nunion all\n".join(parts)

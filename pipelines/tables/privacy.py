@@ -1,4 +1,4 @@
-"""What a copy for the public shows of a column: one of these stands with each published column.
+"""What a public copy shows of a column: each published column declares one of these.
 
 Kinds of pseudonyms are shared on purpose: what is equal before is equal after, in every table and
 in every column of one kind, so joins and group-bys stay true.

@@ -29,41 +29,41 @@ class RawList:
         """All columns: the partition, the delivery, the provider's."""
         return (
             self.partition,
-            Column("x_fingerprint", "text", False, "The delivery this row came with."),
-            Column("x_dlt_load_id", "text", False, "The load that brought it."),
+            Column("x_fingerprint", "text", False, "Fingerprint of the row's delivery."),
+            Column("x_dlt_load_id", "text", False, "dlt's id of the load that wrote the row."),
             Column("x_delivered_at", "timestamp", False, self.delivered),
-            Column("x_form", "text", False, "The kind of delivery."),
+            Column("x_form", "text", False, "Layout of the delivery."),
             *self.fields,
         )
 
 
 # fmt: off
-_READ = "When it was read from Stripe."
+_READ = "When the row was read from Stripe."
 _ACCOUNT = Column("listing", "text", False, "The partition: the account.", many=True)
 _OBJECT = (
-    Column("account", "text", True, "The account, by its name in the configuration."),
-    Column("id", "text", True, "Stripe's id of it.", many=True),
-    Column("created", "integer", True, "When it was created, in seconds since 1970 (UTC)."),
+    Column("account", "text", True, "Name of the Stripe account in the configuration."),
+    Column("id", "text", True, "Stripe's id of the object.", many=True),
+    Column("created", "integer", True, "Creation time, in seconds since 1970 (UTC)."),
 )
 
 PRODUCTS = RawList(_ACCOUNT, _READ, (
     *_OBJECT,
-    Column("active", "boolean", True, "Whether it can be sold."),
-    Column("name", "text", True, "The merchant's name of it.", many=True),
+    Column("active", "boolean", True, "Whether the product can be sold."),
+    Column("name", "text", True, "The merchant's name for the product.", many=True),
     Column("type", "text", True, "good or service."),
-    Column("default_price", "text", True, "Id of its default price.", many=True),
-    Column("tax_code", "text", True, "Id of its tax code."),
-    Column("unit_label", "text", True, "What one unit is called."),
-    Column("updated", "integer", True, "When it last changed, in seconds since 1970 (UTC)."),
+    Column("default_price", "text", True, "Id of the default price.", many=True),
+    Column("tax_code", "text", True, "Id of the tax code."),
+    Column("unit_label", "text", True, "Name of one unit."),
+    Column("updated", "integer", True, "Time of the last change, in seconds since 1970 (UTC)."),
 ))
 
 PRICES = RawList(_ACCOUNT, _READ, (
     *_OBJECT,
-    Column("active", "boolean", True, "Whether it can be used."),
+    Column("active", "boolean", True, "Whether the price can be used."),
     Column("product", "text", True, "Id of the product.", many=True),
-    Column("currency", "text", True, "As Stripe writes it: usd."),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
     Column("unit_amount", "integer", True, "Minor units of currency for one unit."),
-    Column("unit_amount_decimal", "text", True, "The same with decimals.", many=True),
+    Column("unit_amount_decimal", "text", True, "unit_amount with decimals.", many=True),
     Column("type", "text", True, "one_time or recurring."),
     Column("billing_scheme", "text", True, "per_unit or tiered."),
     Column("tax_behavior", "text", True, "inclusive, exclusive or unspecified."),
@@ -75,81 +75,85 @@ PRICES = RawList(_ACCOUNT, _READ, (
 SUBSCRIPTIONS = RawList(_ACCOUNT, _READ, (
     *_OBJECT,
     Column("status", "text", True, "active, past_due, canceled, …"),
-    Column("currency", "text", True, "As Stripe writes it: usd."),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
     Column("collection_method", "text", True, "charge_automatically or send_invoice."),
-    Column("start_date", "integer", True, "When it began, in seconds since 1970 (UTC)."),
-    Column("trial_start", "integer", True, "When its trial began, likewise."),
-    Column("trial_end", "integer", True, "When its trial ends, likewise."),
-    Column("billing_cycle_anchor", "integer", True, "The instant that its billing dates follow."),
-    Column("cancel_at_period_end", "boolean", True, "Whether it ends with the current period."),
-    Column("cancel_at", "integer", True, "When it will be canceled."),
-    Column("canceled_at", "integer", True, "When it was canceled."),
-    Column("ended_at", "integer", True, "When it ended."),
-    Column("latest_invoice", "text", True, "Id of its latest invoice.", many=True),
-    Column("prices", "text", True, "Ids of its prices, as JSON.", many=True),
-    Column("quantities", "text", True, "Quantities of them, as JSON.", many=True),
+    Column("start_date", "integer", True, "Start, in seconds since 1970 (UTC)."),
+    Column("trial_start", "integer", True, "Start of the trial, in seconds since 1970 (UTC)."),
+    Column("trial_end", "integer", True, "End of the trial, in seconds since 1970 (UTC)."),
+    Column("billing_cycle_anchor", "integer", True,
+           "Time that the billing dates follow, in seconds since 1970 (UTC)."),
+    Column("cancel_at_period_end", "boolean", True,
+           "Whether the subscription ends with the current period."),
+    Column("cancel_at", "integer", True,
+           "Time of a scheduled cancellation, in seconds since 1970 (UTC)."),
+    Column("canceled_at", "integer", True,
+           "Time of the cancellation, in seconds since 1970 (UTC)."),
+    Column("ended_at", "integer", True, "End, in seconds since 1970 (UTC)."),
+    Column("latest_invoice", "text", True, "Id of the latest invoice.", many=True),
+    Column("prices", "text", True, "Ids of the prices, as JSON.", many=True),
+    Column("quantities", "text", True, "Quantities of the prices, as JSON.", many=True),
 ))
 
 INVOICES = RawList(_ACCOUNT, _READ, (
     *_OBJECT,
     Column("status", "text", True, "draft, open, paid, uncollectible or void."),
-    Column("currency", "text", True, "As Stripe writes it: usd."),
-    Column("billing_reason", "text", True, "Why it was created: subscription_cycle, manual, …"),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
+    Column("billing_reason", "text", True, "Reason for the invoice: subscription_cycle, manual, …"),
     Column("collection_method", "text", True, "charge_automatically or send_invoice."),
     Column("subscription", "text", True, "Id of the subscription.", many=True),
-    Column("amount_due", "integer", True, "Minor units that are due."),
-    Column("amount_paid", "integer", True, "Minor units that were paid."),
-    Column("amount_remaining", "integer", True, "Minor units that are still to be paid."),
-    Column("subtotal", "integer", True, "Minor units before discounts and taxes."),
-    Column("total", "integer", True, "Minor units after them."),
-    Column("attempt_count", "integer", True, "Number of attempts to collect it."),
-    Column("period_start", "integer", True, "Start of its period, in seconds since 1970 (UTC)."),
-    Column("period_end", "integer", True, "End of its period, likewise."),
-    Column("due_date", "integer", True, "When it has to be paid, likewise."),
-    Column("effective_at", "integer", True, "The date on it, likewise."),
+    Column("amount_due", "integer", True, "Amount due, in minor units."),
+    Column("amount_paid", "integer", True, "Amount paid, in minor units."),
+    Column("amount_remaining", "integer", True, "Amount still to be paid, in minor units."),
+    Column("subtotal", "integer", True, "Amount before discounts and taxes, in minor units."),
+    Column("total", "integer", True, "Amount after discounts and taxes, in minor units."),
+    Column("attempt_count", "integer", True, "Number of attempts to collect the payment."),
+    Column("period_start", "integer", True, "Start of the period, in seconds since 1970 (UTC)."),
+    Column("period_end", "integer", True, "End of the period, in seconds since 1970 (UTC)."),
+    Column("due_date", "integer", True, "Due date, in seconds since 1970 (UTC)."),
+    Column("effective_at", "integer", True, "Date on the invoice, in seconds since 1970 (UTC)."),
 ))
 
 BALANCES = RawList(
     Column("read_date", "text", False, "The partition: the UTC day.", many=True), _READ, (
-    Column("account", "text", True, "The account, by its name in the configuration."),
-    Column("currency", "text", True, "As Stripe writes it: usd."),
-    Column("available", "integer", True, "Minor units that can be paid out."),
-    Column("pending", "integer", True, "Minor units on their way."),
-    Column("as_of", "timestamp", True, "When the newest transaction in it was made."),
-    Column("as_of_second", "integer", True, "The same, in seconds since 1970."),
-    Column("as_of_month", "text", True, "The month of it.", many=True),
-    Column("first_month", "text", True, "The month of the oldest transaction of all accounts.",
+    Column("account", "text", True, "Name of the Stripe account in the configuration."),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
+    Column("available", "integer", True, "Amount that can be paid out, in minor units."),
+    Column("pending", "integer", True, "Amount that is not available yet, in minor units."),
+    Column("as_of", "timestamp", True, "Creation time of the newest transaction in the balance."),
+    Column("as_of_second", "integer", True, "as_of in seconds since 1970."),
+    Column("as_of_month", "text", True, "Month of as_of.", many=True),
+    Column("first_month", "text", True, "Month of the oldest transaction of all accounts.",
            many=True),
 ))
 
 INSTRUMENTS = RawList(
     Column("listing", "text", False,
            "The partition: active or expired, and the currency: active.BTC.", many=True),
-    "When it was listed.", (
+    "When Deribit was asked for the list.", (
     Column("instrument_name", "text", False, "The instrument.", many=True),
     Column("kind", "text", True, "future, option, spot, …"),
     Column("instrument_type", "text", True, "reversed or linear."),
     Column("base_currency", "text", True, "The coin."),
-    Column("quote_currency", "text", True, "What the price is in."),
-    Column("counter_currency", "text", True, "The other side."),
-    Column("settlement_currency", "text", True, "What it is settled in."),
-    Column("settlement_period", "text", True, "day, week, month, perpetual."),
+    Column("quote_currency", "text", True, "Currency of the price."),
+    Column("counter_currency", "text", True, "Currency that is traded against the coin."),
+    Column("settlement_currency", "text", True, "Currency of the settlement."),
+    Column("settlement_period", "text", True, "day, week, month or perpetual."),
     Column("option_type", "text", True, "call or put."),
-    Column("strike", "number", True, "Of an option."),
-    Column("creation_timestamp", "integer", True, "Milliseconds since 1970."),
-    Column("expiration_timestamp", "integer", True, "Milliseconds since 1970."),
-    Column("contract_size", "number", True, "Of one contract."),
-    Column("min_trade_amount", "number", True, "The least amount."),
-    Column("tick_size", "number", True, "The least step of the price."),
-    Column("maker_commission", "number", True, "Share."),
-    Column("taker_commission", "number", True, "Share."),
+    Column("strike", "number", True, "Strike price of an option."),
+    Column("creation_timestamp", "integer", True, "Creation time, in milliseconds since 1970."),
+    Column("expiration_timestamp", "integer", True, "Expiry, in milliseconds since 1970."),
+    Column("contract_size", "number", True, "Size of one contract."),
+    Column("min_trade_amount", "number", True, "Smallest amount of a trade."),
+    Column("tick_size", "number", True, "Smallest step of the price."),
+    Column("maker_commission", "number", True, "Commission of the maker, as a share."),
+    Column("taker_commission", "number", True, "Commission of the taker, as a share."),
     Column("price_index", "text", True, "The index, such as btc_usd."),
-    Column("instrument_id", "integer", True, "The number of it."),
+    Column("instrument_id", "integer", True, "Deribit's number of the instrument."),
     Column("state", "text", True, "open, closed, …"),
-    Column("is_active", "boolean", True, "Whether it can be traded."),
+    Column("is_active", "boolean", True, "Whether the instrument can be traded."),
 ), "instruments")
 
-_MONTH_END = "The end of the month, or when it was read."
+_MONTH_END = "End of the month, or when the row was read."
 
 VOLATILITY_INDEX = RawList(
     Column("month", "text", False, "The partition: month and currency, such as 2026-10.BTC.",
@@ -169,10 +173,10 @@ FUNDING_RATES = RawList(
     _MONTH_END, (
     Column("instrument_name", "text", False, "The perpetual."),
     Column("measured_at", "timestamp", False, "The end of the hour."),
-    Column("index_price", "number", True, "The index price then."),
-    Column("prev_index_price", "number", True, "The index price an hour before."),
-    Column("interest_8h", "number", True, "Funding of eight hours, a share."),
-    Column("interest_1h", "number", True, "Funding of one hour, a share."),
+    Column("index_price", "number", True, "Index price at measured_at."),
+    Column("prev_index_price", "number", True, "Index price an hour before measured_at."),
+    Column("interest_8h", "number", True, "Funding of eight hours, as a share."),
+    Column("interest_1h", "number", True, "Funding of one hour, as a share."),
 ), "funding_rates")
 
 MONTH_TOTALS = RawList(
@@ -192,10 +196,10 @@ NEWEST_NUMBERS = RawList(
     "The end of that day.", (
     Column("host", "text", False, "production or history."),
     Column("instrument_name", "text", False, "The instrument."),
-    Column("trade_seq", "integer", False, "The number of its newest trade."),
-    Column("traded_at", "timestamp", False, "When that was."),
+    Column("trade_seq", "integer", False, "Sequence number of the instrument's newest trade."),
+    Column("traded_at", "timestamp", False, "Time of the newest trade."),
     Column("trades_partition", "text", False,
-           "The day and currency that it is of, such as 2026-10-31.BTC.", many=True),
+           "Partition of the newest trade, such as 2026-10-31.BTC.", many=True),
 ), "newest_numbers")
 # fmt: on
 

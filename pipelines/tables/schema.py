@@ -1,7 +1,7 @@
 """The published tables, one `Column` per column: DDL, docs, Rill and privacy come from it.
 
 Nothing here imports pandas, so that a DDL generator or a validator of a live server can use it.
-Order and names: FOCUS 1.2 in snake_case; columns of ours begin with x_.
+Order and names: FOCUS 1.2 in snake_case; our own columns begin with x_.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShapeError(ValueError):
 class Column:
     """One published column.
 
-    `focus` is its FOCUS 1.2 name, None for a column of ours. `privacy` is what a copy for the
+    `focus` is its FOCUS 1.2 name, None for our own columns. `privacy` is what a copy for the
     public shows of it. `many`: a text with many distinct values, which ClickHouse does not store
     as LowCardinality.
     """
@@ -60,13 +60,15 @@ class Column:
 class Context:
     """What the caller knows about a partition and every normalised row of it carries.
 
-    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys.
+    partition such as "2026-10", fingerprint of the delivery, dlt's load_id, configured tag keys,
+    and the delivery's form as its load noted it, such as "CUR net, data export".
     """
 
     partition: str
     fingerprint: str
     load_id: str
     tag_columns: tuple[str, ...] = ()
+    form: str = ""
 
 
 # fmt: off
@@ -78,70 +80,75 @@ COSTS: tuple[Column, ...] = (
            privacy=pseudonym("company")),
     Column("invoice_issuer_name", "text", True, "The company on the invoice.", "InvoiceIssuerName",
            privacy=pseudonym("company")),
+    Column("invoice_id", "text", True, "The invoice; NULL until the provider issued it.",
+           "InvoiceId", privacy=pseudonym("invoice")),
     Column("billing_account_id", "text", True, "The account that pays.", "BillingAccountId",
            privacy=pseudonym("account")),
-    Column("billing_account_name", "text", True, "Its name.", "BillingAccountName",
-           privacy=pseudonym("account-name")),
-    Column("sub_account_id", "text", True, "The account or project that used it.", "SubAccountId",
-           privacy=pseudonym("account")),
-    Column("sub_account_name", "text", True, "Its name.", "SubAccountName",
+    Column("billing_account_name", "text", True, "Name of the billing account.",
+           "BillingAccountName", privacy=pseudonym("account-name")),
+    Column("sub_account_id", "text", True, "The account or project that caused the charge.",
+           "SubAccountId", privacy=pseudonym("account")),
+    Column("sub_account_name", "text", True, "Name of the account or project.", "SubAccountName",
            privacy=pseudonym("account-name")),
     # when, in UTC
-    Column("billing_period_start", "timestamp", True, "First instant.", "BillingPeriodStart",
-           privacy=SHIFT),
-    Column("billing_period_end", "timestamp", True, "First instant after it.", "BillingPeriodEnd",
-           privacy=SHIFT),
-    Column("charge_period_start", "timestamp", True, "First instant used.", "ChargePeriodStart",
-           privacy=SHIFT),
-    Column("charge_period_end", "timestamp", True, "First instant after it.", "ChargePeriodEnd",
-           privacy=SHIFT),
+    Column("billing_period_start", "timestamp", True, "Start of the billing period, inclusive.",
+           "BillingPeriodStart", privacy=SHIFT),
+    Column("billing_period_end", "timestamp", True, "End of the billing period, exclusive.",
+           "BillingPeriodEnd", privacy=SHIFT),
+    Column("charge_period_start", "timestamp", True, "Start of the usage, inclusive.",
+           "ChargePeriodStart", privacy=SHIFT),
+    Column("charge_period_end", "timestamp", True, "End of the usage, exclusive.",
+           "ChargePeriodEnd", privacy=SHIFT),
     # what
     Column("charge_category", "text", False,
            "Usage, Purchase, Tax, Credit or Adjustment; unclassified for any other line item type.",
            "ChargeCategory", privacy=KEEP),
-    Column("charge_class", "text", True, "Correction of an earlier period.", "ChargeClass",
-           privacy=KEEP),
-    Column("charge_description", "text", True, "The provider's own words.", "ChargeDescription",
-           privacy=pseudonym("description"), many=True),
+    Column("charge_class", "text", True,
+           "Correction when the row corrects an earlier period, else NULL.",
+           "ChargeClass", privacy=KEEP),
+    Column("charge_description", "text", True, "The provider's description of the charge.",
+           "ChargeDescription", privacy=pseudonym("description"), many=True),
     Column("charge_frequency", "text", True, "One-Time, Recurring or Usage-Based.",
            "ChargeFrequency", privacy=KEEP),
-    Column("service_category", "text", False, "FOCUS group of services.", "ServiceCategory",
-           privacy=KEEP),
+    Column("service_category", "text", False, "The FOCUS category of the service.",
+           "ServiceCategory", privacy=KEEP),
     Column("service_name", "text", True, "The service.", "ServiceName", privacy=KEEP),
-    Column("sku_id", "text", True, "What is priced.", "SkuId", privacy=pseudonym("sku"), many=True),
-    Column("sku_price_id", "text", True, "The price that applied.", "SkuPriceId",
-           privacy=pseudonym("price"), many=True),
+    Column("sku_id", "text", True, "The provider's id of the SKU.", "SkuId",
+           privacy=pseudonym("sku"), many=True),
+    Column("sku_price_id", "text", True, "The provider's id of the price that applied.",
+           "SkuPriceId", privacy=pseudonym("price"), many=True),
     Column("region_id", "text", True, "Region as the provider codes it.", "RegionId", privacy=KEEP),
     Column("region_name", "text", True, "Region in words; NULL when unknown.", "RegionName",
            privacy=KEEP),
     Column("availability_zone", "text", True, "Zone within the region.", "AvailabilityZone",
            privacy=KEEP),
-    Column("resource_id", "text", True, "The resource.", "ResourceId",
+    Column("resource_id", "text", True, "The provider's id of the resource.", "ResourceId",
            privacy=pseudonym("resource"), many=True),
-    Column("resource_name", "text", True, "Its name: the tag Name.", "ResourceName",
+    Column("resource_name", "text", True, "Name of the resource: its tag Name.", "ResourceName",
            privacy=pseudonym("tag"), many=True),
-    Column("resource_type", "text", True, "Its kind.", "ResourceType", privacy=KEEP),
+    Column("resource_type", "text", True, "Type of the resource.", "ResourceType", privacy=KEEP),
     # how much
-    Column("consumed_quantity", "number", True, "Amount used.", "ConsumedQuantity",
+    Column("consumed_quantity", "number", True, "Quantity used.", "ConsumedQuantity",
            privacy=WITHHOLD),
-    Column("consumed_unit", "text", True, "Unit of it.", "ConsumedUnit", privacy=KEEP),
-    Column("pricing_quantity", "number", True, "Amount priced.", "PricingQuantity",
-           privacy=WITHHOLD),
-    Column("pricing_unit", "text", True, "Unit of it.", "PricingUnit", privacy=KEEP),
+    Column("consumed_unit", "text", True, "Unit of consumed_quantity.", "ConsumedUnit",
+           privacy=KEEP),
+    Column("pricing_quantity", "number", True, "Quantity by which the charge is priced.",
+           "PricingQuantity", privacy=WITHHOLD),
+    Column("pricing_unit", "text", True, "Unit of pricing_quantity.", "PricingUnit", privacy=KEEP),
     Column("pricing_category", "text", True, "Standard, Committed or Dynamic (spot).",
            "PricingCategory", privacy=KEEP),
     # money, in billing_currency
-    Column("billed_cost", "number", True, "What the invoice says.", "BilledCost", privacy=SCALE),
-    Column("effective_cost", "number", True, "Commitments spread over their use.", "EffectiveCost",
-           privacy=SCALE),
-    Column("list_cost", "number", True, "At public prices.", "ListCost", privacy=SCALE),
-    Column("contracted_cost", "number", True, "At negotiated prices.", "ContractedCost",
+    Column("billed_cost", "number", True, "Cost on the invoice.", "BilledCost", privacy=SCALE),
+    Column("effective_cost", "number", True, "Cost with commitments spread over their use.",
+           "EffectiveCost", privacy=SCALE),
+    Column("list_cost", "number", True, "Cost at public prices.", "ListCost", privacy=SCALE),
+    Column("contracted_cost", "number", True, "Cost at negotiated prices.", "ContractedCost",
            privacy=SCALE),
     Column("billing_currency", "text", True, "ISO 4217; never guessed.", "BillingCurrency",
            privacy=KEEP),
     # commitment
-    Column("commitment_discount_id", "text", True, "Plan or reservation.", "CommitmentDiscountId",
-           privacy=pseudonym("commitment"), many=True),
+    Column("commitment_discount_id", "text", True, "Id of the plan or reservation.",
+           "CommitmentDiscountId", privacy=pseudonym("commitment"), many=True),
     Column("commitment_discount_type", "text", True, "Savings Plan or Reserved Instance.",
            "CommitmentDiscountType", privacy=KEEP),
     Column("commitment_discount_category", "text", True, "Spend or Usage.",
@@ -149,48 +156,60 @@ COSTS: tuple[Column, ...] = (
     Column("commitment_discount_status", "text", True, "Used or Unused.",
            "CommitmentDiscountStatus", privacy=KEEP),
     # tags
-    Column("tags", "map", False, "Every tag, without the prefix user: of AWS.", "Tags",
-           privacy=TAGS),
+    Column("tags", "map", False, "Every tag, without AWS's prefix user:.", "Tags", privacy=TAGS),
     # ours
+    Column("x_cost_categories", "map", False, "Cost categories of AWS, by their names.",
+           privacy=TAGS),
+    Column("x_account_tags", "map", False, "Tags of the account, where the export has them.",
+           privacy=TAGS),
+    Column("x_billing_entity", "text", True, "AWS or AWS Marketplace, as the bill says.",
+           privacy=KEEP),
+    Column("x_commitment_family", "text", True,
+           "Usage: the kind of commitment that could pay for it, or none; NULL where not known.",
+           privacy=KEEP),
     Column("x_usage_date", "date", True, "UTC date of charge_period_start.", privacy=SHIFT),
-    Column("x_source", "text", False, "aws, gcp, …: the source's word.", privacy=KEEP),
-    Column("x_partition", "text", False, "The partition that is replaced whole, such as 2026-10.",
-           privacy=SHIFT, many=True),
-    Column("x_line_item_type", "text", True, "The provider's own kind of line.", privacy=KEEP),
+    Column("x_source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("x_partition", "text", False,
+           "Partition of the row, replaced as a whole, such as 2026-10.", privacy=SHIFT, many=True),
+    Column("x_line_item_type", "text", True, "The provider's own line item type.", privacy=KEEP),
     Column("x_credit_amount", "number", True, "What credits and refunds add to billed_cost.",
            privacy=SCALE),
-    Column("x_credits", "amounts", False, "The same by kind of credit, where a line has several.",
-           privacy=SCALE),
+    Column("x_credits", "amounts", False,
+           "x_credit_amount by type of credit, where a line has several.", privacy=SCALE),
     Column("x_currency_rate_usd", "number", True, "Units of billing_currency for one USD.",
            privacy=KEEP),
     Column("x_billed_cost_usd", "number", True, "billed_cost in USD; NULL without a rate.",
            privacy=SCALE),
     Column("x_effective_cost_usd", "number", True, "effective_cost in USD; NULL without a rate.",
            privacy=SCALE),
-    Column("x_fingerprint", "text", False, "The delivery this row came with.",
+    Column("x_fingerprint", "text", False, "Fingerprint of the row's delivery.",
            privacy=pseudonym("delivery")),
-    Column("x_dlt_load_id", "text", False, "The load that brought it.", privacy=KEEP),
+    Column("x_dlt_load_id", "text", False, "dlt's id of the load that wrote the row.",
+           privacy=KEEP),
 )
 
 DELIVERIES: tuple[Column, ...] = (
-    Column("word", "text", False, "The source's word.", privacy=KEEP),
-    Column("partition", "text", False, "The partition that was published.",
-           privacy=SHIFT, many=True),
-    Column("fingerprint", "text", False, "What the provider had: changes when the delivery does.",
+    Column("word", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("partition", "text", False, "The published partition.", privacy=SHIFT, many=True),
+    Column("fingerprint", "text", False,
+           "Fingerprint of the delivery: changes when the delivery changes.",
            privacy=pseudonym("delivery"), many=True),
     Column("files", "integer", True, "Number of raw files.", privacy=KEEP),
     Column("bytes", "integer", True, "Size of the raw files.", privacy=KEEP),
     Column("rows", "integer", False, "Normalised rows.", privacy=KEEP),
-    Column("billed", "number", True, "Sum of billed_cost; NULL when it is of several currencies.",
-           privacy=SCALE),
+    Column("billed", "number", True,
+           "Sum of billed_cost; NULL when the rows have several currencies.", privacy=SCALE),
     Column("effective", "number", True,
-           "Sum of effective_cost; NULL when it is of several currencies.", privacy=SCALE),
-    Column("billing_currency", "text", True, "NULL when the rows are not all of one currency.",
-           privacy=KEEP),
-    Column("recipe", "text", True, "The rules and tag columns by which it was normalised.",
+           "Sum of effective_cost; NULL when the rows have several currencies.", privacy=SCALE),
+    Column("billing_currency", "text", True,
+           "Currency of the sums; NULL when the rows have several.", privacy=KEEP),
+    Column("recipe", "text", True,
+           "Version of the rules and tag columns that normalised the partition.",
            privacy=KEEP, many=True),
-    Column("delivered_at", "timestamp", True, "When the provider wrote it.", privacy=SHIFT),
-    Column("published_at", "timestamp", False, "When readers could first see it.", privacy=SHIFT),
+    Column("delivered_at", "timestamp", True, "When the provider wrote the delivery.",
+           privacy=SHIFT),
+    Column("published_at", "timestamp", False, "When the delivery became visible to readers.",
+           privacy=SHIFT),
 )
 # fmt: on
 

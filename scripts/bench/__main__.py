@@ -92,7 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--rows", type=_positive, default=FULL, help=f"default: {FULL:,}")
-    parser.add_argument("--rounds", type=_positive, default=3, help="medians of so many; default 3")
+    parser.add_argument(
+        "--rounds",
+        type=_positive,
+        default=3,
+        help="number of rounds, figures are their medians; default 3",
+    )
     parser.add_argument("--row-group", type=_positive, help="rows of a row group; default 122,880")
     parser.add_argument("--periods", type=_positive, default=24, help="of the run without change")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -10,11 +11,28 @@ PAGE = ROOT / "docs" / "commands.md"
 _HEAD = "| target | what |\n|---|---|\n"
 
 
+def targets(makefile: str, words: Iterable[str]) -> dict[str, str]:
+    """Name and `##` comment of every target; "" where there is none.
+
+    A rule with % is the target of each of the words.
+    """
+    found: dict[str, str] = {}
+    rule = re.compile(r"^(?:\$\(words:%=[\w%-]+\): )?([a-z%][\w%-]*):(?!=)(.*)$", re.MULTILINE)
+    for name, rest in rule.findall(makefile):
+        what = rest.partition("##")[2].strip()
+        for word in words if "%" in name else [""]:
+            found[name.replace("%", word)] = what.replace("%", word)
+    return found
+
+
 def page() -> str:
     """The whole page, with the list as it has to be."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    found = re.findall(r"^([a-z][\w-]*):.*?## (.*)$", makefile, re.MULTILINE)
-    rows = "".join(f"| `make {name}` | {what} |\n" for name, what in found)
+    found = targets(makefile, ["<word>"])
+    rows = "".join(
+        f"| `make {name}` | {what.replace('<word>', '`<word>`')} |\n"
+        for name, what in found.items()
+    )
     return PAGE.read_text(encoding="utf-8").partition(_HEAD)[0] + _HEAD + rows
 
 

@@ -21,7 +21,7 @@ HEAD = """# Columns
 Made by `scripts/docs/data_dictionary.py` from `pipelines/tables/schema.py`, its neighbours and
 `pipelines/tables`, which the ClickHouse tables are made from and the parquet files are tested
 against. Names are those of FOCUS 1.2 in snake_case; `x_` marks our own. Times are UTC. Tables in
-the cost shape have one text column `tag_<name>` more for each configured tag key (`[normalize]
+the cost shape have an additional text column `tag_<name>` for each configured tag key (`[normalize]
 tag_columns`), right after `tags`.
 """
 _ROW = re.compile(r"-- (one row per (?:[^\n]|\n-- )*)", re.IGNORECASE)

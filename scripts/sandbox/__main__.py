@@ -8,31 +8,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 
-from scripts.sandbox.aws import months as aws
-from scripts.sandbox.deribit import command as deribit
-from scripts.sandbox.fx import server as fx
-from scripts.sandbox.gcp import exports as gcp
-from scripts.sandbox.stripe import server as stripe
+import scripts.sandbox
 
-SOURCES = {
-    "aws": aws,
-    "gcp": gcp,
-    "stripe": stripe,
-    "fx": fx,
-    "deribit": deribit,
-}
+
+def commands() -> dict[str, ModuleType]:
+    """The modules with a command, by their sources: what a package's COMMAND names."""
+    found = {}
+    for package in iter_modules(scripts.sandbox.__path__, "scripts.sandbox."):
+        if package.ispkg and (name := getattr(import_module(package.name), "COMMAND", "")):
+            word = package.name.rpartition(".")[2]
+            found[word] = import_module(f"{package.name}.{name}")
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one source's command; its exit status."""
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="source", required=True)
-    for word, module in SOURCES.items():
+    sources = parser.add_subparsers(dest="source", required=True)
+    modules = commands()
+    for word, module in modules.items():
         summary = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(commands.add_parser(word, help=summary, description=summary))
+        module.add_arguments(sources.add_parser(word, help=summary, description=summary))
     parsed = parser.parse_args(arguments)
-    return int(SOURCES[parsed.source].main(parsed))
+    return int(modules[parsed.source].main(parsed))
 
 
 if __name__ == "__main__":

@@ -107,6 +107,12 @@ class Handler(BaseHTTPRequestHandler, Generic[Owner]):
     # the base class's names
     do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_CONNECT = do_GET  # noqa: N815
 
+    def handle_expect_100(self) -> bool:
+        """Say at once that a client that asks first may send its body."""
+        may_send = super().handle_expect_100()
+        self.wfile.flush()
+        return may_send
+
     def serve(self) -> None:
         """Answer one request."""
         raise NotImplementedError

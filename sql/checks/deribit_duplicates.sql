@@ -1,4 +1,4 @@
--- one row per Deribit trade id, or number of an instrument, that is published more than once
+-- one row per Deribit trade id, or sequence number of an instrument, published more than once
 select
     currency,
     instrument_name,

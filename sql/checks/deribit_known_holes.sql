@@ -1,5 +1,5 @@
--- one row per run of Deribit sequence numbers that could not be had after retries
--- Load the day again later with --force; what stays missing, Deribit does not have.
+-- one row per run of Deribit sequence numbers that stayed missing after retries
+-- Load the day again later with --force. Numbers that stay missing, Deribit does not have.
 select
     currency,
     instrument_name,

@@ -1,5 +1,5 @@
 -- one row per host and Deribit instrument that has newer trades of a loaded day than are published
--- The hosts were asked for their newest numbers after the trades were loaded, in another way.
+-- The newest numbers were requested after the trades were loaded, by another method of the API.
 with newest as (
     select host, instrument_name, trade_seq, traded_at, trades_partition
     from deribit__newest_numbers

@@ -1,6 +1,6 @@
 -- one row per Deribit day that is over, published, and not proven to be complete
--- An open one is read again by every load, and so is one that an older version closed unproven; a
--- hole was not proven in time and is read again with --force only.
+-- Every load reads an open day again, also one that an older version closed without proof. A hole
+-- was not proven in time and is only read again with --force.
 with days as (
     select
         "partition",

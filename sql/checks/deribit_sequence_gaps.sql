@@ -1,5 +1,5 @@
--- one row per instrument and day whose sequence numbers have a gap that is no known hole
--- Numbers go on from day to day, as long as every day between is loaded: rows of one island.
+-- one row per instrument and day whose sequence numbers have a gap that is not a known hole
+-- Numbers continue from day to day while every day between is loaded: such days are one island.
 with loaded as (
     select
         substring("partition", 12) as currency,

@@ -1,5 +1,5 @@
--- one row per Deribit instrument whose name no rule knows, or whose trades have no value in USD
--- Spot of one coin against another has none: no rate to USD comes with the trade.
+-- one row per Deribit instrument with an unknown name, or with trades without a value in USD
+-- Spot of one coin against another has no value in USD: the trade carries no rate.
 select
     instrument_name,
     kind,

@@ -1,4 +1,4 @@
--- one row per kind of line item whose kind is known but whose billed, effective or list cost is not
+-- one row per known line item type with an unknown billed, effective or list cost
 select
     x_source,
     x_partition,

@@ -1,4 +1,4 @@
--- one row per partition with cost in no currency
+-- one row per partition with cost that has no currency
 select
     x_source,
     x_partition,

@@ -8,6 +8,10 @@ select
     count(*) as transactions,
     sum(net) as total_net
 from revenue
-where rate is null and class <> 'movement'
+where rate is null
+    and (
+        (class = 'movement' and fee <> 0)
+        or (class <> 'movement' and (gross_reporting is null or fee_reporting is null))
+    )
 group by x_partition, currency, reporting_currency
 order by x_partition, currency

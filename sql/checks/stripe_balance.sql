@@ -1,6 +1,6 @@
--- one row per account and currency whose balance at Stripe is not what its transactions sum up to
--- Of the newest look: from the ledger's beginning when its first month is loaded, else since the
--- look before. It is silent until the ledger was read after the newest transaction of that look.
+-- one row per account and currency whose balance at Stripe differs from the sum of its transactions
+-- Compares the newest reading: with the whole ledger when its first month is loaded, else with the
+-- change since the previous reading. Waits until the ledger was read after that reading.
 with looks as (
     select
         account,

@@ -1,5 +1,5 @@
 -- one row per month of Stripe whose published rows differ from its raw rows in number or in sum
--- Sums are of minor units per currency: what is published is theirs by a power of ten.
+-- Sums are in minor units per currency: published amounts differ from them by a power of ten.
 with raw as (
     select
         created_month,

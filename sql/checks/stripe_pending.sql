@@ -1,5 +1,5 @@
 -- one row per account and month with transactions that are pending for more than 30 days
--- Months within the lookback are read again in every run; an older one is with --from.
+-- Every run reads the months within the lookback again; read an older month with --from.
 select
     x_partition,
     account,

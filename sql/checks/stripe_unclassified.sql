@@ -1,4 +1,4 @@
--- one row per category of Stripe that no rule knows: it is in no figure of revenue
+-- one row per unknown category of Stripe: no figure of revenue includes it
 select
     x_partition,
     coalesce(reporting_category, '(none)') as category,

@@ -1,4 +1,4 @@
--- one row per currency of Stripe whose minor unit no rule knows: its amounts are not published
+-- one row per currency of Stripe with an unknown minor unit: its amounts are not published
 select
     x_partition,
     currency,

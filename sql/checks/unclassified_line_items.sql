@@ -1,4 +1,4 @@
--- one row per kind of line item that no rule knows: its effective and list cost are not published
+-- one row per unknown line item type: its effective and list cost are not published
 select
     x_source,
     x_partition,

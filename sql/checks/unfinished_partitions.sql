@@ -17,7 +17,10 @@ published as (
     select
         loaded.word as word,
         loaded."partition" as "partition",
-        loaded.delivered_at as delivered_at,
+        case
+            when scopes.member = '' then loaded.loaded_at
+            else loaded.delivered_at
+        end as delivered_at,
         scopes.member as member,
         scopes.lookback_days as lookback_days,
         cast(

@@ -1,2 +1,2 @@
--- an amount: what is no finite number is no value
+-- an amount: NULL unless the number is finite
 if(isFinite({argument}), {argument}, null)

@@ -1,6 +1,6 @@
 -- one row per balance transaction, with its amounts in the reporting currency
 -- The rate is of the day of activity or the last business day before it, crossed through the euro;
--- older than seven days is no rate, and without a rate the amounts are NULL.
+-- older than seven days is not used, and without a rate the amounts are NULL, but for 0.
 with ledger as (
     select
         *,
@@ -63,15 +63,15 @@ select
     -- in the reporting currency, to a millionth of it
     reporting_currency,
     case
-        when is_same then gross
+        when is_same or gross = 0 then gross
         when is_rated and gross is not null then {reported:gross}
     end as gross_reporting,
     case
-        when is_same then fee
+        when is_same or fee = 0 then fee
         when is_rated and fee is not null then {reported:fee}
     end as fee_reporting,
     case
-        when is_same then net
+        when is_same or net = 0 then net
         when is_rated and net is not null then {reported:net}
     end as net_reporting,
     case

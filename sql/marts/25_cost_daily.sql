@@ -1,6 +1,6 @@
 -- one row per day (UTC), source and product: cost in the reporting currency
--- NULL where any part of the day has no cost, or no rate: a sum that is too small helps nobody.
--- Which product a line belongs to says sql/products.csv; without it all is unassigned.
+-- NULL where any part of the day has no cost, or no rate: a partial sum would be wrong.
+-- sql/products.csv assigns lines to products; all others are unassigned.
 with lines as (
     select
         -- when

@@ -1,6 +1,6 @@
 -- one row per day between the first and the last activity: revenue, cost and what is left
--- Days without revenue or cost are rows of zeros. Of a day of which any part has no rate, or no
--- cost, that figure is NULL and not a sum that is too small. Revenue is never unioned into cost.
+-- Days without revenue or cost are rows of zeros. Where any part of a day has no rate, or no cost,
+-- that figure is NULL and not a partial sum. Revenue is never unioned into cost.
 -- which figures a row of the ledger, and a sum of cost, are part of: each is read once
 with sides as (
     select 'gross' as side

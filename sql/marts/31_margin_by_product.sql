@@ -1,5 +1,5 @@
 -- one row per day (UTC) with activity and product: revenue, cost and what is left
--- Which product it is says sql/products.csv; without it all is unassigned. NULL as in margin_daily.
+-- sql/products.csv assigns rows to products; all others are unassigned. NULL as in margin_daily.
 with earned as (
     select
         activity_date as day,

@@ -1,7 +1,7 @@
 -- one row per UTC day, currency and instrument, and one per underlying, expiry and kind
 -- made per partition of deribit
--- Prices of several books have no common meaning: where a row has more than one instrument they
--- are NULL. Within an instrument trade_seq is the order of the trades.
+-- Prices are NULL where a row has more than one instrument: strikes do not mix.
+-- Within an instrument trade_seq is the order of the trades.
 with counted as (
     select
         *,

@@ -1,4 +1,4 @@
--- one row per run of sequence numbers that could not be had from Deribit
+-- one row per run of sequence numbers that Deribit did not deliver
 -- made per partition of deribit
 select
     trade_date,

@@ -1,5 +1,5 @@
--- one row per month of use (UTC), in USD: how it stands on its newest day, and where it will end
--- The newest month ends, so far, on the newest day of use in the data; the others on their last.
+-- one row per month of use (UTC), in USD: the cost up to its newest day, and a projection
+-- The newest month ends on the newest day of use in the data so far; the others on their last day.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -9,7 +9,14 @@ with lines as (
         effective_cost / usd_rate as effective,
         list_cost / usd_rate as list,
         x_credit_amount / usd_rate as credits,
-        case when charge_category = 'Usage' then 1 else 0 end as is_usage,
+        -- usage that can have tags: a discount, which AWS gives on lines of its own, has none
+        case
+            when
+                charge_category = 'Usage'
+                and coalesce(x_line_item_type, '') not like '%Discount'
+                then 1
+            else 0
+        end as is_usage,
         -- comes again every day: what is charged once, or for more than a day, does not
         case
             when
@@ -33,7 +40,9 @@ with lines as (
                 usd_rate is null and (billed_cost is not null or effective_cost is not null)
                 then 1
             else 0
-        end as is_without_usd
+        end as is_without_usd,
+        case when billed_cost is null or effective_cost is null then 1 else 0 end
+            as is_without_cost
     from {rated:costs}
     where x_usage_date is not null
 ),
@@ -73,7 +82,8 @@ days as (
             end
         ) as untagged_effective,
         count(*) as line_items,
-        sum(lines.is_without_usd) as line_items_without_usd
+        sum(lines.is_without_usd) as line_items_without_usd,
+        sum(lines.is_without_cost) as line_items_without_cost
     from lines
     group by month, day
 ),
@@ -117,7 +127,8 @@ facts as (
         usage_effective,
         untagged_effective,
         line_items,
-        line_items_without_usd
+        line_items_without_usd,
+        line_items_without_cost
     from days
     union all
     select
@@ -133,7 +144,8 @@ facts as (
         null as usage_effective,
         null as untagged_effective,
         null as line_items,
-        null as line_items_without_usd
+        null as line_items_without_usd,
+        null as line_items_without_cost
     from days
 ),
 
@@ -155,6 +167,7 @@ months as (
         sum(facts.untagged_effective) as untagged_effective,
         sum(facts.line_items) as line_items,
         sum(facts.line_items_without_usd) as line_items_without_usd,
+        sum(facts.line_items_without_cost) as line_items_without_cost,
         sum(
             case
                 when facts.is_before = 1 and facts.day <= calendar.days_compared
@@ -218,7 +231,8 @@ select
     nullif(budgets.amount_usd, 0) as budget,
     -- how much of it is known
     months.line_items as line_items,
-    months.line_items_without_usd as line_items_without_usd
+    months.line_items_without_usd as line_items_without_usd,
+    months.line_items_without_cost as line_items_without_cost
 from (select 1 as one, months.* from months) as months
 asof left join budgets
     on months.one = budgets.one and months.month >= budgets.from_month

@@ -1,13 +1,17 @@
--- one row per month, provider and commitment, in USD, and one of what ran on demand beside them
--- Used is the effective cost of usage a commitment paid for, unused that of commitment nobody used:
+-- one row per month, provider and commitment, in USD, and one for on-demand usage beside them
+-- used is the effective cost of usage that a commitment paid for, unused the cost of the rest:
 -- utilisation is used / (used + unused). What a commitment covered counts at list price, and so
--- does on-demand usage of the services that had any covered usage in that month: coverage is
--- covered / (covered + on demand). NULL where a line's currency has no rate.
+-- does what it could have covered: usage at on-demand prices, never spot, of a family that had a
+-- savings plan in that month, or of a service that had a reservation. Where a line's family is not
+-- known, its service decides. Coverage is covered / (covered + on demand).
+-- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts, or its
+-- currency no rate.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
         provider_name,
         coalesce(service_name, '') as service,
+        coalesce(x_commitment_family, '') as family,
         case
             when
                 commitment_discount_status = 'Used' and charge_category = 'Usage'
@@ -21,8 +25,9 @@ with lines as (
                 then 'used'
             when
                 charge_category = 'Usage'
-                and pricing_category in ('Standard', 'Dynamic')
+                and pricing_category = 'Standard'
                 and list_cost > 0
+                and coalesce(x_commitment_family, '') <> 'none'
                 then 'on demand'
             else 'other'
         end as part,
@@ -30,9 +35,7 @@ with lines as (
         -- Google's usage does not name the commitment that paid for it
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
         effective_cost / usd_rate as effective,
-        billed_cost / usd_rate as billed,
-        list_cost / usd_rate as list,
-        case when usd_rate is null then 1 else 0 end as is_unrated
+        list_cost / usd_rate as list
     from {rated:costs}
     where x_usage_date is not null
 ),
@@ -42,46 +45,76 @@ services as (
         month,
         provider_name,
         service,
+        family,
         part,
         type,
         id,
         sum(lines.effective) as effective,
-        sum(lines.billed) as billed,
         sum(lines.list) as list,
-        sum(lines.is_unrated) as unrated,
-        max(max(case when lines.part = 'used' then 1 else 0 end))
-            over (partition by month, provider_name, service) as is_coverable
+        count(*) - count(lines.effective) as without_effective,
+        count(*) - count(lines.list) as without_list,
+        max(max(case when lines.part = 'used' and lines.type = 'Savings Plan' then 1 else 0 end))
+            over (partition by month, provider_name, family) as has_plan,
+        max(
+            max(
+                case
+                    when
+                        lines.part = 'used'
+                        and (lines.type <> 'Savings Plan' or lines.family = '')
+                        then 1
+                    else 0
+                end
+            )
+        ) over (partition by month, provider_name, service) as has_commitment
     from lines
     where part <> 'other'
-    group by month, provider_name, service, part, type, id
+    group by month, provider_name, service, family, part, type, id
+),
+
+parts as (
+    select
+        month,
+        provider_name,
+        case when part = 'on demand' then 'On demand' else type end as commitment_type,
+        case when part = 'on demand' then '' else id end as commitment_id,
+        part,
+        sum(effective) as effective,
+        sum(list) as list,
+        sum(without_effective) as without_effective,
+        sum(without_list) as without_list
+    from services
+    where part <> 'on demand' or has_commitment = 1 or (has_plan = 1 and family <> '')
+    group by
+        month,
+        provider_name,
+        case when part = 'on demand' then 'On demand' else type end,
+        case when part = 'on demand' then '' else id end,
+        part
 )
 
 select
     month,
     provider_name,
-    case when part = 'on demand' then 'On demand' else type end as commitment_type,
-    case when part = 'on demand' then '' else id end as commitment_id,
+    commitment_type,
+    commitment_id,
     case
-        when sum(case when part = 'used' then unrated else 0 end) = 0
-            then sum(case when part = 'used' then coalesce(effective, 0) else 0 end)
+        when sum(case when part = 'used' then without_effective else 0 end) = 0
+            then sum(case when part = 'used' then effective else 0 end)
     end as used_cost,
     case
-        when sum(case when part = 'unused' then unrated else 0 end) = 0
-            then sum(case when part = 'unused' then coalesce(effective, 0) else 0 end)
+        when sum(case when part = 'unused' then without_effective else 0 end) = 0
+            then sum(case when part = 'unused' then effective else 0 end)
     end as unused_cost,
     case
-        when sum(case when part = 'used' then unrated else 0 end) = 0
-            then sum(case when part = 'used' then coalesce(list, 0) else 0 end)
+        when sum(case when part = 'used' then without_list else 0 end) = 0
+            then sum(case when part = 'used' then list else 0 end)
     end as covered_list,
     case
-        when sum(case when part = 'on demand' then unrated else 0 end) = 0
-            then sum(case when part = 'on demand' then coalesce(list, 0) else 0 end)
-    end as on_demand_list
-from services
-where part <> 'on demand' or is_coverable = 1
-group by
-    month,
-    provider_name,
-    case when part = 'on demand' then 'On demand' else type end,
-    case when part = 'on demand' then '' else id end
+        when sum(case when part = 'on demand' then without_list else 0 end) = 0
+            then sum(case when part = 'on demand' then list else 0 end)
+    end as on_demand_list,
+    sum(case when part <> 'on demand' then without_effective else 0 end)
+        as line_items_without_cost
+from parts
+group by month, provider_name, commitment_type, commitment_id
 order by month, provider_name, commitment_type, commitment_id

@@ -1,6 +1,6 @@
--- one row per publishing of a partition: how far it moved it, and the total of its month after it
--- A partition's first publishing is new data; a later one restates it when the provider's delivery
--- is another one, else it was normalised anew (other rules or tag columns).
+-- one row per publishing of a partition: the change it made, and the total of its month after it
+-- A partition's first publishing is new data. A later one is a restatement when the provider's
+-- delivery changed, else a recalculation (new rules or tag columns).
 with history as (
     select
         word,

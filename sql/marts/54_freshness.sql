@@ -1,5 +1,5 @@
--- one row per source: the newest of what it delivered, of what was published, and of its days
--- Days: of use in costs, of activity in revenue, of rates, of trades.
+-- one row per source: its newest delivery, newest publishing and newest day
+-- The day is of usage in costs, of activity in revenue, of rates or of trades.
 with published as (
     select
         word,
@@ -9,6 +9,10 @@ with published as (
         max(published_at) as newest_publishing
     from deliveries
     group by word
+),
+
+days as (
+    {newest_days}
 ),
 
 facts as (
@@ -22,44 +26,13 @@ facts as (
     from published
     union all
     select
-        x_source as word,
+        word,
         null as partitions,
         null as newest_partition,
         null as newest_delivery,
         null as newest_publishing,
-        max(x_usage_date) as newest_day
-    from costs
-    group by x_source
-    union all
-    select
-        'stripe' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(activity_date) as newest_day
-    from revenue
-    having count(*) > 0
-    union all
-    select
-        'fx' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(rate_date) as newest_day
-    from normalized_fx
-    having count(*) > 0
-    union all
-    select
-        'deribit' as word,
-        null as partitions,
-        null as newest_partition,
-        null as newest_delivery,
-        null as newest_publishing,
-        max(trade_date) as newest_day
-    from trades
-    having count(*) > 0
+        newest_day
+    from days
 )
 
 select

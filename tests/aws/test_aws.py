@@ -356,7 +356,7 @@ def test_an_execution_that_lost_a_file_falls_back_and_says_so(
     bucket.delete(made.files[1])
     ran = commands("load")
     assert ran.status == 0
-    assert "aws 2026-10: the newest delivery is not whole, billing/daily/metadata/" in ran.err
+    assert "aws 2026-10: the newest delivery is incomplete; billing/daily/metadata/" in ran.err
     commands.well("normalize")
     assert commands.billed("2026-10") == [1.0]
     assert commands.delivery("2026-10")["delivered_at"] == NOON.isoformat()
@@ -395,7 +395,10 @@ def test_without_manifest_the_listing_serves_and_the_log_says_so(
     deliver(bucket, "2026-10", [1.0, 2.0], files=2, complete=False)
     ran = commands("load")
     assert ran.status == 0
-    assert f"aws: {bucket.url} billing/daily has no manifest, its listing serves instead" in ran.err
+    assert (
+        f"aws: {bucket.url} billing/daily has no manifest; the list of files is used instead"
+        in ran.err
+    )
     commands.well("normalize")
     assert commands.billed("2026-10") == [1.0, 2.0]
 
@@ -407,7 +410,7 @@ def test_a_month_that_aws_is_delivering_waits_for_its_manifest(
     deliver(bucket, "2026-10", [1.0], complete=False)
     ran = commands("load")
     assert (ran.status, commands.partitions()) == (0, ["2026-09"])
-    assert "aws 2026-10: no manifest yet, AWS is still delivering; left for later" in ran.err
+    assert "aws 2026-10: no manifest yet: AWS is still delivering; skipped in this run" in ran.err
     deliver(bucket, "2026-10", [1.0])
     commands.well("load")
     assert commands.partitions() == ["2026-09", "2026-10"]
@@ -468,7 +471,7 @@ def test_a_raw_file_that_was_removed_by_hand_is_told_and_mended_as_told(
     ran = commands("normalize")
     assert ran.status == 1
     assert (
-        "has gone. Load it again: python -m pipelines load aws --from 2026-10 --to 2026-10 --force"
+        "missing. Load it again: python -m pipelines load aws --from 2026-10 --to 2026-10 --force"
         in ran.err
     )
     assert commands("load", "aws", "--from", "2026-10", "--to", "2026-10", "--force").status == 0
@@ -593,7 +596,7 @@ def test_a_file_of_a_folder_that_changes_while_its_month_is_read_starts_over(
     with pytest.raises(Changed, match=r"daily-00001.* was replaced"):
         folder.read(objects[0])
     bucket.delete(made.files[0])
-    with pytest.raises(Changed, match=r"daily-00001.* has gone"):
+    with pytest.raises(Changed, match=r"daily-00001.* has disappeared"):
         folder.read(objects[0])
 
 

@@ -45,6 +45,16 @@ def test_a_wrong_scheme_says_which_urls_there_are(commands: Commands) -> None:
     assert ran.status == 2
 
 
+def test_a_bucket_without_its_scheme_is_told_to_begin_with_s3(
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands.read_from("example-billing/exports")
+    ran = commands("load")
+    assert_clear(ran, "is no folder.", "A bucket on S3 is written s3://example-billing/exports.")
+    assert ran.status == 2
+
+
 def test_a_missing_url_says_where_it_may_be_set(commands: Commands) -> None:
     ran = commands("load", "aws")
     assert_clear(ran, "Missing configuration: bucket_url. Set ", "SOURCES__AWS__BUCKET_URL")
@@ -57,7 +67,7 @@ def test_a_missing_url_says_where_it_may_be_set(commands: Commands) -> None:
 def test_a_missing_folder_is_named(commands: Commands, tmp_path: Path) -> None:
     commands.read_from((tmp_path / "nowhere").as_uri())
     ran = commands("load")
-    assert_clear(ran, f"{tmp_path}/nowhere is no folder. Set SOURCES__AWS__BUCKET_URL")
+    assert_clear(ran, f"{tmp_path}/nowhere is not a folder. Set SOURCES__AWS__BUCKET_URL")
     assert ran.status == 2
 
 
@@ -100,7 +110,7 @@ def test_a_bucket_that_cannot_exist_is_no_question_for_s3(commands: Commands, s3
     commands.set(s3.dlt_environ("SOURCES__AWS"))
     commands.read_from("s3://Example Billing/exports")
     ran = commands("load")
-    assert_clear(ran, "s3://Example Billing is no bucket that can exist.")
+    assert_clear(ran, "s3://Example Billing is not a valid bucket name.")
     assert ran.status == 2
 
 
@@ -115,7 +125,10 @@ def test_a_missing_bucket_is_named(commands: Commands, s3: S3Bucket) -> None:
 
 REFUSALS = {
     "InvalidAccessKeyId": (403, "the access key is unknown. Set SOURCES__AWS__CREDENTIALS__AWS_AC"),
-    "SignatureDoesNotMatch": (403, "the secret key is not the access key's. Set SOURCES__AWS__CR"),
+    "SignatureDoesNotMatch": (
+        403,
+        "the secret key does not match the access key. Set SOURCES__AWS__CR",
+    ),
     "ExpiredToken": (400, "the session token has expired. Log in again."),
     "AccessDenied": (403, "access denied. The key needs s3:ListBucket on the bucket and s3:GetO"),
     "AuthorizationHeaderMalformed": (400, "the bucket is in another region. Set SOURCES__AWS__C"),
@@ -247,7 +260,7 @@ def test_a_damaged_parquet_file_stops_its_month(months: Months, cut: str) -> Non
     made = months.restate()
     months.put(made.files[1], CUTS[cut](months.read(made.files[1])))
     ran = months.assert_refused(f"aws 2026-09: {made.files[1]}")
-    assert "cannot be read" in ran.err or "footer speaks of bytes" in ran.err
+    assert "cannot be read" in ran.err or "footer points to bytes" in ran.err
     months.assert_mended()
 
 
@@ -259,9 +272,15 @@ def test_a_number_that_became_text_stops_its_month(months: Months) -> None:
     months.assert_mended()
 
 
+def test_tags_that_a_copy_made_a_struct_stop_their_month(months: Months) -> None:
+    months.restate(resource_tags=pa.array([{"user:Environment": "prod"}]))
+    months.assert_refused("expected a map", "a job that copied the file made a struct of one")
+    months.assert_mended()
+
+
 def test_a_required_column_that_went_stops_its_month(months: Months) -> None:
     made = months.restate(line_item_line_item_type=None)
-    months.assert_refused(f"aws 2026-09: {made.files[1]} lacks line_item_line_item_type")
+    months.assert_refused(f"aws 2026-09: {made.files[1]} is missing line_item_line_item_type")
     assert "stale_partitions" in months.commands("check").out
     assert "a newer delivery is waiting" in months.commands("status").out
 
@@ -270,7 +289,7 @@ def test_a_manifest_that_names_a_missing_file_stops_its_month(months: Months) ->
     made = months.restate()
     assert isinstance(months.bucket, FolderBucket)
     months.bucket.delete(made.files[1])
-    months.assert_refused(f"{made.manifest} names s3://example-billing/{made.files[1]}, which")
+    months.assert_refused(f"{made.manifest} lists s3://example-billing/{made.files[1]}, which")
     months.assert_mended()
 
 
@@ -278,7 +297,7 @@ def test_a_manifest_that_is_no_json_stops_its_month(months: Months) -> None:
     made = months.restate()
     assert made.manifest
     months.put(made.manifest, b"\x00not JSON")
-    months.assert_refused(f"{made.manifest} is no manifest of a data export")
+    months.assert_refused(f"{made.manifest} is not a manifest of a data export")
     months.assert_mended()
 
 
@@ -300,7 +319,7 @@ CSV_FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "a missing required column": (
         lambda body: gzip.compress(gzip.decompress(body).replace(b"UnblendedCost", b"Cost")),
-        "lacks line_item_unblended_cost",
+        "is missing line_item_unblended_cost",
     ),
 }
 
@@ -396,6 +415,37 @@ def test_a_403_on_one_object_stops_its_month(s3_months: Months, faulty_s3: Fault
     s3_months.assert_mended()
 
 
+def test_an_object_in_an_archive_says_to_restore_it(s3_months: Months, faulty_s3: FaultyS3) -> None:
+    made = s3_months.restate()
+    faulty_s3.proxy.fail("*2026-09/daily-00002*", 403, "InvalidObjectState", kinds="GET")
+    s3_months.assert_refused(
+        f"s3://{faulty_s3.bucket}: {made.files[1]}: the object is in an archive (Glacier) and "
+        "cannot be read. Restore it (aws s3api restore-object), and"
+    )
+    faulty_s3.proxy.reset()
+    s3_months.assert_mended()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("AccessDenied", "User x is not authorized to perform: kms:Decrypt on this resource"),
+        ("KMS.DisabledException", ""),
+    ],
+)
+def test_a_key_that_refuses_names_the_permission(
+    s3_months: Months, faulty_s3: FaultyS3, code: str, message: str
+) -> None:
+    made = s3_months.restate()
+    faulty_s3.proxy.fail("*2026-09/daily-00002*", 403, code, kinds="GET", message=message)
+    s3_months.assert_refused(
+        f"s3://{faulty_s3.bucket}: {made.files[1]}: its objects are encrypted with a KMS key that "
+        "these credentials may not use. Allow kms:Decrypt on that key"
+    )
+    faulty_s3.proxy.reset()
+    s3_months.assert_mended()
+
+
 def test_500s_on_one_object_stop_its_month(s3_months: Months, faulty_s3: FaultyS3) -> None:
     made = s3_months.restate()
     faulty_s3.proxy.fail("*2026-09/daily-00001*", 500, "InternalError", kinds="GET")
@@ -418,7 +468,7 @@ def test_a_body_that_always_ends_in_the_middle_stops_its_month(
     made = s3_months.restate()
     faulty_s3.proxy.cut("*2026-09/daily-00002*", after_bytes=1000, times=None)
     s3_months.assert_refused(
-        f"s3://{faulty_s3.bucket}: {made.files[1]}: the connection broke again and again"
+        f"s3://{faulty_s3.bucket}: {made.files[1]}: the connection broke repeatedly"
     )
 
 

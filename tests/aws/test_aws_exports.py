@@ -14,7 +14,7 @@ import pytest
 from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.providers.aws.bucket import FolderBucket as Folder
 from pipelines.providers.aws.bucket import Object, S3Bucket
-from pipelines.providers.aws.deliveries import NotWhole, files_of, incomplete, plan
+from pipelines.providers.aws.deliveries import NotWhole, emptied, files_of, incomplete, plan
 from pipelines.providers.aws.exports import choose, recognise
 from scripts.sandbox.aws.delivery import (
     deliver_cur2,
@@ -284,6 +284,74 @@ def test_a_period_without_manifest_waits_while_others_have_one() -> None:
     assert ([p.key for p in plan(export)], incomplete(export)) == (["2026-10"], ["2026-11"])
 
 
+def test_a_month_older_than_the_newest_manifest_is_not_still_being_delivered() -> None:
+    objects = listed(
+        "x/data/BILLING_PERIOD=2026-08/x-00001.snappy.parquet",
+        "x/data/BILLING_PERIOD=2026-09/2026-10-01T00:00:00.000Z-a/x-00001.snappy.parquet",
+        *MONTH,
+    )
+    export = recognise(objects)["x"]
+    assert [p.key for p in plan(export)] == ["2026-08", "2026-09", "2026-10"]
+    assert incomplete(export) == []
+
+
+@pytest.mark.parametrize(("hours", "waits"), [(1, True), (25, False)])
+def test_a_newer_month_whose_files_are_a_day_older_than_a_manifest_was_copied_in(
+    hours: int, waits: bool
+) -> None:
+    (copied,) = listed("x/data/BILLING_PERIOD=2026-11/x-00001.snappy.parquet")
+    export = recognise([copied, *listed(*MONTH, at=NOON + timedelta(hours=hours))])["x"]
+    assert incomplete(export) == ["2026-11"] * waits
+    assert [p.key for p in plan(export)] == ["2026-10"] + ["2026-11"] * (not waits)
+
+
+@pytest.mark.parametrize("artefact", ["Redshift", "QuickSight"])
+@pytest.mark.parametrize("folder", ["", "20261003T061500Z/"])
+def test_the_manifest_of_an_artefact_is_not_the_report_s(artefact: str, folder: str) -> None:
+    objects = listed(
+        f"cur/20261001-20261101/{folder}cur-00001.csv.gz",
+        f"cur/20261001-20261101/{folder}cur-Manifest.json",
+        "cur/20261001-20261101/cur-Manifest.json",
+        f"cur/20261001-20261101/{folder}cur-{artefact}Manifest.json",
+        f"cur/20261001-20261101/{folder}cur-RedshiftCommands.sql",
+    )
+    (period,) = recognise(objects)["cur"].periods.values()
+    assert {item.key.rsplit("/", 1)[-1] for item in period.manifests.values()} == {
+        "cur-Manifest.json"
+    }
+
+
+def test_a_report_may_be_called_like_an_artefact() -> None:
+    objects = listed(
+        "QuickSight/20261001-20261101/QuickSight-00001.csv.gz",
+        "QuickSight/20261001-20261101/QuickSight-Manifest.json",
+    )
+    assert recognise(objects)["QuickSight"].has_manifests
+
+
+def test_the_first_period_of_an_account_begins_on_its_first_day() -> None:
+    objects = listed(
+        "cur/20261015-20261101/cur-00001.csv.gz",
+        "cur/20261015-20261101/cur-Manifest.json",
+        "cur/20261101-20261201/cur-00001.csv.gz",
+        "cur/20261101-20261201/cur-Manifest.json",
+        "cur/20261315-20261401/cur-00001.csv.gz",
+    )
+    assert [p.key for p in plan(recognise(objects)["cur"])] == ["2026-10", "2026-11"]
+
+
+def test_an_execution_without_files_counts_only_when_it_is_accepted() -> None:
+    empty = "x/metadata/BILLING_PERIOD=2026-10/2026-10-02T01:00:00.000Z-b/x-Manifest.json"
+    export = recognise(listed(*run(1), empty))["x"]
+    (kept,), (accepted,) = plan(export), plan(export, accept_empty=True)
+    newer = emptied(kept)
+    assert newer
+    assert (kept.files, newer.key) == (1, empty)
+    assert (accepted.files, emptied(accepted)) == (0, None)
+    (before,) = plan(recognise(listed(*run(1)))["x"])
+    assert kept.fingerprint == before.fingerprint
+
+
 def run(number: int, *, manifest: bool = True, export: str = "x") -> list[str]:
     folder = f"BILLING_PERIOD=2026-10/2026-10-0{number}T06:15:00.000Z-execution-{number}"
     keys = [f"{export}/data/{folder}/{export}-00001.snappy.parquet"]
@@ -344,9 +412,9 @@ def test_a_manifest_that_names_a_missing_file_says_which(aws_bucket: FolderBucke
     with pytest.raises(NotWhole) as caught:
         files(aws_bucket)
     assert str(caught.value) == (
-        f"{made.manifest} names s3://example-billing/{made.files[1]}, which the bucket does not "
-        "hold. AWS may be delivering just now: run again in a few minutes; if it stays so, copy "
-        "the missing file or deliver again."
+        f"{made.manifest} lists s3://example-billing/{made.files[1]}, which is not in the bucket. "
+        "AWS may still be delivering: run again in a few minutes; if that does not help, copy the "
+        "missing file or deliver again."
     )
 
 
@@ -368,7 +436,7 @@ def test_a_broken_manifest_is_named(aws_bucket: FolderBucket, kind: str) -> None
     made = deliver_cur2(aws_bucket, "", "costs", "2026-10", ROWS)
     assert made.manifest
     aws_bucket.put(made.manifest, BROKEN[kind])
-    with pytest.raises(NotWhole, match=f"^{made.manifest} is no manifest of a data export or"):
+    with pytest.raises(NotWhole, match=f"^{made.manifest} is not a manifest of a data export or"):
         files(aws_bucket)
 
 

@@ -210,7 +210,7 @@ def test_maps_as_json_text_become_maps(landing: Landing) -> None:
 def test_a_map_that_is_no_json_is_named_with_its_text(landing: Landing) -> None:
     landing.put("a.parquet", parquet(cur(resource_tags=["a=b"])))
     assert landing.refusal() == (
-        "aws 2026-10: a.parquet cannot be read: column resource_tags: 'a=b' is no JSON object. "
+        "aws 2026-10: a.parquet cannot be read: column resource_tags: 'a=b' is not a JSON object. "
         "The published partition stays; run again when the provider has delivered the file whole."
     )
 
@@ -370,7 +370,9 @@ def csv_refusal(landing: Landing, text: str) -> str:
     return landing.refusal()
 
 
-STAYS = " The published partition stays; run again when the provider has delivered the file whole."
+STAYS = (
+    " The published partition stays; run again when the provider has delivered the complete file."
+)
 
 
 @pytest.mark.parametrize("value", ["many", "NULL", "1,000", "nan", "inf", "0x10", "1.0 USD"])
@@ -437,8 +439,8 @@ def test_a_gz_with_a_flipped_bit_is_refused(landing: Landing) -> None:
 def test_a_column_twice_in_the_header_is_refused(landing: Landing) -> None:
     reason = csv_refusal(landing, f"{LEGACY},lineItem/UnblendedCost\n")
     assert reason == (
-        "aws 2026-10: a.csv.gz: the header names lineItem/UnblendedCost more than once. Have the "
-        "provider deliver this period again."
+        "aws 2026-10: a.csv.gz: the header names lineItem/UnblendedCost more than once. Ask the "
+        "provider to deliver this period again."
     )
 
 
@@ -454,15 +456,15 @@ def test_two_columns_that_become_one_name_are_refused(landing: Landing) -> None:
 def test_a_missing_required_column_is_named(landing: Landing, column: str) -> None:
     landing.put("a.parquet", parquet(cur().drop_columns([column])))
     assert landing.refusal() == (
-        f"aws 2026-10: a.parquet lacks {column}: not a whole CUR export. Select these columns in "
-        "the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or FOCUS "
-        "export."
+        f"aws 2026-10: a.parquet is missing {column}: not a complete CUR export. Select these "
+        "columns in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or "
+        "FOCUS export."
     )
 
 
 def test_a_focus_file_without_currency_is_refused(landing: Landing) -> None:
     reason = csv_refusal(landing, "BilledCost,ChargeCategory,ChargePeriodStart\n")
-    assert "lacks billing_currency: not a whole FOCUS export" in reason
+    assert "is missing billing_currency: not a complete FOCUS export" in reason
 
 
 @pytest.mark.parametrize(
@@ -509,8 +511,8 @@ def test_a_parquet_file_whose_middle_is_missing_is_refused(landing: Landing) -> 
     footer = int.from_bytes(whole[-8:-4], "little") + 8
     landing.put("a.parquet", whole[: len(whole) // 4] + whole[-footer:])
     assert landing.refusal() == (
-        "aws 2026-10: a.parquet: its footer speaks of bytes that the file does not have. Have the "
-        "provider deliver this period again."
+        "aws 2026-10: a.parquet: its footer points to bytes beyond the end of the file. Ask the "
+        "provider to deliver this period again."
     )
 
 

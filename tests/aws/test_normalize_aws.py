@@ -75,6 +75,9 @@ def test_a_line_of_the_three_required_columns_is_null_elsewhere() -> None:
         "list_cost": 0.10,
         "contracted_cost": 0.10,
         "tags": [],
+        "x_cost_categories": [],
+        "x_account_tags": [],
+        "x_commitment_family": "none",
         "x_usage_date": date(2026, 10, 3),
         "x_source": "aws",
         "x_line_item_type": "Usage",
@@ -135,6 +138,7 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
             "charge_category": "Credit",
             "charge_frequency": "One-Time",
             "pricing_category": None,
+            "x_commitment_family": None,
             "x_line_item_type": "Credit",
         }
     ]
@@ -147,12 +151,12 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
         pytest.param(line("Usage", 0.1, PUBLIC), (0.1, 0.1, 0.2, 0.1), id="usage-list"),
         pytest.param(
             line("Usage", 0.1, line_item_net_unblended_cost=0.08),
-            (0.08, 0.08, 0.08, 0.08),
+            (0.08, 0.08, 0.1, 0.08),
             id="usage-net",
         ),
         pytest.param(
             line("Usage", 0.1, line_item_net_unblended_cost=0.0),
-            (0.0, 0.0, 0.0, 0.0),
+            (0.0, 0.0, 0.1, 0.0),
             id="usage-net-of-zero-is-not-missing",
         ),
         pytest.param(line("Usage", None), (None, None, None, None), id="usage-without-cost"),
@@ -220,10 +224,15 @@ def test_a_credit_is_negative_and_counted_as_credit() -> None:
         pytest.param(line("Refund", -3.0), (-3.0, -3.0, -3.0, -3.0), id="refund"),
         pytest.param(
             line("Refund", -3.0, line_item_product_code="ComputeSavingsPlans"),
-            (-3.0, 0.0, -3.0, -3.0),
-            id="refund-of-a-plan",
+            (-3.0, -3.0, -3.0, -3.0),
+            id="refund-on-a-plan's-product",
         ),
-        *(pytest.param(line(kind, -5.0), (-5.0, -5.0, -5.0, -5.0), id=kind) for kind in DISCOUNTS),
+        *(pytest.param(line(kind, -5.0), (-5.0, -5.0, 0.0, -5.0), id=kind) for kind in DISCOUNTS),
+        pytest.param(
+            line("FlatRateSubscription", 40.0, line_item_net_unblended_cost=36.0),
+            (36.0, 36.0, 40.0, 36.0),
+            id="subscription",
+        ),
         pytest.param(line("SomethingNew", 4.0), (4.0, None, None, None), id="unknown-kind"),
         pytest.param(line(None, 4.0), (4.0, None, None, None), id="no-kind"),
         pytest.param(line("usage", 4.0), (4.0, None, None, None), id="kind-in-another-case"),
@@ -234,6 +243,96 @@ def test_money_of_one_line(raw: Row, costs: tuple[float | None, ...]) -> None:
     assert found == tuple(
         cost if cost is None else pytest.approx(cost, rel=1e-12) for cost in costs
     )
+
+
+ONE_TIME = "Refund for one-time fee for Savings Plan ID : 1f2e"
+
+
+@pytest.mark.parametrize(
+    ("refund", "effective"),
+    [
+        ({"line_item_line_item_description": ONE_TIME} | PLANNED, 0.0),
+        ({"line_item_line_item_description": ONE_TIME}, 0.0),
+        *(
+            (
+                {
+                    "line_item_line_item_description": "Refund for one-time fee",
+                    "line_item_product_code": f"{kind}SavingsPlans",
+                },
+                0.0,
+            )
+            for kind in ("Compute", "MachineLearning", "Database")
+        ),
+        ({"line_item_line_item_description": "Refund of the upfront fee"} | PLANNED, 0.0),
+        (RESERVED, 0.0),
+        ({"line_item_line_item_description": "Reserved Instance purchase returned"}, 0.0),
+        ({"line_item_line_item_description": "EDP refund"} | PLANNED, -3.0),
+        ({"line_item_line_item_description": "Solution Provider Discount"} | PLANNED, -3.0),
+        ({"line_item_line_item_description": "Discount on one-time fee"} | RESERVED, -3.0),
+        ({"line_item_line_item_description": "Refund for recurring fee"} | RESERVED, -3.0),
+        ({"line_item_line_item_description": "Refund for recurring fee"} | PLANNED, -3.0),
+        ({"line_item_line_item_description": "No Upfront plan, refund"} | PLANNED, -3.0),
+        ({"line_item_line_item_description": "Refund for one-time fee of support"}, -3.0),
+        ({"line_item_product_code": "ComputeSavingsPlans"}, -3.0),
+    ],
+)
+def test_only_the_return_of_a_commitments_purchase_has_no_effective_cost(
+    refund: Row, effective: float
+) -> None:
+    assert money(line("Refund", -3.0, refund)) == [(-3.0, effective, -3.0, -3.0)]
+
+
+@pytest.mark.parametrize("kind", ["Compute", "MachineLearning", "Database"])
+def test_over_the_term_of_a_plan_that_was_returned_effective_equals_billed(kind: str) -> None:
+    code = {"line_item_product_code": f"{kind}SavingsPlans"}
+    rows = [
+        line("SavingsPlanUpfrontFee", 1000.0, PLANNED, code),
+        line("EdpDiscount", -100.0, PLANNED, code),
+        line("Refund", -1000.0, PLANNED, code, line_item_line_item_description=ONE_TIME),
+        line("Refund", 100.0, PLANNED, code, line_item_line_item_description="EDP refund"),
+    ]
+    assert totals(*rows) == (0.0, 0.0)
+
+
+PLAN_FEE = {
+    "savings_plan_recurring_commitment_for_billing_period": 6.0,
+    "savings_plan_amortized_upfront_commitment_for_billing_period": 4.0,
+}
+NET_PLAN_FEE = {
+    "savings_plan_net_recurring_commitment_for_billing_period": 5.4,
+    "savings_plan_net_amortized_upfront_commitment_for_billing_period": 3.6,
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "unused"),
+    [
+        ({}, 4.0),
+        (PLAN_FEE, 4.0),
+        (PLAN_FEE | NET_PLAN_FEE, 3.6),
+        (PLAN_FEE | {"savings_plan_net_recurring_commitment_for_billing_period": 5.0}, 3.6),
+        (dict.fromkeys(PLAN_FEE, 0.0) | NET_PLAN_FEE, 4.0),
+        ({"line_item_net_unblended_cost": 5.4}, 3.6),
+        (PLAN_FEE | {"line_item_net_unblended_cost": 5.4}, 3.6),
+        (PLAN_FEE | NET_PLAN_FEE | {"line_item_net_unblended_cost": 3.0}, 3.6),
+    ],
+)
+def test_unused_commitment_is_net_where_the_plans_fee_is(columns: Row, unused: float) -> None:
+    fee = line("SavingsPlanRecurringFee", 6.0, PLANNED, {TOTAL: 10.0, USED: 6.0}, columns)
+    ((billed, effective, *_),) = money(fee)
+    assert billed == columns.get("line_item_net_unblended_cost", 6.0)
+    assert effective == pytest.approx(unused)
+
+
+def test_a_discount_shown_in_columns_in_rows_or_in_both_costs_the_same() -> None:
+    """list, billed and effective of usage that is 100 before a discount of 10."""
+    net = "line_item_net_unblended_cost"
+    in_columns = [line("Usage", 100.0, {net: 90.0})]
+    in_rows = [line("Usage", 100.0), line("EdpDiscount", -10.0)]
+    in_both = [line("Usage", 100.0, {net: 90.0}), line("EdpDiscount", -10.0, {net: 0.0})]
+    for rows in (in_columns, in_rows, in_both):
+        billed, effective, listed, _ = zip(*money(*rows), strict=True)
+        assert (sum(billed), sum(effective), sum(listed)) == (90.0, 90.0, 100.0)
 
 
 WORDS = ("charge_category", "charge_frequency", "pricing_category", "commitment_discount_status")
@@ -248,6 +347,7 @@ WORDS = ("charge_category", "charge_frequency", "pricing_category", "commitment_
         ("SavingsPlanNegation", ("Usage", "Usage-Based", "Committed", None)),
         *((kind, ("Usage", "Usage-Based", None, None)) for kind in DISCOUNTS),
         ("Fee", ("Purchase", "One-Time", None, None)),
+        ("FlatRateSubscription", ("Purchase", "Recurring", None, None)),
         ("RIFee", ("Purchase", "Recurring", None, "Unused")),
         ("SavingsPlanRecurringFee", ("Purchase", "Recurring", None, "Unused")),
         ("SavingsPlanUpfrontFee", ("Purchase", "One-Time", None, None)),
@@ -263,6 +363,39 @@ def test_words_of_one_kind_of_line(kind: str | None, words: tuple[str | None, ..
     (row,) = normalized(table([line(kind)]))
     assert tuple(row[name] for name in WORDS) == words
     assert row["x_line_item_type"] == (kind or None)
+
+
+@pytest.mark.parametrize(
+    ("code", "usage_type", "family"),
+    [
+        ("AmazonEC2", "EUC1-BoxUsage:m5.large", "Compute"),
+        ("AmazonEC2", "SpotUsage:m5.large", "none"),
+        ("AmazonEC2", "EBS:VolumeUsage.gp3", "none"),
+        ("AmazonEC2", "NatGateway-Bytes", "none"),
+        ("AmazonEC2", "DataTransfer-Out-Bytes", "none"),
+        ("AmazonEC2", "CPUCredits:t3", "none"),
+        ("AWSLambda", "Lambda-GB-Second-ARM", "Compute"),
+        ("AWSLambda", "Lambda-Provisioned-Concurrency", "Compute"),
+        ("AWSLambda", "Request", "none"),
+        ("AmazonECS", "EUC1-Fargate-vCPU-Hours:perCPU", "Compute"),
+        ("AmazonECS", "EUC1-Fargate-EphemeralStorage-GB-Hours", "none"),
+        ("AmazonSageMaker", "USE1-Train:ml.m5.xlarge", "Machine Learning"),
+        ("AmazonRDS", "Multi-AZUsage:db.r6g.large", "Database"),
+        ("AmazonRDS", "RDS:GP3-Storage", "none"),
+        ("AmazonElastiCache", "NodeUsage:cache.t4g.micro", "Database"),
+        ("AmazonS3", "TimedStorage-ByteHrs", "none"),
+        (None, None, "none"),
+    ],
+)
+def test_a_line_knows_which_commitments_could_pay_for_it(
+    code: str | None, usage_type: str | None, family: str
+) -> None:
+    rows = [
+        line(kind, line_item_product_code=code, line_item_usage_type=usage_type)
+        for kind in ("Usage", "SavingsPlanCoveredUsage", "DiscountedUsage", "Tax")
+    ]
+    found = [row["x_commitment_family"] for row in normalized(table(rows))]
+    assert found == [family, family, family, None]
 
 
 def test_usage_of_spot_instances_is_dynamic() -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from pipelines.normalize.batches import file_schema
 from pipelines.normalize.columns import Raw
-from pipelines.normalize.tags import stripped
-from pipelines.normalize.tags import tags as tags_of
+from pipelines.normalize.tags import delivered, stripped
 from pipelines.providers.aws import normalize
 from pipelines.tables.schema import Context, arrow_schema
 from tests.support.providers.raw_aws import MAP, legacy_csv, legacy_parquet, line, table
@@ -176,8 +175,8 @@ def test_entries_that_a_null_row_hides_do_not_come_back() -> None:
     )
     raw = Raw(pa.table({"resource_tags": masked}))
     assert masked.to_pylist() == [None, [("a", "b"), ("user:Team", "c")]]
-    assert tags_of(raw, "resource_tags", "-").map().to_pylist() == [
+    assert stripped(delivered(raw, "resource_tags", "-")).map().to_pylist() == [
         [],
         [("a", "b"), ("Team", "c")],
     ]
-    assert len(stripped(tags_of(raw, "resource_tags", "-")).row) == 2
+    assert len(stripped(delivered(raw, "resource_tags", "-")).row) == 2

@@ -107,7 +107,8 @@ def test_what_is_no_month_is_refused(
     ran = commands("load", f"{option}={value}")
     assert (ran.status, ran.err) == (
         2,
-        f"error: {value!r} is no partition. Write a month as 2026-01, a day as 2026-01-31.\n",
+        f"error: {value!r} is not a valid partition. Use 2026-01 for a month, 2026-01-31 for a "
+        "day.\n",
     )
     assert commands.partitions() == []
 
@@ -173,8 +174,9 @@ def test_a_source_that_is_not_configured_is_left_out_unless_it_is_named(
     deliver(bucket, "2026-10", [1.0])
     ran = commands("load")
     assert (ran.status, ran.out) == (0, "aws: 1 loaded, 0 unchanged, 0 failed\n")
-    assert "skip source gcp: not in use; SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES" in (
-        commands("doctor").out
+    assert (
+        "skip source gcp: not configured; set SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES"
+        in (commands("doctor").out)
     )
     assert commands("load", "gcp").status == 2
 
@@ -193,7 +195,7 @@ def test_a_check_can_be_left_out_and_an_unknown_one_is_named(
     assert (ran.status, ran.out.endswith(" checks, 0 failed\n")) == (0, True)
     ran = commands("check", "--without", "taste")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err.startswith("error: No check taste. There are: aws_conservation, ")
+    assert ran.err.startswith("error: Unknown check taste. Known: aws_conservation, ")
 
 
 # Status.
@@ -312,7 +314,10 @@ def test_doctor_of_no_source_at_all_says_what_to_set(commands: Commands) -> None
     assert (
         "BAD  sources: No source is configured\n     fix: Set SOURCES__AWS__BUCKET_URL" in ran.out
     )
-    assert "skip source gcp: not in use; SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES" in ran.out
+    assert (
+        "skip source gcp: not configured; set SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES"
+        in ran.out
+    )
 
 
 def test_doctor_names_a_stale_export(bucket: FolderBucket, commands: Commands) -> None:
@@ -380,8 +385,8 @@ def test_doctor_tries_to_write_to_an_object_store(faulty_s3: FaultyS3, commands:
     found = doctor(commands)[1]
     assert any(line.startswith(f"BAD  destination: filesystem, {root}") for line in found), found
     assert (
-        "     fix: Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must put and delete "
-        "objects." in found
+        "     fix: Check DESTINATION__FILESYSTEM__CREDENTIALS__*: the key must be able to write "
+        "and delete objects." in found
     )
 
 

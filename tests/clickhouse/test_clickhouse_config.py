@@ -242,7 +242,7 @@ def test_a_wrong_connection_string_is_refused_without_repeating_it(text: str) ->
     with pytest.raises(ClickHouseConfigError) as caught:
         read({DLT: text})
     assert str(caught.value) == (
-        f"{DLT} (environment) is no connection string of ClickHouse. Fix: write "
+        f"{DLT} (environment) is not a ClickHouse connection string. Fix: write "
         "clickhouse://user:password@host:9440/dlt?http_port=8443&secure=1, with special "
         "characters of the password percent-encoded"
     )
@@ -319,22 +319,22 @@ def test_a_config_compares_by_its_values_and_cannot_be_changed() -> None:
 REFUSED = [
     (
         {"CLICKHOUSE_MODE": "clowd"},
-        "CLICKHOUSE_MODE is 'clowd', which is no mode. Fix: set it to local (a server on this "
+        "CLICKHOUSE_MODE is 'clowd', which is not a mode. Fix: set it to local (a server on this "
         "machine, no TLS) or cloud (TLS), or leave it out",
     ),
     (
         {"CLICKHOUSE_PORT": "native"},
-        "ClickHouse's port is 'native', which is no port. Fix: a number from 1 to 65535. "
+        "ClickHouse's port is 'native', which is not a port. Fix: a number from 1 to 65535. "
         "It comes from CLICKHOUSE_PORT (environment)",
     ),
     (
         {f"{DLT}__HTTP_PORT": "65536"},
-        "ClickHouse's http_port is '65536', which is no port. Fix: a number from 1 to 65535. "
+        "ClickHouse's http_port is '65536', which is not a port. Fix: a number from 1 to 65535. "
         f"It comes from {DLT}__HTTP_PORT (environment)",
     ),
     (
         {"CLICKHOUSE_PORT": "0"},
-        "ClickHouse's port is '0', which is no port. Fix: a number from 1 to 65535. "
+        "ClickHouse's port is '0', which is not a port. Fix: a number from 1 to 65535. "
         "It comes from CLICKHOUSE_PORT (environment)",
     ),
     (
@@ -344,34 +344,34 @@ REFUSED = [
     ),
     (
         {"CLICKHOUSE_CONNECT_TIMEOUT": "soon"},
-        "ClickHouse's connect_timeout is 'soon', which is no time. Fix: seconds above 0, for "
-        "example 10. It comes from CLICKHOUSE_CONNECT_TIMEOUT (environment)",
+        "ClickHouse's connect_timeout is 'soon', which is not a number of seconds. Fix: seconds "
+        "above 0, for example 10. It comes from CLICKHOUSE_CONNECT_TIMEOUT (environment)",
     ),
     (
         {"CLICKHOUSE_CONNECT_TIMEOUT": "inf"},
-        "ClickHouse's connect_timeout is 'inf', which is no time. Fix: seconds above 0, for "
-        "example 10. It comes from CLICKHOUSE_CONNECT_TIMEOUT (environment)",
+        "ClickHouse's connect_timeout is 'inf', which is not a number of seconds. Fix: seconds "
+        "above 0, for example 10. It comes from CLICKHOUSE_CONNECT_TIMEOUT (environment)",
     ),
     (
         {"CLICKHOUSE_MAX_RETRIES": "0"},
-        "ClickHouse's max_retries is '0', which is no number of tries. Fix: 1 or more. "
+        "ClickHouse's max_retries is '0', which is not a number of tries. Fix: 1 or more. "
         "It comes from CLICKHOUSE_MAX_RETRIES (environment)",
     ),
     (
         {"CLICKHOUSE_HOST": "https://abc.clickhouse.cloud:8443"},
-        "ClickHouse's host is more than a name. Fix: the host alone, for example "
+        "ClickHouse's host is more than a host name. Fix: the host alone, for example "
         "abc123.eu-central-1.aws.clickhouse.cloud, without https:// and without a port. "
         "It comes from CLICKHOUSE_HOST (environment)",
     ),
     (
         {"CLICKHOUSE_HOST": "abc..clickhouse.cloud"},
-        "ClickHouse's host is no host name. Fix: copy it from the service's console. "
+        "ClickHouse's host is not a host name. Fix: copy it from the service's console. "
         "It comes from CLICKHOUSE_HOST (environment)",
     ),
     (
         CLOUD | {"CLICKHOUSE_SECURE": "0"},
         "secure is off (CLICKHOUSE_SECURE (environment)), but mode cloud (CLICKHOUSE_MODE "
-        "(environment)) is never without TLS. Fix: secure=1 (or leave it out), or "
+        "(environment)) always uses TLS. Fix: secure=1 (or leave it out), or "
         "CLICKHOUSE_MODE=local for a server on this machine",
     ),
     (
@@ -397,7 +397,7 @@ REFUSED = [
         CLOUD | {"CLICKHOUSE_MODE": "local"},
         "the host is abc.eu-central-1.aws.clickhouse.cloud (CLICKHOUSE_HOST (environment)), but "
         "mode local (CLICKHOUSE_MODE (environment)) has no TLS, and the password would cross the "
-        "network in clear. Fix: CLICKHOUSE_MODE=cloud, or remove the host",
+        "network unencrypted. Fix: CLICKHOUSE_MODE=cloud, or remove the host",
     ),
     (
         {"CLICKHOUSE_MODE": "local", "CLICKHOUSE_PORT": "8123"},
@@ -406,8 +406,8 @@ REFUSED = [
     ),
     (
         CLOUD | {"CLICKHOUSE_CA": "/nowhere/ca.pem"},
-        "ca is /nowhere/ca.pem, where no file is (CLICKHOUSE_CA (environment)). Fix: name the PEM "
-        "file of the authority that signed the server's certificate",
+        "ca is /nowhere/ca.pem, but there is no such file (CLICKHOUSE_CA (environment)). Fix: "
+        "name the PEM file of the authority that signed the server's certificate",
     ),
     (
         CLOUD | {"CLICKHOUSE_CA": "/nowhere/ca.pem", "CLICKHOUSE_VERIFY": "0"},
@@ -433,7 +433,7 @@ def test_a_password_in_config_toml_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ClickHouseConfigError) as caught:
             read({}, providers=tomls(tmp_path, config=text))
         assert str(caught.value).endswith(
-            " holds a secret, but stands in config.toml. "
+            " holds a secret, but is in config.toml. "
             "Fix: move it to .dlt/secrets.toml, which git ignores"
         )
         assert "hunter2" not in str(caught.value)
@@ -444,8 +444,8 @@ def test_the_examples_text_is_refused_where_it_would_be_used(tmp_path: Path) -> 
     with pytest.raises(ClickHouseConfigError) as caught:
         read({}, providers=providers)
     assert str(caught.value) == (
-        "ClickHouse's host is still the example's <host>: "
-        "destination.clickhouse.credentials.host (secrets.toml). Fix: write the true one there, "
+        "ClickHouse's host is still the placeholder <host>: "
+        "destination.clickhouse.credentials.host (secrets.toml). Fix: write the real one there, "
         "or remove the lines to use make clickhouse-up"
     )
     config = read(CLOUD | {"CLICKHOUSE_USER": "loader"}, providers=providers)

@@ -326,7 +326,7 @@ def _list(world: World) -> str:
 def _foreign_partition(world: World) -> str:
     rows = [row | {"billing_period": "2026-09"} for row in lines("2026-10", [12.0])]
     world.deliver_rows("2026-10", rows)
-    return "1 rows were staged, 1 of them of another partition"
+    return "1 rows were staged, 1 of them from another partition"
 
 
 def _truncated(world: World) -> str:

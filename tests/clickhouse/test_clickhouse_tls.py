@@ -135,7 +135,7 @@ def test_an_authority_that_is_not_known_is_refused(server: Server, tmp_path: Pat
         assert both_errors(server.config(secure=True, ca=ca)) == {
             "the server's certificate is not signed by an authority that is trusted here. Fix: "
             "set CLICKHOUSE_CA to the PEM file of its authority, after asking who signed it: an "
-            "unknown authority may be somebody in between"
+            "unknown authority may be an attacker in between"
         }
 
 
@@ -276,7 +276,7 @@ def test_a_port_where_nobody_listens_is_explained_on_http() -> None:
         ),
         (
             NetworkError("Network is unreachable (ch.example.com:9440)"),
-            "the network has no way to ch.example.com. Fix: check the network, VPN or proxy of "
+            "there is no route to ch.example.com. Fix: check the network, VPN or proxy of "
             "this machine",
         ),
         (
@@ -291,12 +291,12 @@ def test_a_port_where_nobody_listens_is_explained_on_http() -> None:
         ),
         (
             ServerException("DB::Exception: loader: Not enough privileges: hunter2.", 497),
-            "user loader lacks a right: loader: Not enough privileges: ***. Fix: grant it, or use "
-            "a user that has it",
+            "user loader is missing a right: loader: Not enough privileges: ***. Fix: grant it, "
+            "or use a user that has it",
         ),
         (
             ServerException("DB::Exception: overflown session count 1.", 700),
-            "the server allows user loader no further session. Fix: use another user (this one is "
+            "the server allows user loader no more sessions. Fix: use another user (this one is "
             "from: the caller); the server of make clickhouse-up keeps the user default for itself",
         ),
         (

@@ -81,14 +81,14 @@ def test_migrate_load_check_and_status_work_over_tls(
     loading: Commands, secure: ClickHouseConfig, server: Server, tmp_path: Path
 ) -> None:
     loading.set(environ_of(secure))
-    assert loading("migrate").out.endswith(f"on localhost:{secure.port} is as sql/ says\n")
+    assert loading("migrate").out.endswith(f"on localhost:{secure.port} matches sql/\n")
     assert loading("load").out == "aws: 1 loaded, 0 unchanged, 0 failed\n"
     assert loading("load").out == "aws: 0 loaded, 1 unchanged, 0 failed\n"
     status, check, doctor = loading("status"), loading("check"), loading("doctor")
     assert "2026-10" in status.out
     assert "checks, " in check.out
     assert "aws_conservation" not in check.out
-    assert f"ok   schema: database {DATABASE} is as sql/ says" in doctor.out
+    assert f"ok   schema: database {DATABASE} matches sql/" in doctor.out
     with ClickHouseManager(secure) as manager:
         assert manager.execute("select billed_cost from costs order by 1") == [
             (1.0,),
@@ -164,7 +164,7 @@ def test_an_authority_that_is_not_trusted_is_refused(
         tmp_path,
         "the server's certificate is not signed by an authority that is trusted here",
         "set CLICKHOUSE_CA to the PEM file of its authority, after asking who signed it: an "
-        "unknown authority may be somebody in between",
+        "unknown authority may be an attacker in between",
     )
 
 
@@ -252,7 +252,7 @@ def test_an_expired_certificate_on_the_http_port_alone_is_refused(
     assert (load.status, load.out) == (1, "aws: 0 loaded, 0 unchanged, 1 failed\n")
     assert f"{http_port} (HTTP, TLS): {text}. Fix: renew it on the server" in load.err
     assert f"BAD  TLS, HTTP: {text}" in doctor.out
-    assert "ok   login, native protocol: user loader gets in" in doctor.out
+    assert "ok   login, native protocol: user loader can log in" in doctor.out
     assert "Traceback" not in load.err
     assert server.password.encode() not in everything_said(loading, tmp_path)
     with ClickHouseManager(secure) as manager:

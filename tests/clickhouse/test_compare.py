@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -107,8 +108,8 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
     ),
     "a missing view": (["drop view costs sync"], [["costs: engine", "View", "(missing)"]]),
     "a missing column": (
-        ["alter table aws_costs__cur drop column cost_category"],
-        [["aws_costs__cur.cost_category: type", "Map(LowCardinality(String), String)",
+        ["alter table aws_costs__cur drop column x_discounts"],
+        [["aws_costs__cur.x_discounts: type", "Map(LowCardinality(String), Float64)",
           "(missing)"]],
     ),
     "a column too many": (
@@ -126,7 +127,7 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
     "another comment of a column": (
         ["alter table deliveries comment column billed 'What we paid.'"],
         [["deliveries.billed: comment",
-          "Sum of billed_cost; NULL when it is of several currencies.", "What we paid."]],
+          "Sum of billed_cost; NULL when the rows have several currencies.", "What we paid."]],
     ),
     "another comment of a table": (
         ["alter table deliveries modify comment 'Mine.'"],
@@ -196,7 +197,8 @@ def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World
     world.commands.set({"NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Owner"]'})
     found = validate(world.commands, world.database)
     text = "LowCardinality(Nullable(String))"
-    assert [row for row in found if "select" not in row[0]] == [
+    derived = re.compile(r"\w+: select|normalize_\w+: comment")
+    assert [row for row in found if not derived.fullmatch(row[0])] == [
         ["costs.tag_application: type", "(missing)", text],
         ["costs.tag_owner: type", text, "(missing)"],
         *(

@@ -46,10 +46,10 @@ def test_a_good_service_without_the_database_ends_with_0(
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert "ok   clickhouse mode: cloud, from this command" in lines
-    assert "ok   login, HTTP: user loader gets in" in lines
+    assert "ok   login, HTTP: user loader can log in" in lines
     assert lines[-3:] == [
         "ok   rights: database dlt does not exist yet; user loader may create and fill it",
-        "warn schema: database dlt is not as sql/ says yet; loading brings it there as well",
+        "warn schema: database dlt does not match sql/ yet; the next load updates it",
         "     fix: make init-clickhouse",
     ]
     assert (said.err, server.password in said.out) == ("", False)
@@ -82,7 +82,7 @@ def test_nothing_configured_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
         "     fix: set CLICKHOUSE_HOST to the service's host name (or "
         "DESTINATION__CLICKHOUSE__CREDENTIALS__HOST, or host in .dlt/secrets.toml); for a server "
         "on this machine CLICKHOUSE_MODE=local\n"
-        "skip connection: the configuration comes first\n"
+        "skip connection: fix the configuration first\n"
     )
 
 
@@ -101,7 +101,7 @@ def test_a_name_that_does_not_resolve_is_named() -> None:
     assert ran.stdout.splitlines()[-3:] == [
         f"BAD  name: the host name {host} does not resolve",
         "     fix: correct CLICKHOUSE_HOST (the service's console shows it), or this machine's DNS",
-        "skip ports, TLS, login, rights, schema: the name has to resolve first",
+        "skip ports, TLS, login, rights, schema: the name must resolve first",
     ]
     assert (ran.returncode, ran.stderr) == (1, "")
 
@@ -126,7 +126,7 @@ def test_the_template_unfilled_is_refused_by_name() -> None:
     )
     assert (ran.returncode, ran.stderr) == (2, "")
     assert (
-        "BAD  clickhouse: ClickHouse's host is still the example's <host of your service>: "
+        "BAD  clickhouse: ClickHouse's host is still the placeholder <host of your service>: "
         "CLICKHOUSE_HOST (environment)." in ran.stdout.splitlines()
     )
 

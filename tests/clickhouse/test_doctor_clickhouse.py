@@ -122,8 +122,8 @@ def test_a_good_server_gets_a_line_for_every_step(
         f"ok   port, HTTP: {host}:{http} answers",
         "ok   TLS, native protocol: not used: secure is 0, from the default of mode local",
         "ok   TLS, HTTP: not used: secure is 0, from the default of mode local",
-        f"ok   login, native protocol: user {clickhouse.user} gets in",
-        f"ok   login, HTTP: user {clickhouse.user} gets in",
+        f"ok   login, native protocol: user {clickhouse.user} can log in",
+        f"ok   login, HTTP: user {clickhouse.user} can log in",
         f"ok   server: ClickHouse {version}",
         f"ok   user: {clickhouse.user}",
         "ok   clock: the server's is 0 s ahead of this machine's"
@@ -132,8 +132,8 @@ def test_a_good_server_gets_a_line_for_every_step(
         f"ok   rights: user {clickhouse.user} may read system.parts, "
         "read INFORMATION_SCHEMA.COLUMNS",
         f"ok   rights: user {clickhouse.user} may {TRIED}",
-        f"warn schema: database {clickhouse.database} is not as sql/ says yet; loading brings it "
-        "there as well\n     fix: make init-clickhouse",
+        f"warn schema: database {clickhouse.database} does not match sql/ yet; the next load "
+        "updates it\n     fix: make init-clickhouse",
     ]
     assert (found.status, tables(clickhouse)) == (0, [])
 
@@ -142,7 +142,7 @@ def test_a_migrated_database_is_recognised(clickhouse: ClickHouseConfig, tmp_pat
     migrate(clickhouse, tag_columns())
     before = tables(clickhouse)
     found = examined(environ_of(clickhouse), tmp_path)
-    assert found.of("schema") == [f"ok   schema: database {clickhouse.database} is as sql/ says"]
+    assert found.of("schema") == [f"ok   schema: database {clickhouse.database} matches sql/"]
     assert (found.status, tables(clickhouse)) == (0, before)
 
 
@@ -164,8 +164,8 @@ def test_an_empty_service_is_good_and_stays_empty(
         f"ok   rights: user {config.user} may read system.parts, read INFORMATION_SCHEMA.COLUMNS",
         f"ok   rights: database not_there_yet does not exist yet; user {config.user} may create "
         "and fill it",
-        "warn schema: database not_there_yet is not as sql/ says yet; loading brings it there as "
-        "well\n     fix: make init-clickhouse",
+        "warn schema: database not_there_yet does not match sql/ yet; the next load updates it\n  "
+        "   fix: make init-clickhouse",
     ]
     with ClickHouseManager(clickhouse_server) as manager:
         names = [row[0] for row in manager.execute("show databases")]
@@ -280,7 +280,7 @@ def test_a_sleeping_service_is_waited_for(
 
         clock = Clock(elapsed=lambda: sum(pauses), sleep=sleep)
         found = examined(environ, tmp_path, clock)
-    waiting = "nothing listens there; a service that sleeps wakes up, waiting {} s more"
+    waiting = "nothing listens there; a sleeping service is waking up, waiting {} s more"
     port = environ["CLICKHOUSE_PORT"]
     assert found.of("port, native") == [
         *(f"wait port, native protocol: {waiting.format(left)}" for left in (60, 55, 50)),
@@ -381,7 +381,7 @@ def test_a_table_that_may_not_be_dropped_is_named(secure_server: Server, tmp_pat
     with ClickHouseManager(secure_server.config(database="lacking")) as manager:
         for table in left:
             manager.execute(f"drop table {table}")
-    assert [line.partition(" stays behind")[0] for line in found.lines] == [
+    assert [line.partition(" is left behind")[0] for line in found.lines] == [
         "ok   rights: user hoarder may read system.parts, read INFORMATION_SCHEMA.COLUMNS",
         f"ok   rights: user hoarder may {TRIED.removesuffix(', drop')}",
         *(f"BAD  rights: lacking.{table}" for table in sorted(left, reverse=True)),
@@ -429,18 +429,18 @@ def test_nothing_configured_says_in_two_lines_how_to_get_a_server(
         "BAD  clickhouse: No ClickHouse is configured. On this machine: make clickhouse-up"
         in ran.out
     )
-    assert "skip connection: the configuration comes first" in ran.out
+    assert "skip connection: fix the configuration first" in ran.out
     assert (ran.status, ran.err) == (2, "")
 
 
 @pytest.mark.parametrize(
     ("environ", "what"),
     [
-        ({"CLICKHOUSE_MODE": "clowd"}, "CLICKHOUSE_MODE is 'clowd', which is no mode"),
-        ({"CLICKHOUSE_PORT": "many"}, "ClickHouse's port is 'many', which is no port"),
+        ({"CLICKHOUSE_MODE": "clowd"}, "CLICKHOUSE_MODE is 'clowd', which is not a mode"),
+        ({"CLICKHOUSE_PORT": "many"}, "ClickHouse's port is 'many', which is not a port"),
         (
             {"CLICKHOUSE_HOST": "<host of your service>"},
-            "ClickHouse's host is still the example's <host of your service>: CLICKHOUSE_HOST",
+            "ClickHouse's host is still the placeholder <host of your service>: CLICKHOUSE_HOST",
         ),
         (
             {"CLICKHOUSE_MODE": "cloud", "CLICKHOUSE_SECURE": "0"},
@@ -455,7 +455,7 @@ def test_a_wrong_configuration_ends_with_2_and_the_fix(
     found = examined(environ, tmp_path)
     assert found.lines[-2].startswith(f"BAD  clickhouse: {what}")
     assert "\n     fix: " in found.lines[-2]
-    assert found.lines[-1] == "skip connection: the configuration comes first"
+    assert found.lines[-1] == "skip connection: fix the configuration first"
     assert found.status == 2
 
 
@@ -469,8 +469,8 @@ def test_doppler_is_named_and_its_token_is_not(tmp_path: Path) -> None:
     }
     assert examined(environ, tmp_path).lines[:2] == [
         "ok   clickhouse variables: CLICKHOUSE_HOST, CLICKHOUSE_PORT in the environment",
-        "ok   clickhouse variables: Doppler runs this command (project and config billing/prd): "
-        "the environment is its own",
+        "ok   clickhouse variables: Doppler runs this command (project and config billing/prd) and "
+        "sets the environment",
     ]
 
 
@@ -482,8 +482,8 @@ def test_a_file_that_nobody_read_into_the_shell_is_named(tmp_path: Path) -> None
     )
     found = examined({"CLICKHOUSE_HOST": "localhost", "CLICKHOUSE_PORT": "3"}, tmp_path)
     assert found.lines[1] == (
-        "warn clickhouse variables: .env gives CLICKHOUSE_HTTP_PORT, CLICKHOUSE_PASSWORD, but no "
-        "file is read by itself\n     fix: set -a; . ./.env; set +a"
+        "warn clickhouse variables: .env sets CLICKHOUSE_HTTP_PORT, CLICKHOUSE_PASSWORD, but "
+        "files are not read automatically\n     fix: set -a; . ./.env; set +a"
     )
     assert found.of("clickhouse host", "clickhouse port") == [
         "ok   clickhouse host: localhost, from CLICKHOUSE_HOST (environment, as in .env)",

@@ -80,7 +80,7 @@ def test_a_second_run_is_refused_and_told_who_is_at_work(clickhouse: ClickHouseC
     assert leftovers(clickhouse) == []
     pattern = (
         f"aws is locked by {re.escape(socket.gethostname())} process {os.getpid()} in ClickHouse. "
-        r"Wait until it has finished, then run again; should it have died, its lock ends in "
+        r"Wait until it has finished, then run again; if it died, its lock expires in "
         r"(299|300) s\."
     )
     assert re.fullmatch(pattern, str(refused.value))

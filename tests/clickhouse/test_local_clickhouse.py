@@ -142,8 +142,8 @@ def test_a_file_in_place_of_the_folder_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--port", "70000"), "'70000' is no port: 1 to 65535, or 0 for a free one"),
-        (("--port", "http"), "'http' is no port: 1 to 65535, or 0 for a free one"),
+        (("--port", "70000"), "'70000' is not a port: 1 to 65535, or 0 for a free one"),
+        (("--port", "http"), "'http' is not a port: 1 to 65535, or 0 for a free one"),
         (
             ("--user", "default"),
             "'default': letters, digits and underscores, and not 'default', which the engine keeps",

@@ -22,7 +22,8 @@ from pipelines.tables.schema import (
 )
 
 SHAPE = """
-    provider_name publisher_name invoice_issuer_name billing_account_id billing_account_name
+    provider_name publisher_name invoice_issuer_name invoice_id
+    billing_account_id billing_account_name
     sub_account_id sub_account_name
     billing_period_start billing_period_end charge_period_start charge_period_end
     charge_category charge_class charge_description charge_frequency service_category service_name
@@ -33,6 +34,7 @@ SHAPE = """
     commitment_discount_id commitment_discount_type commitment_discount_category
     commitment_discount_status
     tags {tags}
+    x_cost_categories x_account_tags x_billing_entity x_commitment_family
     x_usage_date x_source x_partition x_line_item_type x_credit_amount x_credits
     x_currency_rate_usd x_billed_cost_usd x_effective_cost_usd x_fingerprint x_dlt_load_id
 """
@@ -144,10 +146,10 @@ def test_a_block_of_columns_is_what_create_table_takes() -> None:
     assert column_block("fx_rates", ()).splitlines() == [
         "`rate_date` Date32 comment 'The day of the rate.',",
         "    `currency` LowCardinality(String) comment"
-        " 'ISO 4217; EUR has 1 on every day that has any rate.',",
+        " 'ISO 4217; EUR has the rate 1 on every day with any rate.',",
         "    `units_per_eur` Decimal(38, 9) comment 'Units of the currency for one euro.',",
         "    `rate_source` LowCardinality(String) comment"
-        " 'ECB, or manual: sql/fx_rates.csv, which wins.'",
+        " 'ECB, or manual for sql/fx_rates.csv, which takes precedence.'",
     ]
 
 

@@ -154,7 +154,7 @@ def test_a_page_of_another_kind_is_no_answer() -> None:
     body = b'{"result":{"trades":[%s],"has_more":false}}' % trade
     assert parse(body, Asked(kind="future")).trades.num_rows == 1
     assert parse(body, Asked(kind="any")).trades.num_rows == 1
-    with pytest.raises(Malformed, match="BTC-1DEC26, which is no option"):
+    with pytest.raises(Malformed, match="BTC-1DEC26, which is not of the kind option"):
         parse(body, Asked(kind="option"))
 
 
@@ -176,7 +176,7 @@ def test_an_error_that_stays_stops_the_day_and_names_itself(kind: str) -> None:
         wanted = settings(sandbox, tries=2)
         with pytest.raises(PartitionError) as error:
             day_of(Market(wanted), wanted, FIRST)
-    assert words.get(kind, "no JSON") in str(error.value)
+    assert words.get(kind, "not JSON") in str(error.value)
     assert "after 2 tries" in str(error.value)
 
 
@@ -184,4 +184,4 @@ def test_a_wrong_kind_ends_with_2_and_names_the_choice(commands: Commands) -> No
     commands.set({"SOURCES__DERIBIT__KINDS": '["swap"]'})
     ran = commands("load", "deribit")
     assert ran.status == 2
-    assert "sources.deribit.kinds: swap. Choose of any, future" in ran.err
+    assert "sources.deribit.kinds: swap. Choose from any, future" in ran.err

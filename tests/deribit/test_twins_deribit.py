@@ -20,7 +20,7 @@ from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.providers.deribit import normalize
 from pipelines.providers.deribit.days import RAW
 from pipelines.tables.schema import Context
-from pipelines.tables.shapes import TRADES, arrow_shape
+from pipelines.tables.shapes import arrow_shape, columns_of
 from scripts.sandbox.deribit.tape import Shape, make
 from tests.deribit.test_deribit_names import NAMES, UNKNOWN
 from tests.support.providers.deribit_market import FIRST
@@ -45,7 +45,7 @@ def test_the_twins_make_the_same_rows(clickhouse: ClickHouseConfig, tmp_path: Pa
     differing = [
         (name, column.name, row[column.name], theirs[key][column.name])
         for key, row in mine.items()
-        for column in TRADES
+        for column in columns_of("deribit", ())
         for name in [row["instrument_name"]]
         if not _is_same(row[column.name], theirs[key][column.name])
     ]

@@ -69,7 +69,7 @@ def test_a_column_without_a_rule_stops_the_copy() -> None:
     ],
 )
 def test_a_rule_that_does_not_fit_its_column_stops_the_copy(column: Column) -> None:
-    with pytest.raises(ConfigurationError, match=f"t.{column.name} is of the type {column.type}"):
+    with pytest.raises(ConfigurationError, match=f"t.{column.name} is of type {column.type}"):
         rules_of("t", [column])
 
 
@@ -324,7 +324,7 @@ def test_the_report_names_every_column_and_no_secret(world: CopiedWorld) -> None
         report = json.loads((Path(world.to) / "_anonymized.json").read_text())
         done = {(line["table"], line["column"]): line["done"] for line in report}
         assert done["costs", "resource_id"] == "a keyed pseudonym (resource-…)"
-        assert done["costs", "billed_cost"] == "times the secret factor"
+        assert done["costs", "billed_cost"] == "multiplied by the secret factor"
 
 
 def test_the_source_is_refused_as_target(world: CopiedWorld) -> None:

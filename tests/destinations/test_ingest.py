@@ -240,7 +240,7 @@ def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: Ingestin
     told: list[str] = []
     migrate(world.database, ("Environment", "Owner"), told.append)
     assert told == [
-        f"rebuilt normalized_{word} from raw, by the columns and rules that hold now"
+        f"rebuilt normalized_{word} from raw with the current columns and rules"
         for word in ("aws", "gcp")
     ]
     assert world.billed() == {"2026-09": [9.0], "2026-10": [1.0]}
@@ -303,7 +303,7 @@ def test_rows_of_another_month_in_our_file_are_refused(world: IngestingWorld) ->
     ran = world.ingest()
     assert (ran.status, world.billed()) == (1, {})
     assert ran.err.splitlines()[-1] == (
-        "aws 2026-09: 1 rows were staged, 1 of them of another partition; the files have 1. "
+        "aws 2026-09: 1 rows were staged, 1 of them from another partition; the files have 1. "
         "Run again."
     )
 
@@ -475,7 +475,7 @@ def killing(world: IngestingWorld, tmp_path: Path, harness: Harness) -> Iterator
 def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing, tier: str) -> None:
     steps = range(1, len(killing.steps) + 1)
     statements = range(1, len(killing.proxy.steps) + 1)
-    assert (len(steps) > 100, len(statements) > 50) == (True, True)
+    assert (len(steps) > 100, len(statements) > 30) == (True, True)
     for number in of_tier(steps, tier, quick=1, thorough=3):
         killing.kill(step=number)
     for number in of_tier(statements, tier, quick=3, thorough=3):

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.registry import SOURCES
+from pipelines.tables.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STEMS = {"gcp": "google_bq_incremental"}  # sources not called <word>_pipeline
+STEMS = {word: each.module.removesuffix("_pipeline") for word, each in SOURCES.items()}
 OPTIONS = {"ingest_normalized_pipeline"}  # pipelines that are no source of their own
 LINES, MODULES = 300, 15
 
@@ -27,7 +27,7 @@ LINES, MODULES = 300, 15
 BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
-    r"cli\.nightly": f"cli marts providers.gcp.github core.registry {BASE}",
+    r"cli\.nightly": f"cli marts providers.github core.registry {BASE}",
     r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
     r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
@@ -35,19 +35,23 @@ ARROWS: dict[str, str] = {
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",
-    r"core\.registry": "providers.stripe ingest_normalized_pipeline destinations tables <landing>",
-    r"core\.load": f"core.registry core.packages core.landing destinations {BASE}",
+    r"core\.registry": "core.finality ingest_normalized_pipeline destinations tables <landing>",
+    r"core\.load": f"core destinations {BASE}",
+    r"core\.planning": f"core.registry core.finality core.landing destinations {BASE}",
+    r"core\.shrinking": "core.partition tables.places",
     r"core\.packages": "destinations core.partition",
     r"ingest_normalized_pipeline": "destinations tables <landing>",
-    r"core(\..+)?": "core.partition core.digests",
+    r"core(\..+)?": "core.partition core.digests core.months",
     r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
     r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
     r"destinations\.(handover|older)": "<shared> core.partition",
     r"destinations(\..+)?": "core.partition tables.places",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
     r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
+    r"tables\.categories": "tables core.partition",  # the configured ones, for both twins
     r"tables(\..+)?": "tables",
     r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
+    r"providers\.gcp\.settings": "providers.gcp providers.github <landing>",
     r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
     r"(?P<word>\w+)_pipeline": "providers.<word> <landing> tables",
     r"providers": "",
@@ -56,22 +60,23 @@ ARROWS: dict[str, str] = {
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
     "destinations.older destinations.retention",
-    "<local>": "core.partition core.lock core.workdir",
-    "<landing>": "core.partition core.landing core.digests core.months",
+    "<local>": "core.partition core.finality core.lock core.workdir",
+    "<landing>": "core.partition core.landing core.finality core.digests core.months",
 }
 
 # What may come from third parties. A module that fits no row may import what it likes.
 ARROW = "numpy pyarrow"
 THIRD_PARTIES: dict[str, str] = {
     r"core\.partition": "",
+    r"tables\.categories": "dlt",
     r"tables(\..+)?": "pyarrow",
     r"normalize\.run": f"{ARROW} dlt",
     r"normalize(\..+)?": f"{ARROW} pandas",
     r"providers\.\w+\.(normalize|focus|money|lists|names)": f"{ARROW} pandas",
-    r"(providers\.)?aws(_pipeline|\..+)": f"{ARROW} dlt boto3 botocore s3transfer",
-    r"(google_bq_incremental_pipeline|providers\.gcp\..+)": f"{ARROW} dlt google requests",
-    r"(providers\.)?stripe(_pipeline|\..+)": f"{ARROW} dlt stripe",
-    r"(providers\.)?(fx|deribit)(_pipeline|\..+)": f"{ARROW} dlt requests",
+    **{
+        rf"{each.module}|providers\.{word}(\..+)?": " ".join([ARROW, "dlt", *each.packages])
+        for word, each in SOURCES.items()
+    },
 }
 
 
@@ -235,6 +240,7 @@ def missing_parts(word: str, root: Path) -> list[str]:
     """What the source `word` lacks, each part by its path; empty when it is whole."""
     parts = {
         f"pipelines/{STEMS.get(word, word)}_pipeline.py": [],
+        f"pipelines/providers/{word}/source.toml": [],
         f"pipelines/providers/{word}/normalize.py": [],
         f"pipelines/providers/{word}/doctor.py": [],
         f"tests/{word}/test_{word}.py": [f"tests/{word}/test_{word}_*.py"],
@@ -250,9 +256,6 @@ def missing_parts(word: str, root: Path) -> list[str]:
     config = tomllib.loads((root / ".dlt/config.toml").read_text(encoding="utf-8"))
     if word not in config.get("sources", {}):
         missing.append(f"[sources.{word}] in .dlt/config.toml")
-    makefile = (root / "Makefile").read_text(encoding="utf-8")
-    if not re.search(rf"^run-{word}:", makefile, re.MULTILINE):
-        missing.append(f"run-{word} in Makefile")
     return missing
 
 
@@ -443,20 +446,21 @@ def test_a_script_that_changes_the_path_is_named(tmp_path: Path) -> None:
 
 
 def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
-    write(tmp_path, {".dlt/config.toml": "[sources.aws]\n", "Makefile": "run-aws: x ## y\n"})
+    write(tmp_path, {".dlt/config.toml": "[sources.aws]\n"})
     assert missing_parts("moon", tmp_path) == [
         "pipelines/moon_pipeline.py",
+        "pipelines/providers/moon/source.toml",
         "pipelines/providers/moon/normalize.py",
         "pipelines/providers/moon/doctor.py",
         "tests/moon/test_moon.py",
         "tests/data/moon/",
         "[sources.moon] in .dlt/config.toml",
-        "run-moon in Makefile",
     ]
     write(
         tmp_path,
         {
             "pipelines/moon_pipeline.py": "",
+            "pipelines/providers/moon/source.toml": "",
             "pipelines/providers/moon/doctor.py": "",
             "tests/moon/test_moon_phases.py": "",
             "scripts/sandbox/moon/server.py": "",
@@ -464,16 +468,9 @@ def test_a_half_added_source_is_told_what_it_lacks(tmp_path: Path) -> None:
             ".dlt/config.toml": "[sources.moon]\n",
         },
     )
-    lacking = ["pipelines/providers/moon/normalize.py", "sql/2?_moon.sql", "run-moon in Makefile"]
+    lacking = ["pipelines/providers/moon/normalize.py", "sql/2?_moon.sql"]
     assert missing_parts("moon", tmp_path) == lacking
-    write(
-        tmp_path,
-        {
-            "pipelines/providers/moon/normalize.py": "",
-            "sql/24_moon.sql": "",
-            "Makefile": "run-moon: x ## y\n",
-        },
-    )
+    write(tmp_path, {"pipelines/providers/moon/normalize.py": "", "sql/24_moon.sql": ""})
     assert missing_parts("moon", tmp_path) == []
 
 

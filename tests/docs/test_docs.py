@@ -22,7 +22,9 @@ from pipelines.cli.main import parser
 from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.origins import SETTINGS
 from pipelines.tables.ddl import tables
-from scripts.docs import command_reference
+from pipelines.tables.sources import WORDS
+from scripts.docs import clickhouse_tables, command_reference
+from scripts.docs.command_reference import targets
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = [
@@ -78,12 +80,6 @@ def commands(text: str) -> Iterator[list[str]]:
                 words = words[1:]
             if words:
                 yield words
-
-
-def targets(makefile: str) -> dict[str, str]:
-    """Name and `##` comment of every target; "" where there is none."""
-    rules = re.findall(r"^([a-z][\w-]*):(?!=)(.*)$", makefile, re.MULTILINE)
-    return {name: rest.partition("##")[2].strip() for name, rest in rules}
 
 
 def unknown_targets(text: str, known: Iterable[str]) -> list[str]:
@@ -223,7 +219,7 @@ def test_the_changelog_begins_with_the_version_of_the_project() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_name_only_targets_that_make_has(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    assert unknown_targets(text, targets(read("Makefile"))) == []
+    assert unknown_targets(text, targets(read("Makefile"), WORDS)) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -327,7 +323,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 def test_every_target_is_documented() -> None:
-    assert undocumented_targets(everything(), targets(read("Makefile"))) == []
+    assert undocumented_targets(everything(), targets(read("Makefile"), ["<word>"])) == []
     assert read("docs/commands.md") == command_reference.page()
 
 
@@ -351,10 +347,11 @@ def test_every_table_is_documented_and_none_that_is_gone() -> None:
     listed = read("CLICKHOUSE_SETUP.md").partition("| in database `dlt` |")[2].partition("\n\n")[0]
     first = [line.split("|")[1] for line in listed.splitlines()[2:]]
     assert set(re.findall(r"`(\w+)`", "".join(first))) - tables_in_sql() == set()
+    assert read("CLICKHOUSE_SETUP.md") == clickhouse_tables.page()
 
 
 def test_messages_and_comments_name_only_targets_that_make_has() -> None:
-    known = targets(read("Makefile"))
+    known = targets(read("Makefile"), WORDS)
     quoted = re.compile(r"(`)?make ([a-z]+(?:-[a-z]+)+|[a-z]+(?=`))")
     named = {
         (path, match[2])
@@ -367,7 +364,7 @@ def test_messages_and_comments_name_only_targets_that_make_has() -> None:
 
 
 def test_every_target_says_what_it_does() -> None:
-    found = targets(read("Makefile"))
+    found = targets(read("Makefile"), WORDS)
     assert "install" in found
     assert [name for name, comment in found.items() if not comment] == []
 
@@ -375,7 +372,8 @@ def test_every_target_says_what_it_does() -> None:
 def test_every_target_is_phony() -> None:
     phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", read("Makefile"), re.MULTILINE)
     assert phony is not None
-    assert sorted(phony[1].replace("\\", "").split()) == sorted(targets(read("Makefile")))
+    named = re.sub(r"\$\(words:%=(\S+)\)", r"\1", phony[1].replace("\\", "")).split()
+    assert sorted(named) == sorted(targets(read("Makefile"), ["%"]))
 
 
 def test_every_script_of_the_makefile_exists() -> None:
@@ -485,14 +483,27 @@ def test_only_the_newest_release_may_be_unreleased() -> None:
 
 def test_targets_are_read_with_their_comments() -> None:
     makefile = "a := x\n.PHONY: b\nb: c ## Do b\n\techo\nc-d: b\n"
-    assert targets(makefile) == {"b": "Do b", "c-d": ""}
+    assert targets(makefile, ["aws"]) == {"b": "Do b", "c-d": ""}
+
+
+def test_a_rule_for_every_source_is_a_target_of_each() -> None:
+    makefile = "$(words:%=run-%-x): run-%-x: c ## Run %\n\techo $*\n"
+    assert targets(makefile, ["aws", "moon"]) == {"run-aws-x": "Run aws", "run-moon-x": "Run moon"}
+
+
+def test_make_help_prints_every_target_of_every_source() -> None:
+    ran = subprocess.run(
+        ["make", "-C", str(ROOT), "help"], check=True, capture_output=True, text=True
+    )
+    printed = re.findall(r"^  (\S+) +(\S.*)$", ran.stdout, re.MULTILINE)
+    assert dict(printed) == targets(read("Makefile"), WORDS)
 
 
 @pytest.mark.parametrize(
     ("line", "offences"),
     [
         ("python -m pipelines load aws --from 2026-01 --force", []),
-        (".venv/bin/python -m pipelines load [WORD …] [--dry-run]", []),
+        (".venv/bin/python -m pipelines load [SOURCE …] [--dry-run]", []),
         ("python -m pipelines --help", []),
         ("python -m pipelines explode", ["explode"]),
         ("DLT_DESTINATION=filesystem python -m pipelines load --fast=1", ["load --fast"]),

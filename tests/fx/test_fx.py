@@ -59,7 +59,7 @@ def test_a_year_before_the_first_is_read_with_from(commands: Commands) -> None:
         (b"<html>maintenance</html>", "it begins with '<html>"),
         (b"PK\x03\x04 torn", "neither CSV nor a ZIP"),
         (b"Date,USD,\n2026-10-01,zero,\n", "line 2"),
-        (b"Date,USD,\n2026-10-01,-1,\n", "line 2: -1 is no rate"),
+        (b"Date,USD,\n2026-10-01,-1,\n", "line 2: -1 is not a rate"),
         (b"Date,USD,\n2026-10-01,1.1\n", "line 2 has 2 cells, not 3"),
         (b"Date,USD,\n2026-13-01,1.1,\n", "line 2"),
         (b"Date,USD,\n2026-10-01,1.1,\n2026-10-01,1.2,\n", "two rates of USD on 2026-10-01"),

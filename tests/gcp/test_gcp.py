@@ -188,8 +188,8 @@ def test_exports_are_told_by_their_tables_names() -> None:
 @pytest.mark.parametrize(
     ("variables", "text"),
     [
-        ({"SOURCES__GCP__TABLES": '["no table"]'}, "'no table' is no table"),
-        ({"SOURCES__GCP__TABLES": '["p.d.t`; drop"]'}, "is no table"),
+        ({"SOURCES__GCP__TABLES": '["no table"]'}, "'no table' is not a table"),
+        ({"SOURCES__GCP__TABLES": '["p.d.t`; drop"]'}, "is not a table"),
         ({"SOURCES__GCP__DATASETS": '["d"]'}, "both are set"),
         ({"SOURCES__GCP__LOOKBACK_DAYS": "-1"}, "must not be negative"),
     ],

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.commands import Commands, Ran
+from tests.support.estate import configured, run
 from tests.support.providers.gcp_days import (
     OTHER,
     OTHER_TABLE,
@@ -27,14 +30,33 @@ OLD = {"2026-10-29": [4.0], "2026-10-30": [8.0, 8.0]}
 NEW = {"2026-10-29": [5.0], "2026-10-30": [8.0, 8.0, 8.0]}
 
 
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A destination with the days of OLD, for each test to begin with a copy of it."""
+    from scripts.sandbox.bigquery.server import BigQueryServer
+
+    folder = tmp_path_factory.mktemp("old")
+    (folder / "project" / ".dlt").mkdir(parents=True)
+    places = {
+        "DESTINATION__FILESYSTEM__BUCKET_URL": str(folder / "data"),
+        "DLT_DATA_DIR": str(folder / "dlt"),
+        "DLT_PROJECT_DIR": str(folder / "project"),
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+    with BigQueryServer() as server, configured(environ(server) | places):
+        put(server, OLD)
+        run("load gcp", "normalize gcp --no-marts")
+    return folder / "data"
+
+
 @pytest.fixture
-def server(bigquery_server: BigQueryServer, commands: Commands) -> Iterator[BigQueryServer]:
+def server(
+    old: Path, bigquery_server: BigQueryServer, commands: Commands
+) -> Iterator[BigQueryServer]:
     """Two published days, both of which have changed since."""
-    put(bigquery_server, OLD)
+    shutil.copytree(old, commands.data)
     commands.set(environ(bigquery_server))
-    commands.well("load", "normalize")
     put(bigquery_server, NEW)
-    bigquery_server.reset()
     yield bigquery_server
     key = bigquery_server.service_account()
     said = "".join(commands.printed)
@@ -108,14 +130,14 @@ def test_one_day_that_cannot_be_read_does_not_keep_the_others(
 def test_a_new_day_that_failed_is_tried_again_however_old_it_is(
     server: BigQueryServer, commands: Commands
 ) -> None:
-    days = {"2026-09-01": [1.0]} | {f"2026-11-{n:02d}": [2.0] for n in range(1, 8)}
+    days = {"2026-10-26": [1.0]} | {f"2026-11-{n:02d}": [2.0] for n in range(1, 3)}
     put(server, days)
     commands.well("load", "normalize")
-    put(server, {"2026-08-01": [0.5]} | days)
+    put(server, {"2026-10-22": [0.5]} | days)
     server.fail("jobs.query", "quotaExceeded", after=1)
-    assert commands("load", "gcp", "--from", "2026-08-01", "--to", "2026-08-01").status == 1
+    assert commands("load", "gcp", "--from", "2026-10-22", "--to", "2026-10-22").status == 1
     commands.well("load", "normalize")
-    assert billed(commands.data)["2026-08-01"] == [0.5]
+    assert billed(commands.data)["2026-10-22"] == [0.5]
 
 
 @pytest.mark.parametrize("kind", ["jobs.query", "jobs.getQueryResults", "tables.get"])
@@ -173,7 +195,10 @@ def test_a_table_that_lacks_a_column_is_refused_by_name(
     server: BigQueryServer, commands: Commands, name: str
 ) -> None:
     server.load(TABLE, without(name))
-    assert f"{TABLE} lacks {name}: it is no whole billing export" in stopped(commands, 1).err
+    assert (
+        f"{TABLE} is missing {name}: it is not a complete billing export"
+        in stopped(commands, 1).err
+    )
 
 
 def test_a_cost_that_is_text_is_refused(server: BigQueryServer, commands: Commands) -> None:

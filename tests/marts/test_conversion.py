@@ -24,9 +24,6 @@ from tests.support.published_clickhouse import environ as clickhouse_environ
 from tests.support.published_clickhouse import query
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from scripts.sandbox.bigquery.server import BigQueryServer
 
 CASES = ROOT / "tests" / "data" / "aws" / "cases"

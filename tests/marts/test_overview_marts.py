@@ -28,8 +28,12 @@ from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
 
-OURS = ("cost_overview", "cost_movers", "commitments", "restatements", "freshness")
-OTHERS = {"revenue": "activity_date", "normalized_fx": "rate_date", "trades": "trade_date"}
+OURS = ("fx_rates", "cost_overview", "cost_movers", "commitments", "restatements", "freshness")
+OTHERS = {
+    "revenue": "activity_date date",
+    "normalized_fx": "rate_date date, currency text, units_per_eur decimal(38, 9)",
+    "trades": "trade_date date",
+}
 LAST = date(2026, 10, 12)  # the newest day of use, in the middle of a month
 VIEWS = Project.read().of("metrics_view")
 Row = dict[str, Any]
@@ -71,8 +75,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 cut = f"where x_usage_date <= '{LAST}'" if name == "costs" else ""
                 source = f"read_parquet('{estate.data}/{folder}/*.parquet')"
                 duck.execute(f"create view {name} as from {source} {cut}")
-            for name, day in OTHERS.items():  # of sources that are not loaded here
-                duck.execute(f"create table {name} ({day} date)")
+            for name, columns in OTHERS.items():  # of sources that are not loaded here
+                duck.execute(f"create table {name} ({columns})")
             for mart in ours:
                 duck.execute(f"create view {mart.name} as {mart.select}")
             yield Marts(lambda sql: duck.execute(sql).fetchall(), lines)
@@ -120,7 +124,11 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
     september, october = marts.table("cost_overview")
     now, before = of_month(marts.lines, 10), of_month(marts.lines, 9, LAST.day)
     steady = [row for row in now if is_steady(row)]
-    usage = [row for row in now if row["charge_category"] == "Usage"]
+    usage = [
+        row
+        for row in now
+        if row["charge_category"] == "Usage" and not row["x_line_item_type"].endswith("Discount")
+    ]
     untagged = [r for r in usage if not any(r[f"tag_{tag.lower()}"] for tag in TAGS)]
     left = calendar.monthrange(2026, 10)[1] - LAST.day
     expected = {
@@ -131,6 +139,7 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
         "days_in_month": 31,
         "line_items": len(now),
         "line_items_without_usd": 0,
+        "line_items_without_cost": 0,
         "budget": 26500.5,
     } | {
         name: pytest.approx(value, rel=1e-9)
@@ -195,13 +204,16 @@ def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -
         lines = of_month(marts.lines, month)
         used = [r for r in lines if r["commitment_discount_status"] == "Used"]
         unused = [r for r in lines if r["commitment_discount_status"] == "Unused"]
-        coverable = {r["service_name"] for r in used}
+        plans = [u for u in used if u["commitment_discount_type"] == "Savings Plan"]
+        of_plan = {u["x_commitment_family"] for u in plans}
+        reserved = {u["service_name"] for u in used if u not in plans}
         on_demand = [
             r
             for r in lines
-            if r["charge_category"] == "Usage"
-            and r["pricing_category"] in ("Standard", "Dynamic")
-            and r["service_name"] in coverable
+            if r["x_line_item_type"] == "Usage"
+            and r["pricing_category"] == "Standard"
+            and r["x_commitment_family"] != "none"
+            and (r["x_commitment_family"] in of_plan or r["service_name"] in reserved)
         ]
         rows = [r for r in marts.table("commitments") if r["month"].month == month]
         assert [
@@ -298,8 +310,8 @@ def test_marts_over_nothing_have_no_rows() -> None:
     connection = DuckConnection()
     connection.view("costs", [], arrow_schema(TAGS))
     connection.view("deliveries", [], deliveries_schema())
-    for name, day in OTHERS.items():
-        connection.duck.execute(f"create table {name} ({day} date)")
+    for name, columns in OTHERS.items():
+        connection.duck.execute(f"create table {name} ({columns})")
     for mart in mart_selects(SQL, TAGS):
         if mart.name in OURS:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
@@ -310,8 +322,10 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection = DuckConnection()
     files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
     connection.view("costs", files, arrow_schema(()))
-    (select,) = [mart.select for mart in mart_selects(SQL, ()) if mart.name == "cost_overview"]
-    sql = f"select untagged_effective = usage_effective from ({select})"
+    connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
+    selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
+    connection.duck.execute(f"create view fx_rates as {selects['fx_rates']}")
+    sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
     assert connection.query(sql)[1] == [(True,), (True,)]
 
 
@@ -341,11 +355,15 @@ def test_a_csv_becomes_a_select_on_both_engines(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\n1\n", "'a' names no column. Write name:type, of text, date, number, currency, rate."),
-        ("a:date\nsoon\n", "line 2: 'soon' is no date for a."),
-        ("a:number\n1\nnan\n", "line 3: 'nan' is no number for a."),
+        (
+            "a\n1\n",
+            "'a' is not a column. Write name:type, with one of the types text, date, number, "
+            "currency, rate.",
+        ),
+        ("a:date\nsoon\n", "line 2: 'soon' is not a date for a."),
+        ("a:number\n1\nnan\n", "line 3: 'nan' is not a number for a."),
         ("a:number,b:text\n1\n", "line 2: 1 cells, but the first line names 2."),
-        ("a:text\na\\b\n", "line 2: 'a\\\\b' is no text for a."),
+        ("a:text\na\\b\n", "line 2: 'a\\\\b' is not a text for a."),
         ("", "cannot be read"),
     ],
 )

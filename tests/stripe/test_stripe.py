@@ -296,8 +296,11 @@ def test_no_network_is_said_in_words(commands: Commands) -> None:
     ("body", "what"),
     [
         ("<html>proxy</html>", "Stripe answers 200"),
-        ('{"data": [], "has_more": true}', "has_more, but no further object"),
-        ('{"object": "list"}', "no list with"),
+        (
+            '{"data": [], "has_more": true}',
+            "the response says has_more, but contains no next object",
+        ),
+        ('{"object": "list"}', "the response is not a list with"),
     ],
 )
 def test_a_page_that_is_not_stripes_stops_the_month(body: str, what: str) -> None:

@@ -9,17 +9,15 @@ from decimal import Decimal
 
 import pytest
 
-from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core import months
 from pipelines.core.partition import Selection
 from scripts.sandbox.stripe.ledger import transaction
-from scripts.sandbox.stripe.server import StripeServer
 from tests.conftest import ROOT
 from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import NOW, Row
-from tests.support.providers.stripe_shops import Shop
-from tests.support.published_clickhouse import environ, query
+from tests.support.providers.stripe_shops import Shop, opened
+from tests.support.published_clickhouse import query
 
 CASES = ROOT / "tests" / "data" / "stripe" / "cases"
 AUTUMN = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -27,13 +25,9 @@ AUTUMN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 @pytest.fixture(params=["filesystem", "clickhouse"])
 def shop(request: pytest.FixtureRequest, commands: Commands) -> Iterator[Shop]:
-    config: ClickHouseConfig | None = None
-    if request.param == "clickhouse":
-        config = request.getfixturevalue("clickhouse")
-        found = environ(config, commands.data)
-        commands.set({k: v for k, v in found.items() if not k.startswith("SOURCES")})
-    with StripeServer() as server:
-        yield Shop(commands, server, config)
+    config = request.getfixturevalue("clickhouse") if request.param == "clickhouse" else None
+    with opened(commands, config) as found:
+        yield found
 
 
 def daily(first: datetime, until: datetime) -> list[Row]:
@@ -137,6 +131,7 @@ def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     shop.offer("europe", rows)
     shop.load(AUTUMN)
     assert shop.published("distinct account") == [("europe",)]
+    assert set(shop.states().values()) == {"current, final", "current, open since 2026-11-29"}
     assert shop.total() == (9, Decimal(450))
 
 
@@ -183,7 +178,7 @@ def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None
     shop.load(start + timedelta(days=14))
     forget_readings(shop)
     assert [row[1] for row in offending(shop.commands)["unfinished_partitions"]] == [old]
-    shop.offer("main", daily(start, start + timedelta(days=20)))
+    shop.offer("main", daily(start, start + timedelta(days=20, hours=12)))
     shop.commands.well("load stripe")
     if shop.config is None:
         shop.commands.well("normalize")

@@ -144,7 +144,7 @@ def test_of_every_official_object_only_the_allow_list_is_kept(name: str) -> None
     for each in official():
         clean = leaves(each, allowed) | {"id": "x_1", "created": 1}
         if each.get("object") != kind:
-            with pytest.raises(PartitionError, match=f"it is no {kind}"):
+            with pytest.raises(PartitionError, match=f"it is not of the kind {kind}"):
                 listing.kept(clean, "main")
         try:
             row = listing.kept(clean | {"object": kind}, "main")

@@ -11,23 +11,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.tables.sources import SOURCES
+
 #: Differ between two runs that do the same.
 _OF_A_RUN = ["x_dlt_load_id"]
 
 
-#: Where each source's raw partitions lie.
-RAW = {
-    "aws": "aws_costs/cur/billing_period=*",
-    "gcp": "gcp_costs/billing_export/export_date=*",
-    "stripe": "stripe/balance_transactions/created_month=*",
-    "fx": "fx/ecb_rates/rate_year=*",
-    "deribit": "deribit/trades/trade_date=*",
-}
-#: Which marts are made of it.
+#: Which computed marts are made of it; of any other source those that its files are linked into.
 MARTS = {
     "stripe": ("marts/revenue/*.parquet", "marts/margin_daily/*.parquet"),
     "fx": ("marts/fx_rates/*.parquet",),
-    "deribit": ("marts/*/deribit-*.parquet",),
 }
 
 
@@ -37,11 +30,13 @@ def published(data: Path, word: str = "aws", without: Sequence[str] = ()) -> dic
     `without` names columns of the history that differ between two runs of this word.
     """
     left_out = ("published_at", "bytes", *without)
-    marts = [_tables(data, files) for files in MARTS.get(word, ("marts/costs/*.parquet",))]
+    raw = SOURCES[word]
+    patterns = MARTS.get(word, (f"marts/*/{word}-*.parquet",))
+    marts = [_tables(data, files) for files in patterns]
     return {
         "raw": {
             folder.name: (_delivery(folder)["fingerprint"], _rows(sorted(folder.glob("*.parquet"))))
-            for folder in sorted(data.glob(RAW[word]))
+            for folder in sorted(data.glob(f"{raw.dataset}/{raw.table}/{raw.partition}=*"))
         },
         "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
         "costs": {path: rows for mart in marts for path, rows in mart.items()},

@@ -32,6 +32,8 @@ MESSAGES = {
     "AccessDenied": "Access Denied",
     "InternalError": "We encountered an internal error. Please try again.",
     "SlowDown": "Please reduce your request rate.",
+    "InvalidObjectState": "The operation is not valid for the object's storage class",
+    "KMS.DisabledException": "arn:aws:kms:eu-central-1:111122223333:key/1f2e is disabled.",
 }
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
@@ -59,6 +61,7 @@ class Fault:
     times: int | None = None
     status: int = 0
     code: str = ""
+    message: str = ""
     cut_after: int | None = None
     call: Callable[[], object] | None = None
     matched: int = 0
@@ -106,9 +109,11 @@ class S3Proxy(LoopbackServer):
         kinds: str = "LIST HEAD GET",
         after: int = 0,
         times: int | None = None,
+        message: str = "",
     ) -> None:
         """Answer this error: 403 AccessDenied, 500 InternalError, 503 SlowDown or any other."""
-        self._add(Fault(pattern, _kinds(kinds), after, times, status=status, code=code))
+        fault = Fault(pattern, _kinds(kinds), after, times, status, code, message)
+        self._add(fault)
 
     def cut(self, pattern: str, after_bytes: int, *, after: int = 0, times: int | None = 1) -> None:
         """End the connection after so many bytes of a GET's body, its length being promised."""
@@ -179,7 +184,7 @@ class _Handler(Handler[S3Proxy]):
             connection.close()
 
     def _send_error(self, fault: Fault, key: str) -> None:
-        message = MESSAGES.get(fault.code, fault.code)
+        message = fault.message or MESSAGES.get(fault.code, fault.code)
         text = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f"<Error><Code>{fault.code}</Code><Message>{message}</Message>"

@@ -183,7 +183,7 @@ def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as ended:
         bench.main(["load", "speed"])
     assert ended.value.code == 2
-    assert "no section is called speed. There are: load, unique" in capsys.readouterr().err
+    assert "no section is called speed. There are: startup, load, unique" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_its_command_runs_with_what_it_holds(
         [sys.executable, *script, "migrate"], cwd=app, env=variables, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.splitlines()[-1].endswith(" is as sql/ says")
+    assert ran.stdout.splitlines()[-1].endswith(" matches sql/")
 
 
 def test_ci_builds_it_as_the_documentation_says_and_runs_it_against_a_server() -> None:

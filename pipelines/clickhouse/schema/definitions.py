@@ -32,12 +32,12 @@ class Column:
 
     @property
     def stored(self) -> tuple[str, str]:
-        """What makes its values."""
+        """Type and default: what decides the stored values."""
         return self.type, self.default
 
     @property
     def text(self) -> str:
-        """As in `create table`."""
+        """The column as `create table` writes it."""
         return f"`{self.name}` {self.type} {self.default} comment {quoted(self.comment)}"
 
 
@@ -51,7 +51,7 @@ class Definition:
 
     @property
     def shape(self) -> object:
-        """All but the comments."""
+        """Everything but the comments: another shape makes `migrate` rebuild the table."""
         return [(column.name, column.stored) for column in self.columns.values()], self.keys
 
 

@@ -2,7 +2,7 @@
 
 Every statement is safe to repeat, and a killed migration goes on where it stopped. A table gets
 the columns it lacks. A normalised table whose own definition or whose rules have changed (a view,
-a lookup, a configured tag) is built anew from raw: pipelines/clickhouse/schema/rebuild.py.
+a lookup, a configured tag) is rebuilt from raw: pipelines/clickhouse/schema/rebuild.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOCK = re.compile(r"_lock_(\w+)__\d+")
 
 
 def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
-    """Changes when any statement does."""
+    """A digest of every statement, so it changes when any statement does."""
     text = "\n".join([*(s.text for s in statements(database, tag_columns, folder)), _CARRIED])
     return hex_digest([text], 16)
 
@@ -88,11 +88,11 @@ class _Migration:
         changed = {name for name, text in self.tables.items() if self._table(name, text)}
         stored = stored_rules(self.manager)
         rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
-        if rebuilt:  # readers' views name columns: those of now, which every table has by now
+        if rebuilt:  # readers' views name columns, which every table has by now
             self._run_views()
         for table in rebuilt:
             self.rebuild.run(table, stored)
-            self.tell(f"rebuilt {table} from raw, by the columns and rules that hold now")
+            self.tell(f"rebuilt {table} from raw with the current columns and rules")
         self.rebuild.refresh(stored)
         for name in sorted(stored.keys() - {view.name for view in self.views}):
             self.manager.execute(f"drop view if exists `{name}` sync")
@@ -148,22 +148,22 @@ class _Migration:
             self.manager.execute(f"drop table if exists `{name}` sync")
         for name in sorted(self.have & _carriers(self.tables)):
             self.manager.execute(f"drop table if exists `{name}` sync")
-            self.tell(f"dropped table {name}, which nothing reads any more")
+            self.tell(f"dropped table {name}, which is no longer used")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
         for word in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, word):
-                pass  # taken over from a run that is no more, and given back
+                pass  # taken over from a run that has ended, and released
 
 
 def _carriers(tables: Iterable[str]) -> set[str]:
-    """The names of the tables that older versions had dlt write, by those of raw tables."""
+    """Names of tables that older versions let dlt write, derived from the raw tables' names."""
     raw = [name for name in tables if "__" in name]
     ingested = {f"{name.partition('__')[0]}__normalized{_CARRIED}" for name in raw}
     return {f"{name}{_CARRIED}" for name in raw} | ingested
 
 
 def _changes(table: str, want: Definition, have: Definition) -> Iterator[tuple[str, str]]:
-    """What an existing table lacks, as clauses of `alter table` with a line to tell.
+    """What an existing table is missing, as clauses of `alter table`, each with a line to print.
 
     Columns that a delivery brought stay. A type is changed only where no value can be lost by it;
     `migrate --validate` names any other.

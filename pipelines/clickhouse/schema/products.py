@@ -40,7 +40,9 @@ def product_of(figure: str, folder: Path) -> str:
             )
         product, of, column, value = cells
         if "\\" in product + value:  # an escape in ClickHouse's literals, a character in DuckDB's
-            raise ConfigurationError(f"{path}, line {number}: a backslash cannot be compared.")
+            raise ConfigurationError(
+                f"{path}, line {number}: values with a backslash are not supported."
+            )
         where = _column(of, column, f"{path}, line {number}")
         if of == figure:
             cases.append(f"when {where} = {_text(value)} then {_text(product)}")
@@ -56,7 +58,7 @@ def _column(of: str, name: str, where: str) -> str:
     texts = [column.name for column in shape if column.type == "text"]
     if name not in texts:
         raise ConfigurationError(
-            f"{where}: {name} is no column with text that {of} has. There are: {', '.join(texts)}"
+            f"{where}: {name} is not a text column of {of}. Choose one of: {', '.join(texts)}"
             + ("; tag_… of a configured tag, tags.… of any." if of == "cost" else ".")
         )
     return name

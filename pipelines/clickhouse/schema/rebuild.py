@@ -1,4 +1,4 @@
-"""A normalised table made anew from raw by the rules as they are now, while readers read the old.
+"""Rebuild a normalised table from raw with the current rules, while readers read the old one.
 
 It is filled beside the old one, partition by partition, and exchanged with it in one step. Only
 then do the views change: whoever finds a view of old finds a table to rebuild, so that a killed
@@ -63,7 +63,7 @@ class Rebuild:
         return {r.target for r in wanted ^ set(stored.values()) if r.target in self.tables}
 
     def run(self, table: str, stored: Mapping[str, Rule]) -> None:
-        """Raises Busy while the word whose table it is is loaded: what it publishes would go."""
+        """Raises Busy while the table's source is loaded: what it publishes would be lost."""
         views = [view for view in self.views if view.target == table]
         with ExitStack() as leases:
             leases.enter_context(leased(self.manager.config, table.removeprefix("normalized_")))
@@ -99,7 +99,7 @@ class Rebuild:
             self.manager.execute(f"insert into {table} ({columns}) {view.select(one)}")
 
     def _keep_ingested(self, table: str, fresh: str, raws: set[str]) -> None:
-        """Partitions that came normalised have no raw to be made of anew: they move as they are."""
+        """Move partitions that were ingested normalised: they have no raw data to rebuild from."""
         have = definition(self.manager, table).columns
         shared = ", ".join(f"`{n}`" for n in definition(self.manager, fresh).columns if n in have)
         in_raw = " ".join(

@@ -2,9 +2,11 @@
 
     {database}                   the configured database
     {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array
+    {stripe_categories:class}    the same, with what `[sources.stripe.categories]` adds
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
+    {commitment_family:aws}      the commitments that could pay for a line of AWS's
     {tag_column}                 the line is repeated for every configured tag; in it, the argument
                                  `each` of a macro is the tag's key
     {raw:aws_costs__cur}         in a materialized view: the table it reads, or another like it
@@ -13,14 +15,18 @@
     {cost_columns}               the names of the cost shape, in its order
     {published_partitions}       the published partitions of every table of tables/places.py
     {raw_partitions}             its loaded raw partitions
+    {costs}                      the cost lines of every source in the cost shape
+    {newest_days}                the newest day of each source
+    {daily_words}                the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
-So a constant, a configured key or a conversion stands once for both twins. sql/marts/*.sql are
+So a constant, a configured key or a conversion exists once for both twins. sql/marts/*.sql are
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
 them
 
     {values:fx_rates}            the rows of sql/fx_rates.csv as a select
     (clickhouse/schema/values.py)
+    {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
     {product:cost}               a line's product by sql/products.csv
     (clickhouse/schema/products.py)
 """
@@ -40,10 +46,10 @@ from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables import line_items
+from pipelines.tables import commitment_families, line_items, places
+from pipelines.tables.categories import categories
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
-from pipelines.tables.places import published_partitions, raw_partitions
 from pipelines.tables.schema import cost_columns, tag_column_name, tag_key
 
 ROOT = Path(__file__).parents[2]
@@ -59,16 +65,19 @@ _VIEW = re.compile(r"materialized view if not exists (\w+) to \{target:(\w+)\} a
 _RAW = re.compile(r"\{raw:(\w+)\}")
 _COPIED = re.compile(r"\{copied:([\w/]+)\}")
 _LAYOUT = re.compile(r"^-- form: (.+)$", re.MULTILINE)
-_PARTITIONS = {
-    "{published_partitions}": published_partitions("toInt64(count())"),
-    "{raw_partitions}": raw_partitions(),
+_OF_SOURCES = {
+    "{published_partitions}": places.published_partitions("toInt64(count())"),
+    "{raw_partitions}": places.raw_partitions(),
+    "{costs}": places.costs(),
+    "{newest_days}": places.newest_days(),
+    "{daily_words}": places.daily_words(),
 }
 _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
 
 @dataclass(frozen=True)
 class View:
-    """A materialized view: its select, of which the table that it reads is a parameter.
+    """A materialized view: its select, with the table that it reads as a parameter.
 
     `layout`: it only makes rows of deliveries with this x_form, by a line `-- form: CUR` before it.
     """
@@ -81,12 +90,12 @@ class View:
     after: str
 
     def select(self, raw: str = "") -> str:
-        """The select over its own raw table, or over what stands in for that."""
+        """The select over its own raw table, or over a substitute such as a staging table."""
         return f"{self.before}{raw or self.raw}{self.after}"
 
     @property
     def text(self) -> str:
-        """The statement that creates it."""
+        """The `create materialized view` statement."""
         head = f"create materialized view if not exists {self.name} to {self.target} as"
         return f"{head}\n{self.select()}"
 
@@ -99,7 +108,7 @@ class View:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: the file it stands in, what it creates, its text; its view if it is one."""
+    """One statement: its file, what it creates, its text, and its view if it creates one."""
 
     file: str
     kind: str
@@ -186,7 +195,7 @@ def reporting_currency() -> str:
     found = str(dlt.config.get("normalize.reporting_currency", str) or "USD").upper()
     if not re.fullmatch("[A-Z]{3}", found):
         raise ConfigurationError(
-            f"normalize.reporting_currency is {found!r}. Set it to a code of ISO 4217, as USD."
+            f"normalize.reporting_currency is {found!r}. Set it to an ISO 4217 code, such as USD."
         )
     return found
 
@@ -201,12 +210,12 @@ def _mart_text(text: str, folder: Path) -> str:
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
     """One text with its placeholders filled in."""
     lines = []
+    for name, select in _OF_SOURCES.items():
+        text = text.replace(name, select)
     if "{cost_columns}" in text:
         names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
         text = text.replace("{cost_columns}", names)
     text = _COPIED.sub(lambda found: select_list(found[1]), text)
-    for name, select in _PARTITIONS.items():
-        text = text.replace(name, select)
     for line in text.replace("{database}", f"`{database}`").splitlines():
         if found := _COLUMNS.fullmatch(line):
             lines.append(f"{found[1]}{column_block(found[2], tag_columns)}{found[3]}")
@@ -234,8 +243,14 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return rows_of(argument, folder)
     if name == "cost_of_line":
         return line_items.expression(argument)
+    if name == "commitment_family":
+        return commitment_families.expression()
     if name == "product":
         return product_of(argument, folder)
+    if name == "stripe_categories":  # those of the configuration, too
+        pairs = categories().items()
+        values = [pair[argument == "class"] for pair in pairs]
+        return "[" + ", ".join(map(quoted, values)) + "]"
     macro = folder / "macros" / f"{name}.sql"
     if macro.exists():
         body = "\n".join(

@@ -37,7 +37,7 @@ def rows_of(stem: str, folder: Path) -> str:
 
 
 def table_of(stem: str, folder: Path) -> tuple[Path, list[str], list[list[str]]]:
-    """The file that counts, the cells of its first line, and those of the others.
+    """The file in use, the cells of its first line, and the cells of the other lines.
 
     Raises ConfigurationError.
     """
@@ -62,7 +62,8 @@ def _column(path: Path, cell: str) -> tuple[str, str]:
     name, _, kind = cell.strip().partition(":")
     if not re.fullmatch(r"[a-z_]\w*", name) or kind not in _LITERALS:
         raise ConfigurationError(
-            f"{path}: {cell!r} names no column. Write name:type, of {', '.join(_LITERALS)}."
+            f"{path}: {cell!r} is not a column. Write name:type, with one of the types "
+            f"{', '.join(_LITERALS)}."
         )
     return name, kind
 
@@ -78,7 +79,7 @@ def _select(path: Path, number: int, columns: Sequence[tuple[str, str]], row: Se
             cells.append(f"{_LITERALS[kind](text.strip())} as {name}")
         except (ValueError, InvalidOperation):
             raise ConfigurationError(
-                f"{path}, line {number}: {text!r} is no {kind} for {name}."
+                f"{path}, line {number}: {text!r} is not a {kind} for {name}."
             ) from None
     return f"select {', '.join(cells)}"
 
@@ -107,7 +108,7 @@ def _currency(text: str) -> str:
 
 
 def _rate(text: str) -> str:
-    """Exact, above zero."""
+    """A positive rate as an exact decimal literal."""
     if not re.fullmatch(r"\d{1,20}(\.\d{1,9})?", text) or not Decimal(text):
         raise ValueError(text)
     return f"cast('{text}' as decimal(38, 9))"

@@ -77,7 +77,7 @@ class ClickHouseConfig:
             )
         if self.ca and not Path(self.ca).is_file():
             raise ClickHouseConfigError(
-                f"ca is {self.ca}, where no file is{self._from('ca')}. "
+                f"ca is {self.ca}, but there is no such file{self._from('ca')}. "
                 "Fix: name the PEM file of the authority that signed the server's certificate"
             )
 
@@ -135,7 +135,7 @@ class ClickHouseConfig:
         return credentials | ({"query": query} if self.secure and query else {})
 
     def dlt_credentials(self) -> ClickHouseCredentials:
-        """The same as dlt's own resolved value, which dlt takes as it is.
+        """The same as dlt's own resolved value, which dlt does not resolve again.
 
         A dict it would complete from its files, and refuse when .dlt/config.toml has a section
         [destination.clickhouse.credentials].
@@ -159,7 +159,7 @@ class ClickHouseConfig:
         } | tls
 
     def to_connect_arguments(self) -> dict[str, Any]:
-        """What clickhouse_connect.get_client takes: HTTP."""
+        """The arguments of `clickhouse_connect.get_client`, which speaks HTTP."""
         tls = {"verify": self.verify, "ca_cert": self.ca} if self.secure else {}
         return {
             "host": self.host,

@@ -17,13 +17,13 @@ _EXAMPLE = re.compile(r"<[^<>]+>")
 
 
 def variables(folder: Path) -> dict[str, dict[str, str]]:
-    """File name → its variables of ClickHouse, examples left out; templates are no such file."""
+    """File name → its ClickHouse variables, without examples and template files."""
     found = {name: _read(folder / name) for name in NAMES if (folder / name).is_file()}
     return {name: values for name, values in found.items() if _is_filled_in(values)}
 
 
 def not_read(files: Mapping[str, Mapping[str, str]], environ: Mapping[str, str]) -> dict[str, str]:
-    """File name → names that it gives and the environment lacks, as one text."""
+    """File name → names that it sets and the environment does not, as one text."""
     return {
         file: ", ".join(missing)
         for file, values in files.items()

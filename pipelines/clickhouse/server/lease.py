@@ -1,10 +1,11 @@
 """A lease in ClickHouse that keeps two runs apart, on whatever machines they are.
 
-A run makes a table `_lock_<word>__<n>`, whose comment says who it is and until when; it renews it
-while it works. Who has made his looks for others: he holds when there is none that lives. Of two
-that meet so, the higher number waits for the lower to give way; one that holds already does not.
-A run on this machine whose process has gone does not live. Being right does not rest on the lease:
-publishing is one step, and a partition is current only when raw and normalised agree.
+A run creates a table `_lock_<word>__<n>`. Its comment names the run and the end of its lease; the
+run renews it while it works. Then it looks for other live runs, and holds the lease if there are
+none. When two runs meet like this, the higher number waits for the lower to give way; a run that
+already holds the lease does not. A run on this machine is not live when its process has ended.
+Correctness does not depend on the lease: publishing is one step, and a partition is current only
+when raw and normalised agree.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class _Run:
 
     @classmethod
     def read(cls, comment: str) -> _Run | None:
-        """None for a comment that is not of ours."""
+        """None for a comment that no lease wrote."""
         try:
             return cls(**json.loads(comment))
         except (ValueError, TypeError):
@@ -138,7 +139,7 @@ class _Lease:
             try:
                 with ClickHouseManager(self.config) as manager:
                     if not self._is_mine(manager):
-                        log.warning("%s: another run has taken the lease over", self.word)
+                        log.warning("%s: another run has taken over the lease", self.word)
                         return
                     comment = self._comment(manager)
                     manager.execute(f"alter table {self.table} modify comment {comment}")
@@ -151,7 +152,7 @@ class _Lease:
             with ClickHouseManager(self.config) as manager:
                 if self._is_mine(manager):
                     manager.execute(f"drop table if exists {self.table} sync")
-        except ClickHouseError as error:  # the server has gone; the lease runs out by itself
+        except ClickHouseError as error:  # the server is unreachable; the lease expires
             log.debug("the lease %s was not released: %s", self.table, error)
 
     def _is_mine(self, manager: ClickHouseManager) -> bool:
@@ -178,7 +179,7 @@ class _Lease:
         left = max(0, round(run.until - _now(manager)))
         return Busy(
             f"{self.word} is locked by {run.host} process {run.pid} in ClickHouse. Wait until it "
-            f"has finished, then run again; should it have died, its lock ends in {left} s."
+            f"has finished, then run again; if it died, its lock expires in {left} s."
         )
 
     def _name(self, number: int | str) -> str:

@@ -2,7 +2,7 @@
 
 What may be repeated is decided here, once. Connecting may, unless the server refused the login or
 the certificate is wrong. A read may, once. A statement that changes something may not: when the
-connection breaks under it nobody knows whether it happened, so the caller is told.
+connection breaks under it, its outcome is unknown, so the caller gets an error.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ T = TypeVar("T")
 BATCH_ROWS = 50_000
 ANSWER_SECONDS = 300  # without a sign of life; a running query tells its progress
 BACKOFF = tenacity.wait_exponential(multiplier=0.5, max=10)
-# Comments and brackets may stand first; a `with` may also begin an insert.
+# Comments and brackets may come first; a `with` may also begin an insert.
 _READ = re.compile(
     r"(\s|\(|--[^\n]*\n)*"
     r"(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
@@ -92,7 +92,7 @@ class ClickHouseManager:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a connection is open, as far as is known: only use shows that it has gone."""
+        """Whether a connection is open, as far as is known: only its use shows that it broke."""
         client = self._client
         return client is not None and bool(client.connection.connected)
 
@@ -140,10 +140,10 @@ class ClickHouseManager:
         Each batch of `batch_size` rows is an insert of its own, so a failure leaves the batches
         before it. `repeatable` says that the target may get a batch twice without harm, because it
         removes duplicates or is emptied when the whole is done again: then a broken connection is
-        opened anew and that batch sent once more; else the error says what may have arrived.
+        opened again and that batch sent once more; else the error says what may have arrived.
         """
         if batch_size < 1 or not _INSERT.match(sql):
-            raise ValueError(f"batches of {batch_size} rows for {self._shown(sql)}: no insert")
+            raise ValueError(f"batches of {batch_size} rows for {self._shown(sql)}: not an insert")
         waiting, sent = iter(rows), 0
         with self._lock:
             while batch := list(islice(waiting, batch_size)):
@@ -177,7 +177,7 @@ class ClickHouseManager:
                 return False
 
     def close(self) -> None:
-        """Close the connection; again is no error. A later statement opens a new one."""
+        """Close the connection; can be repeated. A later statement opens a new one."""
         with self._lock:
             client, self._client = self._client, None
             if client is None:
@@ -217,7 +217,7 @@ class ClickHouseManager:
                 harmless = repeatable or isinstance(error, _NOT_SENT)
                 if last or not harmless:
                     raise self._lost(error, sql) from redacted(error, self.config)
-                log.info("%s; connecting anew", explain(error, self.config))
+                log.info("%s; reconnecting", explain(error, self.config))
             except (DriverError, *_MISFIT) as error:
                 raise self._refused(error, sql) from redacted(error, self.config)
         raise AssertionError  # the second time round returns or raises
@@ -268,8 +268,8 @@ class ClickHouseManager:
     def _lost(self, error: BaseException, sql: str) -> ClickHouseConnectionError:
         return ClickHouseConnectionError(
             f"ClickHouse at {self._place}: the connection broke while a statement ran "
-            f"({detail(error, self.config)}); it may have happened or not: "
-            f"{self._shown(sql)}. Fix: see that the server runs, then start the command again"
+            f"({detail(error, self.config)}); it may or may not have been executed: "
+            f"{self._shown(sql)}. Fix: check that the server runs, then run the command again"
         )
 
     def _refused(self, error: BaseException, sql: str) -> ClickHouseError:

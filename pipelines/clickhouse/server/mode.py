@@ -1,8 +1,8 @@
-"""local or cloud: which it is, what it stands for, and which values contradict it.
+"""local or cloud: how the mode is chosen, its defaults, and which values contradict it.
 
 `local` is localhost, 9000 and 8123, no TLS; `cloud` is 9440 and 8443 with TLS, and a password.
 Without CLICKHOUSE_MODE a host that is not this machine, or secure=1, means `cloud`: TLS unless
-told otherwise, as in dlt.
+set otherwise, as in dlt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def choose_mode(places: Places, values: Mapping[str, Any]) -> tuple[str, str]:
         mode = given.value.lower()
         if mode not in MODES:
             raise ClickHouseConfigError(
-                f"CLICKHOUSE_MODE is {given.value!r}, which is no mode. Fix: set it to local "
+                f"CLICKHOUSE_MODE is {given.value!r}, which is not a mode. Fix: set it to local "
                 "(a server on this machine, no TLS) or cloud (TLS), or leave it out"
             )
         return mode, given.origin
@@ -49,13 +49,13 @@ def check_mode(mode: str, values: Mapping[str, Any], origins: Mapping[str, str])
         if "host" in values and not _is_near(values["host"]):
             raise ClickHouseConfigError(
                 f"the host is {values['host']} ({origins['host']}), but {because} has no TLS, and "
-                "the password would cross the network in clear. Fix: CLICKHOUSE_MODE=cloud, or "
+                "the password would cross the network unencrypted. Fix: CLICKHOUSE_MODE=cloud, or "
                 "remove the host"
             )
         return
     if values.get("secure") is False:
         raise ClickHouseConfigError(
-            f"secure is off ({origins['secure']}), but {because} is never without TLS. "
+            f"secure is off ({origins['secure']}), but {because} always uses TLS. "
             "Fix: secure=1 (or leave it out), or CLICKHOUSE_MODE=local for a server on this machine"
         )
     for name, what in (("host", "the service's host name"), ("password", "the user's password")):

@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """Its short name in the environment."""
+        """The value of an environment variable with its origin; None when it is empty."""
         return f"CLICKHOUSE_{self.name.upper()}"
 
 
@@ -101,17 +101,17 @@ class Places:
         found = next(self._all(SETTINGS[name]), None)
         if found and isinstance(found.value, str) and _EXAMPLE.fullmatch(found.value):
             raise ClickHouseConfigError(
-                f"ClickHouse's {name} is still the example's {found.value}: {found.origin}. "
-                "Fix: write the true one there, or remove the lines to use make clickhouse-up"
+                f"ClickHouse's {name} is still the placeholder {found.value}: {found.origin}. "
+                "Fix: write the real one there, or remove the lines to use make clickhouse-up"
             )
         return found
 
     def is_named(self, name: str) -> bool:
-        """Whether any place has the setting, be it only an example's."""
+        """Whether any place has the setting, even only a placeholder."""
         return next(self._all(SETTINGS[name]), None) is not None
 
     def variable(self, name: str) -> Found | None:
-        """One variable of the environment."""
+        """The value of an environment variable with its origin; None when it is empty."""
         value = self._environ.get(name, "").strip()
         return Found(value, f"{name} (environment)") if value else None
 
@@ -143,7 +143,7 @@ class Environment(EnvironProvider):
 
     @property
     def name(self) -> str:
-        """What an origin calls it."""
+        """The provider as `doctor` names it, such as `environment`."""
         return "environment"
 
     @property
@@ -180,7 +180,7 @@ def _ask(provider: ConfigProvider, key: str, hint: Any, section: str = "") -> Fo
 
 def _misplaced(key: str, provider: ConfigProvider) -> ClickHouseConfigError:
     return ClickHouseConfigError(
-        f"ClickHouse's {key} holds a secret, but stands in {provider.name}. "
+        f"ClickHouse's {key} holds a secret, but is in {provider.name}. "
         "Fix: move it to .dlt/secrets.toml, which git ignores"
     )
 
@@ -194,7 +194,7 @@ def _part(whole: Found, setting: Setting) -> object:
         wrong = True
     if wrong:
         raise ClickHouseConfigError(
-            f"{whole.origin} is no connection string of ClickHouse. Fix: write "
+            f"{whole.origin} is not a ClickHouse connection string. Fix: write "
             "clickhouse://user:password@host:9440/dlt?http_port=8443&secure=1, with "
             "special characters of the password percent-encoded"
         )

@@ -16,10 +16,10 @@ _SWITCH = {
 
 
 def port(value: Any) -> int:
-    """A TCP port."""
+    """A TCP port, 1 to 65535."""
     number = _whole(value)
     if number is None or not 1 <= number <= 65535:
-        raise ValueError(f"is {value!r}, which is no port. Fix: a number from 1 to 65535")
+        raise ValueError(f"is {value!r}, which is not a port. Fix: a number from 1 to 65535")
     return number
 
 
@@ -27,23 +27,25 @@ def tries(value: Any) -> int:
     """How often to try, at least once."""
     number = _whole(value)
     if number is None or number < 1:
-        raise ValueError(f"is {value!r}, which is no number of tries. Fix: 1 or more")
+        raise ValueError(f"is {value!r}, which is not a number of tries. Fix: 1 or more")
     return number
 
 
 def seconds(value: Any) -> float:
-    """A time above zero."""
+    """A finite number of seconds above zero."""
     try:
         number = float(str(value))
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise ValueError(f"is {value!r}, which is no time. Fix: seconds above 0, for example 10")
+        raise ValueError(
+            f"is {value!r}, which is not a number of seconds. Fix: seconds above 0, for example 10"
+        )
     return number
 
 
 def switch(value: Any) -> bool:
-    """On or off."""
+    """True for 1, true, yes or on; False for 0, false, no or off."""
     try:
         return _SWITCH[str(value).strip().lower()]
     except KeyError:
@@ -58,13 +60,13 @@ def host(value: Any) -> str:
     except ValueError:
         if any(mark in name for mark in "/:@? "):
             raise ValueError(
-                "is more than a name. Fix: the host alone, for example "
+                "is more than a host name. Fix: the host alone, for example "
                 "abc123.eu-central-1.aws.clickhouse.cloud, without https:// and without a port"
             ) from None
     try:
         name.encode("idna")
     except UnicodeError:
-        raise ValueError("is no host name. Fix: copy it from the service's console") from None
+        raise ValueError("is not a host name. Fix: copy it from the service's console") from None
     return name
 
 

@@ -24,7 +24,7 @@ class Certificate:
 
 
 def addresses(config: ClickHouseConfig) -> list[str]:
-    """What the host's name stands for, in the resolver's order. Raises OSError."""
+    """The addresses of the host, in the resolver's order. Raises OSError."""
     found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

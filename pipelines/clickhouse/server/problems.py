@@ -52,7 +52,7 @@ def detail(error: BaseException, config: ClickHouseConfig) -> str:
 
 
 def scrub(text: str, config: ClickHouseConfig) -> str:
-    """`text` without the password, as it is or encoded for a URL."""
+    """`text` without the password, plain or encoded for a URL."""
     password = str(config.password)
     for secret in {password, quote(password, safe=""), quote_plus(password)} - {""}:
         text = text.replace(secret, "***")

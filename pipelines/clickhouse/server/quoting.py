@@ -1,8 +1,8 @@
-"""Texts in statements."""
+"""How texts are written into ClickHouse statements."""
 
 from __future__ import annotations
 
 
 def quoted(text: str) -> str:
-    """A text literal of ClickHouse."""
+    """A ClickHouse string literal with quotes and backslashes escaped."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -107,7 +107,7 @@ def database_exists(config: ClickHouseConfig) -> bool:
 
 
 def missing_grants(config: ClickHouseConfig) -> list[str]:
-    """The grants that the user lacks on a database that does not exist yet.
+    """The missing grants of the user on a database that does not exist yet.
 
     A server that cannot be asked (`check grant` is of 2024) lacks none as far as is known.
     """

@@ -66,7 +66,7 @@ RULES = (
             Kind.TLS,
             what="the server's certificate is not signed by an authority that is trusted here",
             fix="set CLICKHOUSE_CA to the PEM file of its authority, after asking who signed it: "
-            "an unknown authority may be somebody in between",
+            "an unknown authority may be an attacker in between",
         ),
     ),
     Rule(
@@ -145,7 +145,7 @@ RULES = (
         "unreachable|No route to host",
         Problem(
             Kind.NETWORK,
-            what="the network has no way to {host}",
+            what="there is no route to {host}",
             fix="check the network, VPN or proxy of this machine",
         ),
     ),
@@ -158,7 +158,7 @@ _REFUSED = Problem(
 )
 _FORBIDDEN = Problem(
     Kind.QUERY,
-    what="user {user} lacks a right: {detail}",
+    what="user {user} is missing a right: {detail}",
     fix="grant it, or use a user that has it",
 )
 _BUSY = Problem(Kind.NETWORK, what="the server is busy: {detail}", fix="try again in a minute")
@@ -175,7 +175,7 @@ CODES = {
     **dict.fromkeys((291, 497), _FORBIDDEN),
     700: Problem(
         Kind.AUTH,
-        what="the server allows user {user} no further session",
+        what="the server allows user {user} no more sessions",
         fix="use another user (this one is from: {user_origin}); the server of "
         "make clickhouse-up keeps the user default for itself",
     ),

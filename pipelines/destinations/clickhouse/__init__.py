@@ -1,1 +1,1 @@
-"""Partitions in ClickHouse."""
+"""Publishing, history and retention of partitions in ClickHouse."""

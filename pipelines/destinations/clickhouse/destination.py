@@ -102,7 +102,7 @@ class PartitionClient(ClickHouseClient):
 
 
 class clickhouse_partitions(dlt.destinations.clickhouse):  # noqa: N801 (dlt names them so)
-    """`destination.clickhouse` of dlt, with PartitionClient."""
+    """dlt's `destination.clickhouse` with PartitionClient in place of its own client."""
 
     spec = PartitionsConfiguration
 

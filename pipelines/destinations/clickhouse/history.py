@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
-from pipelines.tables.shapes import COST_WORDS
+from pipelines.tables.sources import COST_WORDS
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -81,12 +81,12 @@ class Note:
 
     @property
     def text(self) -> str:
-        """For a table's comment."""
+        """The note as JSON, which is stored as a staging table's comment."""
         return json.dumps(asdict(self))
 
 
 class History:
-    """`deliveries` of one database."""
+    """The table `deliveries` of one database."""
 
     def __init__(self, manager: ClickHouseManager) -> None:
         self._manager = manager
@@ -102,7 +102,7 @@ class History:
         return {partition: (mark, count) for partition, mark, count in rows}
 
     def add(self, place: Place, note: Note, table: str) -> None:
-        """One row; its sums are those of `table`, which holds what was published."""
+        """Write one row with the sums of `table`, which holds what was published."""
         counted, rows = _COSTS_COUNTED if place.word in COST_WORDS else _COUNTED
         rows = rows.format(table=table, column=place.read_table[1])
         self._manager.execute(_ADD.format(counted=counted) + rows, asdict(note))

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 
-_FLAT_TAGS = "resource_tags_"  # legacy parquet has a column per tag key instead of a map
+# legacy parquet has a column per key instead of a map
+_FLAT = {"resource_tags": "resource_tags_", "cost_category": "cost_category_"}
 
 _TYPES = {
     "text": "Nullable(String)",
@@ -53,14 +54,14 @@ def inspect(paths: Sequence[Path], where: str) -> Files:
             if common is None:
                 raise PartitionError(
                     f"{where}: {field.name} is {known} in one file and {field.type} in another. "
-                    "The published partition stays; have the provider deliver the period again."
+                    "The published partition stays; ask the provider to deliver the period again."
                 )
             columns[field.name] = common
     return Files(filled, columns, rows)
 
 
 def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, str]:
-    """The columns that raw lacks, with their types. Raises PartitionError for a changed kind."""
+    """The missing columns of raw, with their types. Raises PartitionError for a changed kind."""
     wrong = [
         f"{name} is {kind}, the table has {have[name]}"
         for name, kind in files.columns.items()
@@ -68,7 +69,7 @@ def new_columns(files: Files, have: Mapping[str, str], where: str) -> dict[str, 
     ]
     if wrong:
         raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
+            f"{where}: {'; '.join(wrong)}. The published partition stays; ask the provider to "
             "deliver the period again."
         )
     return {
@@ -94,15 +95,17 @@ def wider_columns(files: Files, have: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def map_of_flat_tags(files: Files) -> str | None:
-    """A map made of the tag columns of a legacy report, as the default of the map column."""
-    names = [name for name in files.columns if name.startswith(_FLAT_TAGS)]
-    if "resource_tags" in files.columns or not names:
-        return None
-    pairs = ", ".join(
-        f"{quoted(name.removeprefix(_FLAT_TAGS))}, ifNull(`{name}`, '')" for name in names
-    )
-    return f"mapFilter((key, value) -> value != '', map({pairs}))"
+def maps_of_flat_columns(files: Files) -> dict[str, str]:
+    """Maps made of a legacy report's columns by key, as the defaults of the map columns."""
+    found = {}
+    for column, prefix in _FLAT.items():
+        names = [name for name in files.columns if name.startswith(prefix)]
+        if column not in files.columns and names:
+            pairs = ", ".join(
+                f"{quoted(name.removeprefix(prefix))}, ifNull(`{name}`, '')" for name in names
+            )
+            found[column] = f"mapFilter((key, value) -> value != '', map({pairs}))"
+    return found
 
 
 def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:
@@ -114,7 +117,7 @@ def clickhouse_type(kind: pa.DataType, column: str, where: str) -> str:
     found = _TYPES.get(kind_of_arrow(kind))
     if found is None:
         raise PartitionError(
-            f"{where}: {column} is {kind}, which has no column type in ClickHouse here. Leave the "
+            f"{where}: {column} is {kind}, which cannot be stored in ClickHouse. Leave the "
             "column out of the export's query."
         )
     return found

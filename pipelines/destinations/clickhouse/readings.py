@@ -23,11 +23,15 @@ class WarehouseReadings:
         sql = 'select "partition", member, read_at from readings final where word = %(word)s'
         return _by_partition(self._manager.execute(sql, {"word": self._place.word}))
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read."""
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read."""
         self._manager.execute_many(
             "insert into readings (word, partition, member, read_at) values",
-            [(self._place.word, partition, member, at) for member, at in moments.items()],
+            [
+                (self._place.word, partition, member, at)
+                for partition, found in moments.items()
+                for member, at in found.items()
+            ],
             repeatable=True,  # ReplacingMergeTree
         )
 
@@ -39,7 +43,9 @@ class WarehouseReadings:
 
     def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """The published raw rows of a partition."""
-        names = ", ".join(f"`{name}`" for name in schema.names)
+        found = self._manager.execute(f"describe table {self._place.raw_table}")
+        have = {row[0] for row in found}  # an older table lacks the newest columns
+        names = ", ".join(f"`{n}`" if n in have else f"null as `{n}`" for n in schema.names)
         rows = self._manager.execute(
             f"select {names} from {self._place.raw_table} "
             f"where {self._place.column} = %(partition)s",
@@ -51,13 +57,14 @@ class WarehouseReadings:
         yield pa.table(columns, schema)
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
-        member = f"ifNull({column}, '')" if column else "''"
-        sql = (
-            f"select {self._place.column}, {member}, max(x_delivered_at) "
-            f"from {self._place.raw_table} group by 1, 2"
-        )
-        return _by_partition(self._manager.execute(sql))
+        """By partition when it was delivered, by member; without a column when it was loaded."""
+        sql = "select \"partition\", '', loaded_at from raw_partitions where word = %(word)s"
+        if column:
+            sql = (
+                f"select {self._place.column}, ifNull({column}, ''), max(x_delivered_at) "
+                f"from {self._place.raw_table} group by 1, 2"
+            )
+        return _by_partition(self._manager.execute(sql, {"word": self._place.word}))
 
 
 def _by_partition(rows: list[tuple[str, str, datetime]]) -> dict[str, dict[str, datetime]]:

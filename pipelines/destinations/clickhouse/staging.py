@@ -88,7 +88,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """The server may have gone; what is left then is dropped by the next run."""
+        """Drop the private tables; if the server is unreachable, the next run drops them."""
         if not self._manager.health_check():
             return
         try:
@@ -99,8 +99,8 @@ class Staging:
             return
         if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
             raise PartitionError(
-                f"{self._note.word} {self._note.partition}: another run has taken over, since this "
-                "one was not heard of for long, and dropped its private tables. Run again."
+                f"{self._note.word} {self._note.partition}: another run has taken over, because "
+                "this one did not renew its lease, and dropped its private tables. Run again."
             ) from error
 
     def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
@@ -123,7 +123,7 @@ class Staging:
         for number, (view, select) in enumerate(zip(views, selects, strict=True)):
             self._compare_columns(view.name)
             # to filter all rows out of every block takes a tenth of a load
-            if not view.layout or quoted(view.layout) == defaults["x_form"]:
+            if not view.layout or view.layout in defaults["x_form"].strip("'").split():
                 self._create_view(f"{self._view}{number}", select)
         self._insert(self.raw, files)
         self._check(self.raw, self._place.column, files)
@@ -152,7 +152,7 @@ class Staging:
         self._made.add(self.normalised)
 
     def _compare_columns(self, view: str) -> None:
-        """What a view makes is taken by column name; one that the table lacks would be left out."""
+        """Check that the table has every column of its view: an insert by name would skip it."""
         tables = (view, self.normalised)
         given, taken = ({row[0] for row in self._manager.execute(f"describe {t}")} for t in tables)
         if other := given - taken:
@@ -186,7 +186,7 @@ class Staging:
         if count != files.rows or strangers:
             raise PartitionError(
                 f"{note.word} {note.partition}: {count:,} rows were staged, {strangers:,} of them "
-                f"of another partition; the files have {files.rows:,}. Run again."
+                f"from another partition; the files have {files.rows:,}. Run again."
             )
 
     def _check_normalised(self, selects: Iterable[str]) -> None:
@@ -198,7 +198,7 @@ class Staging:
             note = self._note
             raise PartitionError(
                 f"{note.word} {note.partition}: {count:,} normalised rows were staged, the files "
-                f"make {wanted:,}. Run again."
+                f"give {wanted:,}. Run again."
             )
 
 
@@ -213,8 +213,8 @@ def _with_file(statement: str, path: Path) -> Generator[bytes]:
 def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:
     """The private tables of a word that are there, with the notes that they carry.
 
-    A view comes after its tables: while these are dropped under a run that still inserts, it fails
-    instead of going on without being normalised.
+    Tables sort before their views, so a run that is still inserting fails at once rather than
+    continuing without normalisation.
     """
     sql = "select name, comment from system.tables where database = currentDatabase()"
     sql = f"{sql} and startsWith(name, %(prefix)s) order by name"

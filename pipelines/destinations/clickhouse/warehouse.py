@@ -29,7 +29,7 @@ from pipelines.destinations.clickhouse.history import History, Note, utc
 from pipelines.destinations.clickhouse.parquet_columns import (
     Files,
     inspect,
-    map_of_flat_tags,
+    maps_of_flat_columns,
     new_columns,
     wider_columns,
 )
@@ -147,7 +147,7 @@ class Warehouse:
         """Make the landed files of `folder` the partition, in raw and in normalised.
 
         Can be repeated from the start at any point. Raises PartitionError for what is wrong with
-        the files, ClickHouseConnectionError when the server has gone.
+        the files, ClickHouseConnectionError when the server is unreachable.
         """
         where = f"{place.word} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
@@ -223,8 +223,8 @@ class Warehouse:
         for view in views:
             if view.name not in have:
                 raise PartitionError(
-                    f"{self.config.database} has no view {view.name}, by which "
-                    f"{place.raw_table} is normalised. Run: make init-clickhouse"
+                    f"{self.config.database} has no view {view.name}, which normalises "
+                    f"{place.raw_table}. Run: make init-clickhouse"
                 )
             if have[view.name] != view.comment:
                 raise PartitionError(
@@ -255,5 +255,4 @@ def _defaults(place: Place, files: Files, delivery: Delivery) -> dict[str, str]:
         "x_delivered_at": quoted(utc(delivery.delivered_at)),
         "x_form": quoted(delivery.form.partition(",")[0]),
     }
-    tags = map_of_flat_tags(files)
-    return defaults | ({"resource_tags": tags} if tags else {})
+    return defaults | maps_of_flat_columns(files)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 
 def footer_of(file: pq.ParquetFile) -> dict[str, str]:
-    """The footer's metadata as text."""
+    """The key-value metadata of a parquet footer, decoded as text."""
     found = file.metadata.metadata or {}
     return {key.decode(): value.decode() for key, value in found.items()}
 

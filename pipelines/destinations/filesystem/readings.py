@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,14 +17,38 @@ from pipelines.core.finality import Moments
 from pipelines.core.partition import Delivery
 from pipelines.destinations.layout import Place
 
-if TYPE_CHECKING:
-    from pipelines.destinations.filesystem.store import Store
+
+class Files(Protocol):
+    """What readings need of a store: its notes, and the committed raw files."""
+
+    def deliveries(
+        self, place: Place, on_damage: Callable[[Any], None] | None = None
+    ) -> dict[str, Delivery]:
+        """The committed raw partitions."""
+
+    def raw_files(self, place: Place, delivery: Delivery) -> list[str]:
+        """The files of a delivery."""
+
+    def read_note(self, place: Place) -> str:
+        """The note of the readings."""
+
+    def read(self, path: str) -> bytes:
+        """The content of a small file."""
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """A binary file, read by ranges."""
+
+    def target(self, word: str) -> Path:
+        """A local path for a file that is to be published."""
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step."""
 
 
 class StoreReadings:
     """The readings of one raw table."""
 
-    def __init__(self, store: Store, place: Place) -> None:
+    def __init__(self, store: Files, place: Place) -> None:
         self._store, self._place = store, place
 
     def noted(self) -> dict[str, dict[str, datetime]]:
@@ -36,10 +62,10 @@ class StoreReadings:
             for partition, moments in found.items()
         }
 
-    def note(self, partition: str, moments: Moments) -> None:
-        """Remember that a partition was read, in one small file that is replaced whole."""
+    def note(self, moments: Mapping[str, Moments]) -> None:
+        """Remember that partitions were read, in one small file that is replaced whole."""
         known = self.noted()
-        known[partition] = {**known.get(partition, {}), **moments}
+        known |= {key: {**known.get(key, {}), **found} for key, found in moments.items()}
         texts = {
             key: {member: at.isoformat() for member, at in sorted(known[key].items())}
             for key in sorted(known)
@@ -59,7 +85,9 @@ class StoreReadings:
             return
         for path in self._store.raw_files(self._place, delivery):
             with self._store.open(path) as file:
-                table = pq.ParquetFile(file).read()
+                found = pq.ParquetFile(file)
+                names = [name for name in schema.names if name in found.schema_arrow.names]
+                table = found.read(names)
             columns = [
                 table[field.name].cast(field.type)
                 if field.name in table.column_names
@@ -69,12 +97,13 @@ class StoreReadings:
             yield pa.table(columns, schema)
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
-        """By partition when its rows were delivered, for each member that `column` names."""
-        found = {}
-        for key, delivery in self._deliveries().items():
-            members = self._members(key, column) if column else {""}
-            found[key] = dict.fromkeys(sorted(members), delivery.delivered_at)
-        return found
+        """By partition when it was delivered, by member; without a column when it was loaded."""
+        if not column:
+            return {key: {"": each.loaded_at} for key, each in self._deliveries().items()}
+        return {
+            key: dict.fromkeys(sorted(self._members(key, column)), delivery.delivered_at)
+            for key, delivery in self._deliveries().items()
+        }
 
     def _members(self, partition: str, column: str) -> set[str]:
         shape = pa.schema([(column, pa.string())])

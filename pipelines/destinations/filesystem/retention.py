@@ -38,13 +38,13 @@ class Files(Protocol):
         """The note of what the provider has."""
 
     def provider(self, place: Place) -> list[dict[str, str]]:
-        """What it says."""
+        """The partitions that the provider had when it was last listed."""
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted."""
+        """The matching paths, sorted."""
 
     def read(self, path: str) -> bytes:
-        """A small file."""
+        """The content of a small file, such as a JSON note."""
 
     def target(self, word: str) -> Path:
         """A local path for a file that is to be published."""
@@ -57,13 +57,13 @@ class Files(Protocol):
 
 
 class StoreRetention:
-    """One raw table's side of it, and that of what is made of it."""
+    """What is kept of one raw table and of the tables that are computed from it."""
 
     def __init__(self, store: Files, place: Place) -> None:
         self.store, self.place = store, place
 
     def horizon(self) -> Horizon:
-        """What was noted last."""
+        """The recorded horizon; an empty one when nothing was ever pruned."""
         try:
             found = json.loads(self.store.read(self.store.retained(self.place)))
         except FileNotFoundError:
@@ -71,7 +71,7 @@ class StoreRetention:
         return Horizon(found["first"], tuple(found["removing"]))
 
     def note(self, horizon: Horizon) -> None:
-        """One file, in one step."""
+        """Record the horizon in one file, with one atomic write."""
         self._publish(asdict(horizon), self.store.retained(self.place))
 
     def partitions(self) -> list[str]:

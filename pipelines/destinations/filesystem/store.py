@@ -3,7 +3,7 @@
 Raw: `_delivery.json` names the committed files. On a local disk the whole folder is exchanged in
 one step; on an object store the files come first under new names, then `_delivery.json` by one
 PUT, then the old files go. Normalised, mart and history: one file each, replaced by one rename or
-one PUT. So whoever lists and reads sees a partition as it was or as it is.
+one PUT. So every reader sees the old partition or the new one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Store(Layout):
         self, place: Place, on_damage: Callable[[PartitionError], None] | None = None
     ) -> dict[str, Delivery]:
         """The committed raw partitions by key. A `_delivery.json` that cannot be read raises
-        PartitionError, or is left out when `on_damage` hears of it."""
+        PartitionError, or is passed to `on_damage` and left out."""
         found = {}
         for path in self.glob(self.raw(place) + f"/{place.column}=*/{MANIFEST}"):
             found_in = PurePosixPath(path).parent.name
@@ -84,11 +84,7 @@ class Store(Layout):
         """
         known = {entry["partition"]: entry for entry in self.provider(place)}
         new = known | {
-            p.key: {
-                "partition": p.key,
-                "fingerprint": p.fingerprint,
-                "delivered_at": p.delivered_at.isoformat(),
-            }
+            p.key: p.to_note()
             for p in partitions
             if known.get(p.key, {}).get("fingerprint") != p.fingerprint
         }
@@ -111,7 +107,7 @@ class Store(Layout):
             yield
 
     def lock_files(self, word: str) -> list[Path]:
-        """Where a run's locks lie."""
+        """Lock files of a source's running commands."""
         return [workdir.lock_file(word, self.kind)]
 
     def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
@@ -140,8 +136,6 @@ class Store(Layout):
         """The committed raw files of a delivery, in its order."""
         folder = self.raw(place, delivery.partition)
         return [f"{folder}/{file['name']}" for file in delivery.files]
-
-    # publishing
 
     def landing(self, word: str) -> Path:
         """An empty local folder in which a delivery of `word` is landed."""
@@ -201,17 +195,17 @@ class Store(Layout):
     # bytes
 
     def glob(self, pattern: str) -> list[str]:
-        """The paths that match, sorted."""
+        """The matching paths, sorted."""
         below = pattern.removeprefix(self.root)
         return sorted(str(path) for path in self.fs.glob(escape(self.root) + below))
 
     def read(self, path: str) -> bytes:
-        """A small file."""
+        """The content of a small file, such as a JSON note."""
         return bytes(self.fs.cat_file(path))
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """A file to read."""
+        """A binary file, read by ranges."""
         with self.fs.open(path, "rb") as file:
             yield file
 
@@ -251,7 +245,7 @@ class LocalStore(Store):
         return first.samefile(second) or same_footer(first, second)
 
     def remove_folder(self, word: str, folder: str) -> None:
-        """One rename, then at leisure."""
+        """Rename the folder away in one step, then delete its files."""
         remove_local(Path(folder), self.scratch / word)
 
 
@@ -271,7 +265,7 @@ class ObjectStore(Store):
         shutil.rmtree(folder, ignore_errors=True)
 
     def publish_file(self, source: Path, target: str) -> None:
-        """One upload, visible when complete."""
+        """Upload the file in one request: readers see it only when it is complete."""
         self.fs.put_file(str(source), target)
         self.fs.invalidate_cache()
         source.unlink()
@@ -290,7 +284,7 @@ class ObjectStore(Store):
             return False
 
     def remove_folder(self, word: str, folder: str) -> None:
-        """The commit first."""
+        """Delete `_delivery.json` first: without it readers ignore the other objects."""
         self.fs.invalidate_cache()
         for path in commit_first(self.fs.find(folder)):
             self.fs.rm_file(path)

@@ -89,8 +89,8 @@ class FolderBucket:
         """Every file below the folder. Raises ConfigurationError when there is no such folder."""
         if not self.root.is_dir():
             raise ConfigurationError(
-                f"{self.root} is no folder. Set SOURCES__AWS__BUCKET_URL to the folder that holds "
-                "the export, for example file:///data/aws-billing."
+                f"{self.root} is not a folder. Set SOURCES__AWS__BUCKET_URL to the folder that "
+                f"holds the export, for example file:///data/aws-billing.{self._forgotten_scheme()}"
             )
         found = []
         for folder, _, names in os.walk(self.root, onerror=_refuse, followlinks=True):
@@ -103,14 +103,14 @@ class FolderBucket:
         return sorted(found)
 
     def read(self, item: Object) -> bytes:
-        """The file's bytes."""
+        """The content of the listed version. Raises Changed when it was replaced or removed."""
         source = self.root / item.key
         try:
             self._unchanged(source, item)
             content = source.read_bytes()
             self._unchanged(source, item)
         except FileNotFoundError as error:
-            raise Changed(f"{item.key} has gone") from error
+            raise Changed(f"{item.key} has disappeared") from error
         except OSError as error:
             raise unreadable(source, error) from error
         return content
@@ -126,10 +126,16 @@ class FolderBucket:
             except FileNotFoundError as error:
                 if error.filename == str(target):
                     raise
-                raise Changed(f"{item.key} has gone") from error
+                raise Changed(f"{item.key} has disappeared") from error
             except PermissionError as error:
                 raise unreadable(source, error) from error
             advance(item.size)
+
+    def _forgotten_scheme(self) -> str:
+        """dlt takes a URL without a scheme for a folder below the working directory."""
+        if not self.root.is_relative_to(Path.cwd()):
+            return ""
+        return f" A bucket on S3 is written s3://{self.root.relative_to(Path.cwd()).as_posix()}."
 
     def _unchanged(self, path: Path, item: Object) -> None:
         if self._object(path) != item:

@@ -13,9 +13,10 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +25,11 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipelines.core.partition import PartitionError
-from pipelines.providers.aws.contract import MAPS, is_text, kind_of, snake_case
+from pipelines.providers.aws.contract import MAPS, NUMBER_MAPS, is_text, kind_of, snake_case
 
 UTC = pa.timestamp("us", "UTC")
 TEXT_MAP = pa.map_(pa.string(), pa.string())
+NUMBER_MAP = pa.map_(pa.string(), pa.float64())
 _FOLDED = {"resourceTags/": "resource_tags", "costCategory/": "cost_category"}
 _BATCH_ROWS = 65_536
 _BLOCK_BYTES = 16 * 1024 * 1024
@@ -60,12 +62,13 @@ class Renaming:
 
     def nothing_to_do(self, schema: pa.Schema) -> bool:
         """Whether the file may stay untouched."""
-        texts = [field for field in self.renamed(schema) if field.name in MAPS]
-        return tuple(self.names) == self.original and not any(is_text(f.type) for f in texts)
+        converted = any(_is_converted(field) for field in self.renamed(schema))
+        return tuple(self.names) == self.original and not converted
 
 
 def parquet_batches(path: Path, renaming: Renaming) -> Iterator[pa.RecordBatch]:
-    """The rows of a parquet file with our names; maps that came as JSON text become maps."""
+    """The rows of a parquet file with our names; maps that came as JSON text become maps, and
+    amounts in a map numbers, so that a column has one type whatever the file's format."""
     with pq.ParquetFile(path) as file:
         empty = pa.RecordBatch.from_pylist([], file.schema_arrow)
         yield _with_maps(empty.rename_columns(renaming.names))
@@ -119,7 +122,7 @@ def _header(path: Path, where: str) -> list[str]:
         header = next(csv.reader(lines), [])
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise PartitionError(
-            f"{where}: the header names {', '.join(twice)} more than once. Have the provider "
+            f"{where}: the header names {', '.join(twice)} more than once. Ask the provider to "
             "deliver this period again."
         )
     if not header:
@@ -153,11 +156,11 @@ def _typed(batch: pa.RecordBatch, kinds: Mapping[str, str | None]) -> pa.RecordB
 
 
 def _refuse_infinite(name: str, column: pa.Array) -> None:
-    """Arrow takes NaN and inf for numbers; a cost is none of them."""
+    """Refuse NaN and inf, which arrow accepts as numbers but a cost cannot be."""
     finite = pc.is_finite(column)
     if pc.any(pc.invert(finite)).as_py():
         value = column.filter(pc.invert(finite))[0].as_py()
-        raise pa.ArrowInvalid(f"column {name}: {value} is no amount.")
+        raise pa.ArrowInvalid(f"column {name}: {value} is not an amount.")
 
 
 def _time(name: str, column: pa.Array) -> pa.Array:
@@ -172,7 +175,7 @@ def _time(name: str, column: pa.Array) -> pa.Array:
 
 
 def fold(keys: Sequence[str], columns: Sequence[pa.Array]) -> pa.MapArray:
-    """One text column per key into a map per row that holds the keys whose value is not null."""
+    """Fold one text column per key into a map per row, without the keys that are null."""
     rows = len(columns[0])
     valid = np.column_stack(
         [column.is_valid().to_numpy(zero_copy_only=False) for column in columns]
@@ -185,27 +188,47 @@ def fold(keys: Sequence[str], columns: Sequence[pa.Array]) -> pa.MapArray:
     return pa.MapArray.from_arrays(pa.array(offsets), texts, items)
 
 
+def _is_converted(field: pa.Field) -> bool:
+    """Whether a map came as JSON text, or its amounts as text."""
+    if field.name not in MAPS:
+        return False
+    if pa.types.is_map(field.type):
+        return field.name in NUMBER_MAPS and is_text(field.type.item_type)
+    return is_text(field.type)
+
+
 def _with_maps(batch: pa.RecordBatch) -> pa.RecordBatch:
     for position, field in enumerate(batch.schema):
-        if field.name in MAPS and is_text(field.type):
-            column = _from_json(batch.column(position).cast(pa.string()), field.name)
-            batch = batch.set_column(position, pa.field(field.name, TEXT_MAP), column)
+        if not _is_converted(field):
+            continue
+        kind = NUMBER_MAP if field.name in NUMBER_MAPS else TEXT_MAP
+        column = batch.column(position)
+        if pa.types.is_map(field.type):
+            column = column.cast(kind)
+        else:
+            column = _from_json(column.cast(pa.string()), field.name, kind)
+        batch = batch.set_column(position, pa.field(field.name, kind), column)
     return batch
 
 
-def _from_json(column: pa.Array, name: str) -> pa.Array:
+def _from_json(column: pa.Array, name: str, kind: pa.MapType) -> pa.Array:
     distinct = column.dictionary_encode()
-    maps = pa.array([_pairs(t, name) for t in distinct.dictionary.to_pylist()], TEXT_MAP)
-    return maps.take(distinct.indices)
+    value_of = _amount if kind == NUMBER_MAP else _text
+    maps = [_pairs(text, name, value_of) for text in distinct.dictionary.to_pylist()]
+    return pa.array(maps, kind).take(distinct.indices)
 
 
-def _pairs(text: str, name: str) -> list[tuple[str, str]]:
+def _pairs(text: str, name: str, value_of: Callable[[Any], Any]) -> list[tuple[str, Any]]:
     try:
         document = json.loads(text) if text else {}
-        return [
-            (key, value if isinstance(value, str) else json.dumps(value))
-            for key, value in document.items()
-            if value is not None
-        ]
-    except (ValueError, AttributeError) as error:
-        raise pa.ArrowInvalid(f"column {name}: {text[:80]!r} is no JSON object.") from error
+        return [(key, value_of(value)) for key, value in document.items() if value is not None]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise pa.ArrowInvalid(f"column {name}: {text[:80]!r} is not a JSON object.") from error
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _amount(value: Any) -> float:
+    return float(value)

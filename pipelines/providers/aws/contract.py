@@ -26,7 +26,7 @@ REQUIRED = {
     ),
     "FOCUS": ("billed_cost", "charge_category", "charge_period_start", "billing_currency"),
 }
-# what sql/checks reads of the raw table; a view offers them as NULL where an export lacks them
+# what sql/checks reads of the raw table; a view gives NULL where an export has none
 CHECKED = pa.schema(
     [
         ("line_item_line_item_type", pa.string()),
@@ -36,8 +36,8 @@ CHECKED = pa.schema(
         ("billed_cost", pa.float64()),
     ]
 )
-MAPS = ("resource_tags", "product", "discount", "cost_category", "tags", "x_discounts",
-        "x_cost_categories")  # fmt: skip
+NUMBER_MAPS = ("discount", "x_discounts")
+MAPS = ("resource_tags", "product", "cost_category", "tags", "x_cost_categories", *NUMBER_MAPS)
 
 # The rates are text in AWS's own tables, though they hold numbers.
 _NUMBER = re.compile(
@@ -53,6 +53,7 @@ _NUMBER = re.compile(
     r"|savings_plan_(savings_plan_rate|total_commitment_to_date|used_commitment)"
     r"|split_line_item_.*(cost|ratio|usage)|discount_\w+_discount"
     r"|(billed|effective|list|contracted)_cost|(list|contracted)_unit_price"
+    r"|pricing_currency_(effective_cost|(list|contracted)_unit_price)"
     r"|(consumed|pricing|commitment_discount)_quantity|capacity_reservation_quantity)$"
 )
 _TIME = re.compile(
@@ -100,10 +101,15 @@ def form_of(names: Iterable[str], where: str) -> str:
     nearest = "FOCUS" if "charge_category" in have or "billed_cost" in have else "CUR"
     missing = [name for name in REQUIRED[nearest] if name not in have]
     raise PartitionError(
-        f"{where} lacks {', '.join(missing)}: not a whole {nearest} export. Select these columns "
-        "in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or FOCUS "
-        "export."
+        f"{where} is missing {', '.join(missing)}: not a complete {nearest} export. Select these "
+        "columns in the export's query, or point SOURCES__AWS__EXPORT to a CUR 2.0, legacy CUR or "
+        "FOCUS export."
     )
+
+
+NET = "line_item_net_unblended_cost"
+WITH_NET = "CUR net"
+"""The form of a CUR whose net columns have values: discounts are in the lines that they lower."""
 
 
 def check_types(schema: pa.Schema, where: str) -> None:
@@ -113,11 +119,15 @@ def check_types(schema: pa.Schema, where: str) -> None:
         for field in schema
         if not _fits(field.type, kind_of(field.name))
     ]
-    if wrong:
-        raise PartitionError(
-            f"{where}: {'; '.join(wrong)}. The published partition stays; have the provider "
-            "deliver this period again."
+    if not wrong:
+        return
+    fix = "ask the provider to deliver this period again."
+    if any(pa.types.is_struct(field.type) for field in schema if kind_of(field.name) == "map"):
+        fix = (
+            "AWS delivers maps, and a job that copied the file made a struct of one. Copy the "
+            "files as they are, or write the column as a map of text to text."
         )
+    raise PartitionError(f"{where}: {'; '.join(wrong)}. The published partition stays; {fix}")
 
 
 def _fits(kind: pa.DataType, expected: str | None) -> bool:

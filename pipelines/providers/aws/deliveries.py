@@ -36,19 +36,24 @@ class Source:
 
     @property
     def delivered_at(self) -> datetime:
-        """When AWS completed it (UTC)."""
+        """When AWS completed the delivery (UTC)."""
         if self.manifest:
             return self.manifest.modified
         return max(item.modified for item in self.data)
 
 
-def plan(export: Export) -> list[Partition]:
-    """One Partition per billing period that is complete, oldest first; reads nothing."""
+def plan(export: Export, accept_empty: bool = False) -> list[Partition]:
+    """One Partition per billing period that is complete, oldest first; reads nothing.
+
+    An execution without any file counts after those that have some, unless `accept_empty`.
+    """
     found = []
     for key in sorted(export.periods):
         candidates = _deliveries(export, export.periods[key])
         if not candidates:
             continue
+        if not accept_empty:
+            candidates.sort(key=lambda source: not source.data)  # stable
         newest = replace(candidates[0], older=tuple(candidates[1:]))
         objects = [*newest.data, *([newest.manifest] if newest.manifest else [])]
         found.append(
@@ -66,16 +71,34 @@ def plan(export: Export) -> list[Partition]:
 
 def incomplete(export: Export) -> list[str]:
     """Periods that have data but no manifest yet, while others have one: AWS is delivering."""
-    return [
-        key for key, period in sorted(export.periods.items()) if not _deliveries(export, period)
-    ]
+    return [key for key, period in sorted(export.periods.items()) if export.awaits_manifest(period)]
+
+
+def emptied(partition: Partition) -> Object | None:
+    """The manifest of a newer execution that has no file, where an older one serves instead."""
+    source: Source = partition.detail
+    manifests = [older.manifest for older in source.older if older.manifest and not older.data]
+    newer = [m for m in manifests if not source.manifest or m.modified > source.manifest.modified]
+    return newer[0] if newer and source.data else None
+
+
+def expired(bucket: Bucket, partition: Partition) -> bool:
+    """Whether the manifest names files, but the bucket has none of the period any more."""
+    source: Source = partition.detail
+    if source.period or not source.manifest:
+        return False
+    try:
+        files_of(bucket, partition)
+    except NotWhole:
+        return True
+    return False  # it names none: the month is empty
 
 
 def files_of(bucket: Bucket, partition: Partition) -> tuple[Source, list[Object]]:
     """The data objects of a partition in the manifest's order, and the delivery they are of.
 
-    A `create new` export falls back to the newest delivery of which every file is there. Raises
-    NotWhole when a manifest is none or names a file that the bucket does not hold.
+    A `create new` export falls back to the newest complete delivery. Raises
+    NotWhole when a manifest is invalid or lists a file that is not in the bucket.
     """
     newest: Source = partition.detail
     problem: NotWhole | None = None
@@ -99,7 +122,9 @@ def _deliveries(export: Export, period: Period) -> list[Source]:
     def newest_first(runs: Iterable[str], objects: Callable[[str], list[Object]]) -> list[str]:
         return sorted(runs, key=lambda run: _age(run, objects(run)), reverse=True)
 
-    if not export.has_manifests:
+    if export.awaits_manifest(period):
+        return []
+    if not period.manifests:
         runs = newest_first(period.data, lambda run: period.data[run])
         return [source(runs[0], None)] if runs else []
     top = period.manifests.get("")
@@ -153,8 +178,8 @@ def _listed_by_manifest(bucket: Bucket, source: Source) -> list[Object]:
 
 def _no_manifest(where: str, reason: str) -> NotWhole:
     return NotWhole(
-        f"{where} is no manifest of a data export or a Cost and Usage Report: {reason}. Check the "
-        "export in the AWS console, or have AWS deliver it again."
+        f"{where} is not a manifest of a data export or a Cost and Usage Report: {reason}. Check "
+        "the export in the AWS console, or ask AWS to deliver it again."
     )
 
 
@@ -166,7 +191,7 @@ def _resolve(name: str, source: Source, manifest: str) -> Object:
     """
     if not name.lower().endswith((".parquet", ".csv.gz")):
         raise NotWhole(
-            f"{manifest} names {name}: only parquet and gzipped CSV can be read. Set the export's "
+            f"{manifest} lists {name}: only parquet and gzipped CSV can be read. Set the export's "
             "format to Parquet, or its compression to GZIP."
         )
     parts = re.sub(r"^s3://[^/]+/", "", name).strip("/").split("/")
@@ -176,6 +201,6 @@ def _resolve(name: str, source: Source, manifest: str) -> Object:
         if len(found) == 1:
             return found[0]
     raise NotWhole(
-        f"{manifest} names {name}, which the bucket does not hold. AWS may be delivering just now: "
-        "run again in a few minutes; if it stays so, copy the missing file or deliver again."
+        f"{manifest} lists {name}, which is not in the bucket. AWS may still be delivering: run "
+        "again in a few minutes; if that does not help, copy the missing file or deliver again."
     )

@@ -6,10 +6,12 @@ Layouts (AWS Data Exports user guide, "Understanding export delivery"; CUR user 
     data export   <export>/data/BILLING_PERIOD=2026-10/[<execution>/]<export>-00001.snappy.parquet
                   <export>/metadata/BILLING_PERIOD=2026-10/[<execution>/]<export>-Manifest.json
     legacy csv    <report>/20261001-20261101/[<assembly>/]<report>-00001.csv.gz
+                  (the first period of an account begins on its first day, such as 20261015)
                   <report>/20261001-20261101/<report>-Manifest.json
     legacy parquet  <report>/<report>/year=2026/month=10/<report>-00001.snappy.parquet
 
-A manifest is written after the data files, so an execution without one is not complete.
+A manifest is written after the data files, so an execution without one is not complete. Those of
+the artefacts for Redshift and QuickSight (`<report>-RedshiftManifest.json`) are not the report's.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers.aws.bucket import Object
 
+_DELIVERING = timedelta(days=1)
 _DATA = re.compile(
     r"^(?P<root>.*?)(?:^|/)data/BILLING_PERIOD=(?P<year>\d{4})-(?P<month>\d{2})/"
     r"(?:(?P<run>[^/]+)/)?[^/]+\.(?:parquet|csv\.gz)$",
@@ -29,7 +33,7 @@ _DATA = re.compile(
 )
 _METADATA = re.compile(
     r"^(?P<root>.*?)(?:^|/)metadata/BILLING_PERIOD=(?P<year>\d{4})-(?P<month>\d{2})/"
-    r"(?:(?P<run>[^/]+)/)?[^/]*Manifest\.json$",
+    r"(?:(?P<run>[^/]+)/)?(?:[^/]*[^/a-z])?Manifest\.json$",
     re.IGNORECASE,
 )
 _LEGACY_PARQUET = re.compile(
@@ -38,8 +42,8 @@ _LEGACY_PARQUET = re.compile(
     re.IGNORECASE,
 )
 _LEGACY = re.compile(
-    r"^(?P<root>.*?)(?:^|/)(?P<year>\d{4})(?P<month>\d{2})01-\d{8}/"
-    r"(?:(?P<run>[^/]+)/)?[^/]+(?P<kind>\.csv\.gz|Manifest\.json)$",
+    r"^(?P<root>.*?)(?:^|/)(?P<year>\d{4})(?P<month>0[1-9]|1[0-2])[0-3]\d-\d{8}/"
+    r"(?:(?P<run>[^/]+)/)?(?:[^/]+(?P<data>\.csv\.gz)|(?:[^/]*[^/a-z])?Manifest\.json)$",
     re.IGNORECASE,
 )
 
@@ -66,6 +70,21 @@ class Export:
         """Whether any period has one; a copied bucket may hold the data alone."""
         return any(period.manifests for period in self.periods.values())
 
+    def awaits_manifest(self, period: Period) -> bool:
+        """Whether AWS is still delivering a period that has none yet.
+
+        A month before the newest that has one was copied in without its metadata, and so was one
+        whose files are a day older than the newest manifest.
+        """
+        with_manifest = [other for other in self.periods.values() if other.manifests]
+        if period.manifests or not period.data or not with_manifest:
+            return False
+        if period.key < max(other.key for other in with_manifest):
+            return False
+        manifests = [item for other in with_manifest for item in other.manifests.values()]
+        newest_file = max(item.modified for items in period.data.values() for item in items)
+        return max(item.modified for item in manifests) - newest_file < _DELIVERING
+
 
 def recognise(objects: Iterable[Object]) -> dict[str, Export]:
     """Every export in a listing, by name. Objects that belong to none are passed over."""
@@ -79,10 +98,11 @@ def recognise(objects: Iterable[Object]) -> dict[str, Export]:
             _period(exports, match, "legacy parquet").data[""].append(item)
         elif match := _LEGACY.match(item.key):
             period = _period(exports, match, "legacy csv")
-            if match["kind"].lower() == ".csv.gz":
-                period.data[match["run"] or ""].append(item)
-            else:
-                period.manifests[match["run"] or ""] = item
+            run = match["run"] or ""
+            if match["data"]:
+                period.data[run].append(item)
+            elif run not in period.manifests or period.manifests[run].modified < item.modified:
+                period.manifests[run] = item  # of a month that was first begun on another day
     _join_manifests_beside_the_report(exports)
     with_data = {name: export for name, export in exports.items() if _has_data(export)}
     return dict(sorted((with_data or exports).items()))

@@ -25,6 +25,7 @@ from pipelines.tables.copied import copied
 from pipelines.tables.schema import COSTS, Context, cost_columns
 
 _COPIED = copied("aws/columns_focus")
+_CATEGORIES = "x_cost_categories"
 CATEGORIES = {name: name for name in ("Usage", "Purchase", "Tax", "Credit", "Adjustment")}
 
 
@@ -34,11 +35,12 @@ def is_focus(schema: pa.Schema) -> bool:
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED["FOCUS"], "A FOCUS export")
     wanted = [column for column in COSTS if column.focus and column.name in schema.names]
-    encoded = [column.name for column in wanted if column.type in ("text", "map")]
-    return [column.name for column in wanted], encoded
+    categories = [_CATEGORIES] if _CATEGORIES in schema.names else []
+    encoded = [column.name for column in wanted if column.type in ("text", "map")] + categories
+    return [column.name for column in wanted] + categories, encoded
 
 
 def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
@@ -70,6 +72,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
             # ours
+            "x_cost_categories": entries(raw, _CATEGORIES).map(),
             "x_usage_date": start.cast(pa.date32(), safe=False),
             "x_partition": literal(context.partition, n),
             "x_credit_amount": by_kind(category, {"Credit": billed}, otherwise=0.0),

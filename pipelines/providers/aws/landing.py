@@ -7,7 +7,7 @@ rewritten, in batches: a CSV, and a parquet file with other names (FOCUS) or wit
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.bucket import Bucket, Object
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
-from pipelines.providers.aws.contract import check_types, form_of
+from pipelines.providers.aws.contract import NET, WITH_NET, check_types, form_of
 
 _THREADS = 2  # arrow is already busy inside each file; more only costs memory
 
@@ -33,9 +33,10 @@ class Landed:
     source: str
     etag: str
     form: str
+    has_net: bool = False
 
     def document(self) -> Mapping[str, str | int]:
-        """What `_delivery.json` says of it."""
+        """The file's entry in `_delivery.json`."""
         return {
             "name": self.name,
             "rows": self.rows,
@@ -90,7 +91,23 @@ def _finish(partition: Partition, item: Object, download: Path) -> Landed:
         source=item.key,
         etag=item.etag,
         form=form,
+        has_net=_has_net(target),
     )
+
+
+def form_of_delivery(landed: Sequence[Landed]) -> str:
+    """The form of a whole period: CUR, CUR net or FOCUS."""
+    form = landed[0].form if landed else "CUR"
+    return WITH_NET if form == "CUR" and any(file.has_net for file in landed) else form
+
+
+def _has_net(path: Path) -> bool:
+    """Whether the net column has any value."""
+    with pq.ParquetFile(path) as file:
+        if NET not in file.schema_arrow.names:
+            return False
+        batches = file.iter_batches(columns=[NET])
+        return any(batch.column(0).null_count < batch.num_rows for batch in batches)
 
 
 def _land_parquet(download: Path, target: Path, where: str) -> str:
@@ -140,8 +157,8 @@ def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
             start = chunk.dictionary_page_offset or chunk.data_page_offset
             if start + chunk.total_compressed_size > end_of_data:
                 raise PartitionError(
-                    f"{where}: its footer speaks of bytes that the file does not have. "
-                    "Have the provider deliver this period again."
+                    f"{where}: its footer points to bytes beyond the end of the file. "
+                    "Ask the provider to deliver this period again."
                 )
 
 
@@ -162,5 +179,5 @@ def _broken(where: str, error: Exception) -> PartitionError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return PartitionError(
         f"{where} cannot be read: {reason} The published partition stays; run again when the "
-        "provider has delivered the file whole."
+        "provider has delivered the complete file."
     )

@@ -7,8 +7,10 @@ FOCUS export goes through aws_focus.py. `net` is the net column's value, else th
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -26,11 +28,12 @@ from pipelines.normalize.columns import (
     units_per_usd,
 )
 from pipelines.normalize.copied import whole
-from pipelines.normalize.tags import entries, pick_tag, tag_columns, tags
-from pipelines.providers.aws import focus, money
+from pipelines.normalize.tags import entries, pick_tag, tag_columns
+from pipelines.providers.aws import focus, money, tag_sources
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
+from pipelines.tables.commitment_families import NONE, families
 from pipelines.tables.copied import copied
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 
@@ -48,6 +51,8 @@ TEXT = (
     "line_item_availability_zone",
     "line_item_resource_id",
     "line_item_currency_code",
+    "bill_billing_entity",
+    "bill_invoice_id",
     "bill_invoicing_entity",
     "bill_payer_account_id",
     "bill_payer_account_name",
@@ -76,6 +81,10 @@ NUMBERS = (
     "savings_plan_net_savings_plan_effective_cost",
     "savings_plan_total_commitment_to_date",
     "savings_plan_used_commitment",
+    "savings_plan_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_net_amortized_upfront_commitment_for_billing_period",
+    "savings_plan_recurring_commitment_for_billing_period",
+    "savings_plan_net_recurring_commitment_for_billing_period",
 )
 TIMES = (
     "bill_billing_period_start_date",
@@ -83,19 +92,19 @@ TIMES = (
     "line_item_usage_start_date",
     "line_item_usage_end_date",
 )
-MAPS = ("resource_tags", "product")
-FLAT_TAGS = "resource_tags_"
+MAPS = ("resource_tags", "tags", "cost_category", "product")
+FLAT_TAGS, FLAT_CATEGORIES = "resource_tags_", "cost_category_"
 
 SPLIT_COST_ROWS = ("EKSPod-EC2", "ECSTask-EC2")
 """Operations of split cost allocation: these rows say once more what the EC2 rows cost already."""
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     if is_focus(schema):
         return focus.columns(schema)
     require(schema, REQUIRED["CUR"], "A Cost and Usage Report")
-    flat = [name for name in schema.names if name.startswith(FLAT_TAGS)]
+    flat = [name for name in schema.names if name.startswith((FLAT_TAGS, FLAT_CATEGORIES))]
     encoded = [name for name in (*TEXT, *MAPS) if name in schema.names] + flat
     return encoded + [name for name in (*NUMBERS, *TIMES) if name in schema.names], encoded
 
@@ -118,8 +127,8 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     reservation = raw.text("reservation_reservation_a_r_n")
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
-    tag = tags(raw, "resource_tags", FLAT_TAGS)
-    amounts = money.amounts(raw)
+    tag = tag_sources.resource_tags(raw, FLAT_TAGS)
+    amounts = money.amounts(raw, context.form)
     net = amounts["net"]
     effective = money.cost("effective", kind, amounts)
     rate = units_per_usd(currency)
@@ -152,6 +161,9 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "tags": tag.map(),
             **tag_columns(tag, context.tag_columns),
             # ours
+            "x_cost_categories": tag_sources.cost_categories(raw, FLAT_CATEGORIES).map(),
+            "x_account_tags": tag_sources.account_tags(raw).map(),
+            "x_commitment_family": _commitment_family(raw, kind),
             "x_usage_date": start.cast(pa.date32(), safe=False),
             "x_partition": literal(context.partition, n),
             "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),
@@ -167,12 +179,27 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
 
 
 _COPIED = copied("aws/columns")
+_USED = {"Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"}
 _REGION_NAME = constants("aws_regions.csv", "region_id", "region_name")
 
 
 def _without_split_cost_rows(raw: Raw) -> Raw:
     split = is_in(raw.text("line_item_operation"), SPLIT_COST_ROWS)
     return Raw(raw.table.filter(pa.array(~split))) if split.any() else raw
+
+
+def _commitment_family(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Of usage at any price the commitments that could pay for it."""
+    product, usage_type = raw.text("line_item_product_code"), raw.text("line_item_usage_type")
+    names = [NONE, *dict.fromkeys(each.name for each in families())]
+    found = np.zeros(raw.rows, np.int32)
+    for each in families():
+        rows = is_in(product, {each.product_code})
+        if rows.any():
+            matches = money.says(re.compile(each.usage_type), usage_type)
+            found[rows & matches & (found == 0)] = names.index(each.name)
+    family = pa.DictionaryArray.from_arrays(pa.array(found), pa.array(names))
+    return only(family, is_in(kind, _USED))
 
 
 def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -29,14 +29,22 @@ def code(error: Exception) -> str:
     return type(error).__name__
 
 
+_KMS = (
+    "its objects are encrypted with a KMS key that these credentials may not use. Allow "
+    "kms:Decrypt on that key, in its key policy or in the role's policy, and see that the key is "
+    "enabled"
+)
 _REASONS = {
+    "InvalidObjectState": "the object is in an archive (Glacier) and cannot be read. Restore it "
+    "(aws s3api restore-object), and exempt the export's prefix from the lifecycle rule that "
+    "archives it",
     "NoSuchBucket": "there is no such bucket. Correct SOURCES__AWS__BUCKET_URL",
     "AccessDenied": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on "
     "its objects",
     "403": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on its "
     "objects",
     "InvalidAccessKeyId": f"the access key is unknown. {CREDENTIALS_FIX}",
-    "SignatureDoesNotMatch": f"the secret key is not the access key's. {CREDENTIALS_FIX}",
+    "SignatureDoesNotMatch": f"the secret key does not match the access key. {CREDENTIALS_FIX}",
     "ExpiredToken": "the session token has expired. Log in again",
     "InvalidToken": f"the session token is not valid. {CREDENTIALS_FIX}",
     "PermanentRedirect": "the bucket is in another region. Set "
@@ -52,7 +60,7 @@ def explain(error: Exception, bucket: str, where: str) -> UserError:
     place = where if where.startswith("s3://") else f"s3://{bucket}: {where}"
     if isinstance(error, ParamValidationError):
         return ConfigurationError(
-            f"s3://{bucket} is no bucket that can exist. Write SOURCES__AWS__BUCKET_URL as "
+            f"s3://{bucket} is not a valid bucket name. Write SOURCES__AWS__BUCKET_URL as "
             "s3://bucket/prefix."
         )
     if isinstance(error, NoCredentialsError):
@@ -62,16 +70,26 @@ def explain(error: Exception, bucket: str, where: str) -> UserError:
             f"{place}: cannot connect to the S3 endpoint. Check the network, the region and "
             "SOURCES__AWS__CREDENTIALS__ENDPOINT_URL."
         )
+    if _is_kms(error, word):
+        return UserError(f"{place}: {_KMS}.")
     if reason := _REASONS.get(word):
         return UserError(f"{place}: {reason}.")
     if isinstance(error, HTTPClientError | RetriesExceededError):
         return PartitionError(
-            f"{place}: the connection broke again and again ({type(error).__name__}). Run again."
+            f"{place}: the connection broke repeatedly ({type(error).__name__}). Run again."
         )
     return PartitionError(
-        f"{place}: S3 answered {word} after several tries. Run again; if it stays so, see the "
+        f"{place}: S3 answered {word} after several tries. Run again; if it keeps failing, see the "
         "provider's status page."
     )
+
+
+def _is_kms(error: Exception, word: str) -> bool:
+    """Whether it is the key that refuses: S3 says AccessDenied, and kms:Decrypt in its message."""
+    message = (
+        error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else ""
+    )
+    return word.startswith("KMS.") or "kms:" in str(message)
 
 
 def unreadable(path: Path, error: OSError) -> PartitionError:

@@ -1,1 +1,1 @@
-"""What the deribit source is made of: the API, pages, sweeps, and the proof that nothing lacks."""
+"""The parts of the deribit source: API, pages, sweeps, and the proof that nothing is missing."""

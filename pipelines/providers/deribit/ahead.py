@@ -73,7 +73,7 @@ class Ahead(Generic[Read]):
 
 
 class _Told:
-    """Progress that is told to whoever takes the partition, also what was made before."""
+    """Progress for whoever takes the partition, including what was read before."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -53,7 +53,7 @@ class Mark:
 
     @property
     def text(self) -> str:
-        """The fingerprint."""
+        """The fingerprint: state, digest, rows and, where known, the first day of doubt."""
         known = f"{self.state}-{self.digest}-{self.rows}"
         return f"{known}-{self.since:%Y%m%d}" if self.since else known
 
@@ -72,14 +72,14 @@ def finality(fingerprint: str) -> str:
 
 
 def key(currency: str, day: date) -> str:
-    """The partition: `2026-10-31.BTC`."""
+    """The partition's key, such as `2026-10-31.BTC`."""
     return f"{day:%Y-%m-%d}.{currency}"
 
 
 def judge(
     asked: Asking, read_at: datetime, is_complete: bool, read: Mark, settings: DeribitSettings
 ) -> Mark:
-    """What a day that was `read` then is. A proof that was once given of the same trades stands."""
+    """The state of a day after it was `read`. An earlier proof of the same trades stays valid."""
     before, today = Mark.of(asked.published), read_at.date()
     if not is_over(read_at, asked.day, settings):
         return replace(read, state="open")
@@ -128,18 +128,18 @@ def first_day(settings: DeribitSettings, now: datetime, selection: Selection) ->
         found = date(*(int(part) for part in parts))
     except ValueError as error:
         raise ConfigurationError(
-            f"{named!r} is no day of the calendar. Write it as 2026-01-31."
+            f"{named!r} is not a valid day. Write it as 2026-01-31."
         ) from error
     return max(found, FIRST)
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Both inclusive."""
+    """Every day from first to last, both included."""
     return (first + n * ONE for n in range((last - first).days + 1))
 
 
 def start_of(day: date) -> datetime:
-    """Its first instant, UTC."""
+    """Midnight UTC of a day."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
@@ -149,7 +149,7 @@ def delivered_at(read_at: datetime, day: date) -> datetime:
 
 
 def to_read(partitions: Sequence[Partition], selection: Selection) -> list[Partition]:
-    """Those whose content a run asks for."""
+    """The days that a run reads."""
     return [p for p in partitions if not p.fingerprint or selection.force]
 
 

@@ -43,11 +43,11 @@ _LONGEST = 60.0  # seconds between two tries
 
 
 class Malformed(Exception):
-    """An answer that is no answer to what was asked: tried again, then told."""
+    """An answer that does not fit the request: it is tried again, then reported."""
 
 
 class ApiError(Exception):
-    """The error of an envelope."""
+    """An error that a JSON-RPC envelope reports."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"{message} ({code})")
@@ -59,7 +59,7 @@ class UnknownInstrument(PartitionError):
 
 
 class Host:
-    """One of Deribit's hosts."""
+    """A client of one Deribit host, with its rate limit and retries."""
 
     def __init__(self, url: str, settings: DeribitSettings) -> None:
         self.url = url.rstrip("/")
@@ -67,7 +67,7 @@ class Host:
         self._tries, self._backoff = settings.tries, settings.backoff_seconds
         self._timeout = settings.timeout_seconds
         self._threads = threading.local()
-        self.calls = self.bytes = 0  # told to people, so a lost count does no harm
+        self.calls = self.bytes = 0  # for people only, so a lost count does no harm
 
     def ask(
         self, method: str, parameters: dict[str, Any], parse: Callable[[bytes], Parsed]
@@ -101,7 +101,7 @@ class Host:
         raise self._told(method, parameters, reason, self._tries) from None
 
     def result(self, method: str, **parameters: Any) -> Any:
-        """`result` of a small answer."""
+        """The `result` of a small JSON-RPC answer, retried while the host fails."""
         return self.ask(method, parameters, lambda body: envelope(body)["result"])
 
     def _get(self, method: str, parameters: dict[str, Any]) -> tuple[requests.Response, bytes]:
@@ -150,7 +150,7 @@ class Host:
         kind = UnknownInstrument if unknown else PartitionError
         return kind(
             f"{self.url} {method} ({asked}): {_short(reason)}, after {tries} "
-            f"tr{'y' if tries == 1 else 'ies'}. Run again later; if it stays, see "
+            f"tr{'y' if tries == 1 else 'ies'}. Run again later; if it keeps failing, see "
             "sources.deribit in .dlt/config.toml and https://status.deribit.com"
         )
 
@@ -166,9 +166,9 @@ def envelope(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except ValueError as error:
-        raise Malformed(f"no JSON: {body[:60]!r}") from error
+        raise Malformed(f"not JSON: {body[:60]!r}") from error
     if not isinstance(document, dict):
-        raise Malformed(f"no JSON-RPC: {body[:60]!r}")
+        raise Malformed(f"not JSON-RPC: {body[:60]!r}")
     if error_ := document.get("error"):
         raise _api_error(error_)
     if "result" not in document:
@@ -177,7 +177,7 @@ def envelope(body: bytes) -> dict[str, Any]:
 
 
 def _api_error(error: Any) -> ApiError:
-    """Deribit's message, and the reason and whatever else stands in its `data`."""
+    """Deribit's message with its reason and the rest of its `data`."""
     if not isinstance(error, dict):
         return ApiError(0, str(error))
     code, message, data = (error.get(name) for name in ("code", "message", "data"))

@@ -1,10 +1,9 @@
-"""The proof that a day lacks nothing: sequence numbers without holes, up to both its neighbours.
-What cannot be told to be of the day or of another is a doubt, and leaves the day open.
+"""The proof that a day is complete: sequence numbers without holes, up to both neighbours.
 
 Deribit numbers each instrument's trades from 1. Inside a day every missing number is asked for by
 `start_seq`/`end_seq`. Before the day's first and after its last, the nearest trade that exists must
-lie outside the day. A number that cannot be had is noted on the trade that follows it, so that it
-is published with the day and by the same step.
+lie outside the day; a trade that may or may not be of the day leaves it open. A missing number is
+recorded on the trade that follows it, so that it is published with the day and by the same step.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _MOST = 10 * _CHUNK
 
 @dataclass(frozen=True)
 class Hole:
-    """Numbers that could not be had: `missing` of them just before `before`."""
+    """Missing numbers: `missing` of them just before `before`."""
 
     instrument: str
     before: int
@@ -127,7 +126,7 @@ class Prover:
         return last
 
     def _fill_end(self, proof: Proof, name: str, last: int, after: int) -> int:
-        """What is missing between this day and a later one; the hole is noted on that one's."""
+        """Fill the gap up to the next day's first trade; that day records a hole that remains."""
         found = self.between(name, last, after)
         proof.trades += found.trades
         proof.doubts += found.doubts
@@ -137,11 +136,13 @@ class Prover:
         return reached
 
     def between(self, name: str, before: int, after: int) -> Proof:
-        """What of a day lies between two numbers, of which at least one is not the day's."""
+        """The day's trades between two numbers, at least one of them of another day."""
         found = Proof()
         self._fill(found, name, before + 1, min(after - 1, before + _MOST))
         if after - before - 1 > _MOST or found.holes:
-            found.doubts.append(f"{name}: of {before + 1} to {after - 1} some cannot be had")
+            found.doubts.append(
+                f"{name}: some of the numbers {before + 1} to {after - 1} are not available"
+            )
         return found
 
     def is_clear(self, proof: Proof, name: str, number: int, back: bool) -> None:
@@ -150,12 +151,12 @@ class Prover:
         found = self._nearest(proof, name, number, back)
         if found is None:
             if back and number > 1:
-                proof.doubts.append(f"{name}: none of the numbers before {number} can be had")
+                proof.doubts.append(f"{name}: no number before {number} is available")
             return
         near, moment = found
         if moment in self._span:
             proof.doubts.append(
-                f"{name}: trade {near} is of the day, which the sweep does not have"
+                f"{name}: trade {near} is of the day, but the sweep did not return it"
             )
             low, high = (near - _CHUNK + 1, near) if back else (near, near + _CHUNK - 1)
             self._ask(proof, name, max(low, 1), high)
@@ -167,7 +168,7 @@ class Prover:
     def _nearest(self, proof: Proof, name: str, number: int, back: bool) -> tuple[int, int] | None:
         """The nearest existing trade before or after a number: its number and its time.
 
-        None is believed only of what the newest, or the oldest, trade confirms.
+        "No such trade" is accepted only if the instrument's newest (or oldest) trade confirms it.
         """
         best: tuple[int, int] | None = None
         bounds = (None, number - 1) if back else (number + 1, None)
@@ -254,8 +255,8 @@ class Prover:
             old = [s for s in numbers(table, "trade_seq").tolist() if s > self._known[name]]
             if old:
                 raise PartitionError(
-                    f"{name}: trade {old[0]} is of an earlier day and was not there when that was "
-                    "read. Load that day again with --force, then this one."
+                    f"{name}: trade {old[0]} is of an earlier day, and was not available when that "
+                    "day was read. Load that day again with --force, then this one."
                 )
         inside = pc.and_(
             pc.greater_equal(table["timestamp"], self._span.start),
@@ -267,7 +268,10 @@ class Prover:
 
     def _hole(self, proof: Proof, name: str, first: int, last: int) -> None:
         log.warning(
-            "deribit: %s trades %d to %d cannot be had; they are in known_holes", name, first, last
+            "deribit: %s trades %d to %d are not available; known_holes lists them",
+            name,
+            first,
+            last,
         )
         proof.holes.append(Hole(name, last + 1, last - first + 1, HOLE_TRIES))
 
@@ -286,7 +290,7 @@ def _without(asked: tuple[int, int], got: list[int]) -> list[tuple[int, int]]:
 
 
 def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Neighbours as one."""
+    """Ranges with adjacent ones merged."""
     found: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if found and found[-1][1] + 1 == low:

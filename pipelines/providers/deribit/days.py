@@ -26,7 +26,7 @@ from pipelines.providers.deribit.sweep import sweep, windows
 log = logging.getLogger(__name__)
 
 RAW = pa.schema([*TRADE, ("x_missing_before", pa.int64()), ("x_missing_tries", pa.int64())])
-"""What is landed: Deribit's fields, and how many numbers before this one could not be had."""
+"""The landed columns: Deribit's fields, and how many numbers before this one are missing."""
 _SLICE = 100_000
 _SMALL = 60_000  # milliseconds: a span that is not worth cutting
 
@@ -44,12 +44,12 @@ class Day:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing lacks, and nothing is in doubt."""
+        """Whether nothing is missing and nothing is in doubt."""
         return not self.holes and not self.doubts
 
     @property
     def rows(self) -> int:
-        """How many trades."""
+        """Number of trades."""
         return int(self.trades.num_rows)
 
     def slices(self) -> Iterator[pa.Table]:
@@ -146,7 +146,8 @@ def read_day(
     if more:
         trades = _one_table([trades, *more])
         log.info(
-            "deribit: %d trades by number that the sweep had not", sum(t.num_rows for t in more)
+            "deribit: %d trades requested by number, which the sweep did not return",
+            sum(t.num_rows for t in more),
         )
     holes = [hole for proof in proven for hole in proof.holes]
     doubts = [doubt for proof in proven for doubt in proof.doubts]

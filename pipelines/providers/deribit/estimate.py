@@ -54,7 +54,7 @@ def estimates(
 
 
 def estimate(market: Market, settings: DeribitSettings, partitions: Sequence[Partition]) -> str:
-    """One line per currency."""
+    """One line per currency for --dry-run: days, trades, requests, time."""
     if not partitions:
         return "nothing is to be read"
     return "\n".join(

@@ -16,7 +16,7 @@ class TokenBucket:
         self._next = 0.0
 
     def take(self) -> None:
-        """Wait for this request's turn."""
+        """Wait until this request may be sent."""
         with self._lock:
             now = time.monotonic()
             self._next = max(self._next, now - self._burst) + self._step
@@ -25,6 +25,6 @@ class TokenBucket:
             time.sleep(wait)
 
     def pause(self, seconds: float) -> None:
-        """Nobody asks for so long: the host has said that it is too much."""
+        """Send nothing for this many seconds: the host reported too many requests."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)

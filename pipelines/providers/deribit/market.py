@@ -24,7 +24,7 @@ RECENT = timedelta(hours=23)
 
 @dataclass(frozen=True)
 class Span:
-    """Milliseconds since 1970, both inclusive."""
+    """A span of time in milliseconds since 1970, both ends included."""
 
     start: int
     end: int
@@ -45,12 +45,12 @@ class Market:
         self._ahead = int(server) / 1000 - time.time()
 
     def now(self) -> datetime:
-        """Deribit's clock, not ours."""
+        """The time by Deribit's clock, not ours."""
         return datetime.fromtimestamp(time.time() + self._ahead, UTC)
 
     @property
     def calls(self) -> int:
-        """Requests so far."""
+        """Number of requests to all hosts so far."""
         return self.production.calls + (self.history.calls if self.history else 0)
 
     @property
@@ -153,12 +153,15 @@ class Market:
     def result(
         self, method: str, parameters: dict[str, Any], pick: Callable[[Any], Picked]
     ) -> Picked:
-        """Of production another method's `result`; `pick` raises Malformed for what is none."""
+        """The `result` of any other production method, passed through `pick`.
+
+        `pick` raises Malformed for a bad shape.
+        """
         return self.production.ask(method, parameters, lambda body: pick(envelope(body)["result"]))
 
 
 def milliseconds(moment: datetime) -> int:
-    """Since 1970, in UTC."""
+    """A moment in milliseconds since 1970 (UTC)."""
     return round(moment.timestamp() * 1000)
 
 

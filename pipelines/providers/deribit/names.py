@@ -44,7 +44,7 @@ class Instrument:
 
 
 def parse(name: str) -> Instrument:
-    """A name that the grammar does not know is `unclassified`, and nothing else is said of it."""
+    """A name that the grammar does not know is `unclassified`, without any other field."""
     found = _NAME.fullmatch(name)
     if not found:
         return Instrument(UNCLASSIFIED)

@@ -2,7 +2,7 @@
 
 A host that lags, or has nothing of a day, answers like one that has it whole. So each host that a
 part of the day was read from has to have a trade after that part, and the instruments that were
-traded right before and right after the day, but not in it, must not lack a number in between.
+traded right before and right after the day, but not in it, must have every number in between.
 """
 
 from __future__ import annotations

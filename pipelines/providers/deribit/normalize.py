@@ -40,7 +40,7 @@ NUMBERS = ("price", "amount", "contracts", "mark_price", "index_price", "iv")
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "Deribit's list of trades")
     wanted = (*WORDS, *IDS, *INTEGERS, *NUMBERS)
     return (
@@ -121,12 +121,12 @@ class _Instruments:
         self._each = [*(parse(name) for name in names.dictionary.to_pylist()), unknown]
 
     def text(self, pick: Callable[[Instrument], str | None]) -> pa.DictionaryArray:
-        """A word of the name."""
+        """A text that `pick` takes from each instrument's parsed name, per row."""
         words = pa.array([pick(each) for each in self._each], pa.string()).dictionary_encode()
         return pa.DictionaryArray.from_arrays(words.indices.take(self._codes), words.dictionary)
 
     def array(self, pick: Callable[[Instrument], Any], kind: pa.DataType) -> pa.Array:
-        """Another value of it."""
+        """A value of `kind` that `pick` takes from each instrument's parsed name, per row."""
         return pa.array([pick(each) for each in self._each], kind).take(self._codes)
 
     def number(self, pick: Callable[[Instrument], float | None]) -> Floats:
@@ -136,7 +136,7 @@ class _Instruments:
         return found
 
     def where(self, test: Callable[[Instrument], bool]) -> Booleans:
-        """Rows whose instrument is such."""
+        """True for the rows with an instrument that passes the test."""
         such = np.array([test(each) for each in self._each], bool)
         found: Booleans = such[self._codes.to_numpy()]
         return found

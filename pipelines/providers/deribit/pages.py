@@ -94,12 +94,12 @@ class Page:
     has_more: bool
 
     def timestamps(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Milliseconds since 1970."""
+        """Times of the trades, in milliseconds since 1970."""
         return numbers(self.trades, "timestamp")
 
 
 def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """An integer column without NULLs."""
+    """An integer column without NULLs, as numpy."""
     found: np.ndarray[Any, np.dtype[np.int64]] = table[name].to_numpy()
     return found
 
@@ -110,14 +110,14 @@ def kind_of(instrument: str) -> str:
 
 
 def parse(body: bytes, asked: Asked) -> Page:
-    """Raises ApiError for an error's envelope, Malformed for anything that is no such page."""
+    """Raises ApiError for an error's envelope, Malformed for anything but such a page."""
     found = _by_arrow(body) or _by_rows(body)
     trades, has_more = found
     for name in REQUIRED:
         if trades[name].null_count:
             raise Malformed(f"a trade without {name}")
     if trades.num_rows == 0 and has_more:
-        raise Malformed("an empty page of which there is more")
+        raise Malformed("an empty page that is not the last one")
     _check(trades, asked)
     return Page(drop_repeated(trades).cast(HELD), has_more)
 
@@ -169,18 +169,18 @@ def _lenient(trade: dict[str, Any]) -> dict[str, str | None]:
 def _check(trades: pa.Table, asked: Asked) -> None:
     """A page that was asked for earlier, or by another, is not this one."""
     if asked.begins and not (numbers(trades, "timestamp") == asked.start).any():
-        raise Malformed("a page without the trade that it has to begin with")
+        raise Malformed("a page without the trade that it must begin with")
     if not trades.num_rows:
         return
     bounds = (("timestamp", asked.start, asked.end), ("trade_seq", asked.first, asked.last))
     for name, low, high in bounds:
         column = numbers(trades, name)
         if (low is not None and column.min() < low) or (high is not None and column.max() > high):
-            raise Malformed(f"trades outside the {name} that was asked for")
+            raise Malformed(f"trades outside the {name} that was requested")
     if asked.kind in _KINDS:
         for name in trades["instrument_name"].unique().to_pylist():
             if kind_of(name) not in (asked.kind, ""):
-                raise Malformed(f"a trade of {name}, which is no {asked.kind}")
+                raise Malformed(f"a trade of {name}, which is not of the kind {asked.kind}")
     if asked.instrument is not None:
         others = pc.any(pc.not_equal(trades["instrument_name"], asked.instrument)).as_py()
         if others:

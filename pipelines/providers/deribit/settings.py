@@ -55,7 +55,7 @@ def configuration(**given: Any) -> DeribitSettings:
     if wrong or not found.kinds:
         raise ConfigurationError(
             f"sources.deribit.kinds: {', '.join(wrong) or 'none given'}. "
-            f"Choose of {', '.join(KINDS)}."
+            f"Choose from {', '.join(KINDS)}."
         )
     if "any" in found.kinds and len(found.kinds) > 1:
         raise ConfigurationError("sources.deribit.kinds: any contains the others; name it alone.")

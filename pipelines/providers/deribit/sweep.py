@@ -45,7 +45,7 @@ def sweep(
 def first_page(
     market: Market, host: Host, currency: str, kind: str, span: Span, begins: bool = False
 ) -> Page:
-    """A span's first page. Nothing at all is believed only when it is said twice, in two ways."""
+    """A span's first page. An empty page counts only when both orders of paging return it."""
     for _ in range(_EMPTY_TRIES):
         page = market.window(host, currency, kind, span, begins=begins)
         if page.trades.num_rows:
@@ -128,7 +128,7 @@ def _names(page: Page) -> set[str]:
 
 
 def _listed(market: Market, currency: str, kind: str, moment: int) -> Iterator[str]:
-    """Instruments that existed then."""
+    """Instruments that existed at that moment."""
     for expired in (False, True):
         for record in market.instruments(currency, kind, expired):
             made = record.get("creation_timestamp")

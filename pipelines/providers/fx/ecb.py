@@ -33,7 +33,7 @@ _TIMEOUT = (10, 60)  # seconds to connect, and between two bytes
 
 
 def download(url: str) -> bytes:
-    """The file. Raises UserError when it cannot be had."""
+    """The file. Raises UserError when it cannot be read."""
     with requests.Session() as session:
         adapter = requests.adapters.HTTPAdapter(max_retries=_retries())
         session.mount("http://", adapter)
@@ -101,13 +101,13 @@ def _rows(text: str, where: str) -> Iterator[Row]:
 def _rate(cell: str) -> Decimal:
     rate = Decimal(cell)
     if not rate.is_finite() or rate <= 0:
-        raise ValueError(f"{cell} is no rate")
+        raise ValueError(f"{cell} is not a rate")
     return rate.quantize(Decimal("1e-9"))
 
 
 def _broken(where: str, what: str) -> PartitionError:
     return PartitionError(
-        f"fx: what {where} sends is not the ECB's file of rates: {what}. The published rates stay; "
+        f"fx: {where} did not send the ECB's file of rates: {what}. The published rates stay; "
         "check sources.fx.url, then run again."
     )
 

@@ -12,7 +12,7 @@ REQUIRED = ("rate_date", "currency", "units_per_eur")
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "The rates of the ECB")
     return list(REQUIRED), ["currency"]
 

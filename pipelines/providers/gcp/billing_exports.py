@@ -68,13 +68,13 @@ class GcpExports:
         )
 
     def columns(self, table: str) -> list[Selected]:
-        """What is selected of a table. Raises PartitionError when it is no billing export."""
+        """The select list for a table. Raises PartitionError unless it is a billing export."""
         if table not in self._columns:
             self._columns[table] = selected(self.jobs.schema(table), table)
         return self._columns[table]
 
     def read(self, table: str, several: list[Share], day: date) -> Iterator[pa.Table]:
-        """The rows of a day in one table. Raises Changed when they are not those of the plan."""
+        """The rows of a day in one table. Raises Changed when the plan has other rows."""
         columns = self.columns(table)
         sql, parameters = query(table, columns, [(day, several)])
         found = self.jobs.rows(sql, parameters, f"{table}, day {day}")
@@ -118,7 +118,7 @@ class GcpExports:
 
 
 def connect() -> GcpExports:
-    """The configured exports."""
+    """The exports that `[sources.gcp]` names, ready to plan."""
     return GcpExports(configuration())
 
 

@@ -86,10 +86,10 @@ REQUIRED = (
     "invoice_month",
     "cost_type",
 )
-"""Without these no cost is right: a table that lacks one is refused."""
+"""Columns that every cost needs: a table without one of them is refused."""
 
 OURS = {"x_credit_total": NUMBER, "x_export_table": TEXT}
-"""The sum of credits as BigQuery reckons it, which a check compares with ours; the row's table."""
+"""BigQuery's own sum of the credits, which a check compares with ours; and the row's table."""
 
 # what sql/checks reads of the raw table
 CHECKED = pa.schema(
@@ -148,7 +148,7 @@ def selected(schema: Iterable[SchemaField], table: str) -> list[Selected]:
 
 
 def arrow_schema(columns: Iterable[Selected]) -> pa.Schema:
-    """The landed file's."""
+    """The schema of the landed file."""
     return pa.schema([(each.name, each.type) for each in columns])
 
 
@@ -176,9 +176,9 @@ def _check(found: Iterable[Selected], table: str) -> None:
     types = {each.name: each.type for each in found}
     if missing := [name for name in REQUIRED if name not in types]:
         raise PartitionError(
-            f"{table} lacks {', '.join(missing)}: it is no whole billing export. Name a table "
-            "gcp_billing_export_v1_… or gcp_billing_export_resource_v1_…; the published partition "
-            "stays."
+            f"{table} is missing {', '.join(missing)}: it is not a complete billing export. Name a "
+            "table gcp_billing_export_v1_… or gcp_billing_export_resource_v1_…; the published "
+            "partition stays."
         )
     wrong = [
         f"{name} is {types[name]}, expected {kind}"

@@ -18,7 +18,7 @@ from typing import Any
 from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
 
 MARGIN = timedelta(days=2)
-"""So much earlier than a day's rows their ingestion may be dated."""
+"""Rows can carry an ingestion time up to this much earlier than their export time."""
 
 _PLAN = """
 select
@@ -111,7 +111,9 @@ def first_day(selection: Selection, published: Mapping[str, str], lookback: int)
     there = set(current)
     missing = [day for day in days(oldest, newest) if day not in there]
     unpublished = [date.fromisoformat(key) for key, mark in published.items() if not mark]
-    return min([max(oldest, newest - timedelta(days=lookback)), *missing, *unpublished])
+    not_final = [date.fromisoformat(key) for key in getattr(published, "open", ())]
+    again = max(oldest, newest - timedelta(days=lookback))
+    return min([again, *missing, *unpublished, *not_final])
 
 
 def since(day: date) -> datetime:
@@ -211,7 +213,7 @@ def merged(ranges: Iterable[Range | None]) -> list[Range]:
 
 
 def days(first: date, last: date) -> Iterator[date]:
-    """Every day, both ends included."""
+    """Every day from first to last, both included."""
     for number in range((last - first).days + 1):
         yield first + timedelta(days=number)
 

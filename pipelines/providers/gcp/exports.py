@@ -38,7 +38,7 @@ class Export:
 
     @property
     def is_export(self) -> bool:
-        """Whether Google named it."""
+        """Whether the table has the name that Google gives an export."""
         return bool(self.account)
 
 
@@ -49,7 +49,7 @@ def full_names(tables: Iterable[str], project: str | None) -> list[str]:
         whole = name if name.count(".") >= 2 or not project else f"{project}.{name}"
         if not _NAME.fullmatch(whole):
             raise ConfigurationError(
-                f"sources.gcp.tables: {name!r} is no table. Write project.dataset.table."
+                f"sources.gcp.tables: {name!r} is not a table. Write project.dataset.table."
             )
         found.append(whole)
     return list(dict.fromkeys(found))
@@ -62,7 +62,7 @@ def full_datasets(datasets: Iterable[str], project: str | None) -> list[str]:
         whole = name if "." in name or not project else f"{project}.{name}"
         if not _DATASET.fullmatch(whole):
             raise ConfigurationError(
-                f"sources.gcp.datasets: {name!r} is no dataset. Write project.dataset."
+                f"sources.gcp.datasets: {name!r} is not a dataset. Write project.dataset."
             )
         found.append(whole)
     return list(dict.fromkeys(found))

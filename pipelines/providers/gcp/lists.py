@@ -25,10 +25,10 @@ from pipelines.normalize.columns import Booleans, Floats, Integers, Raw
 from pipelines.tables.schema import ShapeError, tag_column_name, tag_key
 
 PREFIXES = {"labels": "", "tags": "tag:", "project_labels": "project:"}
-"""Where tags stand, in the order in which one goes before the other, and what their keys get."""
+"""The columns of tags in order of precedence, and the prefix that their keys get."""
 
 DECIMALS = 9
-"""What Google reckons with: to so many decimals a sum of floats has no drift."""
+"""Google's own precision: rounded to nine decimals, a float sum is exact."""
 
 
 class Credits:
@@ -67,7 +67,7 @@ class Tags:
     """Of each combination (key in the map, key to be found by, value)."""
 
     def map(self) -> pa.MapArray:
-        """The map `tags`, dictionary-encoded."""
+        """The map `tags`, with dictionary-encoded keys and values."""
         kept = [list(_firsts(each).items()) for each in self.entries]
         ends = np.cumsum([0, *map(len, kept)], dtype=np.int32)
         keys = pa.array([key for pairs in kept for key, _ in pairs], pa.string())

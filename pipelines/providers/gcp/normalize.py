@@ -88,7 +88,7 @@ SPOT = re.compile(r"Preemptible|\bSpot\b", re.ASCII)
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "A billing export")
     encoded = [name for name in TEXT if name in schema.names]
     return encoded + [name for name in OTHERS if name in schema.names], encoded
@@ -184,7 +184,7 @@ def _rate(raw: Raw, currency: pa.DictionaryArray) -> Floats:
 
 
 def _month_edge(invoice: pa.DictionaryArray, later: int) -> pa.Array:
-    """Midnight in US/Pacific at the begin of the invoice's month, or so many months later, UTC."""
+    """Midnight in US/Pacific at the start of the invoice's month plus `later` months, in UTC."""
     edges = [_midnight(text, later) for text in invoice.dictionary.to_pylist()]
     return pa.array(edges, TIME).take(invoice.indices)
 

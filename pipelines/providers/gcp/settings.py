@@ -8,11 +8,12 @@ from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
 from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from dlt.common.typing import TSecretStrValue
+from google.auth import identity_pool
 from google.cloud import bigquery
 
 from pipelines.core.partition import ConfigurationError
+from pipelines.providers import github
 from pipelines.providers.gcp.bigquery.pages import read_by_arrow
-from pipelines.providers.gcp.identity import GitHubJob, federated
 
 
 @configspec
@@ -22,29 +23,29 @@ class GcpPlaces(BaseConfiguration):
     datasets: list[str] | None = None
     """Datasets to look for exports in, as project.dataset."""
     tables: list[str] | None = None
-    """Or the very tables, as project.dataset.table."""
+    """Or the tables themselves, as project.dataset.table."""
     accounts: list[str] | None = None
-    """Of the datasets' billing accounts those to load; else all."""
+    """Billing accounts to load from the datasets; else all."""
     project: str | None = None
-    """The project that runs the queries and pays for them; else that of the credentials."""
+    """The project that runs the queries and pays for them; else the credentials' project."""
     location: str | None = None
-    """Where the datasets lie; else BigQuery finds out."""
+    """Location of the datasets; else BigQuery finds it."""
     workload_identity_provider: str | None = None
     """projects/…/providers/…: a job of GitHub reads by its own identity, without a key."""
     sts_url: str = "https://sts.googleapis.com/v1/token"
-    """Where Google exchanges that identity for a token of its own."""
+    """Address where Google exchanges that identity for its own token."""
     actions_id_token_request_url: str | None = None
-    """Where GitHub gives a job its identity; GitHub sets the variable of this name itself."""
+    """Address where GitHub gives a job its identity; GitHub sets the variable of this name."""
     actions_id_token_request_token: TSecretStrValue | None = None
-    """The job's right to ask there; set by GitHub as well."""
+    """The job's token for that request; set by GitHub as well."""
     lookback_days: int = 3
-    """So many days before the newest published one are looked at again."""
+    """How many days before the newest published day every run checks again."""
     maximum_bytes: int = 1024**4
-    """What a run may scan, and each query of it; 0 is no limit."""
+    """How many bytes a run, and each of its queries, may scan; 0 means no limit."""
     price_per_tib: float = 6.25
-    """USD, for estimates alone."""
+    """Price of scanning a TiB in USD, for estimates only."""
     retry_seconds: float = 120.0
-    """How long a request that fails for a while is tried again."""
+    """How long to keep retrying a failing request, in seconds."""
 
     def on_resolved(self) -> None:
         """Raises ConfigurationError for what contradicts itself."""
@@ -106,3 +107,36 @@ def open_client(settings: GcpSettings) -> bigquery.Client:
     client = bigquery.Client(project=project, credentials=credentials, location=settings.location)
     client._http.hooks["response"].append(read_by_arrow)
     return client
+
+
+# Workload identity federation: a GitHub job reads BigQuery without any key. Google's Security Token
+# Service takes GitHub's token for one of its own, by the pool's provider.
+# Rules: cloud.google.com, "Workload identity federation" (direct resource access).
+
+_JWT = "urn:ietf:params:oauth:token-type:jwt"
+_SCOPES = ["https://www.googleapis.com/auth/bigquery"]
+
+
+class GitHubJob(identity_pool.SubjectTokenSupplier):
+    """Gives a job's token whenever Google asks for it. `url` and `bearer` come from GitHub."""
+
+    def __init__(self, url: str | None, bearer: str | None) -> None:
+        self._url, self._bearer = url, bearer
+
+    def get_subject_token(self, context: Any, request: Any) -> str:
+        """A new one each time. Raises ConfigurationError."""
+        return github.token(context.audience, self._url, self._bearer)
+
+
+def federated(provider: str, token_url: str, job: GitHubJob) -> Any:
+    """Credentials that renew themselves; `provider` is projects/…/providers/…, whole.
+
+    They speak as the job's own principal: it is what the roles are granted to.
+    """
+    return identity_pool.Credentials(
+        audience=f"//iam.googleapis.com/{provider.strip('/')}",
+        subject_token_type=_JWT,
+        token_url=token_url,
+        subject_token_supplier=job,
+        scopes=_SCOPES,
+    )

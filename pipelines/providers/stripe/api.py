@@ -37,13 +37,16 @@ class Api:
         key: str,
         base: str | None = None,
         wait: Callable[[float], object] = time.sleep,
+        connected: str | None = None,
     ) -> None:
+        """`connected` is the id of a connected account, read with its platform's key."""
         stripe.enable_telemetry = False  # nothing leaves this machine but what is asked for
         self.account, self._key, self._wait = account, key, wait
         self._counting = threading.Lock()
         self.requests = 0
         self._client = stripe.StripeClient(
             key,
+            stripe_account=connected,
             stripe_version=VERSION,
             base_addresses={"api": base} if base else None,
             max_network_retries=RETRIES,
@@ -62,13 +65,17 @@ class Api:
             )
             data, more = page.get("data"), page.get("has_more")
             if not isinstance(data, list) or not isinstance(more, bool):
-                raise self._not_stripe(path, "no list with `data` and `has_more`")
+                raise self._not_stripe(
+                    path, "the response is not a list with `data` and `has_more`"
+                )
             yield from data
             if not more:
                 return
             last = data[-1].get("id") if data and isinstance(data[-1], Mapping) else None
             if not isinstance(last, str) or last == after:
-                raise self._not_stripe(path, "has_more, but no further object")
+                raise self._not_stripe(
+                    path, "the response says has_more, but contains no next object"
+                )
             after = last
 
     def get(self, path: str, **parameters: Any) -> Mapping[str, Any]:
@@ -87,7 +94,7 @@ class Api:
                 self._wait(seconds)
                 continue
             if not isinstance(data, Mapping):
-                raise self._not_stripe(path, "no JSON object")
+                raise self._not_stripe(path, "the response is not a JSON object")
             return data
         raise UserError(
             f"stripe {self.account}: {path}: Stripe says 429 Too Many Requests, "
@@ -126,13 +133,13 @@ class Api:
             said = self._plain(error.user_message or type(error).__name__)
             raise UserError(
                 f"{where}: {path}: Stripe answers {error.http_status}: {said}. Nothing was "
-                "published; run again, and see status.stripe.com if it stays."
+                "published; run again; if it keeps failing, see status.stripe.com."
             ) from None
 
     def _not_stripe(self, path: str, what: str) -> PartitionError:
         return PartitionError(
-            f"stripe {self.account}: {path}: {what} in the answer. The published month stays; "
-            "see whether a proxy answers in Stripe's place, then run again."
+            f"stripe {self.account}: {path}: {what}. The published month stays; "
+            "check whether a proxy answers instead of Stripe, then run again."
         )
 
     def _plain(self, text: str) -> str:

@@ -64,13 +64,13 @@ class Balances:
 
 
 def connect() -> Balances:
-    """The configured accounts."""
+    """The configured accounts, ready to plan a balance of today."""
     return Balances(configuration().apis())
 
 
 @dlt.source(name="stripe_balances", section="stripe", max_table_nesting=0)
 def source(plan: Plan[Balances] | None = None) -> DltResource:
-    """Today's balances."""
+    """Today's balance of each account and currency."""
     made: DltResource = balances(plan or everything(connect(), None, None))
     return made
 
@@ -132,5 +132,5 @@ def _by_currency(api: Api, balance: Mapping[str, Any], kind: str) -> dict[str, i
 def _not_stripe(api: Api, what: str) -> PartitionError:
     return PartitionError(
         f"stripe {api.account}: {what} is not as Stripe's API sends it. The published balance "
-        "stays; see whether a proxy answers in Stripe's place, then run again."
+        "stays; check whether a proxy answers instead of Stripe, then run again."
     )

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
 
 from pipelines.core.months import after, between, start_of
-from pipelines.core.partition import now as current_time
-from pipelines.providers.stripe.settings import ONE, configuration
 
 EPOCH = "2011-09"
 """Stripe opened to the public in September 2011: no account is older."""
 
 
-@dataclass(frozen=True)
-class LedgerCalendar:
-    """Which accounts are configured, and how long a transaction may change after its month."""
-
-    scope: tuple[str, ...]
-    lookback_days: int
-    clock: Callable[[], datetime] = current_time
-
-    def now(self) -> datetime:
-        """The moment of a reading that begins now."""
-        return self.clock()
-
-
-def calendar() -> LedgerCalendar:
-    """Of the configuration; without a key no account is known."""
-    settings = configuration()
-    names = (settings.accounts or {}) or ((ONE,) if settings.stripe_secret_key else ())
-    return LedgerCalendar(tuple(sorted(names)), settings.lookback_days)
-
-
 def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[str]) -> str | None:
-    """The month of the oldest transaction, None when there is none.
+    """The month of the oldest transaction, None without any transaction.
 
     `has_before` says whether any transaction is older than an instant: a request each. When none
     is older than the oldest month that is known, that month is the answer; else bisection finds
@@ -48,7 +24,7 @@ def first_month(has_before: Callable[[int], bool], last: str, known: Iterable[st
     if oldest is None and not has_before(start_of(after(high))):
         return None
     months = list(between(low, high))
-    at, end = 0, len(months) - 1  # the first month after whose end there is something older
+    at, end = 0, len(months) - 1  # the first month with something older than its end
     while at < end:
         middle = (at + end) // 2
         if has_before(start_of(after(months[middle]))):

@@ -24,6 +24,7 @@ from pipelines.normalize.columns import (
     wrong_type,
 )
 from pipelines.normalize.copied import whole
+from pipelines.tables.categories import categories
 from pipelines.tables.copied import copied
 from pipelines.tables.revenue import STRIPE
 from pipelines.tables.schema import Context
@@ -37,7 +38,7 @@ _FACTOR = pa.decimal128(4, 3)
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
-    """Those of a raw file's columns to read, and those of them to read dictionary-encoded."""
+    """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "A ledger of Stripe")
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in schema.names]
     return names, [name for name in names if name in _TEXT]
@@ -55,7 +56,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
         raw.text("reporting_category"),
         lookup(raw.text("type"), constants("stripe_types.csv", "type", "reporting_category")),
     )
-    classes = constants("stripe_categories.csv", "reporting_category", "class")
+    classes = categories()
     created, available = _seconds(raw, "created"), _seconds(raw, "available_on")
     factor = _factor(raw.text("currency"))
     return whole(

@@ -94,8 +94,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, pa.DataType]]] = {
         "effective_at": ("effective_at", WHOLE),
     },
 }
-"""Per list: our column, where it stands in Stripe's object, its type. `id`, `created` and `account`
-stand before them. Amounts are in minor units, times in seconds since 1970."""
+"""Per list: our column, its path in Stripe's object, its type. `id`, `created` and `account` come
+first. Amounts are in minor units, times in seconds since 1970."""
 
 _FILTERS = {"subscriptions": {"status": "all"}}  # else Stripe leaves out those that have ended
 _TYPES: Mapping[pa.DataType, type] = {TEXT: str, WHOLE: int, FLAG: bool}
@@ -103,7 +103,7 @@ _TYPES: Mapping[pa.DataType, type] = {TEXT: str, WHOLE: int, FLAG: bool}
 
 @dataclass(frozen=True)
 class Listing:
-    """One of the lists."""
+    """One of Stripe's lists, such as products: its allowed fields and how they are read."""
 
     name: str
 
@@ -117,7 +117,7 @@ class Listing:
         """The raw row of one object. Raises PartitionError for another shape."""
         row: Row = {"account": account}
         if found.get("object") != self.name[:-1]:  # a customer has a `name`, too
-            raise _wrong(self.name, found, f"it is no {self.name[:-1]}")
+            raise _wrong(self.name, found, f"it is not of the kind {self.name[:-1]}")
         paths = {"id": ("id", TEXT), "created": ("created", WHOLE), **FIELDS[self.name]}
         for name, (path, kind) in paths.items():
             value = _listed(found, path) if "[]" in path else _at(found, path)
@@ -136,12 +136,12 @@ class Listing:
         return [found[key] for key in sorted(found)]
 
     def connect(self) -> Accounts:
-        """The configured accounts."""
+        """The configured accounts, one partition each."""
         apis = {api.account: api for api in configuration().apis()}
         if wrong := [name for name in apis if not re.fullmatch(r"\w[\w.-]*", name)]:
             raise ConfigurationError(
-                f"sources.stripe.accounts: {wrong[0]!r} cannot name a partition. Call it by "
-                "letters, digits, - and _."
+                f"sources.stripe.accounts: {wrong[0]!r} cannot be part of a partition's name. Use "
+                "only letters, digits, - and _."
             )
         return Accounts(apis)
 
@@ -150,8 +150,8 @@ class Listing:
         """The dlt source of the list."""
 
         def source(plan: Plan[Accounts] | None = None) -> DltResource:
-            read = dlt.resource(self.read, name=self.name, **HINTS)
-            made: DltResource = read(plan or everything(self.connect(), None, None))
+            items = self.read(plan or everything(self.connect(), None, None))
+            made: DltResource = dlt.resource(items, name=self.name, **HINTS)
             return made
 
         return dlt.source(source, name=f"stripe_{self.name}", section="stripe", max_table_nesting=0)
@@ -197,7 +197,7 @@ def land(
 
 
 def _at(found: Any, path: str) -> Any:
-    """What stands at a path; an expanded object is its id."""
+    """The value at a path; an expanded object is replaced by its id."""
     for name in path.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     if isinstance(found, Mapping):
@@ -219,5 +219,5 @@ def _wrong(name: str, found: Mapping[str, Any], what: str) -> PartitionError:
     which = found.get("id") if isinstance(found.get("id"), str) else "without an id"
     return PartitionError(
         f"stripe {name}, object {which}: {what}, which Stripe's API never sends. The published "
-        "list stays; see whether a proxy answers in Stripe's place, then run again."
+        "list stays; check whether a proxy answers instead of Stripe, then run again."
     )

@@ -40,7 +40,7 @@ class Server:
         assert self._process.stdout is not None  # noqa: S101 - for mypy: PIPE was asked for
         if not self._process.stdout.readline():
             self._process.wait()
-            raise BenchError("the ClickHouse server did not start; its reason stands above")
+            raise BenchError("the ClickHouse server did not start; the reason is above")
         self.ready = json.loads((self.folder / "ready.json").read_text(encoding="utf-8"))
         self._password = Path(self.ready["password_file"]).read_text(encoding="utf-8").strip()
         return self

@@ -100,7 +100,9 @@ def translate(text: str, parameters: list[dict[str, object]], place: Place) -> S
         _unnest(select, number)
     _write_json(query, sources)
     query = functions.adapt(bigquery_scan.without_pseudo_dates(query))
-    return Statement(query.sql("duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE), scans)
+    return Statement(
+        query.sql("duckdb", identify=True, unsupported_level=sqlglot.ErrorLevel.IGNORE), scans
+    )
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -236,4 +238,4 @@ def _write_json(query: exp.Expr, sources: dict[int, Sources]) -> None:
             select = select.find_ancestor(exp.Select)
         if not kind:
             raise unsupported(f"TO_JSON_STRING({node.this.sql('bigquery')}), of no table's column")
-        node.replace(exp.var(types.json_text(node.this.sql("duckdb"), kind)))
+        node.replace(exp.var(types.json_text(node.this.sql("duckdb", identify=True), kind)))

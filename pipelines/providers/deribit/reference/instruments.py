@@ -72,20 +72,20 @@ class Instruments:
 
 
 def connect() -> Instruments:
-    """The configured inventory."""
+    """The lists of the configured currencies, ready to plan."""
     return Instruments(configuration())
 
 
 @dlt.source(name="deribit_instruments", section="deribit", max_table_nesting=0)
 def source(plan: Plan[Instruments] | None = None) -> DltResource:
-    """The inventory of each currency."""
+    """The instruments of each currency, active and expired."""
     made: DltResource = instruments(plan or everything(connect(), None, None))
     return made
 
 
 @dlt.resource(name="instruments", **HINTS)
 def instruments(plan: Plan[Instruments]) -> Iterator[Any]:
-    """One row per instrument. Raises Unchanged when the listing is as it is published."""
+    """One row per instrument. Raises Unchanged when the listing is published already."""
     for landing in plan.landings:
         yield from landing.data(_land(plan.provider, landing), "listing")
 
@@ -103,5 +103,5 @@ def _land(listing: Instruments, landing: Landing) -> Delivery:
 
 
 def _ends(record: Mapping[str, Any]) -> Any:
-    """History calls it `expiry`."""
+    """The time of expiry, which the history host calls `expiry`."""
     return record.get("expiration_timestamp", record.get("expiry"))

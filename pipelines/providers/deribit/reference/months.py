@@ -23,7 +23,7 @@ Hours = Mapping[int, Mapping[str, float | None]]
 
 
 def schema(named: str, values: Sequence[str]) -> pa.Schema:
-    """The columns of such a table: whose values they are, when, and the values."""
+    """The columns of such a table: the name, the time, and the values."""
     return pa.schema(
         [
             pa.field(named, pa.string()),
@@ -35,7 +35,7 @@ def schema(named: str, values: Sequence[str]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Month:
-    """What a partition's `detail` holds."""
+    """The `detail` of a partition: name of currency or instrument, hours, published content."""
 
     name: str
     span: Span
@@ -44,7 +44,7 @@ class Month:
 
     @property
     def state(self) -> str:
-        """As the fingerprint says it."""
+        """`open` or `closed`, the beginning of the fingerprint."""
         return "closed-" if self.is_closed else "open-"
 
 
@@ -76,14 +76,14 @@ class Monthly:
         return plan(self.settings, self.market.now(), self.names, selection, published)
 
     def rows(self, month: Month) -> Iterator[dict[str, Any]]:
-        """By the hour, ascending."""
+        """The raw rows of a month, by hour, ascending."""
         named = self.columns.names[0]
         for at, values in sorted(self._read(self.market, month).items()):
             moment = datetime.fromtimestamp(at / 1000, UTC)
             yield {named: month.name, "measured_at": moment, **values}
 
     def land(self, landing: Landing) -> Delivery:
-        """The month as one landed file. Raises Unchanged when it is as it is published."""
+        """The month as one landed file. Raises Unchanged when it is published already."""
         month: Month = landing.partition.detail
         rows = list(self.rows(month))
         return land(self.word, landing, self.columns, rows, month.published, month.state)

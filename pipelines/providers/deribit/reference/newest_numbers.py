@@ -64,7 +64,7 @@ class NewestNumbers:
         return calendar.start_of(moment.date())
 
     def rows(self, currency: str) -> Iterator[dict[str, Any]]:
-        """By host and instrument."""
+        """The newest sequence numbers of a currency, by host and instrument."""
         last, production = milliseconds(self.end()) - 1, self.market.production
         asked = [("production", production, Span(self.market.border(), last))]
         if self.market.history:
@@ -95,7 +95,7 @@ class NewestNumbers:
 
 
 def connect() -> NewestNumbers:
-    """The configured hosts."""
+    """The hosts of the configured market, ready to plan."""
     return NewestNumbers(configuration())
 
 

@@ -38,7 +38,7 @@ def source(plan: Plan[Monthly] | None = None) -> DltResource:
 
 @dlt.resource(name="volatility_index", **HINTS)
 def volatility_index(plan: Plan[Monthly]) -> Iterator[Any]:
-    """One row per hour. Raises Unchanged when the month is as it is published."""
+    """One row per hour. Raises Unchanged when the month is published already."""
     for landing in plan.landings:
         yield from landing.data(plan.provider.land(landing), "month")
 

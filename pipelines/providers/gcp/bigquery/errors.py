@@ -45,14 +45,14 @@ def explained(where: str) -> Iterator[None]:
 
 
 def _last(error: BaseException) -> BaseException:
-    """What failed at the last try; one retry stands around another."""
+    """What failed at the last try; retries are nested."""
     while isinstance(error, exceptions.RetryError) and error.cause:
         error = error.cause
     return error
 
 
 def reason(error: BaseException) -> str:
-    """BigQuery's own word for what happened, such as accessDenied; '' when there is none."""
+    """BigQuery's own reason, such as accessDenied; '' when it gives none."""
     errors: Any = getattr(error, "errors", None) or [{}]
     first = errors[0]
     return str(first.get("reason", "")) if isinstance(first, dict) else ""

@@ -23,7 +23,7 @@ _TYPES = {date: "DATE", datetime: "TIMESTAMP", str: "STRING"}
 
 @dataclass
 class Jobs:
-    """A client and its limits. `maximum_bytes` 0 is no limit."""
+    """A client and its limits. `maximum_bytes` 0 means no limit."""
 
     client: bigquery.Client
     maximum_bytes: int
@@ -48,7 +48,7 @@ class Jobs:
         return int(job.total_bytes_processed or 0)
 
     def schema(self, table: str) -> Sequence[bigquery.SchemaField]:
-        """A table's columns."""
+        """The table's fields, as BigQuery describes them."""
         with explained(table):
             found = self.client.get_table(table, retry=self._retry)
         return list(found.schema)
@@ -61,7 +61,7 @@ class Jobs:
 
     @cached_property
     def storage(self) -> Any:
-        """The client of the Storage API, None where there is none."""
+        """The client of the Storage API, None where it is not installed or not allowed."""
         return storage_client(self.client)
 
     @property
@@ -80,5 +80,5 @@ class Jobs:
 
 
 def price(scanned: int, per_tib: float) -> float:
-    """What scanning so many bytes costs on demand."""
+    """The on-demand price of scanning this many bytes, in USD."""
     return scanned / 1024**4 * per_tib

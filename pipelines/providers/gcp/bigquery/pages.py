@@ -51,18 +51,18 @@ class Cells:
 
     @property
     def width(self) -> int:
-        """Cells of a row."""
+        """Number of cells in a row."""
         return len(self._cells) // self._count if self._count else 0
 
     def columns(self) -> Iterator[pa.StringArray]:
-        """The texts of each column."""
+        """The cells of each column, as text."""
         starts = np.arange(self._count, dtype=np.int64) * self.width
         for number in range(self.width):
             yield self._cells.take(pa.array(starts + number))
 
 
 def parsed(content: bytes) -> dict[str, Any] | None:
-    """A page; None when it is none that arrow can read so."""
+    """A page; None when arrow cannot read it like this."""
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(content),
@@ -93,19 +93,19 @@ def _is_guess(kind: pa.DataType) -> bool:
 
 
 def _said(value: Any) -> Any:
-    """Without the None that arrow gives to records which lack what others have."""
+    """Without the None that arrow adds to records for fields of other records."""
     if isinstance(value, dict):
         return {name: _said(each) for name, each in value.items() if each is not None}
     return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 class _Page(requests.Response):
-    """A response whose JSON is read already."""
+    """A response with JSON that is parsed already."""
 
     page: dict[str, Any]
 
     def json(self, **_: Any) -> dict[str, Any]:
-        """The page."""
+        """The page that arrow has parsed already."""
         return self.page
 
 

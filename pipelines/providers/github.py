@@ -1,6 +1,6 @@
 """The identity that GitHub vouches for in a job with `id-token: write`: roles instead of keys.
 
-Rules: GitHub's "OpenID Connect" reference. A token is asked for anew each time, lives for minutes,
+Rules: GitHub's "OpenID Connect" reference. A token is requested each time, lives for minutes,
 and is written nowhere.
 """
 

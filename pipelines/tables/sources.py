@@ -1,0 +1,136 @@
+"""The sources: their words, and what each declares of itself in providers/<word>/source.toml.
+
+A new source is one line in WORDS. Declarations are data, so that whoever describes tables, writes
+statements or prints a list needs to import neither the source nor its client.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+WORDS: tuple[str, ...] = (
+    "aws",
+    "gcp",
+    "stripe",
+    "fx",
+    "deribit",
+)
+"""In the order in which they are loaded."""
+
+PROVIDERS = Path(__file__).parent.parent / "providers"
+SHAPES = ("costs", "own")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A further raw table of a source, which readers read as it is.
+
+    `reader` is the module below providers/<word> that offers `connect`, `source` and `CHECKED`,
+    or `module:Class`: then `Class(table)` offers `connect`, `source` and `schema`.
+    """
+
+    table: str
+    partition: str
+    reader: str
+    row: str
+    looked_up: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the project knows of a source without importing it.
+
+    dataset, table   where its raw rows lie; in ClickHouse dataset__table
+    partition        the column by which they are replaced
+    row              what a raw row is, for CLICKHOUSE_SETUP.md
+    version          of its rules: one more whenever a published value changes. Every partition is
+                     then normalised again
+    pipeline         its module below pipelines/; by default <word>_pipeline
+    packages         what its modules may import from third parties besides dlt and pyarrow
+    shape            of its normalised rows: costs, or own: providers/<word>/shape.csv
+    mart             the mart that is a union of normalised tables; of the shape costs it is costs
+    newest_day       table.column of the newest day that it is about; of the shape costs not needed
+    daily            its provider delivers every day: `check` names it when nothing came for three
+    needs            keys of its configuration; one of them set means that the source is in use
+    unit             what landing counts for the bar of progress
+    looked_up        rows of any month read it, as those of exchange rates, so `prune` leaves it
+    plans_noted      partitions that a listing showed are planned, whether published or not
+    finality         its module with `finality(fingerprint)`: '', or since when it is not final
+    calendar         its module with `calendar()`: when a partition is final, by its last reading
+    scope_column     the raw column of what configuration can add or remove, such as the account
+    lists            further raw tables, loaded after it
+    lists_chosen_by  the key of its configuration that names those of them to load; else all
+    """
+
+    word: str
+    dataset: str
+    table: str
+    partition: str
+    row: str
+    version: int
+    pipeline: str = ""
+    packages: tuple[str, ...] = ()
+    shape: str = "costs"
+    mart: str = ""
+    newest_day: str = ""
+    daily: bool = False
+    needs: tuple[str, ...] = ()
+    unit: str = "rows"
+    looked_up: bool = False
+    plans_noted: bool = False
+    finality: str = ""
+    calendar: str = ""
+    scope_column: str = ""
+    lists: tuple[RawTable, ...] = ()
+    lists_chosen_by: str = ""
+
+    @property
+    def module(self) -> str:
+        """Its module below pipelines/."""
+        return self.pipeline or f"{self.word}_pipeline"
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether its normalised rows are in the cost shape, and in the mart `costs`."""
+        return self.shape == "costs"
+
+
+def read(word: str, providers: Path = PROVIDERS) -> Source:
+    """A source's declaration. Raises ValueError with the file for a key that is wrong."""
+    path = providers / word / "source.toml"
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    lists = tuple(
+        RawTable(**_checked(each, RawTable, f"{path}, lists")) for each in found.pop("lists", [])
+    )
+    source = Source(word=word, lists=lists, **_checked(found, Source, str(path), "word", "lists"))
+    if source.shape not in SHAPES:
+        raise ValueError(f"{path}: shape has to be one of {', '.join(SHAPES)}.")
+    return source
+
+
+def _checked(found: Mapping[str, Any], kind: type, where: str, *given: str) -> dict[str, Any]:
+    """The keys of a table as the arguments of `kind`."""
+    known = {each.name: str(each.type) for each in fields(kind) if each.name not in given}
+    needed = [n for n in known if not hasattr(kind, n)]  # a default is an attribute of the class
+    if unknown := [name for name in found if name not in known]:
+        raise ValueError(f"{where}: unknown key {', '.join(unknown)}. Known: {', '.join(known)}.")
+    if missing := [name for name in needed if name not in found]:
+        raise ValueError(f"{where}: missing key {', '.join(missing)}.")
+    values = {n: tuple(v) if isinstance(v, list) else v for n, v in found.items()}
+    if wrong := [n for n, v in values.items() if not known[n].startswith(type(v).__name__)]:
+        raise ValueError(f"{where}: {wrong[0]} has to be of type {known[wrong[0]]}.")
+    return values
+
+
+SOURCES: Mapping[str, Source] = {word: read(word) for word in WORDS}
+"""By word, in the order in which they are loaded."""
+COST_WORDS: tuple[str, ...] = tuple(word for word, each in SOURCES.items() if each.is_cost)
+"""The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""
