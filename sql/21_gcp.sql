@@ -259,8 +259,8 @@ select
 from source;
 
 -- one row per table, account, month of use and currency, as BigQuery was last asked
-create table if not exists gcp__month_totals (
-    {columns:gcp__month_totals}
+create table if not exists gcp_costs__month_totals (
+    {columns:gcp_costs__month_totals}
 )
 engine = MergeTree
 partition by listing

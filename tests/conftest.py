@@ -119,10 +119,17 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "DLT_DATA_DIR": str(tmp_path / "dlt"),
         "DLT_PROJECT_DIR": str(project),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "SOURCES__MAX_SHRINK": "1",  # tests have few rows; `guarded` puts it back
     }.items():
         monkeypatch.setenv(name, value)
     # dlt reads its files once a process: what one test wrote there must not reach the next
     Container()[PluggableRunContext].reload(str(project))
+
+
+@pytest.fixture
+def guarded(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition that would become empty or lose most of its rows is kept, as by default."""
+    monkeypatch.delenv("SOURCES__MAX_SHRINK")
 
 
 @pytest.fixture(autouse=True)

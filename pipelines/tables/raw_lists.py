@@ -204,7 +204,7 @@ NEWEST_NUMBERS = RawList(
 # fmt: on
 
 RAW_LISTS: Mapping[str, RawList] = {
-    "gcp__month_totals": MONTH_TOTALS,
+    "gcp_costs__month_totals": MONTH_TOTALS,
     "stripe__products": PRODUCTS,
     "stripe__prices": PRICES,
     "stripe__subscriptions": SUBSCRIPTIONS,

@@ -10,7 +10,7 @@ with asked as (
         sum(row_count) as all_rows,
         sum(micros) as all_micros,
         max(asked_on) as asked_on
-    from gcp__month_totals
+    from gcp_costs__month_totals
     group by billing_account_id, usage_month, currency
 ),
 
@@ -21,7 +21,7 @@ span as (
 
 asked_last as (
     select max(asked_on) as asked_on
-    from gcp__month_totals
+    from gcp_costs__month_totals
 ),
 
 published as (
@@ -54,7 +54,7 @@ compared as (
         min(abs(totals.micros - coalesce(published.micros, 0))) as nearest,
         max(totals.micros) as most_micros
     from asked
-    inner join gcp__month_totals as totals
+    inner join gcp_costs__month_totals as totals
         on asked.account = totals.billing_account_id
         and asked.usage_month = totals.usage_month
         and asked.currency = totals.currency

@@ -51,7 +51,7 @@ def test_a_bucket_without_its_scheme_is_told_to_begin_with_s3(
     monkeypatch.chdir(tmp_path)
     commands.read_from("example-billing/exports")
     ran = commands("load")
-    assert_clear(ran, "is no folder.", "A bucket on S3 is written s3://example-billing/exports.")
+    assert_clear(ran, "is not a folder.", "A bucket on S3 is written s3://example-billing/exports.")
     assert ran.status == 2
 
 

@@ -211,7 +211,8 @@ def test_a_map_that_is_no_json_is_named_with_its_text(landing: Landing) -> None:
     landing.put("a.parquet", parquet(cur(resource_tags=["a=b"])))
     assert landing.refusal() == (
         "aws 2026-10: a.parquet cannot be read: column resource_tags: 'a=b' is not a JSON object. "
-        "The published partition stays; run again when the provider has delivered the file whole."
+        "The published partition stays; run again when the provider has delivered the complete "
+        "file."
     )
 
 
@@ -338,7 +339,7 @@ def test_null_is_a_word_in_a_report_and_nothing_in_focus(landing: Landing) -> No
             "resource_id": None,
             "list_cost": None,
             "tags": None,
-            "x_discounts": [("a", "0.5")],
+            "x_discounts": [("a", 0.5)],
         }
     ]
 

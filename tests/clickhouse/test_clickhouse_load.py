@@ -110,7 +110,6 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 @pytest.mark.parametrize("mode", ["overwrite", "create"])
 def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: str) -> None:
     costs, options = RESTATED[kind]
-    world.commands.set({"SOURCES__MAX_SHRINK": "1"})
     world.deliver("2026-09", [9.0])
     world.deliver("2026-10", [1.0, 2.0, 3.0], files=3, mode=mode, delivered_at=NOON)
     world.well()
@@ -128,6 +127,7 @@ def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: st
     assert world.well() == NOTHING.format(2)
 
 
+@pytest.mark.usefixtures("guarded")
 def test_a_month_without_any_file_is_published_empty_and_known_to_be(world: World) -> None:
     made = world.deliver("2026-10", [1.0, 2.0])
     world.well()
@@ -320,7 +320,7 @@ def _list(world: World) -> str:
     path = world.bucket.path(made.files[0])
     table = pq.ParquetFile(path).read().append_column("my_list", pa.array([[1, 2]]))
     pq.write_table(table, path)
-    return "my_list is list<element: int64>, which has no column type in ClickHouse here"
+    return "my_list is list<element: int64>, which cannot be stored in ClickHouse"
 
 
 def _foreign_partition(world: World) -> str:

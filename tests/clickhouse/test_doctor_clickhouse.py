@@ -239,7 +239,7 @@ def test_until_when_a_certificate_lasts_is_shown(
 ) -> None:
     environ = environ_of(secure_server.config(secure=True, ca=str(authority.ca)))
     for days_ago, mark, fix in (
-        (0, "warn", "\n     fix: have it renewed on the server before that day: from then on "),
+        (0, "warn", "\n     fix: renew it on the server before that day; after it nothing loads"),
         (30, "ok  ", ""),
     ):
         clock = Clock(now=lambda ago=days_ago: time.time() - ago * 86_400)  # type: ignore[misc]

@@ -18,6 +18,7 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Busy
+from pipelines.tables import places
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
 from tests.conftest import FolderBucket
@@ -86,7 +87,8 @@ class Sql:
         self.folder = folder
         shutil.copytree(SQL, folder)
         for path in folder.glob("[0-9]*.sql"):
-            text = re.sub(r"\{columns:(\w+)\}", _columns, path.read_text())
+            text = path.read_text().replace("{costs}", places.costs())
+            text = re.sub(r"\{columns:(\w+)\}", _columns, text)
             path.write_text(
                 re.sub(r"\{copied:([\w/]+)\}", lambda found: select_list(found[1]), text)
             )
@@ -224,7 +226,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "comments-are-others": (
         lambda sql: sql.edit(AWS, "The partition: the month", "The month")
         .edit(AWS, "AWS cost lines as delivered;", "As delivered;")
-        .edit(AWS, r"The provider\\'s own words.", "Words."),
+        .edit(AWS, r"The provider\\'s description of the charge.", "Words."),
         [],
     ),
     "a-text-is-stored-otherwise": (

@@ -55,7 +55,7 @@ def test_an_amount_that_is_not_in_the_vocabulary_is_named_with_its_line(tmp_path
     with pytest.raises(ValueError) as error:
         line_items.amounts("effective", file)
     assert str(error.value) == (
-        "aws_line_items.csv, line 3: effective is 'nett'. Write one of net, 0, public, reserved, "
-        "covered, unused_reservation, unused_commitment, net_unless_reserved, net_unless_plan, "
-        "or several with | between them."
+        "aws_line_items.csv, line 3: effective is 'nett'. Write one of net, gross, 0, public, "
+        "reserved, covered, unused_reservation, unused_commitment, net_unless_reserved, "
+        "net_unless_purchase, or several with | between them."
     )

@@ -10,6 +10,8 @@ from pipelines.core.partition import ConfigurationError, Delivery, Kept
 from pipelines.core.shrinking import max_shrink, refuse_shrunk
 from pipelines.tables.places import PLACES
 
+pytestmark = pytest.mark.usefixtures("guarded")
+
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 
 

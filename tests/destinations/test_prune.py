@@ -55,7 +55,7 @@ def test_what_is_no_number_of_months_is_refused(keep: list[str]) -> None:
 def test_the_command_ends_with_2_on_what_is_no_number_of_months(commands: Commands) -> None:
     ran = commands("prune", "--keep", "13", "months", "aws")
     assert (ran.status, ran.out) == (2, "")
-    assert "with the sources before it: prune aws --keep 13 months" in ran.err
+    assert "and sources before it: prune aws --keep 13 months" in ran.err
 
 
 @pytest.fixture(params=BOTH)

@@ -156,7 +156,7 @@ def test_of_two_exports_that_are_named_each_month_is_read_once(
     assert raw(commands.data, "2026-10-30")["x_export_table"].unique().to_pylist() == [TABLE]
 
 
-def test_a_copy_under_another_name_is_recognised_by_its_rows(
+def test_a_copy_under_another_name_counts_nothing_twice(
     server: BigQueryServer, commands: Commands
 ) -> None:
     copy = "example-billing.billing_export.my_copy"

@@ -134,7 +134,7 @@ def test_a_new_day_that_failed_is_tried_again_however_old_it_is(
     put(server, days)
     commands.well("load", "normalize")
     put(server, {"2026-10-22": [0.5]} | days)
-    server.fail("jobs.query", "quotaExceeded", after=1)
+    server.fail("jobs.query", "quotaExceeded", after=2)
     assert commands("load", "gcp", "--from", "2026-10-22", "--to", "2026-10-22").status == 1
     commands.well("load", "normalize")
     assert billed(commands.data)["2026-10-22"] == [0.5]
@@ -206,6 +206,15 @@ def test_a_cost_that_is_text_is_refused(server: BigQueryServer, commands: Comman
     server.load(TABLE, table.append_column("currency_conversion_rate", [["0.9"] * len(table)]))
     ran = stopped(commands, 1)
     assert "currency_conversion_rate is string, expected double" in ran.err
+
+
+def test_a_table_that_is_not_partitioned_is_read_and_said_to_be_slower(
+    server: BigQueryServer, commands: Commands
+) -> None:
+    server.load(TABLE, without("_PARTITIONTIME"))
+    ran = commands("load", "gcp")
+    assert (ran.status, ran.out) == (0, "gcp: 2 loaded, 0 unchanged, 0 failed\n")
+    assert "slower, since each query scans all of it" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_raw_rows_that_do_not_add_up_are_named(
     found = offending(commands)
     exported = "2026-10-29 00:00"
     assert found["gcp_counted_twice"] == [
-        ["2026-10-31", "01A2B3-C4D5E6-F70819", "2", TABLE, "other", "2"]
+        ["2026-10-01", "01A2B3-C4D5E6-F70819", "1", TABLE, "other", "4"]
     ]
     assert found["gcp_foreign_day"] == [["2026-10-31", exported, exported, "1"]]
     assert "gcp_conservation" not in found  # the view published the row as well

@@ -244,7 +244,12 @@ def test_an_unknown_charge_category_of_focus_is_unclassified(checked: Checked) -
 
 def test_every_check_says_what_one_row_is_and_has_a_test_here() -> None:
     files = sorted(
-        {*(ROOT / "tests").rglob("test_*checks*.py"), ROOT / "tests/stripe/test_stripe_objects.py"}
+        {
+            *(ROOT / "tests").rglob("test_*checks*.py"),
+            ROOT / "tests/stripe/test_stripe_objects.py",
+            ROOT / "tests/stripe/test_stripe_completeness.py",
+            ROOT / "tests/deribit/test_deribit_final_days.py",
+        }
     )
     tests = "".join(path.read_text(encoding="utf-8") for path in files)
     for path in (ROOT / "sql" / "checks").glob("*.sql"):

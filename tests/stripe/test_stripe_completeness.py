@@ -19,6 +19,8 @@ from tests.support.providers.stripe_ledgers import NOW, Row
 from tests.support.providers.stripe_shops import Shop, opened
 from tests.support.published_clickhouse import query
 
+pytestmark = pytest.mark.usefixtures("guarded")
+
 CASES = ROOT / "tests" / "data" / "stripe" / "cases"
 AUTUMN = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -119,7 +121,7 @@ def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     assert "stripe: eu not configured any more" in " ".join(said.split())
     assert shop.states()["2026-11"].endswith("eu kept but not configured")
     shop.configure("eu", "us")
-    assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
+    assert {"2026-10", "2026-11"} <= set(shop.plan(AUTUMN))
 
 
 def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
@@ -154,7 +156,7 @@ def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) ->
     assert [row[1] for row in offending(shop.commands)["stale_partitions"]] == [month]
     shop.commands.well("load stripe --accept-shrunk")
     if shop.config is None:
-        shop.commands.well("normalize")
+        shop.commands.well("normalize", marts=True)
     assert shop.total()[0] == 3
 
 
@@ -181,7 +183,7 @@ def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None
     shop.offer("main", daily(start, start + timedelta(days=20, hours=12)))
     shop.commands.well("load stripe")
     if shop.config is None:
-        shop.commands.well("normalize")
+        shop.commands.well("normalize", marts=True)
     assert shop.total()[0] == 21
     assert "unfinished_partitions" not in offending(shop.commands)
 

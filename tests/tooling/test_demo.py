@@ -219,7 +219,7 @@ def test_nothing_is_printed_as_an_error(demo: Demo) -> None:  # noqa: F811
     lines = [
         line
         for line in demo.ran.err.splitlines()
-        if not re.match(rf"({'|'.join(PLACES)}|mart) \S+( \S+)?: ", line)
+        if not re.match(rf"({'|'.join(PLACES)}|mart) \S+( is open since)?( \S+)?: ", line)
     ]
     assert [line for line in lines if not line.startswith("created ")] == []
 

@@ -133,7 +133,8 @@ def _unused_commitment(raw: Raw) -> Floats:
 def _ratio(net_cost: Floats, gross: Floats) -> Floats:
     """Net over gross; NULL where there is nothing to divide by."""
     known = gross > 0
-    return np.where(known, net_cost, np.nan) / np.where(known, gross, 1.0)
+    with np.errstate(over="ignore"):  # infinite, as in ClickHouse
+        return np.where(known, net_cost, np.nan) / np.where(known, gross, 1.0)
 
 
 def _has_any(raw: Raw, *names: str) -> Booleans:

@@ -126,7 +126,7 @@ def whole_history(selection: Selection, published: Mapping[str, str]) -> date:
     current = [date.fromisoformat(key) for key, mark in published.items() if mark]
     if selection.first is not None or not current or selection.last is not None or selection.force:
         return first_day(selection, published, 0)
-    return min(current)
+    return min(date.fromisoformat(key) for key in published)  # also what was listed and failed
 
 
 def shares(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[date, Share]]:
