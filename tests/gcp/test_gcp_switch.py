@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -214,3 +215,20 @@ def test_googles_focus_export_is_left_to_its_own_source(
     world.commands.set(environ(world.server, focus))
     ran = world.commands("load", "gcp")
     assert (ran.status, "Name the standard or the detailed export" in ran.err) == (2, True)
+
+
+def test_the_second_question_names_rows_that_no_plan_sees(world: World) -> None:
+    """A row that came late under an old time of export: days before the lookback rest."""
+    world.commands.set({"SOURCES__GCP__OBJECTS": '["month_totals"]'})
+    world.standard("2026-11-27")
+    world.load()
+    assert "gcp_month_totals" not in offending(world.commands)
+    given = [used(day, 10.0) for day in each_day("2026-09-20", "2026-11-27")]
+    late = used(date(2026, 10, 5), 7.0)
+    world.server.load(STANDARD_TABLE, table_of([*given, late], STANDARD))
+    world.load()
+    assert offending(world.commands)["gcp_month_totals"] == [
+        ["01A2B3-C4D5E6-F70819", "2026-10-01", "USD", "32", "31", "317.00", "310.00"]
+    ]
+    world.load("--from", "2026-10-05", "--to", "2026-10-05")
+    assert "gcp_month_totals" not in offending(world.commands)
