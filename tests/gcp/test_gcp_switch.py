@@ -50,6 +50,11 @@ class World:
             [*back, *(used(day, 10.0) for day in each_day("2026-11-12", "2026-11-27"))], table
         )
 
+    def read(self, *tables: str) -> None:
+        """Configure these tables instead of datasets."""
+        self.commands.monkeypatch.delenv("SOURCES__GCP__DATASETS", raising=False)
+        self.commands.set(environ(self.server, *tables))
+
     def load(self, *options: str) -> str:
         ran = self.commands("load", "gcp", *options)
         assert ran.status == 0, ran
@@ -122,9 +127,9 @@ def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_nex
     """As version 0.1 left it: the standard export's days, and then those of the detailed one."""
     world.standard("2026-11-27")
     world.switched_on()
-    world.commands.set(environ(world.server, STANDARD_TABLE))
+    world.read(STANDARD_TABLE)
     world.load("--to", "2026-11-11")
-    world.commands.set(environ(world.server, TABLE))
+    world.read(TABLE)
     world.load("--from", "2026-11-12")
     assert world.months() == RIGHT | {"2026-10": 620.0, "2026-11": 380.0}
     account = "01A2B3-C4D5E6-F70819"
@@ -132,7 +137,7 @@ def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_nex
         ["2026-10-01", account, "31", TABLE, STANDARD_TABLE, "62"],
         ["2026-11-01", account, "11", TABLE, STANDARD_TABLE, "22"],
     ]
-    world.commands.set(environ(world.server, STANDARD_TABLE, TABLE))
+    world.read(STANDARD_TABLE, TABLE)
     world.load()
     assert world.months() == RIGHT
     assert "gcp_counted_twice" not in offending(world.commands)
@@ -192,7 +197,7 @@ def test_a_view_is_read_and_said_to_be_slower(
     view = "example-billing.billing_export.costs_of_the_shop"
     given = [used(day, 10.0) for day in each_day("2026-10-30", "2026-11-02")]
     world.server.load(view, table_of(given).drop_columns([PARTITION_TIME]))
-    world.commands.set(environ(world.server, view))
+    world.read(view)
     world.load()
     assert world.months() == {"2026-10": 20.0, "2026-11": 20.0}
     assert f"{view} is a view, or a copy without partitions" in caplog.text
@@ -208,11 +213,11 @@ def test_googles_focus_export_is_left_to_its_own_source(
     world.server.load(focus, pa.table(columns))
     world.load()
     assert world.months() == {"2026-09": 30.0}
-    world.commands.set(environ(world.server, STANDARD_TABLE, focus))
+    world.read(STANDARD_TABLE, focus)
     world.load()
     assert world.months() == {"2026-09": 30.0}
     assert f"{focus} is Google's FOCUS export: the source focus reads it" in caplog.text
-    world.commands.set(environ(world.server, focus))
+    world.read(focus)
     ran = world.commands("load", "gcp")
     assert (ran.status, "Name the standard or the detailed export" in ran.err) == (2, True)
 
