@@ -1,6 +1,6 @@
--- one row per billing account, usage month and currency of which BigQuery has more, or other, cost
+-- one row per billing account, usage month and currency whose cost in BigQuery is not published
 -- Each whole table is asked (sources.gcp.objects = ["month_totals"]), apart from how days are read.
--- A month of which BigQuery has fewer rows than are published expired there.
+-- A month with fewer rows in BigQuery than are published has expired there and is not named.
 with asked as (
     select
         billing_account_id as account,

@@ -55,7 +55,7 @@ crossed as (
         on own.target = rates.currency and own.day >= rates.rate_date
 ),
 
--- a line that lacks both counts once
+-- a line without either rate counts once
 missing as (
     select
         x_source,

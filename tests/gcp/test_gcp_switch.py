@@ -58,6 +58,7 @@ class World:
     def load(self, *options: str) -> str:
         ran = self.commands("load", "gcp", *options)
         assert ran.status == 0, ran
+        self.said = " ".join(ran.err.split())
         if self.config is None:
             self.commands.well("normalize gcp")
         return ran.out
@@ -192,7 +193,7 @@ def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -
 
 
 def test_a_view_is_read_and_said_to_be_slower(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World,
 ) -> None:
     view = "example-billing.billing_export.costs_of_the_shop"
     given = [used(day, 10.0) for day in each_day("2026-10-30", "2026-11-02")]
@@ -200,12 +201,12 @@ def test_a_view_is_read_and_said_to_be_slower(
     world.read(view)
     world.load()
     assert world.months() == {"2026-10": 20.0, "2026-11": 20.0}
-    assert f"{view} is a view, or a copy without partitions" in caplog.text
+    assert f"{view} is a view, or a copy without partitions" in world.said
     assert world.load() == "gcp: 0 loaded, 4 unchanged, 0 failed\n"
 
 
 def test_googles_focus_export_is_left_to_its_own_source(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World,
 ) -> None:
     focus = "example-billing.billing_export.focus_costs"
     world.standard("2026-09-22")
@@ -216,7 +217,7 @@ def test_googles_focus_export_is_left_to_its_own_source(
     world.read(STANDARD_TABLE, focus)
     world.load()
     assert world.months() == {"2026-09": 30.0}
-    assert f"{focus} is Google's FOCUS export: the source focus reads it" in caplog.text
+    assert f"{focus} is Google's FOCUS export: the source focus reads it" in world.said
     world.read(focus)
     ran = world.commands("load", "gcp")
     assert (ran.status, "Name the standard or the detailed export" in ran.err) == (2, True)
