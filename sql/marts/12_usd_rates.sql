@@ -1,6 +1,6 @@
 -- one row per day and currency of cost lines without a rate of their provider's: units for one USD
--- By fx_rates of the day or the last business day before it, crossed through the euro, at most seven
--- days old. Marts in USD convert by the provider's own rate, else by this one.
+-- By fx_rates of the day or the last business day before it, crossed through the euro, at most
+-- seven days old. Marts in USD convert by the provider's own rate, else by this one.
 with unrated as (
     select distinct
         billing_currency as currency,

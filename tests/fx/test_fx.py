@@ -154,7 +154,9 @@ def test_a_hand_kept_rate_wins_over_the_ecbs_of_that_day(tmp_path: Path) -> None
         "'USD' as currency, cast(1.1 as decimal(38, 9)) as units_per_eur"
     )
     select = marts_with(tmp_path, "2026-10-01,USD,1.25", "2026-10-02,KWD,0.331")
-    assert duck.execute(f"{select} where {NOT_JOINED} order by 1, 2").fetchall() == [
+    assert duck.execute(
+        f"select * from ({select}) where {NOT_JOINED} order by 1, 2"
+    ).fetchall() == [
         (date(2026, 10, 1), "EUR", Decimal(1), "ECB"),
         (date(2026, 10, 1), "USD", Decimal("1.25"), "manual"),
         (date(2026, 10, 2), "EUR", Decimal(1), "ECB"),

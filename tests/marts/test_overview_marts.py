@@ -28,7 +28,15 @@ from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
 
-OURS = ("fx_rates", "cost_overview", "cost_movers", "commitments", "restatements", "freshness")
+OURS = (
+    "fx_rates",
+    "usd_rates",
+    "cost_overview",
+    "cost_movers",
+    "commitments",
+    "restatements",
+    "freshness",
+)
 OTHERS = {
     "revenue": "activity_date date",
     "normalized_fx": "rate_date date, currency text, units_per_eur decimal(38, 9)",
@@ -324,7 +332,8 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection.view("costs", files, arrow_schema(()))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
-    connection.duck.execute(f"create view fx_rates as {selects['fx_rates']}")
+    for name in ("fx_rates", "usd_rates"):
+        connection.duck.execute(f"create view {name} as {selects[name]}")
     sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
     assert connection.query(sql)[1] == [(True,), (True,)]
 
