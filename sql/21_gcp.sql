@@ -106,6 +106,16 @@ with source as (
         arraySum(credit_amounts) as credit,
         -- to nine decimals a sum of floats has no drift
         round(gross + credit, 9) as net,
+        -- commitments: fees, and usage that one paid for
+        has(credit_kinds, 'FEE_UTILIZATION_OFFSET') as has_offset,
+        kind = 'regular' and (startsWith(sku, 'Commitment') or has_offset) as is_fee,
+        ifNull(consumption_model_id, '') not in ('', '7754-699E-0EBF') as is_flexible,
+        kind = 'regular' and not is_fee and (
+            is_flexible
+            or hasAny(
+                credit_kinds, ['COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE']
+            )
+        ) as is_covered,
         -- an invoice's month begins and ends at midnight in US/Pacific
         if(
             match(ifNull(invoice_month, ''), '^(19[7-9]|20[0-9]|21[0-9])[0-9](0[1-9]|1[0-2])$'),
@@ -160,6 +170,20 @@ select
         as billing_period_end,
     -- what
     if(
+        is_fee,
+        'Purchase',
+        transform(
+            kind, {gcp_cost_types:cost_type}, {gcp_cost_types:charge_category}, 'unclassified'
+        )
+    ) as charge_category,
+    if(
+        is_fee,
+        'Recurring',
+        nullIf(
+            transform(kind, {gcp_cost_types:cost_type}, {gcp_cost_types:charge_frequency}, ''), ''
+        )
+    ) as charge_frequency,
+    if(
         nullIf(adjustment_info_id, '') is not null and usage_start_time < billing_period_start,
         'Correction',
         null
@@ -170,15 +194,9 @@ select
     coalesce(nullIf(resource_global_name, ''), nullIf(source.resource_name, '')) as resource_id,
     -- how much
     multiIf(
-        kind = 'regular' and position(sku, 'Preemptible') > 0,
+        kind = 'regular' and match(sku, 'Preemptible|\\bSpot\\b'),
         'Dynamic',
-        kind = 'regular' and (
-            hasAny(
-                credit_kinds,
-                ['COMMITTED_USAGE_DISCOUNT', 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE']
-            )
-            or ifNull(consumption_model_id, '') not in ('', '7754-699E-0EBF')
-        ),
+        is_covered,
         'Committed',
         nullIf(
             transform(kind, {gcp_cost_types:cost_type}, {gcp_cost_types:pricing_category}, ''), ''
@@ -187,9 +205,28 @@ select
     -- money, in billing_currency
     net as billed_cost,
     if(is_known, net, null) as effective_cost,
-    if(is_known, coalesce({number:cost_at_list}, gross), null) as list_cost,
-    if(is_known, coalesce(toFloat64(cost_at_effective_price_default), gross), null)
-        as contracted_cost,
+    -- a fee is a purchase, which has no price beside its cost
+    if(is_known, if(is_fee, 0, coalesce({number:cost_at_list}, gross)), null) as list_cost,
+    if(
+        is_known,
+        if(is_fee, 0, coalesce(toFloat64(cost_at_effective_price_default), gross)),
+        null
+    ) as contracted_cost,
+    -- commitments
+    if(is_fee or is_covered, 'Committed Use Discount', null) as commitment_discount_type,
+    multiIf(
+        is_fee,
+        if(has_offset or position(sku, 'dollar based') > 0, 'Spend', 'Usage'),
+        is_covered,
+        if(
+            is_flexible or has(credit_kinds, 'COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE'),
+            'Spend',
+            'Usage'
+        ),
+        null
+    ) as commitment_discount_category,
+    multiIf(is_covered, 'Used', is_fee and has_offset and net > 0, 'Unused', null)
+        as commitment_discount_status,
     -- tags
     mapFromArrays(
         arrayFilter((name, number) -> number = 1, map_keys, arrayEnumerateUniq(map_keys)),
@@ -220,3 +257,12 @@ select
     x_fingerprint,
     x_dlt_load_id
 from source;
+
+-- one row per table, account, month of use and currency, as BigQuery was last asked
+create table if not exists gcp_costs__month_totals (
+    {columns:gcp_costs__month_totals}
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'What the tables of billing exports hold, for the check gcp_month_totals.';

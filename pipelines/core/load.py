@@ -221,7 +221,8 @@ class _Run:
 
         def take(delivery: Delivery) -> None:
             """What the publishing job needs; dlt keeps it with the package, not in a table."""
-            self._refuse_shrunk(delivery)
+            if not partition.has_moved:
+                self._refuse_shrunk(delivery)
             self.landed = delivery
             handed = {"place": asdict(self.entry.place), "folder": str(folder)}
             dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}

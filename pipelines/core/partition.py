@@ -57,6 +57,7 @@ class Partition:
 
     `fingerprint` identifies the content: equal fingerprints mean equal bytes. '' where it is known
     only once the partition is read; landing it then raises Unchanged when it is the published one.
+    `has_moved`: rows of it are read elsewhere now, so that fewer of them are right.
     `detail` belongs to the source alone; nobody else looks into it.
     """
 
@@ -66,6 +67,7 @@ class Partition:
     files: int
     bytes: int
     detail: Any = field(default=None, compare=False, repr=False)
+    has_moved: bool = field(default=False, compare=False)
 
     def to_note(self) -> dict[str, str]:
         """What a destination notes of a partition that a listing showed."""

@@ -65,14 +65,14 @@ COST_MOVERS: tuple[Column, ...] = (
            privacy=pseudonym("account", unless=("kind", "service"))),
     Column("name", "text", False, "Name to display for id.",
            privacy=pseudonym("account-name", unless=("kind", "service"))),
-    Column("billed", "number", False, "Billed in the month to date, in USD.", privacy=SCALE),
-    Column("effective", "number", False, "Effective cost to date, in USD.", privacy=SCALE),
-    Column("previous_billed", "number", False,
+    Column("billed", "number", True, "Billed in the month to date, in USD.", privacy=SCALE),
+    Column("effective", "number", True, "Effective cost to date, in USD.", privacy=SCALE),
+    Column("previous_billed", "number", True,
            "Billed on the same days of the previous month, in USD.", privacy=SCALE),
-    Column("previous_effective", "number", False,
+    Column("previous_effective", "number", True,
            "Effective cost on the same days of the previous month, in USD.", privacy=SCALE),
-    Column("change_billed", "number", False, "billed - previous_billed.", privacy=SCALE),
-    Column("change_effective", "number", False, "effective - previous_effective.", privacy=SCALE),
+    Column("change_billed", "number", True, "billed - previous_billed.", privacy=SCALE),
+    Column("change_effective", "number", True, "effective - previous_effective.", privacy=SCALE),
 )
 
 COMMITMENTS: tuple[Column, ...] = (

@@ -179,6 +179,18 @@ FUNDING_RATES = RawList(
     Column("interest_1h", "number", True, "Funding of one hour, as a share."),
 ), "funding_rates")
 
+MONTH_TOTALS = RawList(
+    Column("listing", "text", False, "The partition: months."),
+    "The day on which BigQuery was asked.", (
+    Column("export_table", "text", False, "The table that was asked.", many=True),
+    Column("billing_account_id", "text", False, "The billing account; empty without.", many=True),
+    Column("usage_month", "date", False, "First day of the month of use (UTC)."),
+    Column("currency", "text", False, "The billing currency; empty without."),
+    Column("row_count", "integer", False, "Rows of the table."),
+    Column("micros", "integer", True, "Cost and credits, in millionths of the currency."),
+    Column("asked_on", "date", False, "Rows exported before this day (UTC) are counted."),
+), "month_totals")
+
 NEWEST_NUMBERS = RawList(
     Column("listing", "text", False, "The partition: newest and the currency, such as newest.BTC."),
     "The end of that day.", (
@@ -192,6 +204,7 @@ NEWEST_NUMBERS = RawList(
 # fmt: on
 
 RAW_LISTS: Mapping[str, RawList] = {
+    "gcp_costs__month_totals": MONTH_TOTALS,
     "stripe__products": PRODUCTS,
     "stripe__prices": PRICES,
     "stripe__subscriptions": SUBSCRIPTIONS,

@@ -18,6 +18,14 @@ FX_RATES: tuple[Column, ...] = (
            "ECB, or manual for sql/fx_rates.csv, which takes precedence.", privacy=KEEP),
 )
 
+USD_RATES: tuple[Column, ...] = (
+    Column("rate_date", "date", False, "A day of cost without a rate of its provider's.",
+           privacy=SHIFT),
+    Column("currency", "text", False, "The billing currency, ISO 4217.", privacy=KEEP),
+    Column("units_per_usd", "number", False, "Units of it for one USD, by fx_rates.",
+           privacy=KEEP),
+)
+
 REVENUE: tuple[Column, ...] = (
     *STRIPE[: -len(OURS)],
     # in the reporting currency, to a millionth

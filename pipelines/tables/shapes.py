@@ -18,6 +18,7 @@ from pipelines.tables.revenue import (
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
     REVENUE,
+    USD_RATES,
 )
 from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
 from pipelines.tables.sources import COST_WORDS, SOURCES
@@ -93,6 +94,7 @@ _OWN: dict[str, tuple[Column, ...]] = {
 }
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
+    "usd_rates": USD_RATES,
     "revenue": REVENUE,
     "cost_daily": COST_DAILY,
     "margin_daily": MARGIN_DAILY,

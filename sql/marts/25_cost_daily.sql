@@ -12,21 +12,24 @@ with lines as (
         ) as day,
         x_source,
         {product:cost} as product,
-        -- money in the reporting currency as it is, else in USD by the row's own rate to it
+        -- money in the reporting currency as it is; in USD by the provider's own rate, which serves
+        -- nothing else; in any other by fx_rates
         '{reporting_currency}' as reporting_currency,
         case
             when billing_currency = '{reporting_currency}' then billing_currency
-            when x_currency_rate_usd is not null then 'USD'
+            when '{reporting_currency}' = 'USD' and x_currency_rate_usd is not null then 'USD'
             else coalesce(billing_currency, '')
         end as currency,
         case
             when billing_currency = '{reporting_currency}' then billed_cost
-            when x_currency_rate_usd is not null then x_billed_cost_usd
+            when '{reporting_currency}' = 'USD' and x_currency_rate_usd is not null
+                then x_billed_cost_usd
             else billed_cost
         end as billed,
         case
             when billing_currency = '{reporting_currency}' then effective_cost
-            when x_currency_rate_usd is not null then x_effective_cost_usd
+            when '{reporting_currency}' = 'USD' and x_currency_rate_usd is not null
+                then x_effective_cost_usd
             else effective_cost
         end as effective
     from costs

@@ -5,10 +5,10 @@ with lines as (
         cast(date_trunc('month', x_usage_date) as date) as month,
         cast(x_usage_date as date) as usage_date,
         extract(day from x_usage_date) as day,
-        x_billed_cost_usd as billed,
-        x_effective_cost_usd as effective,
-        list_cost / x_currency_rate_usd as list,
-        x_credit_amount / x_currency_rate_usd as credits,
+        billed_cost / usd_rate as billed,
+        effective_cost / usd_rate as effective,
+        list_cost / usd_rate as list,
+        x_credit_amount / usd_rate as credits,
         -- usage that can have tags: a discount, which AWS gives on lines of its own, has none
         case
             when
@@ -37,14 +37,13 @@ with lines as (
         end as is_untagged,
         case
             when
-                (billed_cost is not null and x_billed_cost_usd is null)
-                or (effective_cost is not null and x_effective_cost_usd is null)
+                usd_rate is null and (billed_cost is not null or effective_cost is not null)
                 then 1
             else 0
         end as is_without_usd,
         case when billed_cost is null or effective_cost is null then 1 else 0 end
             as is_without_cost
-    from costs
+    from {rated:costs}
     where x_usage_date is not null
 ),
 
@@ -57,11 +56,31 @@ days as (
         sum(lines.effective) as effective,
         sum(lines.list) as list,
         sum(lines.credits) as credits,
-        sum(case when lines.is_steady = 1 then lines.billed else 0 end) as steady_billed,
-        sum(case when lines.is_steady = 1 then lines.effective else 0 end) as steady_effective,
-        sum(case when lines.is_usage = 1 then lines.effective else 0 end) as usage_effective,
-        sum(case when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective else 0 end)
-            as untagged_effective,
+        -- 0 of no lines, NULL of lines whose amounts are all unknown
+        sum(
+            case
+                when lines.is_steady = 1 then lines.billed
+                when lines.billed is not null then 0
+            end
+        ) as steady_billed,
+        sum(
+            case
+                when lines.is_steady = 1 then lines.effective
+                when lines.effective is not null then 0
+            end
+        ) as steady_effective,
+        sum(
+            case
+                when lines.is_usage = 1 then lines.effective
+                when lines.effective is not null then 0
+            end
+        ) as usage_effective,
+        sum(
+            case
+                when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective
+                when lines.effective is not null then 0
+            end
+        ) as untagged_effective,
         count(*) as line_items,
         sum(lines.is_without_usd) as line_items_without_usd,
         sum(lines.is_without_cost) as line_items_without_cost

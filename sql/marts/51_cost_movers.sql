@@ -7,10 +7,18 @@ with days as (
         provider_name,
         service_name,
         sub_account_id,
-        max(costs.sub_account_name) as sub_account_name,
-        sum(x_billed_cost_usd) as billed,
-        sum(x_effective_cost_usd) as effective
-    from costs
+        max(lines.sub_account_name) as sub_account_name,
+        sum(billed_cost / usd_rate) as billed,
+        sum(effective_cost / usd_rate) as effective,
+        sum(
+            case
+                when
+                    usd_rate is null and (billed_cost is not null or effective_cost is not null)
+                    then 1
+                else 0
+            end
+        ) as unrated
+    from {rated:costs} as lines
     where x_usage_date is not null
     group by
         date_trunc('month', x_usage_date),
@@ -29,7 +37,8 @@ named as (
         coalesce(service_name, '(none)') as id,
         coalesce(service_name, '(none)') as name,
         billed,
-        effective
+        effective,
+        unrated
     from days
     union all
     select
@@ -40,7 +49,8 @@ named as (
         coalesce(sub_account_id, '(none)') as id,
         coalesce(sub_account_name, sub_account_id, '(none)') as name,
         billed,
-        effective
+        effective,
+        unrated
     from days
 ),
 
@@ -54,7 +64,8 @@ facts as (
         id,
         name,
         billed,
-        effective
+        effective,
+        unrated
     from named
     union all
     select
@@ -66,7 +77,8 @@ facts as (
         id,
         name,
         billed,
-        effective
+        effective,
+        unrated
     from named
 ),
 
@@ -93,7 +105,15 @@ compared as (
                     then facts.effective
                 else 0
             end
-        ) as previous_effective
+        ) as previous_effective,
+        sum(case when facts.is_before = 0 then facts.unrated else 0 end) as unrated,
+        sum(
+            case
+                when facts.is_before = 1 and facts.day <= calendar.days_compared
+                    then facts.unrated
+                else 0
+            end
+        ) as previous_unrated
     from (
         select
             month,
@@ -104,6 +124,23 @@ compared as (
     inner join facts on calendar.month = facts.month
     group by
         calendar.month, calendar.is_newest, facts.kind, facts.provider_name, facts.id
+),
+
+-- NULL where a line has no rate: a sum that is too small helps nobody
+known as (
+    select
+        month,
+        is_newest,
+        kind,
+        provider_name,
+        id,
+        name,
+        case when unrated = 0 then coalesce(billed, 0) end as billed,
+        case when unrated = 0 then coalesce(effective, 0) end as effective,
+        case when previous_unrated = 0 then coalesce(previous_billed, 0) end as previous_billed,
+        case when previous_unrated = 0 then coalesce(previous_effective, 0) end
+            as previous_effective
+    from compared
 )
 
 select
@@ -113,11 +150,11 @@ select
     provider_name,
     id,
     name,
-    coalesce(billed, 0) as billed,
-    coalesce(effective, 0) as effective,
-    coalesce(previous_billed, 0) as previous_billed,
-    coalesce(previous_effective, 0) as previous_effective,
-    coalesce(billed, 0) - coalesce(previous_billed, 0) as change_billed,
-    coalesce(effective, 0) - coalesce(previous_effective, 0) as change_effective
-from compared
+    billed,
+    effective,
+    previous_billed,
+    previous_effective,
+    billed - previous_billed as change_billed,
+    effective - previous_effective as change_effective
+from known
 order by month, kind, provider_name, id

@@ -4,7 +4,8 @@
 -- does what it could have covered: usage at on-demand prices, never spot, of a family that had a
 -- savings plan in that month, or of a service that had a reservation. Where a line's family is not
 -- known, its service decides. Coverage is covered / (covered + on demand).
--- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts.
+-- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts, or its
+-- currency no rate.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -16,6 +17,12 @@ with lines as (
                 commitment_discount_status = 'Used' and charge_category = 'Usage'
                 then 'used'
             when commitment_discount_status = 'Unused' then 'unused'
+            -- a fee of Google's without a credit for its use: how much was used is not known
+            when
+                x_source = 'gcp'
+                and charge_category = 'Purchase'
+                and commitment_discount_type is not null
+                then 'used'
             when
                 charge_category = 'Usage'
                 and pricing_category = 'Standard'
@@ -25,10 +32,11 @@ with lines as (
             else 'other'
         end as part,
         coalesce(commitment_discount_type, '') as type,
-        coalesce(commitment_discount_id, '') as id,
-        x_effective_cost_usd as effective,
-        list_cost / x_currency_rate_usd as list
-    from costs
+        -- Google's usage does not name the commitment that paid for it
+        case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
+        effective_cost / usd_rate as effective,
+        list_cost / usd_rate as list
+    from {rated:costs}
     where x_usage_date is not null
 ),
 

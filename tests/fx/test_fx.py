@@ -18,6 +18,11 @@ from tests.support.providers.stripe_ledgers import mart
 UNTIL = date(2026, 10, 30)
 
 
+MEMBERS = (Path(__file__).parents[2] / "sql" / "euro_members.csv").read_text().splitlines()[1:]
+#: A currency that joined the euro has its fixed rate on every day, too.
+NOT_JOINED = f"currency not in {tuple(line.split(',')[1] for line in MEMBERS)}"
+
+
 def test_every_business_day_has_its_rates(commands: Commands) -> None:
     with FxServer(archive(UNTIL, date(2025, 12, 30))) as server:
         commands.set(server.environ)
@@ -27,11 +32,16 @@ def test_every_business_day_has_its_rates(commands: Commands) -> None:
         commands,
         "fx_rates",
         "currency, units_per_eur, rate_source",
-        "where rate_date = '2026-10-30' order by 1",
+        f"where rate_date = '2026-10-30' and {NOT_JOINED} order by 1",
     )
     wanted = {name: Decimal(text) for name, text in rates(UNTIL).items()} | {"EUR": Decimal(1)}
     assert found == [(name, wanted[name], "ECB") for name in sorted(wanted)]
-    days = mart(commands, "fx_rates", "count(distinct rate_date), min(rate_date), count(*)")
+    days = mart(
+        commands,
+        "fx_rates",
+        "count(distinct rate_date), min(rate_date), count(*)",
+        f"where {NOT_JOINED}",
+    )
     assert days == [(219, date(2025, 12, 30), 219 * (len(BASES) + 1))]
 
 
@@ -105,9 +115,34 @@ def marts_with(folder: Path, *lines: str) -> str:
     (folder / "marts").mkdir(exist_ok=True)
     source = Path(__file__).parents[2] / "sql" / "marts" / "10_fx_rates.sql"
     (folder / "marts" / source.name).write_text(source.read_text())
+    members = source.parents[1] / "euro_members.csv"
+    (folder / members.name).write_text(members.read_text())
     (folder / "fx_rates.csv").write_text("\n".join([HEAD, *lines]))
     (mart_,) = mart_selects(folder)
     return mart_.select
+
+
+def test_a_currency_has_its_fixed_rate_from_the_day_on_that_it_joined_the_euro(
+    tmp_path: Path,
+) -> None:
+    import duckdb
+
+    with duckdb.connect() as duck:
+        duck.execute(
+            "create table normalized_fx as select unnest([date '2025-12-31', date '2026-01-02']) "
+            "as rate_date, 'BGN' as currency, cast(1.9558 as decimal(38, 9)) as units_per_eur"
+        )
+        select = marts_with(tmp_path)
+        found = duck.execute(
+            f"select rate_date, currency, units_per_eur from ({select}) "
+            "where currency in ('BGN', 'HRK') order by 2, 1"
+        ).fetchall()
+    assert found == [
+        (date(2025, 12, 31), "BGN", Decimal("1.9558")),
+        (date(2026, 1, 2), "BGN", Decimal("1.95583")),
+        (date(2025, 12, 31), "HRK", Decimal("7.5345")),
+        (date(2026, 1, 2), "HRK", Decimal("7.5345")),
+    ]
 
 
 def test_a_hand_kept_rate_wins_over_the_ecbs_of_that_day(tmp_path: Path) -> None:
@@ -119,7 +154,9 @@ def test_a_hand_kept_rate_wins_over_the_ecbs_of_that_day(tmp_path: Path) -> None
         "'USD' as currency, cast(1.1 as decimal(38, 9)) as units_per_eur"
     )
     select = marts_with(tmp_path, "2026-10-01,USD,1.25", "2026-10-02,KWD,0.331")
-    assert duck.execute(f"{select} order by 1, 2").fetchall() == [
+    assert duck.execute(
+        f"select * from ({select}) where {NOT_JOINED} order by 1, 2"
+    ).fetchall() == [
         (date(2026, 10, 1), "EUR", Decimal(1), "ECB"),
         (date(2026, 10, 1), "USD", Decimal("1.25"), "manual"),
         (date(2026, 10, 2), "EUR", Decimal(1), "ECB"),

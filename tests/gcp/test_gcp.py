@@ -146,13 +146,14 @@ def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     assert billed(commands.data)["2026-10-30"] == [100.0]
 
 
-def test_naming_both_exports_of_an_account_counts_each_month_once(
+def test_of_two_exports_that_are_named_each_month_is_read_once(
     server: BigQueryServer, commands: Commands
 ) -> None:
     put(server, DAYS, STANDARD_TABLE)
     commands.set(environ(server, STANDARD_TABLE, TABLE))
-    assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
+    load(commands)
     assert billed(commands.data) == ALL_OF_IT
+    assert raw(commands.data, "2026-10-30")["x_export_table"].unique().to_pylist() == [TABLE]
 
 
 def test_a_copy_under_another_name_counts_nothing_twice(
@@ -161,7 +162,10 @@ def test_a_copy_under_another_name_counts_nothing_twice(
     copy = "example-billing.billing_export.my_copy"
     put(server, DAYS, copy)
     commands.set(environ(server, TABLE, copy))
-    assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
+    load(commands)
+    assert billed(commands.data) == ALL_OF_IT
+    commands.set(environ(server, copy))
+    load(commands)
     assert billed(commands.data) == ALL_OF_IT
 
 
@@ -171,6 +175,7 @@ def test_exports_are_told_by_their_tables_names() -> None:
     assert (detailed.account, detailed.detailed) == ("01A2B3-C4D5E6-F70819", True)
     assert Export.of("p.d.cloud_pricing_export").is_export is False
     assert chosen([STANDARD_TABLE, "p.d.cloud_pricing_export"], (), "p.d") == [standard]
+    assert chosen([STANDARD_TABLE, TABLE], (), "p.d") == [standard, detailed]
     assert named([TABLE, OTHER_TABLE]) == [detailed, Export.of(OTHER_TABLE)]
     for tables, accounts, text in (
         (["p.d.other"], [], "p.d holds no table gcp_billing_export_v1_"),
@@ -220,12 +225,16 @@ def test_history_is_not_scanned_again(server: BigQueryServer, commands: Commands
 
 
 def test_restated_days_replace_the_old_ones(server: BigQueryServer, commands: Commands) -> None:
-    """More rows, fewer, other ones: what a day has now is published; a day that is gone stays."""
+    """More rows, fewer, other ones: whatever a day has now is what is published.
+
+    A day that BigQuery no longer has stays: its partition expired.
+    """
+    commands.set({"SOURCES__MAX_SHRINK": "1"})
     load(commands)
     changed = {"2026-10-28": [1.0], "2026-10-30": [8.0, 8.0, 8.0], "2026-10-31": [16.0]}
     put(server, changed)
     assert load(commands) == "gcp: 3 loaded, 0 unchanged, 0 failed\n"
-    assert billed(commands.data) == changed | {"2026-10-29": DAYS["2026-10-29"]}
+    assert billed(commands.data) == changed | {"2026-10-29": [4.0]}
     server.reset()
     assert load(commands) == "gcp: 0 loaded, 3 unchanged, 0 failed\n"
 
@@ -344,16 +353,20 @@ def test_only_the_partitions_that_are_needed_are_scanned(
 # Doctor.
 
 
-def test_the_doctor_names_every_export(server: BigQueryServer, commands: Commands) -> None:
+def test_the_doctor_names_exports_and_accounts_with_several(
+    server: BigQueryServer, commands: Commands
+) -> None:
     put(server, DAYS, STANDARD_TABLE)
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")
     commands.set({"SOURCES__GCP__DATASETS": '["example-billing.billing_export"]'})
     found = [line for line in commands("doctor", "gcp").out.splitlines() if "source gcp" in line]
-    assert found[:5] == [
+    assert found[:6] == [
         "ok   source gcp: datasets example-billing.billing_export (from Environment Variables)",
         "ok   source gcp: credentials (from Environment Variables)",
         "ok   source gcp: queries run in project example-billing, at most 1,024 GiB a run",
         f"ok   source gcp: export {TABLE}: detailed, billing account 01A2B3-C4D5E6-F70819",
         f"ok   source gcp: export {STANDARD_TABLE}: standard, billing account 01A2B3-C4D5E6-F70819",
+        "ok   source gcp: billing account 01A2B3-C4D5E6-F70819 has 2 tables: each usage month is "
+        "read from one of them, the detailed export where it has all of the month",
     ]
-    assert found[5].startswith(("BAD ", "warn", "ok  "))
+    assert found[6].startswith(("BAD ", "warn", "ok  "))

@@ -64,7 +64,7 @@ def test_days_are_replaced_whole_and_ingesting_gives_the_same(
     assert costs(clickhouse) == loaded
 
 
-def test_a_day_that_google_no_longer_has_stays_published(
+def test_a_day_that_the_table_no_longer_has_stays_published(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:
     migrate(clickhouse, TAGS)
@@ -75,10 +75,11 @@ def test_a_day_that_google_no_longer_has_stays_published(
     put(bigquery_server, {"2026-10-29": [1.0], "2026-10-30": [4.0], "2026-10-31": [8.0]})
     commands.well("load")
     put(bigquery_server, {"2026-10-29": [1.0], "2026-10-31": [8.0]})
-    for _ in range(2):
-        assert commands("load").out == "gcp: 0 loaded, 2 unchanged, 0 failed\n"
+    for options in ((), ("--force",)):
+        assert commands("load", *options).status == 0
         assert query(clickhouse, "select x_partition from costs order by 1") == [
             ("2026-10-29",),
             ("2026-10-30",),
             ("2026-10-31",),
         ]
+    assert commands("load").out == "gcp: 0 loaded, 2 unchanged, 0 failed\n"

@@ -16,7 +16,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.providers.gcp.rows import of_page, tables
+from pipelines.providers.gcp.bigquery.rows import of_page, tables
 
 SCHEMA = pa.schema(
     [

@@ -20,6 +20,7 @@ from pipelines.tables.schema import ShapeError
 from scripts.sandbox.gcp import exports
 from scripts.sandbox.gcp.lines import micros
 from tests.core.test_normalize_lookups import FOCUS_SERVICE_CATEGORIES, lookup_rows
+from tests.support.providers.gcp_cases import case, typed
 from tests.support.providers.raw_gcp import LINE, Row, credit, labels, landed
 from tests.support.twins import FINGERPRINT, GCP, LOAD_ID, Twins, differences, on_a_database
 
@@ -220,10 +221,60 @@ def test_usage_below_a_commitment_is_committed_and_spot_is_dynamic(twins: Twins)
         line(consumption_model=flexible),
         line(consumption_model=None),
         line(cost_type="tax", sku=spot),
+        line(sku={"id": "2", "description": "Autopilot Spot Pod mCPU Requests (Iowa)"}),
+        line(sku={"id": "3", "description": "Nvidia L4 GPU attached to Spot VMs running in Iowa"}),
+        line(sku={"id": "4", "description": "Preemptible N1 Predefined Instance Core"}),
+        line(sku={"id": "5", "description": "Spotlight tickets"}),
     )
     assert [row["pricing_category"] for row in rows] == [
         "Standard", "Dynamic", "Committed", "Committed", "Standard", None,
+        "Dynamic", "Dynamic", "Dynamic", "Standard",
     ]  # fmt: skip
+
+
+def test_googles_own_example_of_a_commitment_saves_a_quarter_in_both_models(twins: Twins) -> None:
+    """Its first day in the model of credits, its second in the consumption model."""
+    rows = published(twins, *map(typed, case("gcp_cud_google_example")))
+    used = ("Committed Use Discount", "Spend", "Used")
+    fee = ("Committed Use Discount", "Spend", None)
+    names = ("type", "category", "status")
+    assert values(
+        rows,
+        "charge_category",
+        "billed_cost",
+        "effective_cost",
+        "list_cost",
+        *(f"commitment_discount_{name}" for name in names),
+    ) == [
+        ("Usage", 0.0, 0.0, 50.0, *used),
+        ("Purchase", 37.5, 37.5, 0.0, *fee),
+        ("Usage", 37.5, 37.5, 50.0, *used),
+        ("Purchase", 0.0, 0.0, 0.0, *fee),
+    ]
+
+
+def test_what_is_left_of_a_fee_is_its_unused_part(twins: Twins) -> None:
+    sku = {"id": "7", "description": "Commitment - dollar based v1: Compute Flexible for 1 Year"}
+    by_core = {"id": "8", "description": "Commitment v1: N2 Cpu in Iowa for 1 Year"}
+    rows = published(
+        twins,
+        line(sku=sku, credits=[credit(-7.5, "FEE_UTILIZATION_OFFSET")]),
+        line(sku=by_core),
+        line(sku=by_core, cost_type="tax"),
+    )
+    assert values(
+        rows,
+        "charge_category",
+        "charge_frequency",
+        "effective_cost",
+        "list_cost",
+        "commitment_discount_category",
+        "commitment_discount_status",
+    ) == [
+        ("Purchase", "Recurring", 2.5, 0.0, "Spend", "Unused"),
+        ("Purchase", "Recurring", 10.0, 0.0, "Usage", None),
+        ("Tax", "One-Time", 10.0, 12.5, None, None),
+    ]
 
 
 # Time.

@@ -28,8 +28,20 @@ from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
 
-OURS = ("cost_overview", "cost_movers", "commitments", "restatements", "freshness")
-OTHERS = {"revenue": "activity_date", "normalized_fx": "rate_date", "trades": "trade_date"}
+OURS = (
+    "fx_rates",
+    "usd_rates",
+    "cost_overview",
+    "cost_movers",
+    "commitments",
+    "restatements",
+    "freshness",
+)
+OTHERS = {
+    "revenue": "activity_date date",
+    "normalized_fx": "rate_date date, currency text, units_per_eur decimal(38, 9)",
+    "trades": "trade_date date",
+}
 LAST = date(2026, 10, 12)  # the newest day of use, in the middle of a month
 VIEWS = Project.read().of("metrics_view")
 Row = dict[str, Any]
@@ -71,8 +83,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 cut = f"where x_usage_date <= '{LAST}'" if name == "costs" else ""
                 source = f"read_parquet('{estate.data}/{folder}/*.parquet')"
                 duck.execute(f"create view {name} as from {source} {cut}")
-            for name, day in OTHERS.items():  # of sources that are not loaded here
-                duck.execute(f"create table {name} ({day} date)")
+            for name, columns in OTHERS.items():  # of sources that are not loaded here
+                duck.execute(f"create table {name} ({columns})")
             for mart in ours:
                 duck.execute(f"create view {mart.name} as {mart.select}")
             yield Marts(lambda sql: duck.execute(sql).fetchall(), lines)
@@ -306,8 +318,8 @@ def test_marts_over_nothing_have_no_rows() -> None:
     connection = DuckConnection()
     connection.view("costs", [], arrow_schema(TAGS))
     connection.view("deliveries", [], deliveries_schema())
-    for name, day in OTHERS.items():
-        connection.duck.execute(f"create table {name} ({day} date)")
+    for name, columns in OTHERS.items():
+        connection.duck.execute(f"create table {name} ({columns})")
     for mart in mart_selects(SQL, TAGS):
         if mart.name in OURS:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
@@ -318,8 +330,11 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection = DuckConnection()
     files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
     connection.view("costs", files, arrow_schema(()))
-    (select,) = [mart.select for mart in mart_selects(SQL, ()) if mart.name == "cost_overview"]
-    sql = f"select untagged_effective = usage_effective from ({select})"
+    connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
+    selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
+    for name in ("fx_rates", "usd_rates"):
+        connection.duck.execute(f"create view {name} as {selects[name]}")
+    sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
     assert connection.query(sql)[1] == [(True,), (True,)]
 
 

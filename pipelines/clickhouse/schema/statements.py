@@ -26,6 +26,7 @@ them
 
     {values:fx_rates}            the rows of sql/fx_rates.csv as a select
     (clickhouse/schema/values.py)
+    {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
     {product:cost}               a line's product by sql/products.csv
     (clickhouse/schema/products.py)
 """

@@ -98,6 +98,7 @@ CHECKED = pa.schema(
         ("usage_start_time", TIME),
         ("export_time", TIME),
         ("cost", NUMBER),
+        ("currency", TEXT),
         ("x_credit_total", NUMBER),
         ("x_export_table", TEXT),
     ]

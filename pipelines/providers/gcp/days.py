@@ -187,7 +187,7 @@ def partitions(
         return []
     gone = set(expired(by_day, start, published))
     wanted = (day for day in days(every[0], every[-1]) if day not in gone)
-    return [partition_of(day, by_day.get(day, ())) for day in wanted]
+    return [partition_of(day, by_day.get(day)) for day in wanted]
 
 
 def range_of(several: Iterable[Share]) -> Range | None:
@@ -218,8 +218,9 @@ def days(first: date, last: date) -> Iterator[date]:
         yield first + timedelta(days=number)
 
 
-def partition_of(day: date, several: Sequence[Share]) -> Partition:
-    """A day as its tables have it."""
+def partition_of(day: date, found: Sequence[Share] | None) -> Partition:
+    """A day as it is read of its tables; None where none has rows of it."""
+    several = found or ()
     # the table is part of it, so that another choice of export is another delivery
     marks = [
         (f"{each.table} {each.account}", f"{each.newest.isoformat()} {each.micros}", each.rows)
@@ -231,6 +232,7 @@ def partition_of(day: date, several: Sequence[Share]) -> Partition:
         delivered_at=max((each.newest for each in several), default=_midnight(day)),
         files=len({each.table for each in several}),
         bytes=0,  # known once it is landed
+        has_moved=found is not None and all(each.usage is not None for each in several),
         detail=tuple(several),
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.normalize.columns import Floats, Integers, Raw
+from pipelines.normalize.columns import Booleans, Floats, Integers, Raw
 from pipelines.tables.schema import ShapeError, tag_column_name, tag_key
 
 PREFIXES = {"labels": "", "tags": "tag:", "project_labels": "project:"}
@@ -29,8 +29,6 @@ PREFIXES = {"labels": "", "tags": "tag:", "project_labels": "project:"}
 
 DECIMALS = 9
 """Google's own precision: rounded to nine decimals, a float sum is exact."""
-
-COMMITTED = ("COMMITTED_USAGE_DISCOUNT", "COMMITTED_USAGE_DISCOUNT_DOLLAR_BASE")
 
 
 class Credits:
@@ -53,10 +51,9 @@ class Credits:
         )
         return distinct.take(pa.array(self._codes))
 
-    @property
-    def is_committed(self) -> Any:
-        """Rows with a credit of a committed use discount."""
-        found = [any(kind in sums for kind in COMMITTED) for sums in self._sums]
+    def has(self, *types: str) -> Booleans:
+        """Rows with a credit of one of these types."""
+        found = [any(kind in sums for kind in types) for sums in self._sums]
         return np.array(found, bool)[self._codes]
 
 

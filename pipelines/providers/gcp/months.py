@@ -49,14 +49,14 @@ def _read(every: list[Piece], candidates: list[Piece]) -> dict[date, list[Share]
         for each in candidates
         if tables[each.share.account, each.usage] == each.share.table
     }
-    cut = {(each.day, each.share.table) for each in every if id(each) not in read}
+    cut = {each.day for each in every if id(each) not in read}
     by_share: dict[tuple[date, str, str], list[Piece]] = defaultdict(list)
     found: dict[date, list[Share]] = {each.day: [] for each in every}
     for each in every:
         if id(each) in read:
             by_share[each.day, each.share.table, each.share.account].append(each)
-    for (day, table, _), several in sorted(by_share.items()):
-        found[day].append(_joined(several, is_cut=(day, table) in cut))
+    for (day, *_), several in sorted(by_share.items()):
+        found[day].append(_joined(several, is_cut=day in cut))
     return found
 
 

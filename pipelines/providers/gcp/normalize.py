@@ -7,6 +7,7 @@ US/Pacific. Corrections are rows of their own, equal ones are legal and stay.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -35,6 +36,7 @@ from pipelines.normalize.columns import (
 )
 from pipelines.normalize.copied import whole
 from pipelines.providers.gcp import lists
+from pipelines.providers.gcp.commitments import Commitments
 from pipelines.tables.copied import copied
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 
@@ -81,8 +83,8 @@ OTHERS = (
 )
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
-DEFAULT_MODEL = "7754-699E-0EBF"
-"""The consumption model of whoever has no flexible commitment."""
+SPOT = re.compile(r"Preemptible|\bSpot\b", re.ASCII)
+"""SKUs of what Google may take away: instances, GPUs and disks, and pods of Autopilot."""
 
 
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
@@ -108,6 +110,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     credit = lists.Credits(raw)
     tag = lists.tags(raw)
     net = np.round(cost + credit.total, lists.DECIMALS)
+    commitment = Commitments.of(raw, kind, credit, net)
     known = is_in(kind, _CATEGORY)
     effective = np.where(known, net, np.nan)
     rate = _rate(raw, raw.text("currency"))
@@ -125,6 +128,13 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "billing_period_start": period_start,
             "billing_period_end": _month_edge(invoice, 1),
             # what
+            "charge_category": first_text(
+                only(literal("Purchase", n), commitment.is_fee),
+                lookup(kind, _CATEGORY, "unclassified"),
+            ),
+            "charge_frequency": first_text(
+                only(literal("Recurring", n), commitment.is_fee), lookup(kind, _FREQUENCY)
+            ),
             "charge_class": only(
                 literal("Correction", n),
                 is_set(raw.text("adjustment_info_id")) & _is_before(start, period_start),
@@ -133,14 +143,15 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "sku_price_id": _price_id(raw),
             "resource_id": first_text(raw.text("resource_global_name"), raw.text("resource_name")),
             # how much
-            "pricing_category": _pricing_category(raw, kind, sku, credit),
+            "pricing_category": _pricing_category(kind, sku, commitment),
             # money
             "billed_cost": net,
             "effective_cost": effective,
-            "list_cost": np.where(known, first(raw.number("cost_at_list"), cost), np.nan),
-            "contracted_cost": np.where(
-                known, first(raw.number("cost_at_effective_price_default"), cost), np.nan
+            "list_cost": _price(raw.number("cost_at_list"), cost, known, commitment),
+            "contracted_cost": _price(
+                raw.number("cost_at_effective_price_default"), cost, known, commitment
             ),
+            **commitment.columns(),
             # tags
             "tags": tag.map(),
             **tag.columns(context.tag_columns),
@@ -160,6 +171,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
 
 _COPIED = copied("gcp/columns")
 _CATEGORY = constants("gcp_cost_types.csv", "cost_type", "charge_category")
+_FREQUENCY = constants("gcp_cost_types.csv", "cost_type", "charge_frequency")
 _PRICING = constants("gcp_cost_types.csv", "cost_type", "pricing_category")
 _SELLER = {"GOOGLE": "Google Cloud"}
 
@@ -208,16 +220,20 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def _price(given: Floats, cost: Floats, known: Booleans, commitment: Commitments) -> Floats:
+    """What Google says, else the cost; a fee is a purchase, which has no price beside its cost."""
+    priced = np.where(commitment.is_fee, 0.0, first(given, cost))
+    found: Floats = np.where(known, priced, np.nan)
+    return found
+
+
 def _pricing_category(
-    raw: Raw, kind: pa.DictionaryArray, sku: pa.DictionaryArray, credit: lists.Credits
+    kind: pa.DictionaryArray, sku: pa.DictionaryArray, commitment: Commitments
 ) -> pa.DictionaryArray:
     """Of usage: Dynamic for what Google may take away, Committed below a commitment."""
-    usage = is_in(kind, {"regular"})
-    model = raw.text("consumption_model_id")
-    committed = (is_set(model) & ~is_in(model, {DEFAULT_MODEL})) | credit.is_committed
-    dynamic = lookup(sku, lambda text: "Dynamic" if "Preemptible" in text else None)
+    dynamic = lookup(sku, lambda text: "Dynamic" if SPOT.search(text) else None)
     return first_text(
-        only(dynamic, usage),
-        only(literal("Committed", len(kind)), usage & committed),
+        only(dynamic, is_in(kind, {"regular"})),
+        only(literal("Committed", len(kind)), commitment.is_covered),
         lookup(kind, _PRICING),
     )

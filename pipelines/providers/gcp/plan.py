@@ -14,10 +14,10 @@ from typing import Any
 
 from pipelines.core.partition import ConfigurationError, Selection
 from pipelines.providers.gcp import days, months
+from pipelines.providers.gcp.bigquery.errors import NoSuchColumn, explained
+from pipelines.providers.gcp.bigquery.jobs import Jobs
 from pipelines.providers.gcp.days import Piece, Share
-from pipelines.providers.gcp.errors import NoSuchColumn, explained
 from pipelines.providers.gcp.exports import Export, in_several
-from pipelines.providers.gcp.jobs import Jobs
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from google.cloud import bigquery
 
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers import github
-from pipelines.providers.gcp.pages import read_by_arrow
+from pipelines.providers.gcp.bigquery.pages import read_by_arrow
 
 
 @configspec

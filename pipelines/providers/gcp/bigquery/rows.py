@@ -20,7 +20,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
 from pipelines.core.ahead import ahead
-from pipelines.providers.gcp.pages import Cells
+from pipelines.providers.gcp.bigquery.pages import Cells
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.providers.gcp.errors import explained
-from pipelines.providers.gcp.rows import storage_client
+from pipelines.providers.gcp.bigquery.errors import explained
+from pipelines.providers.gcp.bigquery.rows import storage_client
 
 LEAST = 10 * 1024**2
 """Bytes that BigQuery bills a query for each table, however little it scans."""

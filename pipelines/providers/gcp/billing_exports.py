@@ -1,0 +1,140 @@
+"""The configured billing exports: what they hold, what reading it costs, and the rows of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from pipelines.core.partition import ALL, Changed, ConfigurationError, Partition, Selection
+from pipelines.providers.gcp import days
+from pipelines.providers.gcp.bigquery import rows
+from pipelines.providers.gcp.bigquery.errors import explained
+from pipelines.providers.gcp.bigquery.jobs import LEAST, Jobs, price
+from pipelines.providers.gcp.bigquery.reading import Wanted, query
+from pipelines.providers.gcp.columns import Selected, arrow_schema, selected
+from pipelines.providers.gcp.days import Share
+from pipelines.providers.gcp.exports import Export, chosen, full_datasets, full_names, named
+from pipelines.providers.gcp.plan import Planner
+from pipelines.providers.gcp.settings import GcpSettings, configuration, open_client
+
+
+class GcpExports:
+    """The configured exports, and what they hold now."""
+
+    def __init__(self, settings: GcpSettings) -> None:
+        self.settings = settings
+        self.project: str | None = settings.project or settings.credentials.project_id
+        self.jobs = Jobs(open_client(settings), settings.maximum_bytes, settings.retry_seconds)
+        self._planner = Planner(self.jobs, settings.lookback_days)
+        self._columns: dict[str, list[Selected]] = {}
+        self._to_read: list[Partition] = []
+
+    def exports(self) -> list[Export]:
+        """Every table of the billing accounts that are wanted. Raises ConfigurationError."""
+        if self.settings.tables:
+            return named(full_names(self.settings.tables, self.project))
+        where = ", ".join(self.settings.datasets or ())
+        return chosen(self.tables_of_datasets(), self.settings.accounts or (), where)
+
+    def tables_of_datasets(self) -> list[str]:
+        """Everything that lies in the configured datasets."""
+        datasets = full_datasets(self.settings.datasets or (), self.project)
+        return [table for dataset in datasets for table in self.jobs.tables(dataset)]
+
+    def partitions(
+        self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Partition]:
+        """Every export day of the range, oldest first, from one aggregate query per table."""
+        by_day, start = self._planner.by_day(self.exports(), selection, published)
+        planned = days.partitions(by_day, start, published)
+        self._to_read = [
+            each
+            for each in planned
+            if each.key in selection
+            and (selection.force or published.get(each.key) != each.fingerprint)
+        ]
+        return planned
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """What BigQuery would scan to read them, and what it would charge."""
+        scanned = self._scanned(list(partitions))
+        cost = price(scanned, self.settings.price_per_tib)
+        return (
+            f"gcp: BigQuery would scan {_size(scanned)}, about {cost:,.4f} USD at "
+            f"{self.settings.price_per_tib} USD per TiB"
+        )
+
+    def columns(self, table: str) -> list[Selected]:
+        """The select list for a table. Raises PartitionError unless it is a billing export."""
+        if table not in self._columns:
+            self._columns[table] = selected(self.jobs.schema(table), table)
+        return self._columns[table]
+
+    def read(self, table: str, several: list[Share], day: date) -> Iterator[pa.Table]:
+        """The rows of a day in one table. Raises Changed when the plan has other rows."""
+        columns = self.columns(table)
+        sql, parameters = query(table, columns, [(day, several)])
+        found = self.jobs.rows(sql, parameters, f"{table}, day {day}")
+        planned = sum(each.rows for each in several)
+        if found.total_rows != planned:
+            raise Changed(f"{table} had {planned:,} rows and now has {found.total_rows:,}")
+        with explained(f"{table}, day {day}"):
+            yield from rows.tables(found, arrow_schema(columns), lambda: self.jobs.storage)
+
+    def refuse_too_much(self) -> None:
+        """Before the first reading after a plan: may the whole of it be read?
+
+        Raises ConfigurationError when it would scan more than the limit.
+        """
+        changed, self._to_read = self._to_read, []
+        limit = self.settings.maximum_bytes
+        if not limit or not any(each.detail for each in changed):
+            return
+        scanned = self._scanned(changed)
+        if scanned > limit:
+            cost = price(scanned, self.settings.price_per_tib)
+            raise ConfigurationError(
+                f"gcp: reading {len(changed)} days would scan {_size(scanned)} (about {cost:,.2f} "
+                f"USD), more than sources.gcp.maximum_bytes, {_size(limit)}. Nothing was read. "
+                "Raise it, or load fewer days at a time with --from and --to."
+            )
+
+    def _scanned(self, partitions: list[Partition]) -> int:
+        """Bytes that BigQuery bills for reading them: a query per day and table."""
+        wanted_of: dict[str, list[Wanted]] = {}
+        for partition in partitions:
+            for table, several in by_table(partition).items():
+                day = date.fromisoformat(partition.key)
+                wanted_of.setdefault(table, []).append((day, several))
+        total = 0
+        for table, wanted in wanted_of.items():
+            sql, parameters = query(table, self.columns(table), wanted)
+            scanned = self.jobs.bytes_of(sql, parameters, table)
+            total += max(scanned, LEAST * len(wanted))
+        return total
+
+
+def connect() -> GcpExports:
+    """The exports that `[sources.gcp]` names, ready to plan."""
+    return GcpExports(configuration())
+
+
+def by_table(partition: Partition) -> dict[str, list[Share]]:
+    """What is read of each table of a day."""
+    found: dict[str, list[Share]] = {}
+    for share in partition.detail or ():
+        found.setdefault(share.table, []).append(share)
+    return found
+
+
+def _size(count: int) -> str:
+    """Bytes for people, in the units in which BigQuery bills."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
