@@ -31,6 +31,7 @@ from pipelines.core.partition import UserError
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.failures import PublishFailed, ServerGone
 from pipelines.destinations.handover import FileJob, Handed, handed_over, is_raw
+from pipelines.destinations.resolving import ResolvedOnce
 
 NORMALIZED = "normalized"  # the form of what ingest_normalized_pipeline carries
 Gone = (ConnectError, ConnectionError)
@@ -101,7 +102,7 @@ class PartitionClient(ClickHouseClient):
         return super()._create_table_update(table_name, storage_columns)
 
 
-class clickhouse_partitions(dlt.destinations.clickhouse):  # noqa: N801 (dlt names them so)
+class clickhouse_partitions(ResolvedOnce, dlt.destinations.clickhouse):  # noqa: N801 (dlt names them so)
     """dlt's `destination.clickhouse` with PartitionClient in place of its own client."""
 
     spec = PartitionsConfiguration

@@ -26,6 +26,7 @@ from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.filesystem.store import LocalStore, ObjectStore, Store
 from pipelines.destinations.handover import FileJob, handed_over, is_raw
 from pipelines.destinations.layout import MANIFEST
+from pipelines.destinations.resolving import ResolvedOnce
 
 
 class PartitionJob(ReferenceFollowupJob):
@@ -71,7 +72,7 @@ class PartitionClient(FilesystemClient):
         return found
 
 
-class filesystem_partitions(dlt.destinations.filesystem):  # noqa: N801 (dlt names them so)
+class filesystem_partitions(ResolvedOnce, dlt.destinations.filesystem):  # noqa: N801 (dlt names them so)
     """`destination.filesystem` of dlt's configuration, with PartitionClient."""
 
     @property
