@@ -59,7 +59,7 @@ ARROWS: dict[str, str] = {
 }
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
-    "destinations.older destinations.retention",
+    "destinations.older destinations.resolving destinations.retention",
     "<local>": "core.partition core.finality core.lock core.workdir",
     "<landing>": "core.partition core.landing core.finality core.digests core.months",
 }
