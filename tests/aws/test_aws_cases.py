@@ -94,6 +94,7 @@ def test_the_overview_counts_lines_that_have_no_known_cost(world: World) -> None
     assert "SomethingNew" in world.commands("check").out
 
 
+@pytest.mark.quick("None")
 @pytest.mark.parametrize("net_of_discount", [None, 0.0, -10.0])
 def test_a_discount_in_columns_and_in_rows_is_counted_once(
     world: World, net_of_discount: float | None
@@ -229,6 +230,7 @@ def test_maps_of_numbers_in_a_csv_are_maps_of_numbers(world: World) -> None:
     assert raw["discount"].to_pylist()[0] == [("edp_discount", -0.1), ("total_discount", -0.1)]
 
 
+@pytest.mark.quick("formats1")
 @pytest.mark.parametrize("formats", [("csv", "parquet", "csv"), ("parquet", "csv", "parquet")])
 def test_an_export_may_change_its_file_format(world: World, formats: tuple[str, ...]) -> None:
     """From month to month, and of one month that is delivered again."""
@@ -297,6 +299,7 @@ def test_an_empty_newest_execution_leaves_the_month_as_it_was(world: World) -> N
     assert sums(world, "billed_cost") == [10.0, 10.0]
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_month_whose_files_expired_is_history_and_not_an_error(
     world: World, is_published: bool

@@ -181,6 +181,7 @@ def sensitive(world: CopiedWorld) -> set[str]:
     return found - {""}
 
 
+@pytest.mark.quick("filesystem")
 def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
     world: CopiedWorld,
 ) -> None:

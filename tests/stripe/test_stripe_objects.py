@@ -188,6 +188,7 @@ def load(commands: Commands, *options: str) -> None:
     assert ran.status == 0, ran
 
 
+@pytest.mark.quick("filesystem")
 def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Commands) -> None:
     good = ledger()
     lost = next(row for row in good if row["currency"] == "jpy")
@@ -204,6 +205,7 @@ def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Co
         assert check(engine) == []
 
 
+@pytest.mark.quick("filesystem")
 def test_without_its_beginning_the_ledger_is_compared_with_nothing_yet(engine: Commands) -> None:
     good = ledger()
     with served(*good) as server:
@@ -239,6 +241,7 @@ def look_before(engine: Commands, warehouse: ClickHouseConfig, ago: int, less: i
     )
 
 
+@pytest.mark.quick("filesystem")
 def test_without_its_beginning_the_change_between_two_looks_is_compared(
     engine: Commands, clickhouse: ClickHouseConfig
 ) -> None:
