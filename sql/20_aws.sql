@@ -4,7 +4,7 @@
 -- one row per line item of a Cost and Usage Report or row of a FOCUS export, as AWS delivers it;
 -- columns that are not named here are added as a delivery brings them
 create table if not exists aws_costs__cur (
-    billing_period String comment 'The partition: the month AWS bills, such as 2026-10.',
+    billing_period String comment 'The partition: the month AWS bills, such as 2026-10; of several exports 2026-10@daily.',
     x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
     x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When AWS wrote the delivery.',

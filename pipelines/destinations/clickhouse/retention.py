@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -54,9 +56,12 @@ class WarehouseRetention:
     def forget(self, horizon: Horizon) -> None:
         """Delete the rows of what the provider has."""
         known = [row[0] for row in self.manager.execute(_KNOWN, {"word": self.place.word})]
-        gone = [key for key in known if key not in Selection(horizon.first)]
-        if gone:
-            listed = ", ".join(map(quoted, gone))
+        self.forget_unwanted([key for key in known if key not in Selection(horizon.first)])
+
+    def forget_unwanted(self, partitions: Collection[str]) -> None:
+        """Delete the rows of these partitions."""
+        if partitions:
+            listed = ", ".join(map(quoted, partitions))
             self.manager.execute(
                 f"alter table provider_partitions delete where word = {quoted(self.place.word)} "
                 f'and "partition" in ({listed})',
