@@ -24,7 +24,13 @@ from pipelines.core.lock import held
 from pipelines.core.partition import now
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
-from pipelines.marts.catalogue import DuckConnection, published_connection, urls
+from pipelines.marts.catalogue import (
+    DuckConnection,
+    published_connection,
+    raw_view,
+    store_connection,
+    urls,
+)
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
 from pipelines.tables.schema import arrow_of
@@ -54,6 +60,8 @@ def _whole_marts(store: Store) -> Iterator[str]:
         return
     connection = published_connection(store)
     for mart in mart_selects(SQL, tag_columns()):  # one may read the others
+        if mart.is_of_raw:
+            continue
         connection.duck.execute(f"create view {mart.name} as {mart.select}")
     for mart in stale:
         _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
@@ -68,13 +76,33 @@ def _marts_by_partition(store: Store) -> Iterator[str]:
             digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
             if _inputs(store, target) == digest:
                 continue
-            connection = DuckConnection()
-            files = urls(store, [store.normalized(place, partition)])
-            shape = arrow_shape(mart.word, tag_columns())
-            connection.view(place.normalized_table, files, shape)
+            connection = _connection_to(store, mart, partition, footer)
+            if connection is None:
+                continue
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
             _publish(store, connection, mart.name, target, digest)
             yield f"{mart.name} {partition}"
+
+
+def _connection_to(
+    store: Store, mart: Mart, partition: str, footer: Mapping[str, str]
+) -> DuckConnection | None:
+    """The one partition that a mart is made of.
+
+    None when it reads raw rows that are elsewhere, or of another delivery than the normalised one.
+    """
+    entry = SOURCES[mart.word]
+    if mart.is_of_raw:
+        delivery = store.deliveries(entry.place).get(partition)
+        if delivery is None or delivery.fingerprint != footer.get("fingerprint"):
+            return None
+        connection = store_connection(store)
+        raw_view(connection, store, entry, {partition: delivery})
+        return connection
+    connection = DuckConnection()
+    files = urls(store, [store.normalized(entry.place, partition)])
+    connection.view(entry.place.normalized_table, files, arrow_shape(mart.word, tag_columns()))
+    return connection
 
 
 def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipelines.tables.costs_split import COSTS_SPLIT
 from pipelines.tables.overview import OVERVIEW_MARTS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
@@ -97,6 +98,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
     "cost_daily": COST_DAILY,
+    "costs_split": COSTS_SPLIT,
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,
     **OVERVIEW_MARTS,

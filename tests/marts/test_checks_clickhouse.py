@@ -186,6 +186,25 @@ def test_a_delivery_that_could_not_be_loaded_is_named(world: CheckedWorld) -> No
 # What can only be done to published rows by hand.
 
 
+def test_rows_that_raw_and_normalised_lost_alike_are_named(world: CheckedWorld) -> None:
+    world.published("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
+    (raw,) = (world.commands.data / "aws_costs/cur/billing_period=2026-09").glob("*.parquet")
+    world.rewrite(lambda table: table.slice(0, 2), raw)
+    world.rewrite(
+        lambda table: table.filter(pc.not_equal(table["billed_cost"], 0.5)),
+        world.normalised("2026-09"),
+        world.mart("2026-09"),
+    )
+    world.change(
+        "delete from aws_costs__cur where line_item_unblended_cost = 0.5",
+        "delete from normalized_aws where billed_cost = 0.5",
+    )
+    assert world.offending() == {
+        "aws_row_counts": [["billing_period", "rows_delivered", "rows_published"],
+                           ["2026-09", "3", "2"]]
+    }  # fmt: skip
+
+
 def test_lost_rows_and_lost_money_are_named(world: CheckedWorld) -> None:
     world.delivered("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
     world.published("2026-10", lines("2026-10", [1.0]))
