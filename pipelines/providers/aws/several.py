@@ -111,8 +111,7 @@ def refuse_counted_twice(
         if twice := _shared(payers, theirs):
             raise PartitionError(
                 f"aws {key}: payer account {', '.join(twice)} is in {other}, too: its cost would "
-                "be counted twice. Name one export of each payer in SOURCES__AWS__EXPORT. If this "
-                f"export continues {other}, load it alone once: then it keeps that key."
+                f"be counted twice. {_fix(other)}"
             )
     own = _payers(landing.values(key, _ACCOUNTS))
     if own and payers and not _shared(payers, own):
@@ -121,6 +120,13 @@ def refuse_counted_twice(
             f"{', '.join(sorted(payers))}. Load the export of the published months alone once: "
             "then it keeps their keys."
         )
+
+
+def _fix(other: str) -> str:
+    fix = "Name one export of each payer in SOURCES__AWS__EXPORT."
+    if "@" in other:
+        return fix
+    return f"{fix} If this export continues {other}, load it alone once: then it keeps that key."
 
 
 def _label(name: str) -> str:
