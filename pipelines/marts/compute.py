@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
 from pipelines.core import workdir
 from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
-from pipelines.core.partition import now
+from pipelines.core.partition import Delivery, now
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
@@ -71,12 +72,13 @@ def _whole_marts(store: Store) -> Iterator[str]:
 def _marts_by_partition(store: Store) -> Iterator[str]:
     for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.word):
         place = SOURCES[mart.word].place
+        deliveries = cache(partial(store.deliveries, place))  # read when a partition is stale
         for partition, footer in store.footers(place).items():
             target = store.mart(mart.name, mart.word, partition)
             digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
             if _inputs(store, target) == digest:
                 continue
-            connection = _connection_to(store, mart, partition, footer)
+            connection = _connection_to(store, mart, partition, footer, deliveries)
             if connection is None:
                 continue
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
@@ -85,7 +87,11 @@ def _marts_by_partition(store: Store) -> Iterator[str]:
 
 
 def _connection_to(
-    store: Store, mart: Mart, partition: str, footer: Mapping[str, str]
+    store: Store,
+    mart: Mart,
+    partition: str,
+    footer: Mapping[str, str],
+    deliveries: Callable[[], Mapping[str, Delivery]],
 ) -> DuckConnection | None:
     """The one partition that a mart is made of.
 
@@ -93,7 +99,7 @@ def _connection_to(
     """
     entry = SOURCES[mart.word]
     if mart.is_of_raw:
-        delivery = store.deliveries(entry.place).get(partition)
+        delivery = deliveries().get(partition)
         if delivery is None or delivery.fingerprint != footer.get("fingerprint"):
             return None
         connection = store_connection(store)

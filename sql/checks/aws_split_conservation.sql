@@ -45,9 +45,9 @@ instances as (
         x_partition,
         parent_resource_id,
         charge_period_start,
-        max(charge_period_end) as charge_period_end,
-        sum(gross) as gross,
-        sum(coalesce(net, gross)) as net
+        max(lines.charge_period_end) as charge_period_end,
+        sum(lines.gross) as gross,
+        sum(coalesce(lines.net, lines.gross)) as net
     from lines
     group by x_partition, parent_resource_id, charge_period_start
 ),
