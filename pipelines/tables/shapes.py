@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from pipelines.tables.costs_split import COSTS_SPLIT
 from pipelines.tables.overview import OVERVIEW_MARTS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
 from pipelines.tables.revenue import (
     COST_DAILY,
+    COSTS_SPLIT,
     FX_RATES,
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
