@@ -78,7 +78,7 @@ def with_keys(
 
 def not_configured(found: Mapping[str, object], published: Mapping[str, str]) -> list[str]:
     """The exports of which months are published, and that configuration does not name."""
-    labels = {key.partition("@")[2] for key, mark in published.items() if mark}
+    labels = {key.partition("@")[2] for key, fingerprint in published.items() if fingerprint}
     return sorted(labels - {"", *found})
 
 
@@ -86,8 +86,8 @@ def unwanted(found: Mapping[str, object], published: Mapping[str, str]) -> list[
     """Months of such exports that were listed once and never published."""
     return [
         key
-        for key, mark in published.items()
-        if not mark and key.partition("@")[2] not in ("", *found)
+        for key, fingerprint in published.items()
+        if not fingerprint and key.partition("@")[2] not in ("", *found)
     ]
 
 
