@@ -8,7 +8,7 @@ every partition that an added member was never read for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -77,6 +77,9 @@ class Readings(Protocol):
 
     def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """The published raw rows of a partition."""
+
+    def values(self, partition: str, columns: Sequence[str]) -> set[tuple[str, ...]]:
+        """The distinct texts of columns in a published raw partition; NULL is ''."""
 
 
 def moments_of(

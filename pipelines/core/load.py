@@ -73,6 +73,8 @@ def load(
         if entry.listed:
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.raw_table, listed)
+            if unwanted := getattr(provider, "unwanted", None):
+                destination.retention(entry.raw_table).forget_unwanted(unwanted)
         run = _Run(entry, destination, provider, selection, progress)
         wanted = [planned for planned in outcome.planned if planned.to_load]
         _warn_of_removed(entry, wanted)
@@ -228,7 +230,9 @@ class _Run:
             dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
 
         rows = partial(self.readings.rows, partition.key)
-        landing = Landing(partition, folder, self.progress.advance, take, removed, rows)
+        landing = Landing(
+            partition, folder, self.progress.advance, take, removed, rows, self.readings.values
+        )
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(
             self.pipeline, source, f"{self.source_name} {partition.key}", self.destination.explain

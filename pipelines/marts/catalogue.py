@@ -6,7 +6,7 @@ over the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from glob import escape
 from typing import Any
@@ -83,9 +83,22 @@ class DuckConnection:
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
             )
             have = {row[0] for row in self.duck.execute(f"describe from {source}").fetchall()}
-            names = ", ".join(f'"{column}"' for column in schema.names if column in have)
+            names = ", ".join(_columns(schema, have))
             sql += f" union all by name select {names} from {source}"
         self.duck.execute(sql)
+
+
+def _columns(schema: pa.Schema, have: Collection[str]) -> Iterator[str]:
+    """What a view selects of files. Of a legacy report's columns by key it makes the map, as raw in
+    ClickHouse has it."""
+    for field in schema:
+        keys = [name for name in have if name.startswith(f"{field.name}_")]
+        if field.name in have:
+            yield f'"{field.name}"'
+        elif pa.types.is_map(field.type) and keys:
+            pairs = ", ".join(f"('{key[len(field.name) + 1 :]}', \"{key}\")" for key in keys)
+            filled = f"list_filter([{pairs}], lambda pair: pair[2] is not null)"
+            yield f'map_from_entries({filled}) as "{field.name}"'
 
 
 def local_connection(store: Store) -> DuckConnection:
@@ -94,7 +107,7 @@ def local_connection(store: Store) -> DuckConnection:
     raw, provider, readings = [], [], []
     for entry in tables():
         deliveries = store.deliveries(entry.raw_table)
-        _raw_view(connection, store, entry, deliveries)
+        raw_view(connection, store, entry, deliveries)
         raw += _raw_partitions(entry.raw_table, deliveries)
         provider += [
             {"word": entry.raw_table.source_name}
@@ -124,9 +137,7 @@ def published_connection(store: Store) -> DuckConnection:
     Raw is left out: its columns are known to each source's module, with a client library that
     takes a third of a second to import.
     """
-    connection = DuckConnection()
-    if not isinstance(store, LocalStore):
-        connection.duck.register_filesystem(store.fs)
+    connection = store_connection(store)
     for source_name, entry in SOURCES.items():
         pattern = store.normalized(entry.raw_table, "*")
         shape = arrow_shape(source_name, tag_columns())
@@ -134,6 +145,14 @@ def published_connection(store: Store) -> DuckConnection:
     _mart_views(connection, store, LINKED)
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
+    return connection
+
+
+def store_connection(store: Store) -> DuckConnection:
+    """DuckDB that can read the store's files."""
+    connection = DuckConnection()
+    if not isinstance(store, LocalStore):
+        connection.duck.register_filesystem(store.fs)
     return connection
 
 
@@ -153,7 +172,7 @@ def _mart_files(store: Store, name: str) -> list[str]:
     return store.glob(store.computed(name, "*"))
 
 
-def _raw_view(
+def raw_view(
     connection: DuckConnection, store: Store, entry: Source, deliveries: Mapping[str, Delivery]
 ) -> None:
     """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""

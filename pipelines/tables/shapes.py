@@ -14,6 +14,7 @@ from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
 from pipelines.tables.revenue import (
     COST_DAILY,
+    COSTS_SPLIT,
     FX_RATES,
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
@@ -102,6 +103,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
     "cost_daily": COST_DAILY,
+    "costs_split": COSTS_SPLIT,
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,
     **OVERVIEW_MARTS,

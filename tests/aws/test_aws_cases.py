@@ -186,6 +186,27 @@ def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World)
 # Tags.
 
 
+def test_lines_with_the_column_tags_of_cur2_are_not_untagged(world: World) -> None:
+    load(world, "cur2_tags_column")
+    for month in overview(world):
+        assert month["usage_effective"] > 0
+        assert month["untagged_effective"] == 0.0
+    for tagged in (
+        world.query("select count() from costs where tag_environment in ('dev', 'prod')"),
+        [
+            (
+                len(
+                    {
+                        row["tag_environment"]
+                        for row in world.commands.costs("2026-09", "tag_environment")
+                    }
+                ),
+            )
+        ],
+    ):
+        assert tagged == [(2,)]
+
+
 @pytest.mark.parametrize("has_both", [False, True])
 def test_the_column_tags_of_cur2_holds_tags_of_all_kinds(world: World, has_both: bool) -> None:
     """Where keys are equal, the values of `resource_tags` and `cost_category` beside it stay."""
@@ -297,6 +318,10 @@ def test_an_empty_newest_execution_leaves_the_month_as_it_was(world: World) -> N
     assert "has no file; the one before it counts" in ran.err
     world.both()
     assert sums(world, "billed_cost") == [10.0, 10.0]
+    for destination in ("filesystem", "clickhouse"):  # if it is right, it is taken
+        assert world.load("--accept-shrunk", f"--destination={destination}").status == 0
+    world.commands.well("normalize")
+    assert (world.commands.billed("2026-09"), world.column("billed_cost")) == ([], [])
 
 
 @pytest.mark.quick("True")

@@ -169,13 +169,15 @@ def _view(where: str, text: str, tag_columns: Sequence[str], folder: Path) -> Vi
 class Mart:
     """A mart that is computed: one portable select, over tables and the marts before it.
 
-    `source_name` is set when it is made of one partition of that source at a time.
+    `word` is set when it is made of one partition of that word at a time, `is_of_raw` when it
+    reads the raw rows of that partition and not the normalised ones.
     """
 
     file: str
     name: str
     source_name: str
     select: str
+    is_of_raw: bool = False
 
 
 def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Mart]:
@@ -183,10 +185,14 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
     found = []
     for path in sorted((folder / "marts").glob("[0-9]*.sql")):
         text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
-        source = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
+        word = re.search(
+            r"^-- made per partition of (\w+)(, from its raw rows)?$", text, re.MULTILINE
+        )
         name = path.stem.partition("_")[2]
         select = _mart_text(text.strip().rstrip(";"), folder)
-        found.append(Mart(path.name, name, source[1] if source else "", select))
+        found.append(
+            Mart(path.name, name, source[1] if source else "", select, bool(word and word[2]))
+        )
     return found
 
 
