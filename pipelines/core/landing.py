@@ -111,7 +111,8 @@ class Provider(Protocol):
         """Every partition as the provider has it now, oldest first.
 
         `published` are the fingerprints that are current at the destination. What `selection`
-        leaves out need not be listed.
+        leaves out need not be listed. A provider may say in `gone` which published partitions it
+        looked for and no longer has: they count as read.
         """
 
 

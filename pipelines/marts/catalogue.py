@@ -20,7 +20,8 @@ from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
-from pipelines.tables.places import published_partitions
+from pipelines.tables.places import PLACES, published_partitions
+from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -135,6 +136,15 @@ def published_connection(store: Store) -> DuckConnection:
     history = [p for e in tables() for p in store.glob(store.history(e.place.word, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection
+
+
+def raw_list_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    """Those raw lists that marts read, by their tables' names."""
+    for name in names:
+        place = next(each for each in PLACES.values() if each.raw_table == name)
+        found = store.deliveries(place).values()
+        files = [path for delivery in found for path in store.raw_files(place, delivery)]
+        connection.view(name, urls(store, files), arrow_of(RAW_LISTS[name].fields))
 
 
 def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:

@@ -24,9 +24,16 @@ from pipelines.core.lock import held
 from pipelines.core.partition import now
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
-from pipelines.marts.catalogue import DuckConnection, published_connection, urls
+from pipelines.marts.catalogue import (
+    DuckConnection,
+    published_connection,
+    raw_list_views,
+    urls,
+)
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
+from pipelines.tables.places import PLACES
+from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -53,6 +60,7 @@ def _whole_marts(store: Store) -> Iterator[str]:
     if not stale:
         return
     connection = published_connection(store)
+    raw_list_views(connection, store, sorted({name for mart in wanted for name in _lists_in(mart)}))
     for mart in mart_selects(SQL, tag_columns()):  # one may read the others
         connection.duck.execute(f"create view {mart.name} as {mart.select}")
     for mart in stale:
@@ -81,6 +89,8 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
     """Per mart what changes when its select, or any file below what it reads, does."""
     listings = {f"normalized_{word}": f"normalized_{word}/*/*.parquet" for word in SOURCES}
     listings["deliveries"] = "deliveries/*.parquet"
+    for place in (place for place in PLACES.values() if place.raw_table in RAW_LISTS):
+        listings[place.raw_table] = f"{place.dataset}/{place.table}/*/*.parquet"
     found: dict[str, str] = {}
     for mart in wanted:
         parts = [mart.select, ",".join(tag_columns())]
@@ -90,6 +100,10 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
         parts += [found.get(table) or _listing(store, listings[table]) for table in read]
         found[mart.name] = _digest(*parts)
     return found
+
+
+def _lists_in(mart: Mart) -> list[str]:
+    return [name for name in RAW_LISTS if re.search(rf"\b{name}\b", mart.select)]
 
 
 def _tables_in(

@@ -17,6 +17,7 @@ from pipelines.tables.revenue import (
     FX_RATES,
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
+    PAYOUTS,
     REVENUE,
     USD_RATES,
 )
@@ -96,6 +97,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
+    "payouts": PAYOUTS,
     "cost_daily": COST_DAILY,
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,
