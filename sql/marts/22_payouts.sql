@@ -44,11 +44,11 @@ payouts_of as (
         coalesce(payouts.amount, 0) as minor_amount,
         {stripe_worth:payouts.currency} as worth,
         coalesce(parts.is_known, 0) as is_known,
-        coalesce(parts.transactions, 0) as transactions,
-        coalesce(parts.gross, 0) as gross,
-        coalesce(parts.refunds, 0) as refunds,
-        coalesce(parts.fees, 0) as fees,
-        coalesce(parts.other, 0) as other,
+        coalesce(parts.transactions, 0) as number_of_parts,
+        coalesce(parts.gross, 0) as minor_gross,
+        coalesce(parts.refunds, 0) as minor_refunds,
+        coalesce(parts.fees, 0) as minor_fees,
+        coalesce(parts.other, 0) as minor_other,
         coalesce(parts.first_currency, '') = payouts.currency
         and coalesce(parts.last_currency, '') = payouts.currency as is_one_currency
     from stripe__payouts as payouts
@@ -67,7 +67,10 @@ select
         when status in ('failed', 'canceled') then status
         when is_automatic is null or not is_automatic then 'manual'
         when reconciliation_status = 'in_progress' then 'in progress'
-        when is_known = 1 and is_one_currency and gross + refunds + other - fees = minor_amount
+        when
+            is_known = 1
+            and is_one_currency
+            and minor_gross + minor_refunds + minor_other - minor_fees = minor_amount
             then 'reconciled'
         else 'differs'
     end as reconciliation,
@@ -77,20 +80,20 @@ select
     end as amount,
     case
         when worth > 0 and is_known = 1
-            then cast(cast(gross as decimal(20, 0)) * worth as decimal(38, 9))
+            then cast(cast(minor_gross as decimal(20, 0)) * worth as decimal(38, 9))
     end as gross,
     case
         when worth > 0 and is_known = 1
-            then cast(cast(refunds as decimal(20, 0)) * worth as decimal(38, 9))
+            then cast(cast(minor_refunds as decimal(20, 0)) * worth as decimal(38, 9))
     end as refunds,
     case
         when worth > 0 and is_known = 1
-            then cast(cast(other as decimal(20, 0)) * worth as decimal(38, 9))
+            then cast(cast(minor_other as decimal(20, 0)) * worth as decimal(38, 9))
     end as other,
     case
         when worth > 0 and is_known = 1
-            then cast(cast(fees as decimal(20, 0)) * worth as decimal(38, 9))
+            then cast(cast(minor_fees as decimal(20, 0)) * worth as decimal(38, 9))
     end as fees,
-    case when is_known = 1 then transactions end as transactions
+    case when is_known = 1 then number_of_parts end as transactions
 from payouts_of
 order by arrival_date, account, payout_id
