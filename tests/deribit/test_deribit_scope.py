@@ -19,10 +19,10 @@ from tests.deribit.test_deribit_final_days import (
     DAYS,
     PERPETUAL,
     Exchange,
-    at,
     exchange,
     key,
 )
+from tests.support.providers.deribit_market import at
 
 __all__ = ["exchange"]
 

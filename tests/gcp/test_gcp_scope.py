@@ -14,9 +14,9 @@ from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.marts import status
 from scripts.sandbox.gcp.schema import STANDARD
 from tests.gcp.test_gcp_checks import offending
-from tests.gcp.test_gcp_switch import MOVED_TABLE, STANDARD_TABLE, World, world
+from tests.gcp.test_gcp_switch import MOVED_TABLE, World, world
 from tests.support.providers.gcp_cases import each_day, used
-from tests.support.providers.gcp_days import table_of
+from tests.support.providers.gcp_days import STANDARD_TABLE, table_of
 from tests.support.published_clickhouse import query
 
 __all__ = ["world"]
