@@ -11,7 +11,7 @@ from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.marts import status
-from pipelines.providers.deribit.calendar import Mark, finality, plan
+from pipelines.providers.deribit.calendar import DayFingerprint, finality, plan
 from pipelines.providers.deribit.settings import DeribitSettings
 from tests.deribit.test_deribit_calendar import NOW
 from tests.deribit.test_deribit_final_days import (
@@ -63,7 +63,7 @@ def test_a_currency_that_is_removed_keeps_what_is_published_and_is_named(
     ran = exchange.load("--force")
     assert "deribit: ETH not configured any more" in " ".join(ran.err.split())
     assert exchange.published() == before
-    place = SOURCES["deribit"].place
+    place = SOURCES["deribit"].raw_table
     found = Warehouse(exchange.config) if exchange.config else configured_store()
     states = {row.partition: row.state for row in status.rows(place, found)}
     kept = {key for key, state in states.items() if state.endswith("kept but not configured")}
@@ -112,8 +112,8 @@ def test_fewer_trades_are_taken_with_accept_shrunk(exchange: Exchange) -> None:
 def test_the_kinds_of_a_day_are_part_of_what_it_is(
     configured: list[str], read: tuple[str, ...], asked: tuple[str, ...] | None
 ) -> None:
-    mark = Mark("closed", "f00d", 5, NOW.date(), read).text
-    assert Mark.of(mark).kinds == read
+    mark = DayFingerprint("closed", "f00d", 5, NOW.date(), read).text
+    assert DayFingerprint.of(mark).kinds == read
     assert finality(mark) == "final"
     settings = DeribitSettings(currencies=["BTC"], kinds=configured)
     (planned, *_) = plan(settings, NOW, ALL, {"2026-11-16.BTC": mark})

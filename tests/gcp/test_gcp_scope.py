@@ -49,7 +49,7 @@ def rows_of(world: World, mart: str, columns: str) -> list[Any]:
 
 def states(world: World) -> set[str]:
     """What `status` says of the days."""
-    place = SOURCES["gcp"].place
+    place = SOURCES["gcp"].raw_table
     if world.config:
         with Warehouse(world.config) as warehouse:
             return {row.state for row in status.rows(place, warehouse)}

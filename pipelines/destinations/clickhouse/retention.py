@@ -7,7 +7,7 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Selection, now
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Horizon
 
 _NOTED = "select first_kept, removing from retention final where word = %(word)s"
@@ -17,13 +17,13 @@ _KNOWN = 'select distinct "partition" from provider_partitions where word = %(wo
 class WarehouseRetention:
     """One raw table of a database, and the table that readers read."""
 
-    def __init__(self, manager: ClickHouseManager, place: Place) -> None:
-        self.manager, self.place = manager, place
+    def __init__(self, manager: ClickHouseManager, raw_table: RawTable) -> None:
+        self.manager, self.raw_table = manager, raw_table
 
     def horizon(self) -> Horizon:
         """What was noted last; nothing in a database that has not been migrated yet."""
         try:
-            rows = self.manager.execute(_NOTED, {"word": self.place.word})
+            rows = self.manager.execute(_NOTED, {"word": self.raw_table.source_name})
         except ClickHouseQueryError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
@@ -34,7 +34,7 @@ class WarehouseRetention:
         """One row, which replaces the last one."""
         self.manager.execute_many(
             "insert into retention (word, first_kept, removing, pruned_at) values",
-            [(self.place.word, horizon.first, list(horizon.removing), now())],
+            [(self.raw_table.source_name, horizon.first, list(horizon.removing), now())],
             repeatable=True,  # ReplacingMergeTree
         )
 
@@ -53,16 +53,19 @@ class WarehouseRetention:
 
     def forget(self, horizon: Horizon) -> None:
         """Delete the rows of what the provider has."""
-        known = [row[0] for row in self.manager.execute(_KNOWN, {"word": self.place.word})]
+        known = [
+            row[0] for row in self.manager.execute(_KNOWN, {"word": self.raw_table.source_name})
+        ]
         gone = [key for key in known if key not in Selection(horizon.first)]
         if gone:
             listed = ", ".join(map(quoted, gone))
             self.manager.execute(
-                f"alter table provider_partitions delete where word = {quoted(self.place.word)} "
+                "alter table provider_partitions delete where word = "
+                f"{quoted(self.raw_table.source_name)} "
                 f'and "partition" in ({listed})',
                 settings={"mutations_sync": 2},
             )
 
     def _tables(self) -> list[tuple[str, str]]:
-        raw = (self.place.raw_table, self.place.column)
-        return [raw] if self.place.raw_only else [raw, self.place.read_table]
+        raw = (self.raw_table.clickhouse_name, self.raw_table.column)
+        return [raw] if self.raw_table.raw_only else [raw, self.raw_table.read_table]

@@ -44,7 +44,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Mark:
+class DayFingerprint:
     """A fingerprint taken apart; `since` is the day of the proof, or of the first doubt."""
 
     state: str = ""
@@ -54,7 +54,7 @@ class Mark:
     kinds: tuple[str, ...] = ANY
 
     @classmethod
-    def of(cls, fingerprint: str) -> Mark:
+    def of(cls, fingerprint: str) -> DayFingerprint:
         """The inverse of `text`; one without number or date was written before there were any."""
         state, digest, number, since = [*fingerprint.split("-"), "", "", "", ""][:4]
         rows, _, kinds = number.partition(".")
@@ -80,7 +80,7 @@ class Mark:
 
 def finality(fingerprint: str, name: str = "") -> str:
     """What a published day is, for people: final, open or a hole, and whether it was removed."""
-    said = _said(Mark.of(fingerprint))
+    said = _said(DayFingerprint.of(fingerprint))
     is_removed = name and name.partition(".")[2] not in _configured()
     return f"{said}, kept but not configured" if is_removed else said
 
@@ -90,10 +90,10 @@ def _configured() -> list[str]:
     return found or DeribitSettings().currencies
 
 
-def _said(mark: Mark) -> str:
-    if mark.is_final:
-        return "final" if mark.state == "closed" else f"hole since {mark.since}"
-    return f"open since {mark.since}" if mark.since else "open"
+def _said(fingerprint: DayFingerprint) -> str:
+    if fingerprint.is_final:
+        return "final" if fingerprint.state == "closed" else f"hole since {fingerprint.since}"
+    return f"open since {fingerprint.since}" if fingerprint.since else "open"
 
 
 def key(currency: str, day: date) -> str:
@@ -102,10 +102,14 @@ def key(currency: str, day: date) -> str:
 
 
 def judge(
-    asked: Asking, read_at: datetime, is_complete: bool, read: Mark, settings: DeribitSettings
-) -> Mark:
+    asked: Asking,
+    read_at: datetime,
+    is_complete: bool,
+    read: DayFingerprint,
+    settings: DeribitSettings,
+) -> DayFingerprint:
     """The state of a day after it was `read`. An earlier proof of the same trades stays valid."""
-    before, today = Mark.of(asked.published), read_at.date()
+    before, today = DayFingerprint.of(asked.published), read_at.date()
     read = replace(read, kinds=asked.kinds)
     if not is_over(read_at, asked.day, settings):
         return replace(read, state="open")
@@ -124,7 +128,7 @@ def plan(
 ) -> list[Partition]:
     """Every selected day until today, oldest first, and with them what is published and open."""
     found = set[tuple[date, str]]()
-    known = [name.partition(".")[0] for name, mark in published.items() if mark]
+    known = [name.partition(".")[0] for name, fingerprint in published.items() if fingerprint]
     for currency in settings.currencies:
         own = _published_days(currency, published)
         first = first_day(settings, now, selection)
@@ -133,7 +137,9 @@ def plan(
             begin = max(own) + ONE if own else date.fromisoformat(min(known))
             first = min(first, begin)
         found |= {(day, currency) for day in days(first, now.date())}
-        found |= {(day, currency) for day, mark in own.items() if _is_open(mark, settings)}
+        found |= {
+            (day, currency) for day, fingerprint in own.items() if _is_open(fingerprint, settings)
+        }
     return [
         _partition(settings, now, selection, published, currency, day)
         for day, currency in sorted(found)
@@ -143,18 +149,24 @@ def plan(
 
 def removed(settings: DeribitSettings, published: Mapping[str, str]) -> list[str]:
     """Currencies that are published and not configured."""
-    found = {name.partition(".")[2] for name, mark in published.items() if mark}
+    found = {name.partition(".")[2] for name, fingerprint in published.items() if fingerprint}
     return sorted(found - set(settings.currencies))
 
 
-def _is_open(mark: Mark, settings: DeribitSettings) -> bool:
-    return not mark.is_final or not mark.is_of(settings.kinds)
+def _is_open(fingerprint: DayFingerprint, settings: DeribitSettings) -> bool:
+    return not fingerprint.is_final or not fingerprint.is_of(settings.kinds)
 
 
-def _published_days(currency: str, published: Mapping[str, str]) -> dict[date, Mark]:
-    names = ((*name.partition("."), mark) for name, mark in published.items() if mark)
+def _published_days(currency: str, published: Mapping[str, str]) -> dict[date, DayFingerprint]:
+    names = (
+        (*name.partition("."), fingerprint)
+        for name, fingerprint in published.items()
+        if fingerprint
+    )
     return {
-        date.fromisoformat(day): Mark.of(mark) for day, _, own, mark in names if own == currency
+        date.fromisoformat(day): DayFingerprint.of(fingerprint)
+        for day, _, own, fingerprint in names
+        if own == currency
     }
 
 
@@ -202,15 +214,15 @@ def _partition(
     day: date,
 ) -> Partition:
     name = key(currency, day)
-    mark = published.get(name, "")
-    before = Mark.of(mark)
+    current = published.get(name, "")
+    before = DayFingerprint.of(current)
     kinds = tuple(settings.kinds)
-    if mark and not before.is_of(kinds):  # what was read before stays
+    if current and not before.is_of(kinds):  # what was read before stays
         kinds = ANY if kinds == ANY else tuple(sorted({*kinds, *before.kinds}))
-    elif mark:
+    elif current:
         kinds = before.kinds
-    asked = Asking(currency, day, mark, selection.force, selection.accept_shrunk, kinds)
-    fingerprint = "" if _is_open(before, settings) else mark
+    asked = Asking(currency, day, current, selection.force, selection.accept_shrunk, kinds)
+    fingerprint = "" if _is_open(before, settings) else current
     return Partition(name, fingerprint, delivered_at(now, day), 1, 0, asked)
 
 

@@ -65,8 +65,8 @@ class Totals:
         at, every = now(), calendar()
         final = [
             month
-            for month, mark in sorted(published.items())
-            if mark and month in selection and final_from(every, month) <= at
+            for month, fingerprint in sorted(published.items())
+            if fingerprint and month in selection and final_from(every, month) <= at
         ]
         if not self.pages or not final:
             return []

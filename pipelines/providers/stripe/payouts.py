@@ -22,7 +22,7 @@ from pipelines.core.digests import hex_digest
 from pipelines.core.landing import HINTS, Landing, Plan, delivered, everything, write_rows
 from pipelines.core.partition import ALL, Delivery, Partition, Selection, now
 from pipelines.providers.stripe.api import LEDGER, Api
-from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.fields import SCHEMA, keep_allowed
 from pipelines.providers.stripe.objects import Listing, Row, named_apis
 
 __all__ = ["CHECKED", "Payouts", "connect", "source"]
@@ -93,7 +93,7 @@ def _land(provider: Payouts, landing: Landing) -> Delivery:
         partition.fingerprint,
         [path],
         delivered_at=partition.delivered_at,
-        form="payout transactions",
+        layout="payout transactions",
     )
 
 
@@ -108,7 +108,7 @@ def _transactions(api: Api, payout: str) -> pa.Table:
     """The rows of one payout, each once, by id."""
     found: dict[str, Row] = {}
     for each in api.rows(LEDGER, payout=payout):
-        row = kept(each, api.account)
+        row = keep_allowed(each, api.account)
         own = {"account": api.account, "payout": payout}
         found[row["id"]] = own | {name: row[name] for name in _OF_LEDGER}
     return pa.Table.from_pylist([found[key] for key in sorted(found)], CHECKED)
