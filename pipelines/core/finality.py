@@ -129,7 +129,16 @@ def removed_from(calendar: Calendar, moments: Moments) -> list[str]:
     """The members that a partition was read for and that are no longer configured."""
     if not calendar.scope:
         return []
-    return sorted(n for n, at in moments.items() if n not in calendar.scope and at != NEVER)
+    return sorted(n for n, at in moments.items() if n and n not in calendar.scope and at != NEVER)
+
+
+def added_to(calendar: Calendar, moments: Mapping[str, Moments]) -> frozenset[str]:
+    """The configured members that no partition was read for; none where no reading names any.
+
+    A reading without a name is of a version that noted none: it may have been of any of them.
+    """
+    read = {n for found in moments.values() for n, at in found.items() if n and at != NEVER}
+    return frozenset(calendar.scope) - read if read else frozenset()
 
 
 def _since(read: list[datetime]) -> str:

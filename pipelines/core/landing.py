@@ -112,7 +112,8 @@ class Provider(Protocol):
 
         `published` are the fingerprints that are current at the destination. What `selection`
         leaves out need not be listed. A provider may have `unwanted`: what an earlier run listed
-        and did not publish, and configuration does not name any more.
+        and did not publish, and configuration does not name any more; and `gone`: published
+        partitions that it looked for and no longer has, which count as read.
         """
 
 

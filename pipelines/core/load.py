@@ -77,7 +77,7 @@ def load(
                 destination.retention(entry.raw_table).forget_unwanted(unwanted)
         run = _Run(entry, destination, provider, selection, progress)
         wanted = [planned for planned in outcome.planned if planned.to_load]
-        _warn_of_removed(entry, wanted)
+        _warn_of_removed(entry, outcome.planned)
         progress.plan(entry.raw_table.source_name, len(wanted), entry.unit)
         for planned in wanted:
             run.load_or_report(planned, outcome)
@@ -85,12 +85,12 @@ def load(
         run.note_unchanged()
         if calendar and moment:  # what the listing showed to be as it is published was read by it
             read = [p.partition.key for p in outcome.planned if not p.to_load]
-            run.note_readings(read, moment)
+            run.note_readings([*read, *getattr(provider, "gone", ())], moment)
     return outcome
 
 
-def _warn_of_removed(entry: Source, wanted: Iterable[Planned]) -> None:
-    if removed := sorted({name for planned in wanted for name in planned.removed}):
+def _warn_of_removed(entry: Source, found: Iterable[Planned]) -> None:
+    if removed := sorted({name for planned in found for name in planned.removed}):
         log.warning(
             "%s: %s not configured any more. What is published of it stays.",
             entry.raw_table.source_name,

@@ -162,9 +162,13 @@ ALL = Selection()
 
 
 class Published(dict[str, str]):
-    """Fingerprints of published partitions; `open` are those that are not final yet."""
+    """Fingerprints of published partitions; `open` are those that are not final yet.
+
+    `added` are configured members that no partition was ever read for, though others were.
+    """
 
     open: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
 
 class Progress:

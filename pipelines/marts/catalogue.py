@@ -20,7 +20,8 @@ from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import RawTable
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
-from pipelines.tables.raw_tables import published_partitions
+from pipelines.tables.raw_lists import RAW_LISTS
+from pipelines.tables.raw_tables import RAW_TABLES, published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -154,6 +155,15 @@ def store_connection(store: Store) -> DuckConnection:
     if not isinstance(store, LocalStore):
         connection.duck.register_filesystem(store.fs)
     return connection
+
+
+def raw_list_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    """Those raw lists that marts read, by their tables' names."""
+    for name in names:
+        raw_table = next(each for each in RAW_TABLES.values() if each.clickhouse_name == name)
+        found = store.deliveries(raw_table).values()
+        files = [path for delivery in found for path in store.raw_files(raw_table, delivery)]
+        connection.view(name, urls(store, files), arrow_of(RAW_LISTS[name].fields))
 
 
 def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:

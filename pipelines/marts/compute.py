@@ -28,12 +28,15 @@ from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
     DuckConnection,
     published_connection,
+    raw_list_views,
     raw_view,
     store_connection,
     urls,
 )
 from pipelines.normalize.run import tag_columns
 from pipelines.tables.linked import LINKED
+from pipelines.tables.raw_lists import RAW_LISTS
+from pipelines.tables.raw_tables import RAW_TABLES
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -60,6 +63,7 @@ def _whole_marts(store: Store) -> Iterator[str]:
     if not stale:
         return
     connection = published_connection(store)
+    raw_list_views(connection, store, sorted({name for mart in wanted for name in _lists_in(mart)}))
     for mart in mart_selects(SQL, tag_columns()):  # one may read the others
         if mart.is_of_raw:
             continue
@@ -120,6 +124,10 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
         for source_name in SOURCES
     }
     listings["deliveries"] = "deliveries/*.parquet"
+    for raw_table in (
+        raw_table for raw_table in RAW_TABLES.values() if raw_table.clickhouse_name in RAW_LISTS
+    ):
+        listings[raw_table.clickhouse_name] = f"{raw_table.dataset}/{raw_table.table}/*/*.parquet"
     found: dict[str, str] = {}
     for mart in wanted:
         parts = [mart.select, ",".join(tag_columns())]
@@ -129,6 +137,10 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
         parts += [found.get(table) or _listing(store, listings[table]) for table in read]
         found[mart.name] = _digest(*parts)
     return found
+
+
+def _lists_in(mart: Mart) -> list[str]:
+    return [name for name in RAW_LISTS if re.search(rf"\b{name}\b", mart.select)]
 
 
 def _tables_in(

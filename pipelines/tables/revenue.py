@@ -46,6 +46,31 @@ REVENUE: tuple[Column, ...] = (
     *STRIPE[-len(OURS) :],
 )
 
+PAYOUTS: tuple[Column, ...] = (
+    Column("payout_id", "text", False, "Stripe's id of the payout.", privacy=pseudonym("payment")),
+    Column("account", "text", False, "The account, by its name in the configuration.",
+           privacy=pseudonym("stripe-account")),
+    Column("made_on", "date", False, "UTC date on which it was made.", privacy=SHIFT),
+    Column("arrival_date", "date", False, "Day on which the bank has it.", privacy=SHIFT),
+    Column("status", "text", True, "paid, pending, in_transit, canceled or failed.", privacy=KEEP),
+    Column("is_automatic", "boolean", True, "Whether Stripe made it by the account's schedule.",
+           privacy=KEEP),
+    Column("reconciliation", "text", False,
+           "reconciled: its transactions make up the amount; in progress at Stripe; manual, failed "
+           "or canceled; differs.", privacy=KEEP),
+    Column("currency", "text", True, "Settlement currency, ISO 4217.", privacy=KEEP),
+    # NULL without a known exponent; all but the amount also where Stripe lists no transactions
+    Column("amount", "decimal", True, "What reaches the bank: gross + refunds + other - fees.",
+           privacy=SCALE),
+    Column("gross", "decimal", True, "Amounts of the class revenue, before fees.", privacy=SCALE),
+    Column("refunds", "decimal", True, "Amounts of the class contra: negative.", privacy=SCALE),
+    Column("other", "decimal", True, "Disputes, taxes, reserves and whatever else, signed.",
+           privacy=SCALE),
+    Column("fees", "decimal", True, "What Stripe keeps: positive.", privacy=SCALE),
+    Column("transactions", "integer", True, "Number of transactions in it; NULL if not listed.",
+           privacy=KEEP),
+)
+
 MARGIN_DAILY: tuple[Column, ...] = (
     Column("date", "date", False, "Day (UTC) of activity and of usage.", privacy=SHIFT),
     Column("reporting_currency", "text", False, "Currency of every amount in the row.",

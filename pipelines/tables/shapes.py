@@ -18,6 +18,7 @@ from pipelines.tables.revenue import (
     FX_RATES,
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
+    PAYOUTS,
     REVENUE,
     USD_RATES,
 )
@@ -102,6 +103,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
+    "payouts": PAYOUTS,
     "cost_daily": COST_DAILY,
     "costs_split": COSTS_SPLIT,
     "margin_daily": MARGIN_DAILY,
