@@ -159,11 +159,11 @@ partition by read_date
 order by ()
 comment 'Balances of Stripe, for the check stripe_balance.';
 
--- one row per account and currency of a final month: what Stripe has of it when asked anew
+-- one row per account and currency of a final month: what Stripe has of it when asked again
 create table if not exists stripe__month_totals (
     {columns:stripe__month_totals}
 )
 engine = MergeTree
 partition by asked_month
 order by ()
-comment 'Months of Stripe asked anew, for the check stripe_month_totals.';
+comment 'Months of Stripe asked again, for the check stripe_month_totals.';

@@ -136,9 +136,7 @@ def _build_list(source: SourceDeclaration, declared: ListDeclaration) -> Source:
         "of_source": declared.of_source,
     }
     if declared.of_source:
-        options["published"] = lambda destination, _: destination.published(
-            RAW_TABLES[source.name]
-        )
+        options["published"] = lambda destination, _: destination.published(RAW_TABLES[source.name])
     elif source.lists_chosen_by:
         options["chosen_by"] = f"sources.{source.name}.{source.lists_chosen_by}"
     if maker:

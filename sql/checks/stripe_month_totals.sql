@@ -1,5 +1,5 @@
 -- one row per account, month and currency whose count or sums at Stripe are not what is published
--- Every load asks for one final month anew (sources.stripe.sample_pages). A month that was loaded
+-- Every load asks for one final month again (sources.stripe.sample_pages). A month that was loaded
 -- after it was asked for waits until its turn comes again. Minor units.
 with asked as (
     select

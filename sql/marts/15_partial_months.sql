@@ -1,4 +1,4 @@
--- one row per source and month of use that lacks days at its beginning: never read, or pruned
+-- one row per source and month of use whose first days are missing: never read, or pruned
 -- A load with --from and `prune` begin at a day. A month that began before it is whole only when
 -- every day before it has lines all the same, as where Google fills a new export back.
 with lines as (

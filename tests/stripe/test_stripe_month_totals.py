@@ -1,4 +1,4 @@
-"""The second question about a final month: its count and sums, asked anew, on both engines."""
+"""The second question about a final month: its count and sums, asked again, on both engines."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pipelines.providers.stripe.calendar import LOOKBACK_DAYS, ONE
 @configspec
 class StripeSettings(BaseConfiguration):
     """One key, or several accounts by name, and connected accounts of theirs; how many days are
-    read again; how many threads; how many pages of a final month are asked anew; which tables
+    read again; how many threads; how many pages of a final month are asked again; which tables
     besides the ledger.
     """
 
