@@ -11,7 +11,7 @@ from pipelines.tables.schema import Column
 
 # fmt: off
 _PARTIAL = Column("is_partial", "integer", False,
-                  "1 where the first days of a source's month are missing (partial_months), else 0.",
+                  "1 where the first days of a month are missing (partial_months), else 0.",
                   privacy=KEEP)
 
 PARTIAL_MONTHS: tuple[Column, ...] = (
