@@ -281,6 +281,8 @@ def test_the_dashboards_headlines_are_what_the_lines_say(marts: Marts) -> None:
         - total([r for r in unused if r["charge_category"] != "Usage"], "effective_cost")
     )
     assert costs["billed"] == pytest.approx(total(marts.lines, "billed_cost"))
+    assert costs["effective"] == pytest.approx(total(marts.lines, "effective_cost"))
+    assert costs["listed"] == pytest.approx(total(marts.lines, "list_cost"))
     assert costs["before_credits"] == pytest.approx(costs["billed"] - costs["credits"])
     assert costs["credits"] == pytest.approx(total(marts.lines, "x_credit_amount"))
     assert costs["savings"] == pytest.approx(savings)
