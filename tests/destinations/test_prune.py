@@ -157,7 +157,11 @@ def test_the_history_stays_and_nothing_else(
     assert named == {
         "raw": [f"billing_period={month}" for month in MONTHS[2:]],
         "normalised": [f"normalized_aws/billing_period={m}/data.parquet" for m in MONTHS[2:]],
-        "costs": [f"marts/costs/aws-{month}.parquet" for month in MONTHS[2:]],
+        "costs": [
+            f"marts/{mart}/aws-{month}.parquet"
+            for mart in ("costs", "costs_split")
+            for month in MONTHS[2:]
+        ],
         "history": [f"aws-{month}.parquet" for month in MONTHS],
     }
     assert leftovers(loaded.data) == []
