@@ -168,9 +168,9 @@ class _Run:
             self.readings.note(found)
 
     def _without_rows(self, key: str, members: Iterable[str]) -> set[str]:
-        if not (wanted := set(members)):
-            return wanted
-        column = self.entry.scope_column
+        wanted, column = set(members), self.entry.scope_column
+        if not wanted or not column:
+            return set()
         tables = self.readings.rows(key, pa.schema([(column, pa.string())]))
         return wanted - {name for table in tables for name in table[column].unique().to_pylist()}
 
