@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from pipelines.core import months
+from pipelines.core.finality import ByLookback, final_from
 from pipelines.core.partition import Selection
+from pipelines.providers.stripe.calendar import LOOKBACK_DAYS
 from pipelines.providers.stripe.month_totals import connect
 from scripts.sandbox.stripe.ledger import Transaction, transaction
 from tests.gcp.test_gcp_checks import offending
@@ -19,7 +21,15 @@ from tests.support.providers.stripe_shops import Shop, opened
 
 pytestmark = pytest.mark.usefixtures("guarded")
 
-OLD = [months.after(f"{NOW:%Y-%m}", -n) for n in (6, 5, 4)]
+THIS = f"{NOW:%Y-%m}"
+OLD = [months.after(THIS, -n) for n in (6, 5, 4)]
+FINAL = [
+    month
+    for month in months.between(OLD[0], THIS)
+    if final_from(ByLookback((), LOOKBACK_DAYS), month) <= NOW
+]
+ASKED = FINAL[NOW.toordinal() % len(FINAL)]
+"""The month whose turn it is today, of a ledger that begins with OLD[0]."""
 
 
 @pytest.fixture(params=["filesystem", "clickhouse"])
@@ -27,6 +37,13 @@ def shop(request: pytest.FixtureRequest, commands: Commands) -> Iterator[Shop]:
     config = request.getfixturevalue("clickhouse") if request.param == "clickhouse" else None
     with opened(commands, config) as found:
         yield found
+
+
+def begin() -> Transaction:
+    """The first of the ledger."""
+    return transaction(
+        datetime.fromtimestamp(months.start_of(OLD[0]), UTC), 0, "charge", 7, 0, "jpy"
+    )
 
 
 def charge(month: str, number: int, amount: int = 1_000) -> Transaction:
@@ -47,10 +64,10 @@ def named(shop: Shop) -> list[list[Any]]:
 
 
 def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
-    month = OLD[0]
-    rows = [charge(month, number) for number in range(6)]
+    month = ASKED
+    rows = [begin(), *(charge(month, number) for number in range(1, 7))]
     shop.configure("main")
-    shop.offer("main", rows[1:])  # one that Stripe shows later
+    shop.offer("main", [*rows[:2], *rows[3:]])  # one that Stripe shows later
     assert "stripe_month_totals: 1 loaded" in load(shop)
     assert named(shop) == []
     shop.offer("main", rows)
@@ -60,9 +77,9 @@ def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
     assert ran.status == 0
     load(shop)
     assert named(shop) == []
-    shop.offer("main", [*rows[:-1], charge(month, 5, 1_001)])  # as many, another amount
+    shop.offer("main", [*rows[:-1], charge(month, 6, 1_001)])  # as many, another amount
     load(shop)
-    assert [row[2:7] for row in named(shop)] == [["eur", "3", "3", "3001", "3000"]]
+    assert [row[2:7] for row in named(shop)] == [["usd", "3", "3", "3001", "3000"]]
 
 
 def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Shop) -> None:
@@ -78,15 +95,14 @@ def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Sh
 
 
 def test_an_account_with_too_many_transactions_is_not_compared(shop: Shop) -> None:
-    month = OLD[0]
+    month = ASKED
     shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "1"})
     shop.configure("big", "small")
-    shop.offer("big", [charge(month, number) for number in range(101)])
-    shop.offer("small", [charge(month, 1)])
+    shop.offer("big", [begin(), *(charge(month, number) for number in range(1, 102))])
+    shop.offer("small", [begin(), charge(month, 1)])
     load(shop)
-    shop.offer("big", [])
-    shop.offer("big", [charge(month, number) for number in range(130)])
-    shop.offer("small", [])
+    shop.offer("big", [begin(), *(charge(month, number) for number in range(1, 131))])
+    shop.offer("small", [begin()])
     load(shop)
     assert [row[:5] for row in named(shop)] == [[month, "small", "eur", "0", "1"]]
     shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "0"})
