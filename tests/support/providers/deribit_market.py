@@ -127,7 +127,8 @@ class Writer:
         """`skip` numbers before the first do not exist."""
         tape = self.sandbox.tape
         kind = kind_of(instrument)
-        of = Instrument(instrument, kind, "BTC", at(FIRST), at(FIRST, 2_000))
+        currency = "ETH" if instrument.startswith("ETH-") else "BTC"
+        of = Instrument(instrument, kind, currency, at(FIRST), at(FIRST, 2_000))
         if of not in tape.instruments:
             tape.instruments.append(of)
         for _ in range(times):
