@@ -142,8 +142,8 @@ def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
         OTHER_TABLE,
     ]
     commands.set({"SOURCES__GCP__ACCOUNTS": '["0F1E2D-3C4B5A-697887"]'})
-    load(commands)
-    assert billed(commands.data)["2026-10-30"] == [100.0]
+    load(commands)  # what is published of an account that is not wanted any more stays
+    assert billed(commands.data)["2026-10-30"] == [8.0, 8.0, 100.0]
 
 
 def test_of_two_exports_that_are_named_each_month_is_read_once(

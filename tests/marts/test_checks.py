@@ -249,6 +249,8 @@ def test_every_check_says_what_one_row_is_and_has_a_test_here() -> None:
             ROOT / "tests/gcp/test_gcp_switch.py",
             ROOT / "tests/stripe/test_stripe_objects.py",
             ROOT / "tests/stripe/test_stripe_completeness.py",
+            ROOT / "tests/stripe/test_stripe_month_totals.py",
+            ROOT / "tests/stripe/test_stripe_payouts.py",
             ROOT / "tests/deribit/test_deribit_final_days.py",
         }
     )

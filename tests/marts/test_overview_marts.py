@@ -23,7 +23,8 @@ from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.tables.schema import arrow_schema, deliveries_schema
+from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
+from pipelines.tables.shapes import mart_columns
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
@@ -333,6 +334,7 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
     connection.view("costs", files, arrow_schema(()))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
+    connection.view("partial_months", [], arrow_of(mart_columns(())["partial_months"]))
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
     for name in ("fx_rates", "usd_rates"):
         connection.duck.execute(f"create view {name} as {selects[name]}")

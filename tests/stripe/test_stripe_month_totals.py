@@ -79,7 +79,7 @@ def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
     assert named(shop) == []
     shop.offer("main", [*rows[:-1], charge(month, 6, 1_001)])  # as many, another amount
     load(shop)
-    assert [row[2:7] for row in named(shop)] == [["usd", "3", "3", "3001", "3000"]]
+    assert [row[2:7] for row in named(shop)] == [["usd", "3", "3", "3,001", "3,000"]]
 
 
 def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Shop) -> None:
