@@ -49,6 +49,7 @@ def choose(world: World, export: str) -> None:
     world.commands.set({"SOURCES__AWS__EXPORT": export})
 
 
+@pytest.mark.quick("*")
 @pytest.mark.parametrize("export", [BOTH, "*", '["us/daily","eu/daily"]'])
 def test_exports_of_two_payers_are_loaded_side_by_side(world: World, export: str) -> None:
     deliver(world, "eu", "2026-09", [1.0])
@@ -80,6 +81,7 @@ def test_a_restated_month_of_one_export_leaves_the_others_alone(world: World) ->
     assert billed(world) == {"2026-10@eu.daily": 7.0, "2026-10@us.daily": 40.0}
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("is_restated", [False, True])
 def test_going_from_one_export_to_several_and_back_keeps_every_month_once(
     world: World, is_restated: bool

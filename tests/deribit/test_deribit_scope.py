@@ -38,6 +38,7 @@ def rows(exchange: Exchange) -> dict[str, tuple[str, int]]:
     return {name: mark[:2] for name, mark in exchange.published().items()}
 
 
+@pytest.mark.quick("filesystem")
 def test_a_currency_that_is_added_later_begins_where_the_others_do(exchange: Exchange) -> None:
     exchange.trade_daily(PERPETUAL, ETHER)
     exchange.commands.monkeypatch.delenv("SOURCES__DERIBIT__FIRST_DAY")
@@ -70,6 +71,7 @@ def test_a_currency_that_is_removed_keeps_what_is_published_and_is_named(
     assert kept == {f"{day}.ETH" for day in DAYS[:2]}
 
 
+@pytest.mark.quick("filesystem")
 def test_days_are_read_again_for_kinds_that_are_added_and_keep_those_removed(
     exchange: Exchange,
 ) -> None:

@@ -56,6 +56,7 @@ def states(world: World) -> set[str]:
     return {row.state for row in status.rows(place, configured_store())}
 
 
+@pytest.mark.thorough
 def test_a_dataset_that_is_added_later_gets_its_whole_history(world: World) -> None:
     world.standard("2026-11-27")
     offer_other(world, "2026-08-30", "2026-11-27")
@@ -70,6 +71,7 @@ def test_a_dataset_that_is_added_later_gets_its_whole_history(world: World) -> N
     assert " 0 loaded" in world.load()
 
 
+@pytest.mark.thorough
 def test_of_what_was_there_before_nothing_older_is_read_with_what_is_added(world: World) -> None:
     world.standard("2026-11-27")
     offer_other(world, "2026-09-21", "2026-11-27")
@@ -80,6 +82,7 @@ def test_of_what_was_there_before_nothing_older_is_read_with_what_is_added(world
     assert world.months() == {"2026-09": 30.0, "2026-10": 403.0, "2026-11": 351.0}
 
 
+@pytest.mark.thorough
 def test_a_dataset_that_is_removed_keeps_what_is_published_and_is_named(world: World) -> None:
     world.standard("2026-11-27")
     offer_other(world, "2026-11-01", "2026-11-27")
@@ -98,6 +101,7 @@ def test_a_dataset_that_is_removed_keeps_what_is_published_and_is_named(world: W
     assert world.months() == before
 
 
+@pytest.mark.quick("filesystem")
 def test_a_month_that_from_cut_is_partial_wherever_it_is_shown(world: World) -> None:
     world.standard("2026-11-27")
     configure(world, "billing_export")
@@ -116,6 +120,7 @@ def test_a_month_that_from_cut_is_partial_wherever_it_is_shown(world: World) -> 
     assert rows_of(world, "partial_months", "month, source, days_before, days_missing") == []
 
 
+@pytest.mark.thorough
 def test_a_month_that_prune_left_late_lines_of_is_partial(world: World) -> None:
     """A line of October that Google exported in November stays when October is pruned."""
     given = [used(day, 10.0) for day in each_day("2026-10-01", "2026-11-27")]
@@ -133,6 +138,7 @@ def test_a_month_that_prune_left_late_lines_of_is_partial(world: World) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("first", ["2026-10-01", "2026-10-02"])
 def test_a_new_export_that_google_filled_back_is_whole_where_every_day_has_lines(
     world: World, first: str

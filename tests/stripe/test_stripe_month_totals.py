@@ -63,6 +63,7 @@ def named(shop: Shop) -> list[list[Any]]:
     return offending(shop.commands).get("stripe_month_totals", [])
 
 
+@pytest.mark.quick("filesystem")
 def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
     month = ASKED
     rows = [begin(), *(charge(month, number) for number in range(1, 7))]
@@ -94,6 +95,7 @@ def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Sh
     assert connect().partitions(published={f"{NOW:%Y-%m}": "a fingerprint"}) == []
 
 
+@pytest.mark.quick("filesystem")
 def test_an_account_with_too_many_transactions_is_not_compared(shop: Shop) -> None:
     month = ASKED
     shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "1"})

@@ -79,6 +79,7 @@ def test_a_payout_is_the_sum_of_its_transactions(shop: Shop) -> None:
     assert "stripe_payouts" not in offending(shop.commands)
 
 
+@pytest.mark.quick("filesystem")
 def test_payouts_that_do_not_add_up_or_are_nobody_s_are_named(shop: Shop) -> None:
     charges = [made(n, "charge", 1_000, 50) for n in range(4)]
     owns = [made(n + 10, "payout", -950, day=n) for n in range(4)]
