@@ -23,8 +23,7 @@ from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
-from pipelines.tables.shapes import mart_columns
+from pipelines.tables.schema import arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
@@ -32,6 +31,7 @@ from tests.support.rill.sql import queries
 OURS = (
     "fx_rates",
     "usd_rates",
+    "partial_months",
     "cost_overview",
     "cost_movers",
     "commitments",
@@ -142,6 +142,7 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
     left = calendar.monthrange(2026, 10)[1] - LAST.day
     expected = {
         "month": date(2026, 10, 1),
+        "is_partial": 0,
         "as_of": LAST,
         "is_newest": 1,
         "days_elapsed": 12,
@@ -334,9 +335,8 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
     connection.view("costs", files, arrow_schema(()))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
-    connection.view("partial_months", [], arrow_of(mart_columns(())["partial_months"]))
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
-    for name in ("fx_rates", "usd_rates"):
+    for name in ("fx_rates", "usd_rates", "partial_months"):
         connection.duck.execute(f"create view {name} as {selects[name]}")
     sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
     assert connection.query(sql)[1] == [(True,), (True,)]
