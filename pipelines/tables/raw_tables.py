@@ -97,6 +97,11 @@ def daily_sources() -> str:
     return ", ".join(f"'{source_name}'" for source_name, source in SOURCES.items() if source.daily)
 
 
+def source_names() -> str:
+    """Every source, as a list of literals: deliveries have lists such as stripe_products, too."""
+    return ", ".join(f"'{source_name}'" for source_name in SOURCES)
+
+
 def newest_days() -> str:
     """A select of the newest day that each source is about: word, newest_day."""
     parts = [

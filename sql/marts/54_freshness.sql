@@ -8,6 +8,7 @@ with published as (
         max(delivered_at) as newest_delivery,
         max(published_at) as newest_publishing
     from deliveries
+    where word in ({source_names})
     group by word
 ),
 

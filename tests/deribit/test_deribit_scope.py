@@ -118,6 +118,7 @@ def test_the_kinds_of_a_day_are_part_of_what_it_is(
     assert DayFingerprint.of(mark).kinds == read
     assert finality(mark) == "final"
     settings = DeribitSettings(currencies=["BTC"], kinds=configured)
-    (planned, *_) = plan(settings, NOW, ALL, {"2026-11-16.BTC": mark})
+    plans = plan(settings, NOW, ALL, {"2026-11-16.BTC": mark})
+    planned = next(each for each in plans if each.key == "2026-11-16.BTC")
     assert planned.fingerprint == (mark if asked is None else "")
     assert planned.detail.kinds == (read if asked is None else asked)

@@ -58,7 +58,10 @@ class Providers:
 
     def __init__(self, stripe: StripeServer, fx: FxServer) -> None:
         self.stripe, self.fx = stripe, fx
-        chosen = {"SOURCES__STRIPE__OBJECTS": '["products"]'}
+        chosen = {
+            "SOURCES__STRIPE__OBJECTS": '["products"]',
+            "SOURCES__STRIPE__SAMPLE_PAGES": "0",  # it notes the moment at which it was asked
+        }
         self.environ = {**stripe.environ, **fx.environ, **chosen}
 
     def have(self, nets: Nets, until: date, names: list[str]) -> None:

@@ -16,6 +16,7 @@
     {published_partitions}       the published partitions of every table of tables/raw_tables.py
     {raw_partitions}             its loaded raw partitions
     {costs}                      the cost lines of every source in the cost shape
+    {source_names}               the sources, as a list of literals
     {newest_days}                the newest day of each source
     {daily_sources}              the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
@@ -75,6 +76,7 @@ _OF_SOURCES = {
     "{costs}": raw_tables.costs(),
     "{newest_days}": raw_tables.newest_days(),
     "{daily_sources}": raw_tables.daily_sources(),
+    "{source_names}": raw_tables.source_names(),
 }
 _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
