@@ -26,6 +26,7 @@ from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import DuckConnection, published_connection, urls
 from pipelines.normalize.run import tag_columns
+from pipelines.tables import daily
 from pipelines.tables.linked import LINKED
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
@@ -80,6 +81,7 @@ def _marts_by_partition(store: Store) -> Iterator[str]:
 def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
     """Per mart what changes when its select, or any file below what it reads, does."""
     listings = {f"normalized_{word}": f"normalized_{word}/*/*.parquet" for word in SOURCES}
+    listings[daily.NAME] = f"marts/{daily.NAME}/*.parquet"
     listings["deliveries"] = "deliveries/*.parquet"
     found: dict[str, str] = {}
     for mart in wanted:

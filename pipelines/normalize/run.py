@@ -2,8 +2,8 @@
 
 For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
 is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
-rules' version and the configured tag columns) that made it. Whatever a killed run left undone after
-that (mart, history) is made good by the next one.
+rules' version and the configured tag columns) that made it, and that of its daily rows names both,
+too. Whatever a killed run left undone after that (mart, history) is made good by the next one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from pipelines.core.partition import (
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.tables import categories, linked
+from pipelines.tables import categories, daily, linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
-from pipelines.tables.sources import SOURCES
+from pipelines.tables.sources import COST_WORDS, SOURCES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -66,7 +66,9 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(word: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    parts = [word, SOURCES[word].version, list(keys)]
+    parts: list[object] = [word, SOURCES[word].version, list(keys)]
+    if word in COST_WORDS:
+        parts.append(daily.VERSION)
     if word == "stripe" and (own := categories.configured()):
         parts.append(own)
     text = json.dumps(parts)
@@ -84,11 +86,13 @@ def normalize(
     keys = tag_columns()
     wanted = recipe(place.word, keys)
     footers = store.footers(place)
+    daily_footers = store.daily_footers(place) if place.word in COST_WORDS else footers
     outcome = Outcome()
     for partition, delivery in store.deliveries(place).items():
         if partition not in selection:
             continue
-        if not selection.force and _is_current(footers.get(partition), delivery, wanted):
+        made = [found.get(partition) for found in (footers, daily_footers)]
+        if not selection.force and all(_is_current(each, delivery, wanted) for each in made):
             if not dry_run:
                 _make_good(place, store, partition, footers[partition])
             continue
@@ -124,9 +128,11 @@ def _normalize_partition(
     word, partition = place.word, delivery.partition
     progress.start(word, partition, delivery.rows)
     target, metadata = store.target(word), _metadata(delivery, wanted)
-    totals = _normalize_files(place, store, delivery, keys, target, metadata, progress)
-    published = store.normalized(place, partition)
-    store.publish_file(target, published)
+    days = store.target(word) if word in COST_WORDS else None
+    totals = _normalize_files(place, store, delivery, keys, target, days, metadata, progress)
+    if days:  # first: whoever finds the normalised file current finds its days
+        store.publish_file(days, store.mart(daily.NAME, word, partition))
+    store.publish_file(target, store.normalized(place, partition))
     _make_good(place, store, partition, metadata | totals.metadata())
     seconds = time.monotonic() - started
     line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
@@ -139,6 +145,7 @@ def _normalize_files(
     delivery: Delivery,
     keys: tuple[str, ...],
     target: Path,
+    days: Path | None,
     metadata: Mapping[str, str],
     progress: Progress,
 ) -> Totals:
@@ -152,7 +159,8 @@ def _normalize_files(
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
     try:
         shape = arrow_shape(word, keys)
-        return normalize_files(files, target, rules, context, progress.advance, metadata, shape)
+        tell = progress.advance
+        return normalize_files(files, target, rules, context, tell, metadata, shape, days)
     except ShapeError as error:
         raise PartitionError(f"{word} {partition}: {error}") from error
     except FileNotFoundError as error:

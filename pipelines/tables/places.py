@@ -98,7 +98,8 @@ def daily_words() -> str:
 def newest_days() -> str:
     """A select of the newest day that each source is about: word, newest_day."""
     parts = [
-        "select x_source as word, max(x_usage_date) as newest_day from costs group by x_source"
+        "select x_source as word, max(x_usage_date) as newest_day from costs_daily "
+        "group by x_source"
     ]
     for word, source in SOURCES.items():
         if source.newest_day:

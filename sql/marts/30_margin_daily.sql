@@ -39,10 +39,10 @@ parts as (
 
 spent as (
     select
-        "date" as day,
+        day,
         concat(part, joint, case when joint = '_' then source else '' end) as figure,
         case when part = 'billed' then billed else effective end as amount
-    from cost_daily
+    from {reported_cost:costs_daily}
     cross join parts
 ),
 

@@ -27,13 +27,13 @@ parts as (
     from earned
     union all
     select
-        "date" as day,
+        day,
         product,
         cast(0 as double) as gross,
         cast(0 as double) as net,
         billed,
         effective
-    from cost_daily
+    from {reported_cost:costs_daily}
 ),
 
 by_product as (

@@ -1,6 +1,6 @@
 -- one row per month of use (UTC), in USD: the cost up to its newest day, and a projection
 -- The newest month ends on the newest day of use in the data so far; the others on their last day.
-with lines as (
+with days_of_cost as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
         cast(x_usage_date as date) as usage_date,
@@ -22,7 +22,7 @@ with lines as (
             when
                 charge_category in ('Usage', 'Purchase')
                 and coalesce(charge_frequency, '') <> 'One-Time'
-                and not coalesce(charge_period_end > charge_period_start + interval 1 day, false)
+                and not x_spans_days
                 then 1
             else 0
         end as is_steady,
@@ -35,15 +35,21 @@ with lines as (
                 then 1
             else 0
         end as is_untagged,
+        x_lines,
+        -- lines with any cost: those with neither count in both columns, and once in the third
         case
-            when
-                usd_rate is null and (billed_cost is not null or effective_cost is not null)
-                then 1
+            when usd_rate is null
+                then
+                    x_lines
+                    - (
+                        x_lines_without_billed_cost
+                        + x_lines_without_effective_cost
+                        - x_lines_without_cost
+                    )
             else 0
-        end as is_without_usd,
-        case when billed_cost is null or effective_cost is null then 1 else 0 end
-            as is_without_cost
-    from {rated:costs}
+        end as lines_without_usd,
+        x_lines_without_cost
+    from {rated:costs_daily}
     where x_usage_date is not null
 ),
 
@@ -51,40 +57,40 @@ days as (
     select
         month,
         day,
-        max(lines.usage_date) as usage_date,
-        sum(lines.billed) as billed,
-        sum(lines.effective) as effective,
-        sum(lines.list) as list,
-        sum(lines.credits) as credits,
+        max(each.usage_date) as usage_date,
+        sum(each.billed) as billed,
+        sum(each.effective) as effective,
+        sum(each.list) as list,
+        sum(each.credits) as credits,
         -- 0 of no lines, NULL of lines whose amounts are all unknown
         sum(
             case
-                when lines.is_steady = 1 then lines.billed
-                when lines.billed is not null then 0
+                when each.is_steady = 1 then each.billed
+                when each.billed is not null then 0
             end
         ) as steady_billed,
         sum(
             case
-                when lines.is_steady = 1 then lines.effective
-                when lines.effective is not null then 0
+                when each.is_steady = 1 then each.effective
+                when each.effective is not null then 0
             end
         ) as steady_effective,
         sum(
             case
-                when lines.is_usage = 1 then lines.effective
-                when lines.effective is not null then 0
+                when each.is_usage = 1 then each.effective
+                when each.effective is not null then 0
             end
         ) as usage_effective,
         sum(
             case
-                when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective
-                when lines.effective is not null then 0
+                when each.is_usage = 1 and each.is_untagged = 1 then each.effective
+                when each.effective is not null then 0
             end
         ) as untagged_effective,
-        count(*) as line_items,
-        sum(lines.is_without_usd) as line_items_without_usd,
-        sum(lines.is_without_cost) as line_items_without_cost
-    from lines
+        sum(each.x_lines) as line_items,
+        sum(each.lines_without_usd) as line_items_without_usd,
+        sum(each.x_lines_without_cost) as line_items_without_cost
+    from days_of_cost as each
     group by month, day
 ),
 

@@ -18,7 +18,7 @@ with days as (
                 else 0
             end
         ) as unrated
-    from {rated:costs} as lines
+    from {rated:costs_daily} as lines
     where x_usage_date is not null
     group by
         date_trunc('month', x_usage_date),

@@ -35,8 +35,11 @@ with lines as (
         -- Google's usage does not name the commitment that paid for it
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
         effective_cost / usd_rate as effective,
-        list_cost / usd_rate as list
-    from {rated:costs}
+        list_cost / usd_rate as list,
+        case when usd_rate is null then x_lines else x_lines_without_effective_cost end
+            as without_effective,
+        case when usd_rate is null then x_lines else x_lines_without_list_cost end as without_list
+    from {rated:costs_daily}
     where x_usage_date is not null
 ),
 
@@ -51,8 +54,8 @@ services as (
         id,
         sum(lines.effective) as effective,
         sum(lines.list) as list,
-        count(*) - count(lines.effective) as without_effective,
-        count(*) - count(lines.list) as without_list,
+        sum(lines.without_effective) as without_effective,
+        sum(lines.without_list) as without_list,
         max(max(case when lines.part = 'used' and lines.type = 'Savings Plan' then 1 else 0 end))
             over (partition by month, provider_name, family) as has_plan,
         max(

@@ -2,8 +2,9 @@
 
 One repeatable job per partition on private staging tables: insert the files, normalising each
 block on its way with the select of its materialized view, count the rows of both tables, then
-`replace partition` for raw and for normalised. The fingerprint is a column, so it is published with
-the data in the same statement; a partition is current only when raw and normalised say the same.
+sum cost lines up by day, then `replace partition` for raw, daily and normalised. The fingerprint is
+a column, so it is published with the data in the same statement; a partition is current only when
+all of them say the same. A run that was killed in between is repaired by the next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import TracebackType
 
 import dlt
 
+from pipelines.clickhouse.schema.daily import require_rules
 from pipelines.clickhouse.schema.statements import View, views_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
@@ -38,6 +40,8 @@ from pipelines.destinations.clickhouse.retention import WarehouseRetention
 from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
 from pipelines.destinations.layout import Place
 from pipelines.destinations.retention import finish
+from pipelines.tables import daily
+from pipelines.tables.sources import COST_WORDS
 
 __all__ = ["Warehouse", "connect"]
 
@@ -72,7 +76,12 @@ class Warehouse:
         """The fingerprint of each partition that is current in raw and in what readers read."""
         raw = self._fingerprints(place.raw_table, place.column)
         normalised = raw if place.raw_only else self._fingerprints(*place.read_table)
-        found = {key: mark for key, mark in raw.items() if mark and normalised.get(key) == mark}
+        days = self._daily_fingerprints(place) if place.word in COST_WORDS else normalised
+        found = {
+            key: mark
+            for key, mark in raw.items()
+            if mark and normalised.get(key) == mark and days.get(key) == mark
+        }
         for key, (mark, rows) in self.history.last(place).items():
             if rows == 0 and key not in normalised and raw.get(key, mark) == mark:
                 found[key] = mark  # the provider emptied it: there is nothing to carry the mark
@@ -156,9 +165,10 @@ class Warehouse:
         with self._staging(place, note) as staging:
             views = [] if place.raw_only else self._views(place)
             staging.fill(files, _defaults(place, files, delivery), views)
+            self._sum_up(place, staging)
             staging.publish(place.raw_table, staging.raw)
             if not place.raw_only:
-                staging.publish(place.normalized_table, staging.normalised)
+                self._publish_normalised(place, staging)
             self.history.add(place, note, staging.raw if place.raw_only else staging.normalised)
 
     def publish_normalized(self, place: Place, folder: Path, delivery: Delivery) -> None:
@@ -175,18 +185,35 @@ class Warehouse:
         note = Note.of(place, delivery, recipe=delivery.form.partition(", ")[2])
         with self._staging(place, note) as staging:
             staging.fill_normalised(files)
-            staging.publish(place.normalized_table, staging.normalised)
+            self._sum_up(place, staging)
+            self._publish_normalised(place, staging)
             self.history.add(place, note, staging.normalised)
+
+    def _sum_up(self, place: Place, staging: Staging) -> None:
+        if place.word in COST_WORDS:
+            keys = self._keys()
+            require_rules(self.manager, keys)
+            staging.fill_daily(keys)
+
+    def _publish_normalised(self, place: Place, staging: Staging) -> None:
+        """Days first: what is in the table of lines is in all."""
+        if place.word in COST_WORDS:
+            staging.publish_daily()
+        staging.publish(place.normalized_table, staging.normalised)
 
     def was_published(self, place: Place, delivery: Delivery) -> bool:
         """Whether an earlier try of this very load got so far; the server went with its answer.
 
         Then the history has it, too.
         """
-        for table, column in {(place.raw_table, place.column), place.read_table}:
+        tables = {(place.raw_table, place.column), place.read_table}
+        if place.word in COST_WORDS:
+            tables.add((daily.NAME, "x_partition"))
+        for table, column in tables:
+            source = f"and x_source = {quoted(place.word)}" if table == daily.NAME else ""
             rows, mine = self.manager.execute(
                 f"select count(), countIf(x_dlt_load_id = %(load)s) from {table} "
-                f"where {column} = %(partition)s",
+                f"where {column} = %(partition)s {source}",
                 {"load": delivery.load_id, "partition": delivery.partition},
             )[0]
             if not rows or rows != mine:
@@ -210,9 +237,7 @@ class Warehouse:
 
     def _views(self, place: Place) -> list[View]:
         """The views of sql/ that read this raw table. Raises PartitionError for other ones here."""
-        keys = self._tag_columns
-        if keys is None:
-            keys = dlt.config.get("normalize.tag_columns", list) or ()
+        keys = self._keys()
         sql = (
             "select name, comment from system.tables where database = currentDatabase() "
             "and engine = 'MaterializedView' and name like %(name)s"
@@ -233,10 +258,20 @@ class Warehouse:
                 )
         return views
 
-    def _fingerprints(self, table: str, column: str) -> dict[str, str]:
+    def _keys(self) -> Sequence[str]:
+        if self._tag_columns is not None:
+            return self._tag_columns
+        return dlt.config.get("normalize.tag_columns", list) or ()
+
+    def _daily_fingerprints(self, place: Place) -> dict[str, str]:
+        return self._fingerprints(
+            daily.NAME, "x_partition", f"where x_source = {quoted(place.word)}"
+        )
+
+    def _fingerprints(self, table: str, column: str, where: str = "") -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""
         # grouped by both, so that a projection can answer without reading every row
-        sql = f"select {column}, x_fingerprint from {table} group by 1, 2"
+        sql = f"select {column}, x_fingerprint from {table} {where} group by 1, 2"
         found: dict[str, str] = {}
         for partition, mark in self.manager.execute(sql):
             found[partition] = "" if partition in found else mark
