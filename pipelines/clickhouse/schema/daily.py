@@ -25,7 +25,7 @@ from pipelines.tables.sources import COST_WORDS
 
 log = logging.getLogger(__name__)
 
-_PLACE = "_part_starting_offset + _part_offset"
+_PLACE = "lines._part_starting_offset + lines._part_offset"
 _HASHES = "cityHash64", "sipHash64"
 _FACTOR = "11400714819323198485"
 UNMERGED = (
@@ -38,12 +38,10 @@ def insert_daily(target: str, lines: str, tag_columns: Sequence[str]) -> str:
     """A statement that sums up the cost lines of a private table, which nothing may merge."""
     keys = daily.key_names(tag_columns)
     columns = {column.name: column for column in daily.daily_columns(tag_columns)}
-    hashes = ", ".join(
-        _hash([columns[key] for key in keys], of) for of in ("cityHash64", "sipHash64")
-    )
-    sums = ", ".join(
-        f"sum({name}) as sum_{name}, count({name}) as count_{name}" for name in daily.SUMS
-    )
+    hashed = [columns[key] for key in keys]
+    hashes = ", ".join(_hash(hashed, function) for function in _HASHES)
+    sums = ", ".join(f"sum({n}) as sum_{n}, count({n}) as count_{n}" for n in daily.SUMS)
+    sums += ", count(billed_cost + effective_cost) as count_cost"
     shown = ", ".join(f"{_shown(name, keys)} as {name}" for name in columns)
     return (
         f"insert into {target} ({', '.join(columns)}) select {shown} from {lines} as lines "
