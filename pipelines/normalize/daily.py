@@ -1,8 +1,9 @@
 """The daily rows of a partition's cost lines, made in the pass that normalises them.
 
 Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
-rounds of half a million. A partition of more lines lays its rounds aside on disk, split by days,
-and puts each few days together at the end: memory does not grow with the partition. Lines are
+rounds of half a million. Where the rounds have more rows than that, they are laid aside on disk,
+split by days, and each few days are put together at the end: memory does not grow with the
+partition. Lines are
 grouped by the codes of their dictionary-encoded text: a database's hash aggregation over as many
 columns takes ten times as long.
 """
@@ -41,7 +42,7 @@ class Daily:
         self._keys = key_names(tag_columns)
         self._schema = file_schema(arrow_of(daily_columns(tag_columns)))
         self._waiting: list[pa.Table] = []
-        self._rows = 0
+        self._rounds: list[pa.Table] = []
         self._aside = _Aside(target.parent)
         self._undo = ExitStack()
 
@@ -62,10 +63,9 @@ class Daily:
         """Normalised cost lines in the schema of their file."""
         if not lines.num_rows:
             return
-        if self._waiting and self._rows + lines.num_rows > self._round_rows:
-            self._lay_aside()
+        if self._waiting and _rows(self._waiting) + lines.num_rows > self._round_rows:
+            self._end_round()
         self._waiting.append(_needed(lines, self._keys))
-        self._rows += lines.num_rows
 
     def write(self, metadata: Mapping[str, str]) -> None:
         """All daily rows, with `metadata` in the footer."""
@@ -76,17 +76,30 @@ class Daily:
         self._undo.pop_all()
 
     def _finished(self) -> Iterator[pa.Table]:
-        if not self._aside:
-            if self._waiting:
-                yield grouped(self._waiting, self._keys)
-            return
-        self._lay_aside()
-        for parts in self._aside.by_days():
-            yield grouped(parts, self._keys)
+        if self._waiting:
+            self._end_round()
+        if self._aside:
+            self._lay_aside()
+            for parts in self._aside.by_days():
+                yield grouped(parts, self._keys)
+        elif self._rounds:
+            is_one = len(self._rounds) == 1
+            yield self._rounds[0] if is_one else grouped(self._rounds, self._keys)
+
+    def _end_round(self) -> None:
+        self._rounds.append(grouped(self._waiting, self._keys))
+        self._waiting = []
+        if _rows(self._rounds) > self._round_rows:
+            self._lay_aside()
 
     def _lay_aside(self) -> None:
-        self._aside.put(grouped(self._waiting, self._keys))
-        self._waiting, self._rows = [], 0
+        for rows in self._rounds:
+            self._aside.put(rows)
+        self._rounds = []
+
+
+def _rows(tables: Sequence[pa.Table]) -> int:
+    return sum(table.num_rows for table in tables)
 
 
 def _needed(lines: pa.Table, keys: Sequence[str]) -> pa.Table:

@@ -69,20 +69,20 @@ def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:
     Codes of as many columns as fit are one number. What does not fit seldom divides a group again:
     the price of a SKU, the name of an account.
     """
-    key, size, others = np.zeros(rows, np.int64), 1, []
-    for each in sorted(coded, key=lambda each: each.size, reverse=True):
-        if each.size == 1:
-            continue
-        if size * each.size > _WIDEST:
-            others.append(each)
-            continue
-        key *= each.size
-        key += each.codes
-        size *= each.size
-    group, first = _numbered(key)
-    for each in others:
-        if not np.array_equal(each.codes[first][group], each.codes):
-            group, first = _numbered(group * each.size + each.codes)
+    others = [each for each in coded if each.size > 1]
+    group, first, groups = np.zeros(rows, np.int64), np.zeros(1, np.int64), 1
+    while others:
+        others.sort(key=lambda each: each.size, reverse=True)
+        key, size, left = group, groups, []
+        for each in others:
+            if size * each.size > _WIDEST:
+                left.append(each)
+                continue
+            key = key * each.size + each.codes
+            size *= each.size
+        group, first = _numbered(key)
+        groups = len(first)
+        others = [x for x in left if not np.array_equal(x.codes[first][group], x.codes)]
     return group, first
 
 
