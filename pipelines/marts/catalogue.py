@@ -20,8 +20,7 @@ from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
-from pipelines.tables.linked import LINKED
-from pipelines.tables.places import published_partitions
+from pipelines.tables.places import LINKED, published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
 from pipelines.tables.sources import COST_WORDS

@@ -27,7 +27,7 @@ from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import DuckConnection, published_connection, urls
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
-from pipelines.tables.linked import LINKED
+from pipelines.tables.places import LINKED
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
 

@@ -34,7 +34,8 @@ from pipelines.core.partition import (
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import Place
-from pipelines.tables import categories, daily, linked
+from pipelines.tables import categories, daily
+from pipelines.tables.places import linked_marts
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
 from pipelines.tables.sources import COST_WORDS, SOURCES
@@ -198,7 +199,7 @@ def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
 def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:
     """Publish into the marts and add to the history what is not there yet."""
     published = store.normalized(place, partition)
-    for name in linked.of(place.word):
+    for name in linked_marts(place.word):
         target = store.mart(name, place.word, partition)
         if not store.is_same(published, target):
             store.publish_again(published, target, place.word)

@@ -55,6 +55,21 @@ PLACES: Mapping[str, Place] = {place.word: place for place in _PLACES}
 """By word, in the order in which they are loaded."""
 
 
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_WORDS} | {
+    name: tuple(word for word, source in SOURCES.items() if source.mart == name)
+    for name in (source.mart for source in SOURCES.values())
+    if name
+}
+"""The marts that are a union of normalised tables, and their members. Twin: sql/30_marts.sql.
+
+Locally they are folders with each word's published files under a second name."""
+
+
+def linked_marts(word: str) -> list[str]:
+    """The linked marts that a word's partitions are part of."""
+    return [name for name, members in LINKED.items() if word in members]
+
+
 def published_partitions(count: str) -> str:
     """A select of every partition and delivery that readers read; `count` counts rows."""
     return "\nunion all\n".join(_published(place, count) for place in _PLACES)

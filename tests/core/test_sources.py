@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.tables.linked import LINKED
 from pipelines.tables.own_shapes import own_shape
-from pipelines.tables.places import PLACES
+from pipelines.tables.places import LINKED, PLACES
 from pipelines.tables.privacy import KEEP, pseudonym
 from pipelines.tables.schema import Column
 from pipelines.tables.sources import COST_WORDS, PROVIDERS, WORDS, RawTable, Source, read

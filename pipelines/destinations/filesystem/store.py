@@ -25,12 +25,7 @@ from fsspec import AbstractFileSystem
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.filesystem.footers import (
-    footer_of,
-    read_footers,
-    rows_of,
-    same_footer,
-)
+from pipelines.destinations.filesystem.footers import footer_of, read_footers, rows_of, same_footer
 from pipelines.destinations.filesystem.readings import StoreReadings
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync

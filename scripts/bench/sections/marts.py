@@ -1,8 +1,8 @@
 """Section on the marts: how long each takes to read, and what a night with one change costs.
 
-`python -m scripts.bench marts`. On ClickHouse every mart is read, and every query of Rill's Overview
-and Cost boards is sent, over 24 months of a million cost lines, which the server generates: half of
-hourly lines of resources that run all month, half of resources that live for a day.
+`python -m scripts.bench marts`. On ClickHouse every mart is read, and every query of Rill's
+Overview and Cost boards is sent, over 24 months of a million cost lines. The server generates them:
+half are of resources that run all month, half of resources that live for a day.
 """
 
 from __future__ import annotations
