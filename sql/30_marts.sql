@@ -1,4 +1,4 @@
--- the marts: what readers query. Twin: pipelines/tables/linked.py
+-- the marts: what readers query. Twin: pipelines/tables/raw_tables.py
 -- marts computed from other marts are in marts/, one portable select each
 
 -- one row per cost line of every cloud

@@ -19,11 +19,12 @@ from pipelines.core.registry import SOURCES, Source, tables
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import RawTable
 from pipelines.normalize.run import tag_columns
-from pipelines.tables.linked import LINKED
+from pipelines.tables import daily
 from pipelines.tables.raw_lists import RAW_LISTS
-from pipelines.tables.raw_tables import RAW_TABLES, published_partitions
+from pipelines.tables.raw_tables import LINKED, RAW_TABLES, published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
+from pipelines.tables.sources import COST_SOURCES
 
 _RAW_PARTITIONS = pa.schema(
     [
@@ -51,6 +52,10 @@ _READINGS = pa.schema(
         ("read_at", pa.timestamp("us", "UTC")),
     ]
 )
+
+
+_PUBLISHED = LINKED | {daily.NAME: COST_SOURCES}
+"""The marts that have a file for each partition of these sources, published with it."""
 
 
 class DuckConnection:
@@ -123,7 +128,7 @@ def local_connection(store: Store) -> DuckConnection:
         ]
     published = published_partitions("count(*)")
     connection.duck.execute(f"create view published_partitions as {published}")
-    _mart_views(connection, store, [name for name in mart_columns(()) if name not in LINKED])
+    _mart_views(connection, store, [name for name in mart_columns(()) if name not in _PUBLISHED])
     connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
@@ -143,7 +148,7 @@ def published_connection(store: Store) -> DuckConnection:
         pattern = store.normalized(entry.raw_table, "*")
         shape = arrow_shape(source_name, tag_columns())
         connection.view(f"normalized_{source_name}", urls(store, store.glob(pattern)), shape)
-    _mart_views(connection, store, LINKED)
+    _mart_views(connection, store, _PUBLISHED)
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection
@@ -173,10 +178,10 @@ def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) 
 
 
 def _mart_files(store: Store, name: str) -> list[str]:
-    if name in LINKED:
+    if name in _PUBLISHED:
         return [
             path
-            for source_name in LINKED[name]
+            for source_name in _PUBLISHED[name]
             for path in store.glob(store.mart(name, source_name, "*"))
         ]
     return store.glob(store.computed(name, "*"))

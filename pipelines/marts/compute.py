@@ -34,9 +34,9 @@ from pipelines.marts.catalogue import (
     urls,
 )
 from pipelines.normalize.run import tag_columns
-from pipelines.tables.linked import LINKED
+from pipelines.tables import daily
 from pipelines.tables.raw_lists import RAW_LISTS
-from pipelines.tables.raw_tables import RAW_TABLES
+from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -123,6 +123,7 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
         f"normalized_{source_name}": f"normalized_{source_name}/*/*.parquet"
         for source_name in SOURCES
     }
+    listings[daily.NAME] = f"marts/{daily.NAME}/*.parquet"
     listings["deliveries"] = "deliveries/*.parquet"
     for raw_table in (
         raw_table for raw_table in RAW_TABLES.values() if raw_table.clickhouse_name in RAW_LISTS

@@ -2,6 +2,9 @@
 
 run.py      which partitions are normalised again, and how they are published
 batches.py  raw parquet files to one normalised parquet file, in bounded memory
+daily.py    the lines of a partition summed up by day, in the same pass
+groups.py   rows grouped and summed by many columns
+writing.py  the settings of a published parquet file
 reading.py  raw parquet files as batches of rows
 columns.py  typed access to raw columns and the dictionary idioms that make pandas fast
 copied.py   columns that are only copied, by tables/copied.py

@@ -1,30 +1,27 @@
 """Raw parquet files to one normalised parquet file, batch by batch, in bounded memory.
 
 One thread reads, one normalises, the caller's writes: that many batches are in flight, in the order
-of the files, so that the same input gives the same bytes. The writer's settings are measured: text
-and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd level
-1.
+of the files, so that the same input gives the same bytes. The same pass sums cost lines up by day.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.core.ahead import ahead
-from pipelines.normalize import columns
+from pipelines.normalize.daily import Daily
 from pipelines.normalize.reading import RawBatch, RawFile, naming, read
-from pipelines.normalize.tags import MAP
+from pipelines.normalize.writing import file_schema, writer
 from pipelines.tables.schema import Context, arrow_schema
 
 __all__ = ["Normalizer", "RawFile", "Totals", "file_schema", "normalize_files"]
@@ -83,10 +80,12 @@ def normalize_files(
     on_rows: Callable[[int], None] | None = None,
     metadata: Mapping[str, str] | None = None,
     shape: pa.Schema | None = None,
+    daily: Path | None = None,
 ) -> Totals:
     """Normalises the rows of `files`, in their order, into one parquet file at `target`.
 
-    `shape` is what a reader of the file sees; the cost shape where none is given.
+    `shape` is what a reader of the file sees; the cost shape where none is given. `daily` is where
+    the daily rows of cost lines go, with the same footer.
 
     on_rows hears how many more raw rows are done. The footer holds `Totals.metadata()` and
     `metadata`. No files, or no rows, give a file of no rows. Raises ShapeError, beginning with the
@@ -95,47 +94,37 @@ def normalize_files(
     """
     schema = file_schema(shape or arrow_schema(context.tag_columns))
     parts: list[_Sums] = []
-    with ExitStack() as undo:
+    with ExitStack() as undo, ExitStack() as scratch:
         undo.callback(target.unlink, missing_ok=True)
-        with pq.ParquetWriter(target, schema, **_settings(schema)) as writer:
-            work = partial(_apply, normalizer, context, schema)
-            with (
-                closing(read(files, normalizer.columns)) as raw,
-                closing(ahead(raw, "read")) as coming,
-                closing(ahead(map(work, coming), "normalize")) as batches,
-            ):
-                for table, sums in batches:
-                    if table.num_rows:
-                        writer.write_table(table)
-                    parts.append(sums)
-                    if on_rows:
-                        on_rows(sums.rows_in)
+        days = scratch.enter_context(Daily(daily, context.tag_columns)) if daily else None
+        with writer(target, schema) as file:
+            for table, sums in _batches(files, normalizer, context, schema):
+                if table.num_rows:
+                    file.write_table(table)
+                if days:
+                    days.add(table)
+                parts.append(sums)
+                if on_rows:
+                    on_rows(sums.rows_in)
             totals = _totals(parts, context.fingerprint, "billed_cost" in schema.names)
-            writer.add_key_value_metadata(totals.metadata() | dict(metadata or {}))
+            footer = totals.metadata() | dict(metadata or {})
+            file.add_key_value_metadata(footer)
+        if days:
+            days.write(footer)
         undo.pop_all()
     return totals
 
 
-def file_schema(shape: pa.Schema) -> pa.Schema:
-    """A shape as it is written: with text dictionary-encoded in memory."""
-    encoded = {pa.string(): columns.TEXT, pa.map_(pa.string(), pa.string()): MAP}
-    return pa.schema([field.with_type(encoded.get(field.type, field.type)) for field in shape])
-
-
-def _settings(schema: pa.Schema) -> dict[str, Any]:
-    """Arguments of the parquet writer. Without the arrow schema readers see plain text."""
-    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
-    times = [field.name for field in schema if pa.types.is_temporal(field.type)]
-    text = [field.name for field in schema if field.type == columns.TEXT]
-    maps = [field.name for field in schema if pa.types.is_map(field.type)]
-    leaves = [f"{name}.key_value.{part}" for name in maps for part in ("key", "value")]
-    return {
-        "compression": "zstd",
-        "compression_level": 1,
-        "store_schema": False,
-        "use_dictionary": text + times + leaves,
-        "write_statistics": floats + times,
-    }
+def _batches(
+    files: Sequence[RawFile], normalizer: Normalizer, context: Context, schema: pa.Schema
+) -> Iterator[tuple[pa.Table, _Sums]]:
+    work = partial(_apply, normalizer, context, schema)
+    with (
+        closing(read(files, normalizer.columns)) as raw,
+        closing(ahead(raw, "read")) as coming,
+        closing(ahead(map(work, coming), "normalize")) as batches,
+    ):
+        yield from batches
 
 
 def _apply(

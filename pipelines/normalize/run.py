@@ -2,8 +2,8 @@
 
 For the filesystem destination; on ClickHouse the load itself publishes normalised rows. A partition
 is current when the footer of its file names the fingerprint of the raw delivery and the recipe (the
-rules' version and the configured tag columns) that made it. Whatever a killed run left undone after
-that (mart, history) is made good by the next one.
+rules' version and the configured tag columns) that made it, and that of its daily rows names both,
+too. Whatever a killed run left undone after that (mart, history) is made good by the next one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from pipelines.core.partition import (
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import RawTable
-from pipelines.tables import categories, linked
+from pipelines.tables import categories, daily
+from pipelines.tables.raw_tables import linked_marts
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
-from pipelines.tables.sources import SOURCES
+from pipelines.tables.sources import COST_SOURCES, SOURCES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -66,7 +67,9 @@ def tag_columns() -> tuple[str, ...]:
 
 def recipe(source_name: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    parts = [source_name, SOURCES[source_name].version, list(keys)]
+    parts: list[object] = [source_name, SOURCES[source_name].version, list(keys)]
+    if source_name in COST_SOURCES:
+        parts.append(daily.VERSION)
     if source_name == "stripe" and (own := categories.configured()):
         parts.append(own)
     text = json.dumps(parts)
@@ -88,11 +91,15 @@ def normalize(
     keys = tag_columns()
     wanted = recipe(raw_table.source_name, keys)
     footers = store.footers(raw_table)
+    daily_footers = (
+        store.daily_footers(raw_table) if raw_table.source_name in COST_SOURCES else footers
+    )
     outcome = Outcome()
     for partition, delivery in store.deliveries(raw_table).items():
         if partition not in selection:
             continue
-        if not selection.force and _is_current(footers.get(partition), delivery, wanted):
+        made = [found.get(partition) for found in (footers, daily_footers)]
+        if not selection.force and all(_is_current(each, delivery, wanted) for each in made):
             if not dry_run:
                 _complete(raw_table, store, partition, footers[partition])
             continue
@@ -128,9 +135,11 @@ def _normalize_partition(
     source_name, partition = raw_table.source_name, delivery.partition
     progress.start(source_name, partition, delivery.rows)
     target, metadata = store.target(source_name), _metadata(delivery, wanted)
-    totals = _normalize_files(raw_table, store, delivery, keys, target, metadata, progress)
-    published = store.normalized(raw_table, partition)
-    store.publish_file(target, published)
+    days = store.target(source_name) if source_name in COST_SOURCES else None
+    totals = _normalize_files(raw_table, store, delivery, keys, target, days, metadata, progress)
+    if days:  # first: whoever finds the normalised file current finds its days
+        store.publish_file(days, store.mart(daily.NAME, source_name, partition))
+    store.publish_file(target, store.normalized(raw_table, partition))
     _complete(raw_table, store, partition, metadata | totals.metadata())
     seconds = time.monotonic() - started
     line = f"{source_name} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
@@ -143,6 +152,7 @@ def _normalize_files(
     delivery: Delivery,
     keys: tuple[str, ...],
     target: Path,
+    days: Path | None,
     metadata: Mapping[str, str],
     progress: Progress,
 ) -> Totals:
@@ -156,7 +166,8 @@ def _normalize_files(
     files = [RawFile(path, _opener(store, path)) for path in store.raw_files(raw_table, delivery)]
     try:
         shape = arrow_shape(source_name, keys)
-        return normalize_files(files, target, rules, context, progress.advance, metadata, shape)
+        tell = progress.advance
+        return normalize_files(files, target, rules, context, tell, metadata, shape, days)
     except ShapeError as error:
         raise PartitionError(f"{source_name} {partition}: {error}") from error
     except FileNotFoundError as error:
@@ -194,7 +205,7 @@ def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
 def _complete(raw_table: RawTable, store: Store, partition: str, footer: Mapping[str, str]) -> None:
     """Publish into the marts and add to the history what is not there yet."""
     published = store.normalized(raw_table, partition)
-    for name in linked.of(raw_table.source_name):
+    for name in linked_marts(raw_table.source_name):
         target = store.mart(name, raw_table.source_name, partition)
         if not store.is_same(published, target):
             store.publish_again(published, target, raw_table.source_name)

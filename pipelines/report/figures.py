@@ -64,7 +64,7 @@ def read(connection: Connection, tag_columns: Sequence[str]) -> Figures:
         found.services = rows("cost_movers", _MOVERS.format(kind="service"))
         found.accounts = rows("cost_movers", _MOVERS.format(kind="account"))
         first = found.as_of - timedelta(days=DAYS + 5)  # six more, for the first day's average
-        found.days = rows("costs", _DAYS.format(first=first.isoformat()))
+        found.days = rows("costs_daily", _DAYS.format(first=first.isoformat()))
     return found
 
 
@@ -192,8 +192,8 @@ order by abs(change_effective) desc, id limit 8
 """
 _DAYS = """
 select x_usage_date as day, coalesce(service_name, '(none)') as service,
-    sum(x_effective_cost_usd) as effective
-from costs where x_usage_date >= cast('{first}' as date)
+    sum(effective_cost / nullif(x_currency_rate_usd, 0)) as effective
+from costs_daily where x_usage_date >= cast('{first}' as date)
 group by x_usage_date, coalesce(service_name, '(none)') order by day, service
 """
 _MARGIN = """

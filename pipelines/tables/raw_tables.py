@@ -55,6 +55,21 @@ RAW_TABLES: Mapping[str, RawTable] = {raw_table.source_name: raw_table for raw_t
 """By name, in the order in which they are loaded."""
 
 
+LINKED: dict[str, tuple[str, ...]] = {"costs": COST_SOURCES} | {
+    name: tuple(source_name for source_name, source in SOURCES.items() if source.mart == name)
+    for name in (source.mart for source in SOURCES.values())
+    if name
+}
+"""The marts that are a union of normalised tables, and their members. Twin: sql/30_marts.sql.
+
+Locally they are folders with each source's published files under a second name."""
+
+
+def linked_marts(source_name: str) -> list[str]:
+    """The linked marts that a source's partitions are part of."""
+    return [name for name, members in LINKED.items() if source_name in members]
+
+
 def published_partitions(count: str) -> str:
     """A select of every partition and delivery that readers read; `count` counts rows."""
     return "\nunion all\n".join(_published(raw_table, count) for raw_table in _RAW_TABLES)
@@ -105,7 +120,8 @@ def source_names() -> str:
 def newest_days() -> str:
     """A select of the newest day that each source is about: word, newest_day."""
     parts = [
-        "select x_source as word, max(x_usage_date) as newest_day from costs group by x_source"
+        "select x_source as word, max(x_usage_date) as newest_day from costs_daily "
+        "group by x_source"
     ]
     for source_name, source in SOURCES.items():
         if source.newest_day:

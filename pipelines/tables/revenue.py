@@ -99,18 +99,6 @@ MARGIN_DAILY: tuple[Column, ...] = (
     Column("cost_per_revenue", "number", True, "cost_effective / revenue_gross.", privacy=KEEP),
 )
 
-COST_DAILY: tuple[Column, ...] = (
-    Column("date", "date", False, "Day (UTC) of usage.", privacy=SHIFT),
-    Column("source", "text", False, "Name of the source: aws, gcp.", privacy=KEEP),
-    Column("product", "text", False, "Product by sql/products.csv, else unassigned.",
-           privacy=pseudonym("product")),
-    Column("reporting_currency", "text", False, "The currency of normalize.reporting_currency.",
-           privacy=KEEP),
-    Column("billed", "number", True, "Billed cost; NULL without a rate.", privacy=SCALE),
-    Column("effective", "number", True,
-           "Cost with commitments spread over their use; NULL without a rate.", privacy=SCALE),
-)
-
 MARGIN_BY_PRODUCT: tuple[Column, ...] = (
     Column("date", "date", False, "Day (UTC) of activity and of usage.", privacy=SHIFT),
     Column("product", "text", False, "Product by sql/products.csv, else unassigned.",

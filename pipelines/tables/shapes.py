@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipelines.tables import daily
 from pipelines.tables.overview import OVERVIEW_MARTS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
 from pipelines.tables.revenue import (
-    COST_DAILY,
     COSTS_SPLIT,
     FX_RATES,
     MARGIN_BY_PRODUCT,
@@ -81,7 +81,11 @@ def arrow_shape(source_name: str, tag_columns: Sequence[str]) -> pa.Schema:
 
 def mart_columns(tag_columns: Sequence[str]) -> dict[str, tuple[Column, ...]]:
     """The shape of each mart, by name."""
-    return {"costs": cost_columns(tag_columns), **_MARTS}
+    return {
+        "costs": cost_columns(tag_columns),
+        daily.NAME: daily.daily_columns(tag_columns),
+        **_MARTS,
+    }
 
 
 def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
@@ -104,7 +108,6 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
     "payouts": PAYOUTS,
-    "cost_daily": COST_DAILY,
     "costs_split": COSTS_SPLIT,
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,

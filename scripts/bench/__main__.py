@@ -3,7 +3,7 @@
     python -m scripts.bench [SECTION …] [--rows 2000000] [--json] [--strict]
 
 Sections: startup, load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp,
-stripe, deribit and partitions. One generated bill of 63 columns serves load to unchanged and
+stripe, deribit, partitions and marts. One generated bill of 63 columns serves load to unchanged and
 clickhouse; it is made once and kept in .bench/. What is compared runs on the same files and disk,
 in turns, with the files in the page cache. Limits are meant for the full size on a machine that
 does nothing else.
@@ -24,7 +24,16 @@ from rich.console import Console
 from scripts.bench.figures import Section, document, machine, table
 from scripts.bench.process import ROOT, BenchError
 from scripts.bench.runs import Bench
-from scripts.bench.sections import clickhouse, deribit, gcp, local, partitions, startup, stripe
+from scripts.bench.sections import (
+    clickhouse,
+    deribit,
+    gcp,
+    local,
+    marts,
+    partitions,
+    startup,
+    stripe,
+)
 
 FULL = 2_000_000
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
@@ -38,9 +47,10 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "stripe": stripe.stripe,
     "deribit": deribit.deribit,
     "partitions": partitions.partitions,
+    "marts": marts.marts,
     "clickhouse": clickhouse.clickhouse,
 }
-ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions"}
+ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions", "marts"}
 out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 progress = Console(stderr=True, highlight=False, style="dim")
 

@@ -1,4 +1,4 @@
--- one row per day and currency of cost lines without a rate of their provider's: units for one USD
+-- one row per day and currency of cost without a rate of their provider's: units for one USD
 -- By fx_rates of the day or the last business day before it, crossed through the euro, at most
 -- seven days old. Marts in USD convert by the provider's own rate, else by this one.
 with unrated as (
@@ -11,7 +11,7 @@ with unrated as (
                 coalesce(billing_period_start, cast('1970-01-01 00:00:00' as timestamp)) as date
             )
         ) as day
-    from costs
+    from costs_daily
     where x_currency_rate_usd is null and billing_currency is not null
 ),
 

@@ -12,7 +12,7 @@ with lines as (
                 else substring(x_partition, 1, 10)
             end as date
         ) as partition_day
-    from costs
+    from costs_daily
     where x_usage_date is not null
 ),
 

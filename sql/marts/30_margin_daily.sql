@@ -39,10 +39,10 @@ parts as (
 
 spent as (
     select
-        "date" as day,
-        concat(part, joint, case when joint = '_' then source else '' end) as figure,
-        case when part = 'billed' then billed else effective end as amount
-    from cost_daily
+        cost.day as day,
+        concat(part, joint, case when joint = '_' then cost.source else '' end) as figure,
+        case when part = 'billed' then cost.billed else cost.effective end as amount
+    from {reported_cost:costs_daily} as cost
     cross join parts
 ),
 

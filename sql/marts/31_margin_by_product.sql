@@ -27,13 +27,13 @@ parts as (
     from earned
     union all
     select
-        "date" as day,
-        product,
+        cost.day as day,
+        cost.product as product,
         cast(0 as double) as gross,
         cast(0 as double) as net,
-        billed,
-        effective
-    from cost_daily
+        cost.billed as billed,
+        cost.effective as effective
+    from {reported_cost:costs_daily} as cost
 ),
 
 by_product as (

@@ -1,14 +1,10 @@
 -- one row per month of use (UTC), in USD: the cost up to its newest day, and a projection
 -- The newest month ends on the newest day of use in the data so far; the others on their last day.
-with lines as (
+with kinds as (
     select
-        cast(date_trunc('month', x_usage_date) as date) as month,
         cast(x_usage_date as date) as usage_date,
-        extract(day from x_usage_date) as day,
-        billed_cost / usd_rate as billed,
-        effective_cost / usd_rate as effective,
-        list_cost / usd_rate as list,
-        x_credit_amount / usd_rate as credits,
+        billing_currency,
+        x_currency_rate_usd,
         -- usage that can have tags: a discount, which AWS gives on lines of its own, has none
         case
             when
@@ -22,175 +18,171 @@ with lines as (
             when
                 charge_category in ('Usage', 'Purchase')
                 and coalesce(charge_frequency, '') <> 'One-Time'
-                and not coalesce(charge_period_end > charge_period_start + interval 1 day, false)
+                and not x_spans_days
                 then 1
             else 0
         end as is_steady,
         case
             when
-                coalesce(
-                    {tag_column},
-                    null
-                ) is null
-                then 1
-            else 0
+                false
+                or {tag_column} is not null
+                then 0
+            else 1
         end as is_untagged,
-        case
-            when
-                usd_rate is null and (billed_cost is not null or effective_cost is not null)
-                then 1
-            else 0
-        end as is_without_usd,
-        case when billed_cost is null or effective_cost is null then 1 else 0 end
-            as is_without_cost
-    from {rated:costs}
+        billed_cost,
+        effective_cost,
+        list_cost,
+        x_credit_amount,
+        x_lines,
+        x_lines_without_cost,
+        x_lines_without_billed_cost,
+        x_lines_without_effective_cost
+    from costs_daily
     where x_usage_date is not null
+),
+
+-- in the billing currency: few rows are left to be converted
+summed as (
+    select
+        usage_date,
+        billing_currency,
+        x_currency_rate_usd,
+        case when x_currency_rate_usd is null then usage_date end as rate_day,
+        is_usage,
+        is_steady,
+        is_untagged,
+        sum(billed_cost) as billed,
+        sum(effective_cost) as effective,
+        sum(list_cost) as list,
+        sum(x_credit_amount) as credits,
+        sum(x_lines) as line_items,
+        sum(x_lines_without_cost) as without_cost,
+        -- lines with neither cost count in both of these, and once in the other
+        sum(x_lines_without_billed_cost) + sum(x_lines_without_effective_cost)
+        - sum(x_lines_without_cost) as without_any
+    from kinds
+    group by
+        usage_date, billing_currency, x_currency_rate_usd, is_usage, is_steady, is_untagged
+),
+
+converted as (
+    select
+        each.*,
+        each.billed / each.usd_rate as billed_usd,
+        each.effective / each.usd_rate as effective_usd
+    from {rated:summed} as each
 ),
 
 days as (
     select
-        month,
-        day,
-        max(lines.usage_date) as usage_date,
-        sum(lines.billed) as billed,
-        sum(lines.effective) as effective,
-        sum(lines.list) as list,
-        sum(lines.credits) as credits,
+        cast(date_trunc('month', usage_date) as date) as month,
+        extract(day from usage_date) as day,
+        usage_date,
+        sum(billed_usd) as billed,
+        sum(effective_usd) as effective,
+        sum(converted.list / converted.usd_rate) as list,
+        sum(converted.credits / converted.usd_rate) as credits,
         -- 0 of no lines, NULL of lines whose amounts are all unknown
+        sum(case when is_steady = 1 or billed_usd is null then billed_usd else 0 end)
+            as steady_billed,
+        sum(case when is_steady = 1 or effective_usd is null then effective_usd else 0 end)
+            as steady_effective,
+        sum(case when is_usage = 1 or effective_usd is null then effective_usd else 0 end)
+            as usage_effective,
         sum(
             case
-                when lines.is_steady = 1 then lines.billed
-                when lines.billed is not null then 0
-            end
-        ) as steady_billed,
-        sum(
-            case
-                when lines.is_steady = 1 then lines.effective
-                when lines.effective is not null then 0
-            end
-        ) as steady_effective,
-        sum(
-            case
-                when lines.is_usage = 1 then lines.effective
-                when lines.effective is not null then 0
-            end
-        ) as usage_effective,
-        sum(
-            case
-                when lines.is_usage = 1 and lines.is_untagged = 1 then lines.effective
-                when lines.effective is not null then 0
+                when is_usage * is_untagged = 1 or effective_usd is null then effective_usd
+                else 0
             end
         ) as untagged_effective,
-        count(*) as line_items,
-        sum(lines.is_without_usd) as line_items_without_usd,
-        sum(lines.is_without_cost) as line_items_without_cost
-    from lines
-    group by month, day
-),
-
--- the days of a month that have passed, in the data
-calendar as (
-    select
-        month,
-        is_newest,
-        days_in_month,
-        case when is_newest = 1 then newest_day else days_in_month end as days_elapsed,
-        -- with the same days; a month that is over is compared with the whole month before
-        case when is_newest = 1 and newest_day < days_in_month then newest_day else 31 end
-            as days_compared,
-        case when is_newest = 1 then newest_date else last_date end as as_of
-    from (
-        select
-            month,
-            max(day) as newest_day,
-            max(usage_date) as newest_date,
-            cast(month + interval 1 month - interval 1 day as date) as last_date,
-            case when month = max(month) over () then 1 else 0 end as is_newest,
-            extract(day from month + interval 1 month - interval 1 day) as days_in_month
-        from days
-        group by month
-    ) as months
+        sum(converted.line_items) as line_items,
+        sum(
+            case
+                when usd_rate is null then converted.line_items - converted.without_any
+                else 0
+            end
+        )
+            as line_items_without_usd,
+        sum(without_cost) as line_items_without_cost
+    from converted
+    group by usage_date
 ),
 
 -- every day counts in its own month, and as one of the month before in the next
+sides as (
+    select 0 as is_before
+    union all
+    select 1 as is_before
+),
+
 facts as (
     select
-        month,
-        0 as is_before,
-        day,
-        billed,
-        effective,
-        list,
-        credits,
-        steady_billed,
-        steady_effective,
-        usage_effective,
-        untagged_effective,
-        line_items,
-        line_items_without_usd,
-        line_items_without_cost
+        days.*,
+        sides.is_before as is_before,
+        case
+            when sides.is_before = 1 then cast(days.month + interval 1 month as date)
+            else days.month
+        end as in_month,
+        max(days.month) over () as newest_month
     from days
-    union all
+    cross join sides
+),
+
+-- the days of a month that have passed, in the data
+dated as (
     select
-        cast(month + interval 1 month as date) as month,
-        1 as is_before,
-        day,
-        billed,
-        effective,
-        null as list,
-        null as credits,
-        null as steady_billed,
-        null as steady_effective,
-        null as usage_effective,
-        null as untagged_effective,
-        null as line_items,
-        null as line_items_without_usd,
-        null as line_items_without_cost
-    from days
+        facts.*,
+        max(case when facts.is_before = 0 then facts.usage_date end)
+            over (partition by facts.in_month) as newest_date,
+        extract(day from facts.in_month + interval 1 month - interval 1 day) as days_in_month,
+        cast(facts.in_month + interval 1 month - interval 1 day as date) as last_date,
+        case when facts.in_month = facts.newest_month then 1 else 0 end as is_newest
+    from facts
+),
+
+calendar as (
+    select
+        dated.*,
+        case when dated.is_newest = 1 then dated.newest_date else dated.last_date end as as_of,
+        -- with the same days; a month that is over is compared with the whole month before
+        case
+            when dated.is_newest = 1 and dated.newest_date < dated.last_date
+                then extract(day from dated.newest_date)
+            else 31
+        end as days_compared
+    from dated
+    where dated.newest_date is not null
 ),
 
 months as (
     select
-        calendar.month as month,
-        calendar.as_of as as_of,
-        calendar.is_newest as is_newest,
-        calendar.days_elapsed as days_elapsed,
-        calendar.days_compared as days_compared,
-        calendar.days_in_month as days_in_month,
-        sum(case when facts.is_before = 0 then facts.billed end) as billed,
-        sum(case when facts.is_before = 0 then facts.effective end) as effective,
-        sum(facts.list) as list,
-        sum(facts.credits) as credits,
-        sum(facts.steady_billed) as steady_billed,
-        sum(facts.steady_effective) as steady_effective,
-        sum(facts.usage_effective) as usage_effective,
-        sum(facts.untagged_effective) as untagged_effective,
-        sum(facts.line_items) as line_items,
-        sum(facts.line_items_without_usd) as line_items_without_usd,
-        sum(facts.line_items_without_cost) as line_items_without_cost,
+        in_month as month,
+        as_of,
+        is_newest,
+        extract(day from as_of) as days_elapsed,
+        days_in_month,
+        sum(case when each.is_before = 0 then each.billed end) as billed,
+        sum(case when each.is_before = 0 then each.effective end) as effective,
+        sum(case when each.is_before = 0 then each.list end) as list,
+        sum(case when each.is_before = 0 then each.credits end) as credits,
+        sum(case when each.is_before = 0 then each.steady_billed end) as steady_billed,
+        sum(case when each.is_before = 0 then each.steady_effective end) as steady_effective,
+        sum(case when each.is_before = 0 then each.usage_effective end) as usage_effective,
+        sum(case when each.is_before = 0 then each.untagged_effective end) as untagged_effective,
+        sum(case when each.is_before = 0 then each.line_items end) as line_items,
+        sum(case when each.is_before = 0 then each.line_items_without_usd end)
+            as line_items_without_usd,
+        sum(case when each.is_before = 0 then each.line_items_without_cost end)
+            as line_items_without_cost,
+        sum(case when each.is_before = 1 and each.day <= each.days_compared then each.billed end)
+            as previous_billed,
         sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.billed
-            end
-        ) as previous_billed,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.effective
-            end
+            case when each.is_before = 1 and each.day <= each.days_compared then each.effective end
         ) as previous_effective,
-        sum(case when facts.is_before = 1 then facts.billed end) as previous_month_billed,
-        sum(case when facts.is_before = 1 then facts.effective end) as previous_month_effective
-    from calendar
-    inner join facts on calendar.month = facts.month
-    group by
-        calendar.month,
-        calendar.as_of,
-        calendar.is_newest,
-        calendar.days_elapsed,
-        calendar.days_compared,
-        calendar.days_in_month
+        sum(case when each.is_before = 1 then each.billed end) as previous_month_billed,
+        sum(case when each.is_before = 1 then each.effective end) as previous_month_effective
+    from calendar as each
+    group by in_month, as_of, is_newest, days_in_month
 ),
 
 budgets as (

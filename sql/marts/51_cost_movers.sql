@@ -1,136 +1,137 @@
 -- one row per month, provider and service, and one per account: what moved, in USD
 -- Against the same days of the month before; a month that is over, against the whole month before.
-with days as (
+with newest as (
+    select max(x_usage_date) as newest_date
+    from costs_daily
+),
+
+-- the newest month, its last day, and how many days of the month before it is compared with
+calendar as (
+    select
+        cast(date_trunc('month', newest_date) as date) as newest_month,
+        case
+            when newest_date < cast(
+                date_trunc('month', newest_date) + interval 1 month - interval 1 day as date
+            )
+                then extract(day from newest_date)
+            else 31
+        end as days_compared
+    from newest
+),
+
+summed as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
-        extract(day from x_usage_date) as day,
+        -- of a month before one that is not over, only as many days are compared
+        case
+            when
+                cast(date_trunc('month', x_usage_date) + interval 1 month as date) = newest_month
+                and extract(day from x_usage_date) > days_compared
+                then 0
+            else 1
+        end as is_compared,
+        newest_month,
         provider_name,
         service_name,
         sub_account_id,
-        max(lines.sub_account_name) as sub_account_name,
-        sum(billed_cost / usd_rate) as billed,
-        sum(effective_cost / usd_rate) as effective,
-        sum(
-            case
-                when
-                    usd_rate is null and (billed_cost is not null or effective_cost is not null)
-                    then 1
-                else 0
-            end
-        ) as unrated
-    from {rated:costs} as lines
+        billing_currency,
+        x_currency_rate_usd,
+        case when x_currency_rate_usd is null then x_usage_date end as rate_day,
+        max(costs_daily.sub_account_name) as sub_account_name,
+        sum(billed_cost) as billed,
+        sum(effective_cost) as effective
+    from costs_daily
+    cross join calendar
     where x_usage_date is not null
     group by
-        date_trunc('month', x_usage_date),
-        extract(day from x_usage_date),
+        cast(date_trunc('month', x_usage_date) as date),
+        case
+            when
+                cast(date_trunc('month', x_usage_date) + interval 1 month as date) = newest_month
+                and extract(day from x_usage_date) > days_compared
+                then 0
+            else 1
+        end,
+        newest_month,
         provider_name,
         service_name,
-        sub_account_id
+        sub_account_id,
+        billing_currency,
+        x_currency_rate_usd,
+        case when x_currency_rate_usd is null then x_usage_date end
 ),
 
-named as (
-    select
-        month,
-        day,
-        'service' as kind,
-        provider_name,
-        coalesce(service_name, '(none)') as id,
-        coalesce(service_name, '(none)') as name,
-        billed,
-        effective,
-        unrated
-    from days
+-- every month as itself and as the one before, by service and by account
+sides as (
+    select 0 as is_before, 'service' as kind
     union all
-    select
-        month,
-        day,
-        'account' as kind,
-        provider_name,
-        coalesce(sub_account_id, '(none)') as id,
-        coalesce(sub_account_name, sub_account_id, '(none)') as name,
-        billed,
-        effective,
-        unrated
-    from days
+    select 0 as is_before, 'account' as kind
+    union all
+    select 1 as is_before, 'service' as kind
+    union all
+    select 1 as is_before, 'account' as kind
 ),
 
 facts as (
     select
-        month,
-        0 as is_before,
-        day,
-        kind,
-        provider_name,
-        id,
-        name,
-        billed,
-        effective,
-        unrated
-    from named
-    union all
+        case
+            when sides.is_before = 1 then cast(months.month + interval 1 month as date)
+            else months.month
+        end as in_month,
+        months.newest_month as newest_month,
+        sides.is_before as is_before,
+        sides.kind as kind,
+        months.provider_name as provider_name,
+        case
+            when sides.kind = 'service' then coalesce(months.service_name, '(none)')
+            else coalesce(months.sub_account_id, '(none)')
+        end as id,
+        case
+            when sides.kind = 'service' then coalesce(months.service_name, '(none)')
+            else coalesce(months.sub_account_name, months.sub_account_id, '(none)')
+        end as name,
+        case when sides.is_before = 0 then 1 else months.is_compared end as is_compared,
+        months.billed / months.usd_rate as billed,
+        months.effective / months.usd_rate as effective,
+        case
+            when
+                months.usd_rate is null
+                and (months.billed is not null or months.effective is not null)
+                then 1
+            else 0
+        end as unrated
+    from {rated:summed} as months
+    cross join sides
+),
+
+-- months without a line of their own have no row
+present as (
     select
-        cast(month + interval 1 month as date) as month,
-        1 as is_before,
-        day,
-        kind,
-        provider_name,
-        id,
-        name,
-        billed,
-        effective,
-        unrated
-    from named
+        facts.*,
+        min(facts.is_before) over (partition by facts.in_month) as is_absent
+    from facts
 ),
 
 compared as (
     select
-        calendar.month as month,
-        calendar.is_newest as is_newest,
-        calendar.is_partial as is_partial,
-        facts.kind as kind,
-        facts.provider_name as provider_name,
-        facts.id as id,
-        max(facts.name) as name,
-        sum(case when facts.is_before = 0 then facts.billed else 0 end) as billed,
-        sum(case when facts.is_before = 0 then facts.effective else 0 end) as effective,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.billed
-                else 0
-            end
-        ) as previous_billed,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.effective
-                else 0
-            end
-        ) as previous_effective,
-        sum(case when facts.is_before = 0 then facts.unrated else 0 end) as unrated,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.unrated
-                else 0
-            end
-        ) as previous_unrated
-    from (
-        select
-            month,
-            is_newest,
-            is_partial,
-            case when days_elapsed < days_in_month then days_elapsed else 31 end as days_compared
-        from cost_overview
-    ) as calendar
-    inner join facts on calendar.month = facts.month
-    group by
-        calendar.month,
-        calendar.is_newest,
-        calendar.is_partial,
-        facts.kind,
-        facts.provider_name,
-        facts.id
+        in_month as month,
+        case when in_month = newest_month then 1 else 0 end as is_newest,
+        kind,
+        provider_name,
+        id,
+        max(each.name) as name,
+        sum(case when each.is_before = 0 then each.billed else 0 end) as billed,
+        sum(case when each.is_before = 0 then each.effective else 0 end) as effective,
+        sum(case when each.is_before = 1 and each.is_compared = 1 then each.billed else 0 end)
+            as previous_billed,
+        sum(case when each.is_before = 1 and each.is_compared = 1 then each.effective else 0 end)
+            as previous_effective,
+        sum(case when each.is_before = 0 then each.unrated else 0 end) as unrated,
+        sum(case when each.is_before = 1 and each.is_compared = 1 then each.unrated else 0 end)
+            as previous_unrated
+    from present as each
+    where each.is_absent = 0
+    group by in_month, newest_month, kind, provider_name, id
 ),
 
 -- NULL where a line has no rate: a sum that is too small helps nobody
@@ -138,7 +139,9 @@ known as (
     select
         month,
         is_newest,
-        is_partial,
+        case
+            when month in (select partial_months.month from partial_months) then 1 else 0
+        end as is_partial,
         kind,
         provider_name,
         id,

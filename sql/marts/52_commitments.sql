@@ -6,7 +6,7 @@
 -- known, its service decides. Coverage is covered / (covered + on demand).
 -- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts, or its
 -- currency no rate.
-with lines as (
+with parts_of_lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
         provider_name,
@@ -34,10 +34,48 @@ with lines as (
         coalesce(commitment_discount_type, '') as type,
         -- Google's usage does not name the commitment that paid for it
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
-        effective_cost / usd_rate as effective,
-        list_cost / usd_rate as list
-    from {rated:costs}
+        billing_currency,
+        x_currency_rate_usd,
+        case when x_currency_rate_usd is null then x_usage_date end as rate_day,
+        effective_cost,
+        list_cost,
+        x_lines,
+        x_lines_without_effective_cost,
+        x_lines_without_list_cost
+    from costs_daily
     where x_usage_date is not null
+),
+
+summed as (
+    select
+        month,
+        provider_name,
+        service,
+        family,
+        part,
+        type,
+        id,
+        billing_currency,
+        x_currency_rate_usd,
+        rate_day,
+        sum(effective_cost) as effective,
+        sum(list_cost) as list,
+        sum(x_lines) as line_items,
+        sum(x_lines_without_effective_cost) as without_effective,
+        sum(x_lines_without_list_cost) as without_list
+    from parts_of_lines
+    where part <> 'other'
+    group by
+        month,
+        provider_name,
+        service,
+        family,
+        part,
+        type,
+        id,
+        billing_currency,
+        x_currency_rate_usd,
+        rate_day
 ),
 
 services as (
@@ -49,10 +87,12 @@ services as (
         part,
         type,
         id,
-        sum(lines.effective) as effective,
-        sum(lines.list) as list,
-        count(*) - count(lines.effective) as without_effective,
-        count(*) - count(lines.list) as without_list,
+        sum(lines.effective / lines.usd_rate) as effective,
+        sum(lines.list / lines.usd_rate) as list,
+        sum(case when lines.usd_rate is null then lines.line_items else lines.without_effective end)
+            as without_effective,
+        sum(case when lines.usd_rate is null then lines.line_items else lines.without_list end)
+            as without_list,
         max(max(case when lines.part = 'used' and lines.type = 'Savings Plan' then 1 else 0 end))
             over (partition by month, provider_name, family) as has_plan,
         max(
@@ -66,8 +106,7 @@ services as (
                 end
             )
         ) over (partition by month, provider_name, service) as has_commitment
-    from lines
-    where part <> 'other'
+    from {rated:summed} as lines
     group by month, provider_name, service, family, part, type, id
 ),
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.tables.linked import LINKED
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, pseudonym
-from pipelines.tables.raw_tables import RAW_TABLES
+from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.schema import Column
 from pipelines.tables.sources import (
     COST_SOURCES,

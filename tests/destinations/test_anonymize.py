@@ -205,7 +205,7 @@ def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
         assert [text for text in texts if long.search(text)] == []
         _holds_the_rules(table, columns, old, new, factor)
     assert filled == [
-        "normalized_aws", "costs", "cost_daily", "costs_split", "margin_daily",
+        "normalized_aws", "costs", "costs_daily", "costs_split", "margin_daily",
         "margin_by_product", "cost_overview", "cost_movers", "commitments", "restatements",
         "freshness", "deliveries",
     ]  # fmt: skip

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 CASES = ROOT / "tests" / "data" / "aws" / "cases"
 CNY = CASES / "19_china_cny"
 FIGURES = {
-    "cost_daily": "select source, round(sum(billed), 2), round(sum(effective), 2)",
+    "margin_by_product": "select round(sum(cost_billed), 2), round(sum(cost_effective), 2)",
+    "margin_daily": "select round(sum(cost_billed_aws), 2), round(sum(cost_effective_gcp), 2)",
     "cost_overview": "select line_items_without_usd, round(billed, 2), round(effective, 2)",
     "cost_movers": "select kind, round(billed, 2), round(effective, 2)",
     "commitments": "select commitment_type, round(used_cost, 2), round(covered_list, 2)",
@@ -66,13 +67,12 @@ def publish(commands: Commands, config: ClickHouseConfig | None, bucket: Path | 
 
 
 def rows(commands: Commands, config: ClickHouseConfig | None, name: str) -> list[tuple[Any, ...]]:
-    groups = {"cost_daily": "group by 1"}.get(name, "")
     select = FIGURES[name]
     if config:
-        return sorted(query(config, f"{select} from {name} {groups}"), key=repr)
+        return sorted(query(config, f"{select} from {name}"), key=repr)
     path = commands.data / "marts" / name / "*.parquet"
     with duckdb.connect() as duck:
-        found = duck.execute(f"{select} from read_parquet('{path}') {groups}").fetchall()
+        found = duck.execute(f"{select} from read_parquet('{path}')").fetchall()
     return sorted(found, key=repr)
 
 
@@ -81,7 +81,7 @@ def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
 ) -> None:
     commands.set({"NORMALIZE__FX_RATES": str(CASES / "fx_rates.csv")})
     publish(commands, config, CNY)
-    assert rows(commands, config, "cost_daily") == [("aws", 133.33, 134.93)]
+    assert rows(commands, config, "margin_by_product") == [(133.33, 134.93)]
     assert rows(commands, config, "cost_overview") == [(0, 133.33, 134.93)]
     assert rows(commands, config, "cost_movers") == [
         ("account", 133.33, 134.93),
@@ -98,7 +98,7 @@ def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:
     publish(commands, config, CNY)
-    assert rows(commands, config, "cost_daily") == [("aws", None, None)]
+    assert rows(commands, config, "margin_by_product") == [(None, None)]
     ((missing, billed, effective),) = rows(commands, config, "cost_overview")
     assert (missing > 0, billed, effective) == (True, None, None)
     assert [row[1:] for row in rows(commands, config, "cost_movers")] == [(None, None)] * 2
@@ -136,7 +136,7 @@ def test_the_same_line_in_euros_is_the_same_in_francs_on_both_clouds(
     bigquery_server.load(TABLE, table_of([line]))
     commands.set(gcp_environ(bigquery_server))
     publish(commands, config, tmp_path / "bucket")
-    assert rows(commands, config, "cost_daily") == [("aws", 94.0, 94.0), ("gcp", 94.0, 94.0)]
+    assert rows(commands, config, "margin_daily") == [(94.0, 94.0)]
 
 
 @pytest.mark.quick("filesystem")
@@ -149,4 +149,4 @@ def test_a_currency_that_joined_the_euro_keeps_its_rate(
     commands.set({"NORMALIZE__FX_RATES": str(rates)})
     deliver_in("BGN", tmp_path / "bucket", 195.583)
     publish(commands, config, tmp_path / "bucket")
-    assert rows(commands, config, "cost_daily") == [("aws", 108.0, 108.0)]
+    assert rows(commands, config, "margin_by_product") == [(108.0, 108.0)]

@@ -33,8 +33,8 @@ def marts(data: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def billed(data: Path) -> float:
-    """What `cost_daily` says was billed on the filesystem."""
-    return float(sum(row["billed"] for row in marts(data).get("cost_daily", [])))
+    """What `margin_daily` says was billed on the filesystem."""
+    return float(sum(row["cost_billed"] for row in marts(data).get("margin_daily", [])))
 
 
 def test_marts_are_left_as_they_are_until_a_normalise_computes_them(

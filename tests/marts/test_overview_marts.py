@@ -23,7 +23,8 @@ from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.tables.schema import arrow_schema, deliveries_schema
+from pipelines.tables.daily import NAME, daily_columns
+from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
@@ -80,8 +81,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
     if request.param == "duckdb":
         with duckdb.connect(":memory:") as duck:
             duck.execute("set timezone = 'UTC'")
-            for name, folder in (("costs", "marts/costs"), ("deliveries", "deliveries")):
-                cut = f"where x_usage_date <= '{LAST}'" if name == "costs" else ""
+            for name, folder in ((NAME, f"marts/{NAME}"), ("deliveries", "deliveries")):
+                cut = f"where x_usage_date <= '{LAST}'" if name == NAME else ""
                 source = f"read_parquet('{estate.data}/{folder}/*.parquet')"
                 duck.execute(f"create view {name} as from {source} {cut}")
             for name, columns in OTHERS.items():  # of sources that are not loaded here
@@ -96,8 +97,8 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
         with ClickHouseManager(scratch) as server:
             whole = estate.clickhouse.database
             server.execute(
-                "create table costs engine = Memory as "
-                f"select * from {whole}.costs where x_usage_date <= '{LAST}'"
+                f"create table {NAME} engine = Memory as "
+                f"select * from {whole}.{NAME} where x_usage_date <= '{LAST}'"
             )
             for name in ("deliveries", *OTHERS):
                 server.execute(f"create view {name} as select * from {whole}.{name}")
@@ -274,7 +275,7 @@ def test_the_dashboards_headlines_are_what_the_lines_say(marts: Marts) -> None:
     assert overview["mtd_billed_change"] == pytest.approx(billed / billed_before - 1)
     assert overview["budget_share"] == pytest.approx(overview["projection"] / 26500.5)
     assert overview["month_billed"] == pytest.approx(total(marts.lines, "billed_cost"))
-    costs = measured(marts, "costs", "costs")
+    costs = measured(marts, "costs", NAME)
     usage = [row for row in marts.lines if row["charge_category"] == "Usage"]
     unused = [r for r in marts.lines if r["commitment_discount_status"] == "Unused"]
     savings = (
@@ -320,7 +321,7 @@ def test_the_seven_day_average_is_the_mean_of_seven_days(marts: Marts) -> None:
 
 def test_marts_over_nothing_have_no_rows() -> None:
     connection = DuckConnection()
-    connection.view("costs", [], arrow_schema(TAGS))
+    connection.view(NAME, [], arrow_of(daily_columns(TAGS)))
     connection.view("deliveries", [], deliveries_schema())
     for name, columns in OTHERS.items():
         connection.duck.execute(f"create table {name} ({columns})")
@@ -332,8 +333,8 @@ def test_marts_over_nothing_have_no_rows() -> None:
 
 def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # noqa: F811
     connection = DuckConnection()
-    files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
-    connection.view("costs", files, arrow_schema(()))
+    files = [str(path) for path in estate.data.glob(f"marts/{NAME}/*.parquet")]
+    connection.view(NAME, files, arrow_of(daily_columns(())))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
     for name in ("fx_rates", "usd_rates", "partial_months"):

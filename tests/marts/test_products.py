@@ -89,13 +89,6 @@ def test_products_divide_cost_and_revenue_exactly(
     assert [row[:2] for row in there] == [row[:2] for row in local]
     for one, other in zip(there, local, strict=True):
         assert one[2:] == pytest.approx(other[2:], abs=1e-6)
-    costs = "date, source, product, billed, effective"
-    there = query(clickhouse, f"select {costs} from cost_daily order by 1, 2, 3")
-    for one, other in zip(
-        there, mart(loaded, "cost_daily", costs, "order by 1, 2, 3"), strict=True
-    ):
-        assert one[:3] == other[:3]
-        assert one[3:] == pytest.approx(other[3:], abs=1e-9)
 
 
 def test_a_changed_file_is_a_changed_mart(loaded: Commands, tmp_path: Path) -> None:
@@ -111,9 +104,9 @@ def rendered(folder: Path, text: str, figure: str = "cost") -> str:
 
 
 def test_the_first_line_that_fits_counts_and_quotes_are_kept(tmp_path: Path) -> None:
-    text = "product,of,column,value\nit's,cost,tags.a b,it's\nb,cost,tag_team,x\n"
+    text = "product,of,column,value\nit's,cost,tags.user:Team,it's\nb,cost,tag_team,x\n"
     assert rendered(tmp_path, text) == (
-        "case when tags['a b'] = 'it''s' then 'it''s' "
+        "case when tag_team = 'it''s' then 'it''s' "
         "when tag_team = 'x' then 'b' else 'unassigned' end"
     )
     assert rendered(tmp_path, text, "revenue") == "'unassigned'"
@@ -129,7 +122,8 @@ def test_the_first_line_that_fits_counts_and_quotes_are_kept(tmp_path: Path) -> 
         ("a,cost,service_name", r"line 2: write a product"),
         (",cost,service_name,x", r"line 2: write a product"),
         ("a,cost,service_name,x\\", r"line 2: values with a backslash are not supported"),
-        ("a,cost,tags.it's,x", r"line 2: tags\.it's is not a text column"),
+        ("a,cost,tags.it's,x", r"line 2: the tag it's has no column. Add it to normalize.tag_col"),
+        ("a,cost,charge_description,x", r"line 2: charge_description is not a text column of cost"),
     ],
 )
 def test_a_line_that_cannot_be_meant_is_named(tmp_path: Path, line: str, text: str) -> None:

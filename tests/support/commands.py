@@ -64,7 +64,7 @@ class Commands:
         """Run commands, each with its words and options, that have to end well.
 
         `normalize` leaves out the marts that it computes, which take most of its time: say
-        `marts=True` where something reads revenue, cost_daily, margin_daily and their like.
+        `marts=True` where something reads revenue, margin_daily, cost_overview and their like.
         """
         for command in commands:
             arguments = command.split()

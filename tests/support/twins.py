@@ -28,7 +28,8 @@ from pipelines.destinations.layout import RawTable
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
 from pipelines.providers.aws import contract, normalize
 from pipelines.providers.gcp import normalize as gcp
-from pipelines.tables.schema import Context, arrow_schema
+from pipelines.tables import daily
+from pipelines.tables.schema import Context, arrow_of, arrow_schema
 
 FINGERPRINT = "f00d"
 LOAD_ID = "1790000000.5"
@@ -98,8 +99,12 @@ class Twins:
         return arrow_schema(self.tag_columns)
 
     def differences(self, *raw: pa.Table, **options: Any) -> list[Difference]:
-        """Every value in which the twins disagree on a delivery of these raw files."""
-        return differences(*self.both(*raw, **options), key=self.subject.key)
+        """Every value in which the twins disagree on a delivery of these raw files.
+
+        Lines first, then what they are summed up to by day.
+        """
+        lines = differences(*self.both(*raw, **options), key=self.subject.key)
+        return lines + differences(*self.days(), key="")
 
     def both(self, *raw: pa.Table, **options: Any) -> tuple[pa.Table, pa.Table]:
         """What pandas and what ClickHouse make of a delivery; `options` are the writer's.
@@ -128,7 +133,8 @@ class Twins:
         target = self.folder / "normalized.parquet"
         files = [RawFile(name, self.folder / name) for name in names]
         context = Context(self.subject.partition, FINGERPRINT, LOAD_ID, tuple(self.tag_columns))
-        normalize_files(files, target, self.subject.normalizer, context)
+        days = self.folder / "daily.parquet"
+        normalize_files(files, target, self.subject.normalizer, context, daily=days)
         found = pq.ParquetFile(target).read().replace_schema_metadata()
         assert found.schema == self.schema
         return found
@@ -148,6 +154,19 @@ class Twins:
             found = client.query_arrow(sql, settings=_ARROW)
         assert [*map(_type_name, found.schema)] == [*map(_type_name, self.schema)]
         return found.cast(self.schema)
+
+    def days(self) -> tuple[pa.Table, pa.Table]:
+        """The daily rows of both, each with all of its keys as one text under the name ''."""
+        shape = arrow_of(daily.daily_columns(self.tag_columns))
+        here = pq.ParquetFile(self.folder / "daily.parquet").read().replace_schema_metadata()
+        assert here.schema == shape
+        names = ", ".join(shape.names)
+        source_name = self.subject.raw_table.source_name
+        sql = f"select {names} from {daily.NAME} where x_source = '{source_name}'"
+        with connect(self.config) as client:
+            there = client.query_arrow(sql, settings=_ARROW).cast(shape)
+        keys = daily.key_names(self.tag_columns)
+        return _with_one_key(here, keys), _with_one_key(there, keys)
 
 
 @contextmanager
@@ -177,6 +196,11 @@ def differences(left: pa.Table, right: pa.Table, key: str = KEY) -> list[Differe
         for column in left.schema.names
         if not _is_same(row[column], theirs[own][column])
     ]
+
+
+def _with_one_key(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+    rows = table.select(keys).to_pylist()
+    return table.append_column("", pa.array([repr(row) for row in rows], pa.string()))
 
 
 def _by_key(table: pa.Table, key: str) -> dict[str | None, dict[str, Any]]:

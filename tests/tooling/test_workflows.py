@@ -129,7 +129,8 @@ def test_ci_runs_the_thorough_tests_at_night_and_every_kill_point_weekly() -> No
     assert thorough["steps"][-1] == {"run": "make test-thorough"}
     assert kill["if"] == f"${{{{ github.event.schedule == '{WEEKLY}' }}}}"
     assert kill["steps"][-1] == {
-        "run": 'make test-thorough ARGS="-m thorough -k kill -o faulthandler_timeout=14400 $KILLED"',
+        "run": "make test-thorough "
+        'ARGS="-m thorough -k kill -o faulthandler_timeout=14400 $KILLED"',
         "env": {"KILL_STRIDE": "1", "KILLED": "${{ matrix.tests }}"},
     }
     paths = " ".join(kill["strategy"]["matrix"]["tests"]).split()

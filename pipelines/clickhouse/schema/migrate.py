@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
 from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
 from pipelines.clickhouse.schema.statements import SQL, Statement, statements
@@ -22,6 +23,7 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.digests import hex_digest
 from pipelines.core.partition import Busy
+from pipelines.tables import daily
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ def migrate(
     wanted = list(statements(config.database, tag_columns, folder))
     stamp = quoted(version(config.database, tag_columns, folder))
     with leased(config, LEASE), ClickHouseManager(config) as manager:
-        _Migration(manager, wanted, tell).run()
+        _Migration(manager, wanted, tag_columns, tell).run()
         manager.execute(f"create table if not exists {_VERSION} (x UInt8) engine = Memory")
         manager.execute(f"alter table {_VERSION} modify comment {stamp}")
 
@@ -76,12 +78,19 @@ def _create_database(config: ClickHouseConfig) -> None:
 
 
 class _Migration:
-    def __init__(self, manager: ClickHouseManager, wanted: Sequence[Statement], tell: Tell) -> None:
+    def __init__(
+        self,
+        manager: ClickHouseManager,
+        wanted: Sequence[Statement],
+        tag_columns: Sequence[str],
+        tell: Tell,
+    ) -> None:
         self.manager, self.wanted, self.tell = manager, wanted, tell
         self.have = {row[0] for row in manager.execute("show tables")}
         self.tables = {s.name: s.text for s in wanted if s.kind == "table"}
         self.views = [s.view for s in wanted if s.view]
-        self.rebuild = Rebuild(manager, self.tables, self.views)
+        self.daily = DailyTable(manager, self.tables[daily.NAME], tag_columns)
+        self.rebuild = Rebuild(manager, self.tables, self.views, self.daily)
 
     def run(self) -> None:
         self._drop_leftovers()
@@ -90,9 +99,11 @@ class _Migration:
         rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
         if rebuilt:  # readers' views name columns, which every table has by now
             self._run_views()
-        for table in rebuilt:
-            self.rebuild.run(table, stored)
+        is_daily_old = daily.NAME in changed
+        for table in sorted({*rebuilt} - {daily.NAME}):
+            self.rebuild.run(table, stored, is_daily_old)
             self.tell(f"rebuilt {table} from raw with the current columns and rules")
+        self._days(is_daily_old)
         self.rebuild.refresh(stored)
         for name in sorted(stored.keys() - {view.name for view in self.views}):
             self.manager.execute(f"drop view if exists `{name}` sync")
@@ -101,6 +112,13 @@ class _Migration:
             if statement.kind in ("view", "materialized view"):
                 self._view(statement)
         self._comment_views()
+
+    def _days(self, is_old: bool) -> None:
+        if is_old:
+            self.daily.rebuild()
+            self.tell(f"rebuilt {daily.NAME} with the current columns and rules")
+        for source_name in self.daily.complete():
+            self.tell(f"filled {daily.NAME} of {source_name}")
 
     def _table(self, name: str, text: str) -> bool:
         """Create or complete a table. True when it has to be rebuilt: its rows come from raw."""
@@ -112,6 +130,8 @@ class _Migration:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
         is_made = any(view.target == name for view in self.views)
         is_rebuilt = is_made and want.shape != have.shape
+        if name == daily.NAME:  # its comment names its rules
+            is_rebuilt = (want.shape, want.comment) != (have.shape, have.comment)
         for change, line in _changes(name, want, have):
             if is_rebuilt and not change.startswith("add column"):
                 continue  # the new table has it; what readers' views name has to be here before

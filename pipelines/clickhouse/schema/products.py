@@ -1,8 +1,8 @@
 """Which product a cost line or a transaction belongs to, by sql/products.csv, as one expression.
 
     product,of,column,value
-    checkout,cost,tag_team,checkout         a configured tag's column, or any other of `costs`
-    checkout,cost,tags.app,shop             any tag, by its key in the map `tags`
+    checkout,cost,tag_team,checkout         a configured tag's column, or a text of `costs_daily`
+    checkout,cost,tags.app,shop             a configured tag, by its key
     storage,cost,service_name,Amazon Simple Storage Service
     checkout,revenue,account,shop           a column of `revenue`
 
@@ -15,14 +15,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import dlt
+
 from pipelines.clickhouse.schema.values import table_of
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables.schema import Column, cost_columns
+from pipelines.tables.schema import tag_column_name
 from pipelines.tables.shapes import mart_columns
 
 UNASSIGNED = "unassigned"
 _HEAD = ["product", "of", "column", "value"]
-_TAG = re.compile(r"tags\.([^'\\]+)|(tag_\w+)")
+_TAG = re.compile(r"tags\.(.+)")
 _QUOTE = str.maketrans({"'": "''"})
 
 
@@ -52,14 +54,19 @@ def product_of(figure: str, folder: Path) -> str:
 
 
 def _column(of: str, name: str, where: str) -> str:
+    keys = dlt.config.get("normalize.tag_columns", list) or ()
     if of == "cost" and (tag := _TAG.fullmatch(name)):
-        return f"tags[{_text(tag[1])}]" if tag[1] else tag[2]
-    shape: tuple[Column, ...] = cost_columns(()) if of == "cost" else mart_columns(())["revenue"]
+        name = tag_column_name(tag[1])
+        if name not in map(tag_column_name, keys):
+            raise ConfigurationError(
+                f"{where}: the tag {tag[1]} has no column. Add it to normalize.tag_columns."
+            )
+    shape = mart_columns(keys)["costs_daily" if of == "cost" else "revenue"]
     texts = [column.name for column in shape if column.type == "text"]
     if name not in texts:
         raise ConfigurationError(
             f"{where}: {name} is not a text column of {of}. Choose one of: {', '.join(texts)}"
-            + ("; tag_… of a configured tag, tags.… of any." if of == "cost" else ".")
+            + ("; tags.… of a configured tag." if of == "cost" else ".")
         )
     return name
 

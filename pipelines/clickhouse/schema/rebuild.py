@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
+from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import create_as, definition
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
@@ -20,6 +21,7 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.tables.sources import COST_SOURCES
 
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
 _STORED = """
@@ -51,9 +53,13 @@ class Rebuild:
     """Rebuilding the normalised tables of one database."""
 
     def __init__(
-        self, manager: ClickHouseManager, tables: Mapping[str, str], views: Sequence[View]
+        self,
+        manager: ClickHouseManager,
+        tables: Mapping[str, str],
+        views: Sequence[View],
+        daily: DailyTable,
     ) -> None:
-        self.manager, self.tables, self.views = manager, tables, views
+        self.manager, self.tables, self.views, self.daily = manager, tables, views, daily
 
     def changed(self, stored: Mapping[str, Rule]) -> set[str]:
         """The tables that other rules feed than `stored`."""
@@ -62,16 +68,22 @@ class Rebuild:
         wanted = {Rule(v.name, v.target, self._as_stored(v.select())) for v in self.views}
         return {r.target for r in wanted ^ set(stored.values()) if r.target in self.tables}
 
-    def run(self, table: str, stored: Mapping[str, Rule]) -> None:
-        """Raises Busy while the table's source is loaded: what it publishes would be lost."""
+    def run(self, table: str, stored: Mapping[str, Rule], is_daily_old: bool = False) -> None:
+        """Raises Busy while the table's source is loaded: what it publishes would be lost.
+
+        Daily rows follow, unless all of them are made anew afterwards.
+        """
         views = [view for view in self.views if view.target == table]
+        source_name = table.removeprefix("normalized_")
         with ExitStack() as leases:
-            leases.enter_context(leased(self.manager.config, table.removeprefix("normalized_")))
+            leases.enter_context(leased(self.manager.config, source_name))
             fresh = create_as(self.manager, self.tables[table], table)
             for view in views:
                 self._fill(fresh, view)
             self._keep_ingested(table, fresh, {view.raw for view in views})
             self.manager.execute(f"exchange tables {table} and {fresh}")
+            if source_name in COST_SOURCES and not is_daily_old:
+                self.daily.refill(source_name)
             for view in views:
                 if view.name in stored:
                     self.manager.execute(f"alter table {view.name} modify query {view.select()}")

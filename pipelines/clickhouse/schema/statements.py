@@ -18,6 +18,7 @@
     {costs}                      the cost lines of every source in the cost shape
     {source_names}               the sources, as a list of literals
     {newest_days}                the newest day of each source
+    {daily_rules}                a digest of the select that makes costs_daily of cost lines
     {daily_sources}              the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
@@ -51,7 +52,7 @@ from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables import commitment_families, line_items, raw_tables
+from pipelines.tables import commitment_families, daily, line_items, raw_tables
 from pipelines.tables.categories import categories
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
@@ -227,6 +228,8 @@ def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = 
     if "{cost_columns}" in text:
         names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
         text = text.replace("{cost_columns}", names)
+    if "{daily_rules}" in text:
+        text = text.replace("{daily_rules}", daily.rules(tag_columns))
     text = _COPIED.sub(lambda found: select_list(found[1]), text)
     for line in text.replace("{database}", f"`{database}`").splitlines():
         if found := _COLUMNS.fullmatch(line):

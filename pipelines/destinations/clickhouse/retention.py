@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pipelines.clickhouse.schema.daily import partition_of
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -11,6 +12,8 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Selection, now
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Horizon
+from pipelines.tables.daily import NAME
+from pipelines.tables.sources import COST_SOURCES
 
 _NOTED = "select first_kept, removing from retention final where word = %(word)s"
 _KNOWN = 'select distinct "partition" from provider_partitions where word = %(word)s'
@@ -49,9 +52,15 @@ class WarehouseRetention:
         return sorted(found)
 
     def remove(self, partition: str) -> None:
-        """Raw, then normalised; views follow by themselves."""
+        """Raw, then days, then normalised; views follow by themselves."""
         for table, _ in self._tables():
             self.manager.execute(f"alter table {table} drop partition {quoted(partition)}")
+            if (
+                self.raw_table.source_name in COST_SOURCES
+                and table == self.raw_table.clickhouse_name
+            ):
+                literal = partition_of(self.raw_table.source_name, partition)
+                self.manager.execute(f"alter table {NAME} drop partition {literal}")
 
     def forget(self, horizon: Horizon) -> None:
         """Delete the rows of what the provider has."""

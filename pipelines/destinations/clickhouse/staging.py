@@ -18,6 +18,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
+from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
@@ -29,6 +30,7 @@ from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
 from pipelines.destinations.clickhouse.parquet_columns import Files
 from pipelines.destinations.layout import RawTable
+from pipelines.tables import daily
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +67,10 @@ def connect(config: ClickHouseConfig) -> Iterator[Client]:
 
 
 class Staging:
-    """The private tables of one publishing, dropped at its end: `raw` and `normalised`.
+    """The private tables of one publishing, dropped at its end: `raw`, `normalised` and `daily`.
 
-    Private views fill `normalised` with every block that is inserted into `raw`.
+    Private views fill `normalised` with every block that is inserted into `raw`. `daily` sums up
+    cost lines when all of them are there.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Staging:
         self._config, self._manager, self._raw_table, self._note = config, manager, raw_table, note
         token = f"{_prefix(raw_table)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
+        self.daily = f"{token}_day"
         self._view = f"{token}_view"  # a number follows
         self._made: set[str] = set()
 
@@ -137,9 +141,22 @@ class Staging:
         self._insert(self.normalised, files)
         self._check(self.normalised, "x_partition", files)
 
+    def fill_daily(self, tag_columns: Sequence[str]) -> None:
+        """A table like the daily one, from `normalised`."""
+        self._manager.execute(f"create table {self.daily} as {daily.NAME} {_UNMERGED} comment ''")
+        self._made.add(self.daily)
+        self._manager.execute(insert_daily(self.daily, self.normalised, tag_columns))
+
+    def publish_daily(self) -> None:
+        """In one step for readers, too."""
+        note = self._note
+        self._replace(daily.NAME, partition_of(note.source_name, note.partition), self.daily)
+
     def publish(self, table: str, staged: str) -> None:
         """One step for readers; from an empty table the partition is dropped on purpose."""
-        literal = quoted(self._note.partition)
+        self._replace(table, quoted(self._note.partition), staged)
+
+    def _replace(self, table: str, literal: str, staged: str) -> None:
         if self._manager.execute(f"select count() from {staged}")[0][0]:
             self._manager.execute(f"alter table {table} replace partition {literal} from {staged}")
         else:

@@ -2,8 +2,9 @@
 
 One repeatable job per partition on private staging tables: insert the files, normalising each
 block on its way with the select of its materialized view, count the rows of both tables, then
-`replace partition` for raw and for normalised. The fingerprint is a column, so it is published with
-the data in the same statement; a partition is current only when raw and normalised say the same.
+sum cost lines up by day, then `replace partition` for raw, daily and normalised. The fingerprint is
+a column, so it is published with the data in the same statement; a partition is current only when
+all of them say the same. A run that was killed in between is repaired by the next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import TracebackType
 
 import dlt
 
+from pipelines.clickhouse.schema.daily import require_rules
 from pipelines.clickhouse.schema.statements import View, views_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
@@ -38,6 +40,8 @@ from pipelines.destinations.clickhouse.retention import WarehouseRetention
 from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import finish
+from pipelines.tables import daily
+from pipelines.tables.sources import COST_SOURCES
 
 __all__ = ["Warehouse", "connect"]
 
@@ -72,10 +76,15 @@ class Warehouse:
         """The fingerprint of each partition that is current in raw and in what readers read."""
         raw = self._fingerprints(raw_table.clickhouse_name, raw_table.column)
         normalised = raw if raw_table.raw_only else self._fingerprints(*raw_table.read_table)
+        days = (
+            self._daily_fingerprints(raw_table)
+            if raw_table.source_name in COST_SOURCES
+            else normalised
+        )
         found = {
             key: fingerprint
             for key, fingerprint in raw.items()
-            if fingerprint and normalised.get(key) == fingerprint
+            if fingerprint and normalised.get(key) == fingerprint and days.get(key) == fingerprint
         }
         for key, (fingerprint, rows) in self.history.last(raw_table).items():
             if rows == 0 and key not in normalised and raw.get(key, fingerprint) == fingerprint:
@@ -165,9 +174,10 @@ class Warehouse:
         with self._staging(raw_table, note) as staging:
             views = [] if raw_table.raw_only else self._views(raw_table)
             staging.fill(files, _defaults(raw_table, files, delivery), views)
+            self._sum_up(raw_table, staging)
             staging.publish(raw_table.clickhouse_name, staging.raw)
             if not raw_table.raw_only:
-                staging.publish(raw_table.normalized_table, staging.normalised)
+                self._publish_normalised(raw_table, staging)
             self.history.add(
                 raw_table, note, staging.raw if raw_table.raw_only else staging.normalised
             )
@@ -186,18 +196,37 @@ class Warehouse:
         note = Note.of(raw_table, delivery, recipe=delivery.layout.partition(", ")[2])
         with self._staging(raw_table, note) as staging:
             staging.fill_normalised(files)
-            staging.publish(raw_table.normalized_table, staging.normalised)
+            self._sum_up(raw_table, staging)
+            self._publish_normalised(raw_table, staging)
             self.history.add(raw_table, note, staging.normalised)
+
+    def _sum_up(self, raw_table: RawTable, staging: Staging) -> None:
+        if raw_table.source_name in COST_SOURCES:
+            keys = self._keys()
+            require_rules(self.manager, keys)
+            staging.fill_daily(keys)
+
+    def _publish_normalised(self, raw_table: RawTable, staging: Staging) -> None:
+        """Days first: what is in the table of lines is in all."""
+        if raw_table.source_name in COST_SOURCES:
+            staging.publish_daily()
+        staging.publish(raw_table.normalized_table, staging.normalised)
 
     def was_published(self, raw_table: RawTable, delivery: Delivery) -> bool:
         """Whether an earlier try of this very load got so far; the server went with its answer.
 
         Then the history has it, too.
         """
-        for table, column in {(raw_table.clickhouse_name, raw_table.column), raw_table.read_table}:
+        tables = {(raw_table.clickhouse_name, raw_table.column), raw_table.read_table}
+        if raw_table.source_name in COST_SOURCES:
+            tables.add((daily.NAME, "x_partition"))
+        for table, column in tables:
+            source = (
+                f"and x_source = {quoted(raw_table.source_name)}" if table == daily.NAME else ""
+            )
             rows, mine = self.manager.execute(
                 f"select count(), countIf(x_dlt_load_id = %(load)s) from {table} "
-                f"where {column} = %(partition)s",
+                f"where {column} = %(partition)s {source}",
                 {"load": delivery.load_id, "partition": delivery.partition},
             )[0]
             if not rows or rows != mine:
@@ -221,9 +250,7 @@ class Warehouse:
 
     def _views(self, raw_table: RawTable) -> list[View]:
         """The views of sql/ that read this raw table. Raises PartitionError for other ones here."""
-        keys = self._tag_columns
-        if keys is None:
-            keys = dlt.config.get("normalize.tag_columns", list) or ()
+        keys = self._keys()
         sql = (
             "select name, comment from system.tables where database = currentDatabase() "
             "and engine = 'MaterializedView' and name like %(name)s"
@@ -244,10 +271,20 @@ class Warehouse:
                 )
         return views
 
-    def _fingerprints(self, table: str, column: str) -> dict[str, str]:
+    def _keys(self) -> Sequence[str]:
+        if self._tag_columns is not None:
+            return self._tag_columns
+        return dlt.config.get("normalize.tag_columns", list) or ()
+
+    def _daily_fingerprints(self, raw_table: RawTable) -> dict[str, str]:
+        return self._fingerprints(
+            daily.NAME, "x_partition", f"where x_source = {quoted(raw_table.source_name)}"
+        )
+
+    def _fingerprints(self, table: str, column: str, where: str = "") -> dict[str, str]:
         """The one fingerprint of each partition; '' where a partition holds several."""
         # grouped by both, so that a projection can answer without reading every row
-        sql = f"select {column}, x_fingerprint from {table} group by 1, 2"
+        sql = f"select {column}, x_fingerprint from {table} {where} group by 1, 2"
         found: dict[str, str] = {}
         for partition, fingerprint in self.manager.execute(sql):
             found[partition] = "" if partition in found else fingerprint

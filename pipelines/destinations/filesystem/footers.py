@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
@@ -9,11 +12,28 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+log = logging.getLogger(__name__)
+
 
 def footer_of(file: pq.ParquetFile) -> dict[str, str]:
     """The key-value metadata of a parquet footer, decoded as text."""
     found = file.metadata.metadata or {}
     return {key.decode(): value.decode() for key, value in found.items()}
+
+
+def read_footers(
+    opened: Callable[[str], AbstractContextManager[IO[bytes]]], paths: Mapping[str, str]
+) -> dict[str, Mapping[str, str]]:
+    """The footers of files by the same keys; {} of one that is damaged."""
+    found: dict[str, Mapping[str, str]] = {}
+    for key, path in paths.items():
+        try:
+            with opened(path) as file:
+                found[key] = footer_of(pq.ParquetFile(file))
+        except pa.ArrowInvalid as error:
+            log.warning("%s cannot be read: %s", path, error)
+            found[key] = {}
+    return found
 
 
 def same_footer(first: Path, second: Path) -> bool:

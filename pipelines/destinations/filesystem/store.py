@@ -25,13 +25,14 @@ from fsspec import AbstractFileSystem
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.filesystem.footers import footer_of, rows_of, same_footer
+from pipelines.destinations.filesystem.footers import footer_of, read_footers, rows_of, same_footer
 from pipelines.destinations.filesystem.readings import StoreReadings
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
 from pipelines.destinations.layout import MANIFEST, Layout, RawTable
 from pipelines.destinations.older import remove_older
 from pipelines.destinations.retention import finish
+from pipelines.tables import daily
 from pipelines.tables.schema import deliveries_schema
 
 log = logging.getLogger(__name__)
@@ -112,17 +113,15 @@ class Store(Layout):
 
     def footers(self, raw_table: RawTable) -> dict[str, Mapping[str, str]]:
         """The footer metadata of each normalised partition by key; {} of one that is damaged."""
-        found: dict[str, Mapping[str, str]] = {}
-        pattern = self.normalized(raw_table, "*")
-        for path in self.glob(pattern):
-            partition = PurePosixPath(path).parent.name.partition("=")[2]
-            try:
-                with self.open(path) as file:
-                    found[partition] = footer_of(pq.ParquetFile(file))
-            except pa.ArrowInvalid as error:
-                log.warning("%s cannot be read: %s", path, error)
-                found[partition] = {}
-        return found
+        paths = self.glob(self.normalized(raw_table, "*"))
+        found_in = {PurePosixPath(path).parent.name.partition("=")[2]: path for path in paths}
+        return read_footers(self.open, found_in)
+
+    def daily_footers(self, raw_table: RawTable) -> dict[str, Mapping[str, str]]:
+        """The same of a cost source's daily rows."""
+        start = f"{raw_table.source_name}-"
+        paths = self.glob(self.mart(daily.NAME, raw_table.source_name, "*"))
+        return read_footers(self.open, {PurePosixPath(p).stem[len(start) :]: p for p in paths})
 
     def rows_of_history(self, source_name: str, partition: str) -> list[dict[str, Any]]:
         """The publishing history of a partition, oldest first; one dict per `deliveries` row."""

@@ -148,6 +148,8 @@ def _returns_a_purchase(raw: Raw) -> Booleans:
     The description decides: a refund of a discount or of usage has the plan's product code and
     ARN, too. Over a term effective then equals billed: the fee was 0 there, and its return is 0.
     """
+    if "Refund" not in raw.text("line_item_line_item_type").dictionary.to_pylist():
+        return np.zeros(raw.rows, bool)  # reading thousands of descriptions would decide nothing
     description = raw.text("line_item_line_item_description")
     reservation = is_set(raw.text("reservation_reservation_a_r_n"))
     names_plan = says(_PLAN_OR_RESERVATION, raw.text("line_item_product_code"))

@@ -1,0 +1,144 @@
+"""The daily rows of a partition's cost lines, made in the pass that normalises them.
+
+Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
+rounds of half a million. Where the rounds have more rows than that, they are laid aside on disk,
+split by days, and each few days are put together at the end: memory does not grow with the
+partition. Lines are
+grouped by the codes of their dictionary-encoded text: a database's hash aggregation over as many
+columns takes ten times as long.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.normalize import columns
+from pipelines.normalize.groups import grouped, in_order_of
+from pipelines.normalize.writing import file_schema, writer
+from pipelines.tables.daily import SPANS_DAYS, SUMS, daily_columns, key_names
+from pipelines.tables.schema import arrow_of
+
+ROUND = 1 << 19
+DAYS = 4
+"""How many days are put together at a time."""
+_ONE_DAY = pa.scalar(86_400_000_000, pa.duration("us"))
+
+
+class Daily:
+    """Collects cost lines, then writes their daily rows to one parquet file at `target`.
+
+    Unless `write` succeeds, there is no file at `target` afterwards.
+    """
+
+    def __init__(self, target: Path, tag_columns: Sequence[str], round_rows: int = ROUND) -> None:
+        self._target, self._round_rows = target, round_rows
+        self._keys = key_names(tag_columns)
+        self._schema = file_schema(arrow_of(daily_columns(tag_columns)))
+        self._waiting: list[pa.Table] = []
+        self._rounds: list[pa.Table] = []
+        self._aside = _Aside(target.parent)
+        self._undo = ExitStack()
+
+    def __enter__(self) -> Daily:
+        self._undo.callback(self._target.unlink, missing_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._aside.close()
+        self._undo.close()
+
+    def add(self, lines: pa.Table) -> None:
+        """Normalised cost lines in the schema of their file."""
+        if not lines.num_rows:
+            return
+        if self._waiting and _rows(self._waiting) + lines.num_rows > self._round_rows:
+            self._end_round()
+        self._waiting.append(_needed(lines, self._keys))
+
+    def write(self, metadata: Mapping[str, str]) -> None:
+        """All daily rows, with `metadata` in the footer."""
+        with writer(self._target, self._schema) as file:
+            for rows in self._finished():
+                file.write_table(rows.select(self._schema.names).cast(self._schema))
+            file.add_key_value_metadata(dict(metadata))
+        self._undo.pop_all()
+
+    def _finished(self) -> Iterator[pa.Table]:
+        if self._waiting:
+            self._end_round()
+        if self._aside:
+            self._lay_aside()
+            for parts in self._aside.by_days():
+                yield grouped(parts, self._keys)
+        elif self._rounds:
+            is_one = len(self._rounds) == 1
+            yield self._rounds[0] if is_one else grouped(self._rounds, self._keys)
+
+    def _end_round(self) -> None:
+        self._rounds.append(grouped(self._waiting, self._keys))
+        self._waiting = []
+        if _rows(self._rounds) > self._round_rows:
+            self._lay_aside()
+
+    def _lay_aside(self) -> None:
+        for rows in self._rounds:
+            self._aside.put(rows)
+        self._rounds = []
+
+
+def _rows(tables: Sequence[pa.Table]) -> int:
+    return sum(table.num_rows for table in tables)
+
+
+def _needed(lines: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """The columns of lines that count for their day."""
+    length = pc.subtract(lines["charge_period_end"], lines["charge_period_start"])
+    spans = pc.fill_null(pc.greater(length, _ONE_DAY), False)
+    return lines.append_column(SPANS_DAYS, spans).select([*keys, *SUMS])
+
+
+class _Aside:
+    """Daily rows of some rounds in one scratch file, by the few days that they are of."""
+
+    def __init__(self, folder: Path) -> None:
+        with ExitStack() as opened:
+            self._file = opened.enter_context(tempfile.TemporaryFile(dir=folder))
+            self._open = opened.pop_all()
+        self._pieces: dict[int, list[tuple[int, int]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def close(self) -> None:
+        """Removes the file."""
+        self._open.close()
+
+    def put(self, rows: pa.Table) -> None:
+        """Appends rows, each piece of some days as a stream of its own."""
+        dates = columns.one(rows["x_usage_date"]).cast(pa.int32()).fill_null(-DAYS)
+        for days, piece in in_order_of(rows, dates.to_numpy() // DAYS):
+            start = self._file.seek(0, 2)
+            with pa.ipc.new_stream(self._file, piece.schema) as stream:
+                stream.write_table(piece)
+            self._pieces.setdefault(days, []).append((start, self._file.tell() - start))
+
+    def by_days(self) -> Iterator[list[pa.Table]]:
+        """Per few days, in their order, what every round has of them."""
+        for _, pieces in sorted(self._pieces.items()):
+            yield [self._piece(*piece) for piece in pieces]
+
+    def _piece(self, start: int, size: int) -> pa.Table:
+        self._file.seek(start)
+        return pa.ipc.open_stream(self._file.read(size)).read_all()

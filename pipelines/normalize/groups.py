@@ -1,0 +1,142 @@
+"""Group and sum rows by many columns, through the codes of dictionary-encoded text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.normalize import columns
+from pipelines.tables.daily import COSTS, LINES, SUMS, WITHOUT_COST, without
+
+Codes = npt.NDArray[np.int64]
+Chosen = npt.NDArray[Any]
+_WIDEST = 1 << 62
+_NONE: Chosen = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A column as codes from 0 to `size` - 1."""
+
+    codes: npt.NDArray[np.integer]
+    size: int
+
+
+def grouped(parts: Sequence[pa.Table], keys: Sequence[str]) -> pa.Table:
+    """One row per combination of keys, in the order in which they first occur.
+
+    `parts` are cost lines, or results of this function, which may be summed again.
+    """
+    whole = {name: columns.one(column) for name, column in _columns(parts)}
+    group, first = _groups([_coded(whole[key]) for key in keys], len(next(iter(whole.values()))))
+    found = {key: _taken(whole[key], pa.array(first)) for key in keys}
+    return pa.table(found | _sums(whole, group, len(first)))
+
+
+def in_order_of(rows: pa.Table, numbers: npt.NDArray[np.integer]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows of each number, in the order of the numbers."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        at = pa.array(order[start:end])
+        piece = {name: _taken(columns.one(rows[name]), at) for name in rows.column_names}
+        yield int(ordered[start]), pa.table(piece)
+
+
+def _columns(parts: Sequence[pa.Table]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    for name in parts[0].column_names:
+        chunks = [chunk for part in parts for chunk in part[name].chunks]
+        yield name, pa.chunked_array(chunks, parts[0].schema.field(name).type)
+
+
+def _taken(column: pa.Array, rows: pa.Array) -> pa.Array:
+    if not pa.types.is_dictionary(column.type):
+        return column.take(rows)
+    taken = pa.DictionaryArray.from_arrays(column.indices.take(rows), column.dictionary)
+    return columns.compact(taken) if len(taken.dictionary) > len(taken) else taken
+
+
+def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:
+    """Per row its group's number, and per group its first row.
+
+    Codes of as many columns as fit are one number. What does not fit seldom divides a group again:
+    the price of a SKU, the name of an account.
+    """
+    others = [each for each in coded if each.size > 1]
+    group, first, groups = np.zeros(rows, np.int64), np.zeros(1, np.int64), 1
+    while others:
+        others.sort(key=lambda each: each.size, reverse=True)
+        key, size, left = group, groups, []
+        for each in others:
+            if size * each.size > _WIDEST:
+                left.append(each)
+                continue
+            key = key * each.size + each.codes
+            size *= each.size
+        group, first = _numbered(key)
+        groups = len(first)
+        others = [x for x in left if not np.array_equal(x.codes[first][group], x.codes)]
+    return group, first
+
+
+def _numbered(key: Codes) -> tuple[Codes, Codes]:
+    group, distinct = pd.factorize(key)
+    first = np.empty(len(distinct), np.int64)
+    first[group[::-1]] = np.arange(len(key) - 1, -1, -1)
+    return group, first
+
+
+def _coded(column: pa.Array) -> _Coded:
+    if column.null_count == len(column):
+        return _Coded(np.zeros(0, np.int64), 1)
+    if pa.types.is_dictionary(column.type):
+        size = len(column.dictionary)
+        if not column.null_count:
+            return _Coded(column.indices.to_numpy(), size)
+        return _Coded(column.indices.fill_null(size).to_numpy(), size + 1)
+    numbers = _numbers(column)
+    if not column.null_count and (numbers == numbers[0]).all():
+        return _Coded(numbers, 1)
+    codes, distinct = pd.factorize(numbers)  # NaN is -1
+    return _Coded(codes + 1, len(distinct) + 1)
+
+
+def _numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """Numbers that differ where the values do; NaN for NULL."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    elif pa.types.is_date(column.type):
+        column = column.cast(pa.int32())
+    elif pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _sums(whole: Mapping[str, pa.Array], group: Codes, groups: int) -> dict[str, pa.Array]:
+    def counted(name: str, lines: Chosen | None = None) -> Codes:
+        """Lines of each group: by a count of summed rows, else those that are marked."""
+        if name in whole:
+            return np.bincount(group, whole[name].to_numpy(), groups).astype(np.int64)
+        return np.bincount(group if lines is None else group[lines], minlength=groups)
+
+    found = {LINES: counted(LINES)}
+    nulls: dict[str, Chosen] = {}
+    for name in SUMS:
+        numbers = whole[name].to_numpy(zero_copy_only=False)
+        if whole[name].null_count:
+            nulls[name] = np.isnan(numbers)
+            numbers = np.nan_to_num(numbers)
+        found[without(name)] = counted(without(name), nulls.get(name, _NONE))
+        summed = np.bincount(group, numbers, groups)
+        found[name] = pa.array(summed, mask=found[without(name)] == found[LINES])
+    either = [nulls[name] for name in COSTS if name in nulls]
+    found[WITHOUT_COST] = counted(WITHOUT_COST, np.logical_or.reduce(either) if either else _NONE)
+    return {name: pa.array(values) for name, values in found.items()}
