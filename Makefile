@@ -14,16 +14,16 @@ load_and_normalize = status=0; \
 	exit $$status
 
 # Every source has its targets: a rule with % has one per source.
-words := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/providers/*/source.toml))
+sources := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/providers/*/source.toml))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run-etl run-etl-clickhouse $(words:%=run-%) $(words:%=run-%-clickhouse) \
-	normalize $(words:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
+.PHONY: help install demo run-etl run-etl-clickhouse $(sources:%=run-%) $(sources:%=run-%-clickhouse) \
+	normalize $(sources:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
 	status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
 	bench lock clean e2e-validate measure-volume
 
 help: ## Print this list
-	@awk -v words="$(words)" -f scripts/docs/help.awk Makefile
+	@awk -v sources="$(sources)" -f scripts/docs/help.awk Makefile
 
 install: ## Create or update .venv from requirements.lock (PYTHON=... names an interpreter)
 	@sh scripts/install.sh
@@ -40,16 +40,16 @@ run-etl: $(installed) ## Load every source to local parquet and normalise what c
 run-etl-clickhouse: $(installed) ## Load every source into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load $(ARGS)
 
-$(words:%=run-%): run-%: $(installed) ## Load % to local parquet and normalise what changed
+$(sources:%=run-%): run-%: $(installed) ## Load % to local parquet and normalise what changed
 	@$(call load_and_normalize,$*)
 
-$(words:%=run-%-clickhouse): run-%-clickhouse: $(installed) ## Load % into ClickHouse
+$(sources:%=run-%-clickhouse): run-%-clickhouse: $(installed) ## Load % into ClickHouse
 	@DLT_DESTINATION=clickhouse $(pipelines) load $* $(ARGS)
 
 normalize: $(installed) ## Normalise changed local parquet of every source
 	$(pipelines) normalize $(ARGS)
 
-$(words:%=%-normalize): %-normalize: $(installed) ## Normalise local parquet of %, where it changed
+$(sources:%=%-normalize): %-normalize: $(installed) ## Normalise local parquet of %, where it changed
 	$(pipelines) normalize $* $(ARGS)
 
 init-clickhouse: $(installed) ## Create or update tables, views and marts in ClickHouse

@@ -7,7 +7,7 @@ doctor/         configuration and connections, each problem with its fix
 anonymize/      a copy of what is published, for the public
 report/         the overview as one HTML page
 marts/          what is computed from the published tables, the checks, the status
-core/           registry.py: every source by its word; load.py: plan, run, publish, and the one
+core/           registry.py: every source by its name; load.py: plan, run, publish, and the one
                 place that builds a dlt.pipeline; partition.py: what all of them say to each other
 *_pipeline.py   the dlt sources: what a provider has, and how a partition of it is landed
 providers/      a folder per source, all that knows its provider: client, plan, normalize.py with
@@ -16,11 +16,11 @@ normalize/      the local engine: run.py normalises what changed, batch by batch
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse
 destinations/   how a partition is published whole: filesystem/ and clickhouse/
-clickhouse/     server/: where it is, one connection to it, one loader per word; schema/: what sql/
+clickhouse/     server/: where it is, one connection to it, one loader a source; schema/: what sql/
                 says, made so or compared
 tables/         what is declared once for both destinations: published columns with meaning and
-                privacy, ClickHouse's DDL (ddl.py), where tables lie (places.py), copied columns
-                (copied.py, providers/<word>/columns.csv), and the lookups that both twins read
+                privacy, ClickHouse's DDL (ddl.py), where tables lie (raw_tables.py), copied columns
+                (copied.py, providers/<source>/columns.csv), and the lookups that both twins read
 """
 
 __version__ = "0.2.0"

@@ -33,7 +33,7 @@ from pipelines.providers.aws.contract import CHECKED
 from pipelines.providers.aws.deliveries import emptied, expired, files_of, incomplete
 from pipelines.providers.aws.deliveries import plan as plan_periods
 from pipelines.providers.aws.exports import choose, recognise
-from pipelines.providers.aws.landing import form_of_delivery, land
+from pipelines.providers.aws.landing import detect_delivery_layout, land
 from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
 
 __all__ = ["CHECKED", "AwsExport", "AwsSettings", "aws", "configuration", "connect"]
@@ -103,18 +103,22 @@ class AwsExport:
         with_files = [partition.key for partition in found if partition.detail.period]
         first = min(with_files, default="")
         for partition in found:
-            key, mark = partition.key, published.get(partition.key)
-            if not ((mark or key < first) and key in selection and expired(self.bucket, partition)):
+            key, fingerprint = partition.key, published.get(partition.key)
+            if not (
+                (fingerprint or key < first)
+                and key in selection
+                and expired(self.bucket, partition)
+            ):
                 yield partition
                 continue
             log.warning(
                 "aws %s: the bucket has its manifest but none of its files: they expired or were "
                 "moved; %s",
                 key,
-                "the published month stays" if mark else "the month cannot be loaded",
+                "the published month stays" if fingerprint else "the month cannot be loaded",
             )
-            if mark and not selection.force:
-                yield replace(partition, fingerprint=mark)
+            if fingerprint and not selection.force:
+                yield replace(partition, fingerprint=fingerprint)
 
     def _where(self) -> str:
         return f"{self.bucket.url} {self.name}".strip()
@@ -166,7 +170,7 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
         )
     landed = land(export.bucket, partition, objects, landing.folder, landing.advance)
     return Delivery(
-        word="aws",
+        source_name="aws",
         partition=partition.key,
         fingerprint=partition.fingerprint,
         rows=sum(file.rows for file in landed),
@@ -174,7 +178,7 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
         delivered_at=delivered.delivered_at,
         loaded_at=now(),
         load_id="",  # the destination knows it
-        form=f"{form_of_delivery(landed)}, {delivered.kind}",
+        layout=f"{detect_delivery_layout(landed)}, {delivered.kind}",
         files=tuple(file.document() for file in landed),
     )
 

@@ -37,7 +37,7 @@ from pipelines.core.landing import (
 from pipelines.core.partition import ALL, Delivery, Partition, PartitionError, Selection, Unchanged
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.ahead import Ahead
-from pipelines.providers.deribit.calendar import Asking, Mark
+from pipelines.providers.deribit.calendar import Asking, DayFingerprint
 from pipelines.providers.deribit.days import RAW, Day, Digest, read_day
 from pipelines.providers.deribit.estimate import estimate
 from pipelines.providers.deribit.market import Market, milliseconds
@@ -49,7 +49,7 @@ __all__ = ["CHECKED", "Trades", "connect", "deribit"]
 log = logging.getLogger(__name__)
 
 CHECKED = RAW
-FORM = "trades"
+LAYOUT = "trades"
 
 
 class Trades:
@@ -141,19 +141,21 @@ def _land(trades: Trades, landing: Landing) -> Delivery:
     path, digest = landing.folder / "trades.parquet", Digest()
     slices: Iterator[pa.Table] = map(digest.of, day.slices())
     write_rows(path, RAW, slices)
-    read = Mark(digest=digest.text(), rows=day.rows)
-    mark = calendar.judge(asked, day.read_at, day.is_complete, read, trades.settings)
-    if mark.state != "closed" and day.doubts:
-        log.warning("deribit %s is %s: %s", partition.key, _worded(mark), _first(day.doubts))
-    if mark.text == asked.published and not asked.force:
+    read = DayFingerprint(digest=digest.text(), rows=day.rows)
+    fingerprint = calendar.judge(asked, day.read_at, day.is_complete, read, trades.settings)
+    if fingerprint.state != "closed" and day.doubts:
+        log.warning(
+            "deribit %s is %s: %s", partition.key, _describe(fingerprint), _first(day.doubts)
+        )
+    if fingerprint.text == asked.published and not asked.force:
         raise Unchanged
     return delivered(
         "deribit",
         partition.key,
-        mark.text,
+        fingerprint.text,
         [path],
         delivered_at=calendar.delivered_at(day.read_at, asked.day),
-        form=FORM,
+        layout=LAYOUT,
     )
 
 
@@ -163,7 +165,7 @@ def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
     Raises Unchanged, or PartitionError when the day was asked for with --force. --accept-shrunk
     takes them.
     """
-    before = Mark.of(asked.published).rows
+    before = DayFingerprint.of(asked.published).rows
     if rows >= before or asked.accept_shrunk:
         return
     what = f"deribit {key}: {before:,} trades are published and the hosts now have {rows:,}"
@@ -176,8 +178,8 @@ def _refuse_fewer(asked: Asking, key: str, rows: int) -> None:
     raise Unchanged
 
 
-def _worded(mark: Mark) -> str:
-    return calendar.finality(mark.text)
+def _describe(fingerprint: DayFingerprint) -> str:
+    return calendar.finality(fingerprint.text)
 
 
 def _first(doubts: list[str]) -> str:

@@ -125,7 +125,7 @@ def _land(landing: Landing) -> Delivery:
         partition.fingerprint,
         [path],
         delivered_at=partition.delivered_at,
-        form="ECB reference rates",
+        layout="ECB reference rates",
     )
 
 

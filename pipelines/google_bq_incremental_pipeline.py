@@ -34,12 +34,12 @@ from pipelines.core.partition import Delivery, Partition, PartitionError
 from pipelines.providers.gcp.billing_exports import GcpExports, by_table, connect
 from pipelines.providers.gcp.columns import CHECKED, EMPTY, arrow_schema
 from pipelines.providers.gcp.exports import Export
-from pipelines.providers.gcp.settings import GcpPlaces, configuration
+from pipelines.providers.gcp.settings import GcpOptions, configuration
 
 __all__ = ["CHECKED", "GcpExports", "configuration", "connect", "gcp"]
 
 
-@dlt.source(name="gcp", section="gcp", spec=GcpPlaces, max_table_nesting=0)
+@dlt.source(name="gcp", section="gcp", spec=GcpOptions, max_table_nesting=0)
 def gcp(
     datasets: list[str] | None = None,
     tables: list[str] | None = None,
@@ -55,8 +55,8 @@ def gcp(
     Either `datasets` or `tables`. `plan` is the loader's: the one day that it wants.
     """
     if plan is None:
-        places = {"datasets": datasets, "tables": tables, "accounts": accounts, "project": project}
-        plan = everything(GcpExports(configuration(credentials, **places)), first, last)
+        given = {"datasets": datasets, "tables": tables, "accounts": accounts, "project": project}
+        plan = everything(GcpExports(configuration(credentials, **given)), first, last)
     return billing_export(plan)
 
 
@@ -86,7 +86,7 @@ def _land(exports: GcpExports, landing: Landing) -> Delivery:
         partition.fingerprint,
         paths,
         delivered_at=partition.delivered_at,
-        form="both" if len(kinds) == 2 else "detailed" if True in kinds else "standard",
+        layout="both" if len(kinds) == 2 else "detailed" if True in kinds else "standard",
     )
 
 

@@ -18,43 +18,44 @@ from dlt.extract import DltResource
 from pipelines.core.landing import Landing, Plan
 from pipelines.core.partition import Changed, Delivery, Partition, PartitionError, Selection, now
 from pipelines.destinations.filesystem.store import Store
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
-FORM = "normalized"
+LAYOUT = "normalized"
 
 
 class NormalizedFiles:
-    """The normalised partitions of a word on the filesystem destination, as a provider."""
+    """The normalised partitions of a source on the filesystem destination, as a provider."""
 
-    def __init__(self, store: Store, place: Place) -> None:
-        self.store, self.place = store, place
+    def __init__(self, store: Store, raw_table: RawTable) -> None:
+        self.store, self.raw_table = store, raw_table
 
     def partitions(self, selection: Selection, published: Mapping[str, str]) -> list[Partition]:
         """Every normalised partition, by key; its fingerprint is delivery and recipe."""
-        footers = sorted(self.store.footers(self.place).items())
+        footers = sorted(self.store.footers(self.raw_table).items())
         return [self._partition(key, footer) for key, footer in footers]
 
     def _partition(self, key: str, footer: Mapping[str, str]) -> Partition:
         """One file; for one that is not ours, `detail` is the error that landing it raises."""
-        path = self.store.normalized(self.place, key)
+        path = self.store.normalized(self.raw_table, key)
         is_ours = {"fingerprint", "recipe", "delivered_at"} <= footer.keys()
-        if not is_ours or (footer.get("word"), footer.get("partition")) != (self.place.word, key):
+        wanted = self.raw_table.source_name, key
+        if not is_ours or (footer.get("word"), footer.get("partition")) != wanted:
             error = PartitionError(
-                f"{self.place.word} {key}: {path} is not what `python -m pipelines normalize` "
-                f"publishes there. Run: python -m pipelines normalize {self.place.word} "
-                f"--from {key} --to {key} --force"
+                f"{self.raw_table.source_name} {key}: {path} is not what `python -m pipelines "
+                "normalize` publishes there. Run: python -m pipelines normalize "
+                f"{self.raw_table.source_name} --from {key} --to {key} --force"
             )
             return Partition(key, "", now(), 1, int(self.store.fs.size(path)), error)
         return Partition(
             key=key,
-            fingerprint=mark(footer["fingerprint"], footer["recipe"]),
+            fingerprint=join_fingerprint(footer["fingerprint"], footer["recipe"]),
             delivered_at=datetime.fromisoformat(footer["delivered_at"]),
             files=1,
             bytes=int(self.store.fs.size(path)),
         )
 
 
-def mark(fingerprint: str, recipe: str | None) -> str:
+def join_fingerprint(fingerprint: str, recipe: str | None) -> str:
     """What identifies a normalised partition: what it was made of, and how."""
     return f"{fingerprint}/{recipe or ''}"
 
@@ -77,14 +78,14 @@ def _land(files: NormalizedFiles, landing: Landing) -> Delivery:
     if isinstance(partition.detail, PartitionError):
         raise partition.detail
     path = landing.folder / "data.parquet"
-    files.store.fs.get_file(files.store.normalized(files.place, partition.key), str(path))
+    files.store.fs.get_file(files.store.normalized(files.raw_table, partition.key), str(path))
     metadata = pq.read_metadata(path)
     footer = {k.decode(): v.decode() for k, v in (metadata.metadata or {}).items()}
-    if mark(footer["fingerprint"], footer["recipe"]) != partition.fingerprint:
+    if join_fingerprint(footer["fingerprint"], footer["recipe"]) != partition.fingerprint:
         raise Changed(f"{partition.key} was normalised again while it was read")
     landing.advance(partition.bytes)
     return Delivery(
-        word=files.place.word,
+        source_name=files.raw_table.source_name,
         partition=partition.key,
         fingerprint=footer["fingerprint"],
         rows=metadata.num_rows,
@@ -92,6 +93,6 @@ def _land(files: NormalizedFiles, landing: Landing) -> Delivery:
         delivered_at=partition.delivered_at,
         loaded_at=now(),
         load_id="",  # the rows carry the load that brought their raw
-        form=f"{FORM}, {footer['recipe']}",
+        layout=f"{LAYOUT}, {footer['recipe']}",
         files=({"name": path.name, "rows": metadata.num_rows},),
     )

@@ -50,7 +50,7 @@ from pipelines.core.partition import (
     now,
 )
 from pipelines.providers.stripe.api import LEDGER, Api
-from pipelines.providers.stripe.fields import SCHEMA, Row, kept, table
+from pipelines.providers.stripe.fields import SCHEMA, Row, keep_allowed, table
 from pipelines.providers.stripe.months import first_month
 from pipelines.providers.stripe.settings import StripeSettings, configuration
 
@@ -178,12 +178,14 @@ def _land(ledger: StripeLedger, landing: Landing) -> Delivery:
     except PartitionError as error:
         raise PartitionError(_with_month(error, key)) from error
     rows = _with_removed(rows, landing)
-    mark = fingerprint(rows)
-    if ledger.published.get(key) == mark and not ledger.force:
+    current = fingerprint(rows)
+    if ledger.published.get(key) == current and not ledger.force:
         raise Unchanged(key)
     path = landing.folder / "rows.parquet"
     write_rows(path, SCHEMA, _tables(rows))
-    return delivered("stripe", key, mark, [path], delivered_at=read_at, form="balance transactions")
+    return delivered(
+        "stripe", key, current, [path], delivered_at=read_at, layout="balance transactions"
+    )
 
 
 def _with_removed(rows: list[Row], landing: Landing) -> list[Row]:
@@ -214,7 +216,7 @@ def _rows(
     """The rows of an account in [start, end), by account and id."""
     found = {}
     for each in api.rows(LEDGER, created={"gte": start, "lt": end}):
-        row = kept(each, api.account)
+        row = keep_allowed(each, api.account)
         if not start <= row["created"] < end:
             raise PartitionError(
                 f"stripe {api.account}: {row['id']} was created outside the requested period. The "

@@ -97,7 +97,7 @@ def _compare(config: ClickHouseConfig, again: set[str], start: datetime) -> Iter
         ).result_rows[0][0]
         if outside:
             yield f"trades has {outside} of another hour"
-        names = [name for name in checks.named() if name.startswith("deribit_")]
+        names = [name for name in checks.list_checks() if name.startswith("deribit_")]
         for result in checks.run(checks.ClickHouseConnection(client, config), names):
             print(f"{result.name}: {len(result.rows)} rows")
             if result.rows and result.name != INFORMS:

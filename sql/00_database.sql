@@ -24,7 +24,7 @@ comment 'Partitions that the providers have, for the checks.';
 
 -- one row per partition and account or dataset that it was read for, at the last reading
 create table if not exists readings (
-    word LowCardinality(String) comment 'The source''s word.',
+    word LowCardinality(String) comment 'The source''s name.',
     "partition" String comment 'The partition.',
     member String comment 'What was read of it, such as an account; empty where it is one whole.',
     read_at DateTime64(6, 'UTC') comment 'When reading began, whether it changed anything or not.',

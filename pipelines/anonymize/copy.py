@@ -107,9 +107,9 @@ class _Folder:
 
     def _files(self, name: str) -> list[str]:
         """A normalised table's, the history's or a mart's."""
-        places = {word.place.normalized_table: word.place for word in SOURCES.values()}
-        if name in places:
-            return self.store.glob(self.store.normalized(places[name], "*"))
+        raw_tables = {each.raw_table.normalized_table: each.raw_table for each in SOURCES.values()}
+        if name in raw_tables:
+            return self.store.glob(self.store.normalized(raw_tables[name], "*"))
         if name == "deliveries":
             return self.store.glob(self.store.history("*", "*"))
         return self.store.glob(self.store.computed(name, "*"))

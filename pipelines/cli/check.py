@@ -15,7 +15,7 @@ from pipelines.marts import checks
 def check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the rows that offend; 1 when there are any."""
     destination = open_destination(options, environ)
-    names = checks.named(options.without)
+    names = checks.list_checks(options.without)
     if isinstance(destination, Store):
         from pipelines.marts.catalogue import local_connection
 

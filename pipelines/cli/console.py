@@ -14,7 +14,7 @@ from rich.console import Console
 from pipelines.cli.progress import BarProgress, LogProgress
 from pipelines.core.findings import Finding, exit_status, shown
 from pipelines.core.partition import ConfigurationError, Progress, UserError
-from pipelines.core.text import told
+from pipelines.core.text import describe
 
 if TYPE_CHECKING:
     pass
@@ -51,7 +51,7 @@ def fail(error: Exception, code: int, debug: bool, cause: Exception | None = Non
     """Tell an error and return the exit status that it means."""
     if debug:
         traceback.print_exception(cause or error)
-    err.print(f"error: {told(error)}", markup=False)
+    err.print(f"error: {describe(error)}", markup=False)
     return code
 
 

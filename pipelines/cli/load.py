@@ -10,7 +10,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from pipelines.cli import tables
 from pipelines.cli.console import fail, out, progress, say
 from pipelines.cli.destination import open_destination
-from pipelines.cli.options import selected
+from pipelines.cli.options import read_selection
 from pipelines.core import load as loading
 from pipelines.core import registry
 from pipelines.core.partition import ConfigurationError, Selection, UserError
@@ -20,8 +20,12 @@ from pipelines.destinations.filesystem import destination as filesystem
 
 def load(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """`load`: every changed partition of the sources."""
-    entries = [each for word in registry.to_load(options.words) for each in registry.to_read(word)]
-    selection = selected(options)
+    entries = [
+        each
+        for source_name in registry.to_load(options.sources)
+        for each in registry.to_read(source_name)
+    ]
+    selection = read_selection(options)
     destination = open_destination(options, environ, migrated=not options.dry_run)
     if options.dry_run:
         return _show_plans(entries, destination, selection)
@@ -34,23 +38,26 @@ def ingest(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     store = filesystem.configured_store()
     warehouse = clickhouse.warehouse(environ, migrated=not options.dry_run)
-    every = [registry.ingestion(word, store) for word in registry.words(options.words)]
-    entries = [each for each in every if options.words or store.footers(each.place)]
+    every = [
+        registry.ingestion(source_name, store)
+        for source_name in registry.source_names(options.sources)
+    ]
+    entries = [each for each in every if options.sources or store.footers(each.raw_table)]
     if not entries:
         say("nothing is normalised yet")
     if options.dry_run:
-        return _show_plans(entries, warehouse, selected(options))
-    return _load_entries(entries, warehouse, selected(options), "ingested", options.debug)
+        return _show_plans(entries, warehouse, read_selection(options))
+    return _load_entries(entries, warehouse, read_selection(options), "ingested", options.debug)
 
 
 def _load_entries(
-    entries: Sequence[registry.Word],
+    entries: Sequence[registry.Source],
     destination: loading.Destination,
     selection: Selection,
     done: str,
     debug: bool,
 ) -> int:
-    """Load one word after the other; one that fails as a whole does not keep the others."""
+    """Load one source after the other; one that fails as a whole does not keep the others."""
     codes = {0}
     for entry in entries:
         try:
@@ -64,14 +71,16 @@ def _load_entries(
             continue
         loaded, bad, kept = len(outcome.loaded), len(outcome.failed), len(outcome.kept)
         unchanged = len(outcome.planned) - loaded - bad - kept
-        line = f"{entry.place.word}: {loaded} {done}, {unchanged} unchanged, {bad} failed"
+        line = (
+            f"{entry.raw_table.source_name}: {loaded} {done}, {unchanged} unchanged, {bad} failed"
+        )
         say(f"{line}, {kept} kept as published" if kept else line)
         codes.add(1 if bad else 0)
     return 1 if 1 in codes else max(codes)
 
 
 def _show_plans(
-    entries: Sequence[registry.Word], destination: loading.Destination, selection: Selection
+    entries: Sequence[registry.Source], destination: loading.Destination, selection: Selection
 ) -> int:
     for entry in entries:
         provider = entry.connect()
@@ -89,7 +98,10 @@ def _show_plans(
         columns = ("partition", "would load", "files", "size", "delivered at (UTC)")
         out.print(
             tables.table(
-                f"{entry.place.word}: nothing is changed", columns, rows, ("files", "size")
+                f"{entry.raw_table.source_name}: nothing is changed",
+                columns,
+                rows,
+                ("files", "size"),
             )
         )
         if isinstance(provider, registry.Estimates):

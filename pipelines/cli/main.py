@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 from pipelines import __version__
 from pipelines.cli import options as flags
-from pipelines.cli.options import Commands, options_of
+from pipelines.cli.options import Commands, build_parser
 from pipelines.core.partition import UserError
 
 
 def parser() -> argparse.ArgumentParser:
     """Every command and option; the tests hold the documentation against it."""
-    return options_of(COMMANDS, __doc__.split("\n")[0], f"pipelines {__version__}")
+    return build_parser(COMMANDS, __doc__.split("\n")[0], f"pipelines {__version__}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,8 +88,9 @@ def _doctor(options: argparse.Namespace) -> int:
     from pipelines.core import registry
     from pipelines.doctor import examine
 
-    words, name = registry.words(options.words), destination_name(options, os.environ)
-    return tell(examine.examine(words, name, os.environ))
+    destination = destination_name(options, os.environ)
+    source_names = registry.source_names(options.sources)
+    return tell(examine.examine(source_names, destination, os.environ))
 
 
 def _migrate(options: argparse.Namespace) -> int:
@@ -102,46 +103,46 @@ COMMANDS: Commands = {
     "load": (
         _load,
         "Load every changed partition.",
-        (flags.words, flags.selecting, flags.accepting, flags.destination),
+        (flags.add_sources, flags.add_selection, flags.add_accept_shrunk, flags.add_destination),
     ),
     "normalize": (
         _normalize,
         "Normalise every partition with changed raw data, and compute the marts (filesystem).",
-        (flags.words, flags.selecting, flags.computing),
+        (flags.add_sources, flags.add_selection, flags.add_no_marts),
     ),
     "ingest": (
         _ingest,
         "Load the normalised parquet files into ClickHouse instead of raw.",
-        (flags.words, flags.selecting),
+        (flags.add_sources, flags.add_selection),
     ),
     "migrate": (
         _migrate,
         "Create and update the tables in ClickHouse from sql/; safe to repeat.",
-        (flags.comparing,),
+        (flags.add_comparison,),
     ),
     "check": (
         _check,
         "Run sql/checks; print the offending rows.",
-        (flags.destination, flags.without),
+        (flags.add_destination, flags.add_without),
     ),
     "status": (
         _status,
         "Show what is published and how old it is.",
-        (flags.words, flags.destination),
+        (flags.add_sources, flags.add_destination),
     ),
     "prune": (
         _prune,
         "Remove partitions older than N months. Lists them only, unless --yes is given.",
-        (flags.words, flags.keeping, flags.destination),
+        (flags.add_sources, flags.add_keep, flags.add_destination),
     ),
     "anonymize": (
         _anonymize,
         "Make a public copy of the published tables: pseudonyms, scaled amounts.",
-        (flags.copying, flags.destination),
+        (flags.add_copy, flags.add_destination),
     ),
     "doctor": (
         _doctor,
         "Check configuration and connections, and name each fix.",
-        (flags.words, flags.destination),
+        (flags.add_sources, flags.add_destination),
     ),
 }

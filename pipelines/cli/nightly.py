@@ -1,7 +1,7 @@
 """The steps of a nightly run: each tells how it ended, so that none hides or stops another.
 
     python -m scripts.nightly run      # every step: for cron and containers
-    python -m scripts.nightly migrate | load WORD | check | summary | verdict
+    python -m scripts.nightly migrate | load SOURCE | check | summary | verdict
 
 A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
 them and of what is published; `verdict` names what failed and ends with 1 if anything did.
@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.core.partition import ConfigurationError, UserError
-from pipelines.core.registry import SOURCES, is_configured, words
+from pipelines.core.registry import SOURCES, is_configured, source_names
 from pipelines.core.text import money
 from pipelines.providers import github
 
@@ -45,14 +45,20 @@ class Night:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.logs = Path(environ.get("ETL_LOGS") or "logs")
-        self.asked = words(environ["ETL_WORDS"].split()) if environ.get("ETL_WORDS") else None
+        self.asked = (
+            source_names(environ["ETL_WORDS"].split()) if environ.get("ETL_WORDS") else None
+        )
 
     @property
-    def words(self) -> list[str]:
+    def source_names(self) -> list[str]:
         """The sources of this run, in order: asked for, configured here, or loaded by a step."""
         if self.asked is not None:
             return self.asked
-        return [word for word in SOURCES if is_configured(word) or self.result(word)]
+        return [
+            source_name
+            for source_name in SOURCES
+            if is_configured(source_name) or self.result(source_name)
+        ]
 
     def options(self) -> list[str]:
         """`--from`, `--to` and `--force` as they are asked for."""
@@ -85,21 +91,21 @@ class Night:
         document = {"step": step, "status": status, "seconds": round(seconds, 1)}
         (self.logs / f"{step}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
 
-    def load(self, word: str) -> int:
+    def load(self, source_name: str) -> int:
         """One source, if it is asked for, or else configured; with ETL_INGEST both ways."""
-        if word not in self.words:
+        if source_name not in self.source_names:
             why = "configured" if self.asked is None else "asked for"
-            print(f"{word}: not {why}")
+            print(f"{source_name}: not {why}")
             return 0
-        load = ["load", word, *self.options()]
+        load = ["load", source_name, *self.options()]
         if self.environ.get("ETL_INGEST", "").lower() != "true":
-            return self.run(word, load)
+            return self.run(source_name, load)
         return self.run(
-            word,
+            source_name,
             load,
             [*load, "--destination", "filesystem"],
-            ["normalize", word, *self.options()],
-            ["ingest", word, *self.options()],
+            ["normalize", source_name, *self.options()],
+            ["ingest", source_name, *self.options()],
         )
 
     def night(self) -> int:
@@ -107,8 +113,8 @@ class Night:
         for path in self.logs.glob("*.json"):
             path.unlink()
         if self.run("migrate", ["migrate"]) == 0:
-            for word in self.words:
-                self.load(word)
+            for source_name in self.source_names:
+                self.load(source_name)
             self.run("check", ["check"])
         print("\n".join(self.summary()))
         return self.verdict()
@@ -128,7 +134,7 @@ class Night:
 
     def failed(self) -> list[str]:
         """Every step that failed or did not come to its turn, by name."""
-        loads = self.words or ["load"]  # a run that loads nothing has failed
+        loads = self.source_names or ["load"]  # a run that loads nothing has failed
         steps = ["migrate", *loads, "check"]
         results = {step: self.result(step) for step in steps}
         return [step for step, found in results.items() if found is None or found["status"]]
@@ -146,15 +152,16 @@ class Night:
         """Markdown: per source what was loaded, what is published, seconds; then the checks."""
         yield "| source | run | partitions | rows | billed | newest | seconds |"
         yield "|---|---|---:|---:|---:|---|---:|"
-        for word in self.words:
-            result, ended = self.result(word), _ENDED.search(self.log(word))
+        for source_name in self.source_names:
+            result, ended = self.result(source_name), _ENDED.search(self.log(source_name))
             run = f"{ended[2]} loaded, {ended[3]} unchanged, {ended[4]} failed" if ended else "–"
             if result is None:
                 run = "did not run"
             elif result["status"]:
                 run = f"**failed**: {run}"
             seconds = f"{result['seconds']:.1f}" if result else ""
-            yield f"| {word} | {run} | {' | '.join(_published(word, self.environ))} | {seconds} |"
+            cells = " | ".join(_published(source_name, self.environ))
+            yield f"| {source_name} | {run} | {cells} | {seconds} |"
         yield ""
         lines = self.log("check").splitlines()
         yield f"Checks: {lines[-1] if lines else 'did not run'}"
@@ -166,13 +173,13 @@ class Night:
             yield "```\n\n</details>"
 
 
-def _published(word: str, environ: Mapping[str, str]) -> tuple[str, str, str, str]:
+def _published(source_name: str, environ: Mapping[str, str]) -> tuple[str, str, str, str]:
     """Partitions, rows, billed by currency, newest partition; of a server that is there."""
     from pipelines.cli import clickhouse
     from pipelines.marts import status
 
     try:
-        rows = status.rows(SOURCES[word].place, clickhouse.warehouse(environ))
+        rows = status.rows(SOURCES[source_name].raw_table, clickhouse.warehouse(environ))
     except UserError as error:
         return "", "", "", str(error).splitlines()[0].replace("|", "/")
     billed: dict[str, float] = {}
@@ -251,13 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step or the whole night and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("step", choices="run migrate load check summary verdict".split())
-    parser.add_argument("word", nargs="?", choices=list(SOURCES), metavar="WORD")
+    parser.add_argument("source", nargs="?", choices=list(SOURCES), metavar="SOURCE")
     options = parser.parse_args(arguments)
-    if (options.step == "load") != (options.word is not None):
+    if (options.step == "load") != (options.source is not None):
         parser.error("`load` takes a SOURCE, the other steps take none")
     night = Night(os.environ)
     if options.step == "load":
-        return night.load(options.word)
+        return night.load(options.source)
     whole = {"run": night.night, "verdict": night.verdict}
     if options.step in whole:
         return whole[options.step]()

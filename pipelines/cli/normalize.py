@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.console import progress, say
-from pipelines.cli.options import selected
+from pipelines.cli.options import read_selection
 from pipelines.core import registry
 from pipelines.destinations.filesystem import destination
 from pipelines.marts import compute
@@ -16,19 +16,19 @@ def normalize(options: argparse.Namespace) -> int:
     """Normalise every partition with changed raw data, on the filesystem."""
     store = destination.configured_store()
     failed = 0
-    in_use = registry.in_use(options.words)
-    for word in registry.words(options.words):
-        place = registry.SOURCES[word].place
-        with store.locked(word), progress() as watcher:
+    in_use = registry.in_use(options.sources)
+    for source_name in registry.source_names(options.sources):
+        raw_table = registry.SOURCES[source_name].raw_table
+        with store.locked(source_name), progress() as watcher:
             outcome = normalizing.normalize(
-                place, store, selected(options), watcher, options.dry_run
+                raw_table, store, read_selection(options), watcher, options.dry_run
             )
-        if not outcome.stale and word not in in_use:
+        if not outcome.stale and source_name not in in_use:
             continue
         if options.dry_run:
-            say(f"{word}: would normalise {', '.join(outcome.stale) or 'nothing'}")
+            say(f"{source_name}: would normalise {', '.join(outcome.stale) or 'nothing'}")
             continue
-        say(f"{word}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
+        say(f"{source_name}: {len(outcome.normalized)} normalised, {len(outcome.failed)} failed")
         failed += len(outcome.failed)
     if options.dry_run:
         return 0

@@ -16,7 +16,7 @@ Commands = Mapping[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Op
 """By name: what runs it, its help, its options."""
 
 
-def options_of(commands: Commands, description: str, version: str) -> argparse.ArgumentParser:
+def build_parser(commands: Commands, description: str, version: str) -> argparse.ArgumentParser:
     """The parser of every command and option."""
     made = argparse.ArgumentParser(prog="python -m pipelines", description=description)
     made.add_argument("--version", action="version", version=version)
@@ -30,14 +30,14 @@ def options_of(commands: Commands, description: str, version: str) -> argparse.A
     return made
 
 
-def words(command: argparse.ArgumentParser) -> None:
+def add_sources(command: argparse.ArgumentParser) -> None:
     """The sources that a command is about."""
     command.add_argument(
-        "words", nargs="*", metavar="SOURCE", help="aws, gcp, …; default: all that are configured"
+        "sources", nargs="*", metavar="SOURCE", help="aws, gcp, …; default: all that are configured"
     )
 
 
-def selecting(command: argparse.ArgumentParser) -> None:
+def add_selection(command: argparse.ArgumentParser) -> None:
     """The partitions that it is about."""
     command.add_argument(
         "--from", dest="first", metavar="PARTITION", help="first partition, such as 2026-01"
@@ -47,7 +47,7 @@ def selecting(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="only show what would be done")
 
 
-def accepting(command: argparse.ArgumentParser) -> None:
+def add_accept_shrunk(command: argparse.ArgumentParser) -> None:
     """Whether fewer rows may replace more."""
     command.add_argument(
         "--accept-shrunk",
@@ -56,7 +56,7 @@ def accepting(command: argparse.ArgumentParser) -> None:
     )
 
 
-def computing(command: argparse.ArgumentParser) -> None:
+def add_no_marts(command: argparse.ArgumentParser) -> None:
     """Whether the marts are computed as well."""
     command.add_argument(
         "--no-marts",
@@ -66,7 +66,7 @@ def computing(command: argparse.ArgumentParser) -> None:
     )
 
 
-def keeping(command: argparse.ArgumentParser) -> None:
+def add_keep(command: argparse.ArgumentParser) -> None:
     """Add `--keep` and `--yes` for prune."""
     command.add_argument(
         "--keep",
@@ -80,7 +80,7 @@ def keeping(command: argparse.ArgumentParser) -> None:
     )
 
 
-def copying(command: argparse.ArgumentParser) -> None:
+def add_copy(command: argparse.ArgumentParser) -> None:
     """Add `--to` and `--shift-years` for anonymize."""
     command.add_argument(
         "--to",
@@ -97,7 +97,7 @@ def copying(command: argparse.ArgumentParser) -> None:
     )
 
 
-def comparing(command: argparse.ArgumentParser) -> None:
+def add_comparison(command: argparse.ArgumentParser) -> None:
     """Add `--validate` and `--align`, which compare instead of migrating."""
     either = command.add_mutually_exclusive_group()
     either.add_argument(
@@ -112,7 +112,7 @@ def comparing(command: argparse.ArgumentParser) -> None:
     )
 
 
-def without(command: argparse.ArgumentParser) -> None:
+def add_without(command: argparse.ArgumentParser) -> None:
     """Add `--without`, which leaves out checks."""
     command.add_argument(
         "--without",
@@ -123,14 +123,14 @@ def without(command: argparse.ArgumentParser) -> None:
     )
 
 
-def destination(command: argparse.ArgumentParser) -> None:
+def add_destination(command: argparse.ArgumentParser) -> None:
     """Add `--destination`, which overrides DLT_DESTINATION."""
     command.add_argument(
         "--destination", choices=DESTINATIONS, help="default: DLT_DESTINATION, else filesystem"
     )
 
 
-def selected(options: argparse.Namespace) -> Selection:
+def read_selection(options: argparse.Namespace) -> Selection:
     """The selection by the options. Raises ConfigurationError for an invalid partition."""
     for value in (options.first, options.last):
         if value is not None and not _PARTITION.fullmatch(value):

@@ -29,11 +29,11 @@ log = logging.getLogger("pipelines")
 class LogProgress(Progress):
     """One log line per partition: what a machine's log wants."""
 
-    def done(self, word: str, partition: str, line: str) -> None:
+    def done(self, source_name: str, partition: str, line: str) -> None:
         """Log the line of a finished partition."""
         log.info("%s", line)
 
-    def failed(self, word: str, partition: str, error: UserError) -> None:
+    def failed(self, source_name: str, partition: str, error: UserError) -> None:
         """The error, as one line; where it happened with --debug."""
         log.error("%s", error, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
 
@@ -63,11 +63,11 @@ class BarProgress(LogProgress):
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
-    def plan(self, word: str, count: int, unit: str) -> None:
+    def plan(self, source_name: str, count: int, unit: str) -> None:
         """The bar of the run; it moves as partitions end. One partition needs none."""
         self._count, self._done, self._amount, self._unit = count, 0, 0, unit
         self._began = self._clock()
-        self._bars.reset(self._run, total=max(count, 1), description=word, visible=count > 1)
+        self._bars.reset(self._run, total=max(count, 1), description=source_name, visible=count > 1)
         self._show()
 
     def ended(self) -> None:
@@ -76,11 +76,11 @@ class BarProgress(LogProgress):
         self._bars.advance(self._run)
         self._show()
 
-    def start(self, word: str, partition: str, size: int) -> None:
+    def start(self, source_name: str, partition: str, size: int) -> None:
         """A new bar; it moves as bytes or rows are done, or only shows that something happens."""
         with self._lock:  # a bar without a total can only be created again
             self._bars.remove_task(self._task)
-            self._task = self._bars.add_task(f"{word} {partition}", total=size or None)
+            self._task = self._bars.add_task(f"{source_name} {partition}", total=size or None)
 
     def advance(self, amount: int) -> None:
         """Move the bar of the current partition by an amount of its unit."""

@@ -13,10 +13,10 @@ from pipelines.cli.console import out, say
 from pipelines.cli.destination import open_destination
 from pipelines.core import months
 from pipelines.core.partition import ConfigurationError, now
-from pipelines.core.registry import SOURCES, Word, words
+from pipelines.core.registry import SOURCES, Source, source_names
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import Store
-from pipelines.destinations.retention import doomed, prune
+from pipelines.destinations.retention import list_older, prune
 from pipelines.marts import compute
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def first_kept(keep: Sequence[str], at: datetime) -> str:
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Show what goes, and with --yes remove it; the local marts then follow."""
-    sources = [SOURCES[word] for word in words(options.words)]
+    sources = [SOURCES[source_name] for source_name in source_names(options.sources)]
     entries = [each for source in sources for each in (source, *source.more)]
     destination = open_destination(options, environ, migrated=options.yes)
     status = _prune(options, entries, destination)
@@ -48,30 +48,35 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _prune(
-    options: argparse.Namespace, entries: Sequence[Word], destination: Store | Warehouse
+    options: argparse.Namespace, entries: Sequence[Source], destination: Store | Warehouse
 ) -> int:
     first = first_kept(options.keep, now())
     for entry in entries:
-        word, retention = entry.place.word, destination.retention(entry.place)
-        if (entry.chosen_by or not options.words) and not retention.partitions():
+        source_name, retention = entry.raw_table.source_name, destination.retention(entry.raw_table)
+        if (entry.chosen_by or not options.sources) and not retention.partitions():
             continue  # a source that is not used, or a table that was never chosen
         if entry.looked_up:
-            say(f"{word}: nothing is removed, because rows of every month use it")
+            say(f"{source_name}: nothing is removed, because rows of every month use it")
             continue
         if not options.yes:
-            going = doomed(retention, first)
+            going = list_older(retention, first)
             kept = len(retention.partitions()) - len(going)
             if going:
                 rows = [(key,) for key in going]
-                out.print(tables.table(f"{word}: nothing is changed", ("would remove",), rows))
-            say(f"{word}: would remove {len(going)}, would keep {kept}, from {first} on")
+                out.print(
+                    tables.table(f"{source_name}: nothing is changed", ("would remove",), rows)
+                )
+            say(f"{source_name}: would remove {len(going)}, would keep {kept}, from {first} on")
             continue
-        with destination.locked(word):
-            destination.recover(entry.place)
+        with destination.locked(source_name):
+            destination.recover(entry.raw_table)
             gone = prune(retention, first)
             for key in gone:
-                log.info("%s %s: removed", word, key)
-            say(f"{word}: {len(gone)} removed, {len(retention.partitions())} kept, from {first} on")
+                log.info("%s %s: removed", source_name, key)
+            say(
+                f"{source_name}: {len(gone)} removed, {len(retention.partitions())} kept, from "
+                f"{first} on"
+            )
     if not options.yes:
         say("Nothing was changed. --yes removes them; the history in deliveries stays.")
     return 0

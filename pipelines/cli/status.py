@@ -15,10 +15,12 @@ from pipelines.marts import status
 def show_status(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """One table per source that is configured or has published something."""
     destination = open_destination(options, environ)
-    in_use = registry.in_use(options.words)
-    for word in registry.words(options.words):
-        rows = status.rows(registry.SOURCES[word].place, destination)
-        if not rows and word not in in_use:
+    in_use = registry.in_use(options.sources)
+    for source_name in registry.source_names(options.sources):
+        rows = status.rows(registry.SOURCES[source_name].raw_table, destination)
+        if not rows and source_name not in in_use:
             continue
-        out.print(tables.table(word, status.COLUMNS, [r.cells() for r in rows], status.RIGHT))
+        out.print(
+            tables.table(source_name, status.COLUMNS, [r.cells() for r in rows], status.RIGHT)
+        )
     return 0

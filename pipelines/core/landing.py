@@ -71,13 +71,13 @@ def write_rows(
 
 
 def delivered(
-    word: str,
+    source_name: str,
     partition: str,
     fingerprint: str,
     paths: Iterable[Path],
     *,
     delivered_at: datetime,
-    form: str,
+    layout: str,
 ) -> Delivery:
     """The delivery of landed parquet files.
 
@@ -91,7 +91,7 @@ def delivered(
         rows, size = pq.read_metadata(named).num_rows, named.stat().st_size
         files.append({"name": named.name, "rows": rows, "bytes": size, "source": "", "etag": ""})
     return Delivery(
-        word=word,
+        source_name=source_name,
         partition=partition,
         fingerprint=fingerprint,
         rows=sum(int(str(file["rows"])) for file in files),
@@ -99,7 +99,7 @@ def delivered(
         delivered_at=delivered_at,
         loaded_at=now(),
         load_id="",  # the destination knows it
-        form=form,
+        layout=layout,
         files=tuple(files),
     )
 

@@ -1,6 +1,6 @@
 """Plan, run, publish.
 
-A word's partitions are compared with what is published by their fingerprints, which lie with the
+A source's partitions are compared with what is published by their fingerprints, which lie with the
 data; each changed one is landed, carried by one dlt load package and published whole. A partition
 that fails leaves the published one as it was, and the others go on.
 """
@@ -33,8 +33,8 @@ from pipelines.core.partition import (
     UserError,
     now,
 )
-from pipelines.core.planning import Destination, Planned, calendar_of, plan, retained
-from pipelines.core.registry import Word
+from pipelines.core.planning import Destination, Planned, apply_retention, calendar_of, plan
+from pipelines.core.registry import Source
 from pipelines.core.shrinking import refuse_shrunk
 from pipelines.core.text import size
 from pipelines.destinations.handover import PARTITION
@@ -57,26 +57,26 @@ class Outcome:
 
 
 def load(
-    entry: Word, destination: Destination, selection: Selection, progress: Progress
+    entry: Source, destination: Destination, selection: Selection, progress: Progress
 ) -> Outcome:
-    """Load every changed partition of a word.
+    """Load every changed partition of a source.
 
     Raises Busy when another run is at work and ConfigurationError for what concerns all
     partitions; errors of single partitions are in the outcome.
     """
-    with destination.locked(entry.place.word):
-        destination.recover(entry.place)
+    with destination.locked(entry.raw_table.source_name):
+        destination.recover(entry.raw_table)
         provider = entry.connect()
         calendar = calendar_of(entry, provider)
         moment = calendar.now() if calendar else None
         outcome = Outcome(plan(entry, destination, selection, provider))
         if entry.listed:
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
-            destination.remember_provider(entry.place, listed)
+            destination.remember_provider(entry.raw_table, listed)
         run = _Run(entry, destination, provider, selection, progress)
         wanted = [planned for planned in outcome.planned if planned.to_load]
         _warn_of_removed(entry, wanted)
-        progress.plan(entry.place.word, len(wanted), entry.unit)
+        progress.plan(entry.raw_table.source_name, len(wanted), entry.unit)
         for planned in wanted:
             run.load_or_report(planned, outcome)
             progress.ended()
@@ -87,36 +87,36 @@ def load(
     return outcome
 
 
-def _warn_of_removed(entry: Word, wanted: Iterable[Planned]) -> None:
+def _warn_of_removed(entry: Source, wanted: Iterable[Planned]) -> None:
     if removed := sorted({name for planned in wanted for name in planned.removed}):
         log.warning(
             "%s: %s not configured any more. What is published of it stays.",
-            entry.place.word,
+            entry.raw_table.source_name,
             ", ".join(removed),
         )
 
 
 class _Run:
-    """One run of one word: a dlt pipeline that starts from the destination's own state."""
+    """One run of one source: a dlt pipeline that starts from the destination's own state."""
 
     def __init__(
         self,
-        entry: Word,
+        entry: Source,
         destination: Destination,
         provider: Provider,
         selection: Selection,
         progress: Progress,
     ) -> None:
-        self.entry, self.word, self.selection = entry, entry.place.word, selection
+        self.entry, self.source_name, self.selection = entry, entry.raw_table.source_name, selection
         self.destination, self.provider, self.progress = destination, provider, progress
         self.calendar = calendar_of(entry, provider)
-        self.readings = destination.readings(entry.place)
+        self.readings = destination.readings(entry.raw_table)
         self.counts: Mapping[str, int] | None = None  # of published rows, once they are asked for
         self.landed: Delivery  # of the partition that was read last
         self.unchanged: list[Partition] = []  # as only reading could tell
         way = destination.kind if entry.listed else f"{destination.kind}_ingest"
-        name, place = f"{entry.place.word}_{way}", entry.place
-        self.pipeline = open_pipeline(name, place.dataset, destination)
+        name, raw_table = f"{entry.raw_table.source_name}_{way}", entry.raw_table
+        self.pipeline = open_pipeline(name, raw_table.dataset, destination)
 
     def load_or_report(self, planned: Planned, outcome: Outcome) -> None:
         """Load one partition; an error that is its own goes into the outcome."""
@@ -125,27 +125,27 @@ class _Run:
             self._load(planned)
             outcome.loaded.append(partition.key)
         except Unchanged:
-            log.info("%s %s: read, unchanged", self.word, partition.key)
+            log.info("%s %s: read, unchanged", self.source_name, partition.key)
             self.unchanged.append(replace(partition, fingerprint=planned.published))
         except Kept as kept:
             log.warning("%s", kept)
             outcome.kept[partition.key] = kept
             if kept.delivery and self.entry.listed:  # for the checks
-                self.destination.remember_provider(self.entry.place, [_as_had(kept.delivery)])
+                self.destination.remember_provider(self.entry.raw_table, [_as_had(kept.delivery)])
         except ConfigurationError:
             raise
         except UserError as error:
             outcome.failed[partition.key] = error
-            self.progress.failed(self.word, partition.key, error)
+            self.progress.failed(self.source_name, partition.key, error)
 
     def note_unchanged(self) -> None:
         """Record partitions that an earlier run published but was killed before recording."""
         if self.unchanged and self.entry.listed:
-            place = self.entry.place
-            rows = self.destination.provider(place)
+            raw_table = self.entry.raw_table
+            rows = self.destination.provider(raw_table)
             noted = {row["partition"]: row["fingerprint"] for row in rows}
             missed = [p for p in self.unchanged if noted.get(p.key) != p.fingerprint]
-            self.destination.remember_provider(place, missed)
+            self.destination.remember_provider(raw_table, missed)
 
     def note_readings(
         self, keys: Iterable[str], moment: datetime, removed: Iterable[str] = ()
@@ -176,32 +176,32 @@ class _Run:
         started = time.monotonic()
         partition, key = planned.partition, planned.partition.key
         for attempt in range(1, _ATTEMPTS + 1):
-            self.progress.start(self.word, key, partition.bytes)
+            self.progress.start(self.source_name, key, partition.bytes)
             try:
                 self._read(partition, planned.removed)
             except Changed as change:
-                log.info("%s %s: %s (attempt %d)", self.word, key, change, attempt)
+                log.info("%s %s: %s (attempt %d)", self.source_name, key, change, attempt)
                 partition = self._again(key)
                 continue
             seconds = time.monotonic() - started
             amount = size(partition.bytes or self.landed.bytes)
-            line = f"{self.word} {key}: {self.landed.rows:,} rows, {amount}, {seconds:.1f} s"
-            self.progress.done(self.word, key, line)
+            line = f"{self.source_name} {key}: {self.landed.rows:,} rows, {amount}, {seconds:.1f} s"
+            self.progress.done(self.source_name, key, line)
             return
         raise PartitionError(
-            f"{self.word} {key}: the provider replaced its files {_ATTEMPTS} times while they "
-            "were read. Run again when the delivery is over; the published partition stays."
+            f"{self.source_name} {key}: the provider replaced its files {_ATTEMPTS} times while "
+            "they were read. Run again when the delivery is over; the published partition stays."
         )
 
     def _again(self, key: str) -> Partition:
-        published = self.entry.published(self.destination, self.entry.place)
-        selection = retained(self.entry, self.destination, self.selection)
+        published = self.entry.published(self.destination, self.entry.raw_table)
+        selection = apply_retention(self.entry, self.destination, self.selection)
         for partition in self.provider.partitions(selection, published):
             if partition.key == key:
-                self.destination.remember_provider(self.entry.place, [partition])
+                self.destination.remember_provider(self.entry.raw_table, [partition])
                 return partition
         raise PartitionError(
-            f"{self.word} {key}: the provider removed it while it was read. The published "
+            f"{self.source_name} {key}: the provider removed it while it was read. The published "
             "partition stays."
         )
 
@@ -217,30 +217,32 @@ class _Run:
 
     def _package(self, partition: Partition, removed: tuple[str, ...] = ()) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
-        folder = self.destination.landing(self.word)
+        folder = self.destination.landing(self.source_name)
 
         def take(delivery: Delivery) -> None:
             """What the publishing job needs; dlt keeps it with the package, not in a table."""
             if not partition.has_moved:
                 self._refuse_shrunk(delivery)
             self.landed = delivery
-            handed = {"place": asdict(self.entry.place), "folder": str(folder)}
+            handed = {"raw_table": asdict(self.entry.raw_table), "folder": str(folder)}
             dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
 
         rows = partial(self.readings.rows, partition.key)
         landing = Landing(partition, folder, self.progress.advance, take, removed, rows)
         source = self.entry.source(Plan(self.provider, [landing]))
-        run_package(self.pipeline, source, f"{self.word} {partition.key}", self.destination.explain)
+        run_package(
+            self.pipeline, source, f"{self.source_name} {partition.key}", self.destination.explain
+        )
         if self.entry.listed and self.landed.fingerprint != partition.fingerprint:
             # only its content shows what the provider has
-            self.destination.remember_provider(self.entry.place, [_as_had(self.landed)])
+            self.destination.remember_provider(self.entry.raw_table, [_as_had(self.landed)])
 
     def _refuse_shrunk(self, delivery: Delivery) -> None:
         if self.selection.accept_shrunk or not self.entry.listed:
             return
         if self.counts is None:
             self.counts = self.readings.counts()
-        refuse_shrunk(self.entry.place, delivery, self.counts)
+        refuse_shrunk(self.entry.raw_table, delivery, self.counts)
 
 
 def _as_had(delivery: Delivery) -> Partition:

@@ -1,4 +1,4 @@
-"""One run per word and destination on a machine: the second refuses, and says who is at work.
+"""One run per source and destination on a machine: the second refuses, and says who is at work.
 
 The lock is the kernel's (flock): it ends with its process, however that ends. Being right does not
 rest on it, since every publish is one step; it keeps two runs from doing the work twice.

@@ -48,7 +48,7 @@ class Kept(UserError):
 
 
 class Busy(UserError):
-    """Another run holds the lock of this word."""
+    """Another run holds the lock of this source."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,11 @@ class Partition:
         }
 
 
+#: How JSON and SQL call a field: files and tables of older versions have these names.
+STORED_NAMES = {"source_name": "word", "layout": "form"}
+_FIELDS = {stored: name for name, stored in STORED_NAMES.items()}
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One partition that has been landed and published: what `_delivery.json` holds.
@@ -85,7 +90,7 @@ class Delivery:
     `files` is a list of {name, rows, bytes, source, etag}; `loaded_at` and `delivered_at` are UTC.
     """
 
-    word: str
+    source_name: str
     partition: str
     fingerprint: str
     rows: int
@@ -93,13 +98,15 @@ class Delivery:
     delivered_at: datetime
     loaded_at: datetime
     load_id: str
-    form: str
+    layout: str
     files: tuple[Mapping[str, Any], ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, times as ISO 8601 UTC."""
         times = {name: getattr(self, name).isoformat() for name in ("delivered_at", "loaded_at")}
-        return asdict(self) | times | {"files": [dict(file) for file in self.files]}
+        plain: dict[str, Any] = asdict(self) | times
+        plain["files"] = [dict(file) for file in self.files]
+        return {STORED_NAMES.get(name, name): value for name, value in plain.items()}
 
     def loaded_by(self, load_id: str) -> Delivery:
         """The same delivery with dlt's load id, which only the destination knows."""
@@ -111,7 +118,8 @@ class Delivery:
         times = {
             name: datetime.fromisoformat(document[name]) for name in ("delivered_at", "loaded_at")
         }
-        return cls(**{**document, **times, "files": tuple(document["files"])})
+        plain: dict[str, Any] = {**document, **times, "files": tuple(document["files"])}
+        return cls(**{_FIELDS.get(name, name): value for name, value in plain.items()})
 
 
 @dataclass(frozen=True)
@@ -150,22 +158,22 @@ class Published(dict[str, str]):
 class Progress:
     """What a long run tells whoever watches; this one keeps silent."""
 
-    def plan(self, word: str, count: int, unit: str) -> None:
+    def plan(self, source_name: str, count: int, unit: str) -> None:
         """So many partitions are to be loaded; `advance` counts in bytes, or in rows of a name."""
 
     def ended(self) -> None:
         """One of them is over, whatever became of it."""
 
-    def start(self, word: str, partition: str, size: int) -> None:
+    def start(self, source_name: str, partition: str, size: int) -> None:
         """A partition of `size` bytes (or rows) begins."""
 
     def advance(self, amount: int) -> None:
         """`amount` more bytes (or rows) of it are done; called from several threads."""
 
-    def done(self, word: str, partition: str, line: str) -> None:
+    def done(self, source_name: str, partition: str, line: str) -> None:
         """It is published; `line` is the log line."""
 
-    def failed(self, word: str, partition: str, error: UserError) -> None:
+    def failed(self, source_name: str, partition: str, error: UserError) -> None:
         """It is not published, the old one stays."""
 
 

@@ -11,8 +11,8 @@ from typing import Protocol
 from pipelines.core.finality import Calendar, Moments, Readings, is_final, moments_of, removed_from
 from pipelines.core.landing import Provider
 from pipelines.core.partition import Partition, Published, Selection
-from pipelines.core.registry import Word
-from pipelines.destinations.layout import Place
+from pipelines.core.registry import Source
+from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Retention
 
 
@@ -23,28 +23,28 @@ class Destination(Protocol):
     def kind(self) -> str:
         """`filesystem` or `clickhouse`."""
 
-    def locked(self, word: str) -> AbstractContextManager[None]:
-        """The lock of a word's run. Raises Busy when another run has it."""
+    def locked(self, source_name: str) -> AbstractContextManager[None]:
+        """The lock of a source's run. Raises Busy when another run has it."""
 
-    def published(self, place: Place) -> Mapping[str, str]:
+    def published(self, raw_table: RawTable) -> Mapping[str, str]:
         """The fingerprint of each partition that is current."""
 
-    def provider(self, place: Place) -> Iterable[Mapping[str, str]]:
+    def provider(self, raw_table: RawTable) -> Iterable[Mapping[str, str]]:
         """What was noted of the provider: partition and fingerprint."""
 
-    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+    def remember_provider(self, raw_table: RawTable, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, for the checks."""
 
-    def retention(self, place: Place) -> Retention:
+    def retention(self, raw_table: RawTable) -> Retention:
         """What is kept of a raw table."""
 
-    def readings(self, place: Place) -> Readings:
+    def readings(self, raw_table: RawTable) -> Readings:
         """When each partition was last read."""
 
-    def recover(self, place: Place) -> None:
+    def recover(self, raw_table: RawTable) -> None:
         """Make good what a killed run left undone, and remove what it left behind."""
 
-    def landing(self, word: str) -> Path:
+    def landing(self, source_name: str) -> Path:
         """An empty local folder in which a delivery is landed."""
 
     def explain(self, error: BaseException) -> str:
@@ -67,16 +67,16 @@ class Planned:
 
 
 def plan(
-    entry: Word, destination: Destination, selection: Selection, provider: Provider
+    entry: Source, destination: Destination, selection: Selection, provider: Provider
 ) -> list[Planned]:
     """What a load would do; one listing of the provider, nothing is changed.
 
     A partition that only its content can tell apart is left out once it is final, unless it is
     asked for by --from or --force.
     """
-    kept = retained(entry, destination, selection)
+    kept = apply_retention(entry, destination, selection)
     calendar = calendar_of(entry, provider)
-    published = Published(entry.published(destination, entry.place))
+    published = Published(entry.published(destination, entry.raw_table))
     moments = _moments(entry, destination, calendar, published)
     published.open = frozenset(
         key
@@ -110,22 +110,22 @@ def _reason(partition: Partition, published: str, selection: Selection) -> str:
     return "forced" if selection.force else "unchanged"
 
 
-def calendar_of(entry: Word, provider: Provider) -> Calendar | None:
+def calendar_of(entry: Source, provider: Provider) -> Calendar | None:
     """By what a source knows which partitions are final; None where its fingerprints say it."""
     return provider if isinstance(provider, Calendar) else entry.calendar()
 
 
 def _moments(
-    entry: Word, destination: Destination, calendar: Calendar | None, published: Mapping[str, str]
+    entry: Source, destination: Destination, calendar: Calendar | None, published: Mapping[str, str]
 ) -> Mapping[str, Moments]:
     """When each published partition was read, of a source that has to know it."""
     if calendar is None:
         return {}
-    return moments_of(destination.readings(entry.place), published, entry.scope_column)
+    return moments_of(destination.readings(entry.raw_table), published, entry.scope_column)
 
 
-def retained(entry: Word, destination: Destination, selection: Selection) -> Selection:
+def apply_retention(entry: Source, destination: Destination, selection: Selection) -> Selection:
     """Without --from a load begins where `prune` ended: what it removed is not new."""
     if selection.first is not None:
         return selection
-    return replace(selection, first=destination.retention(entry.place).horizon().first)
+    return replace(selection, first=destination.retention(entry.raw_table).horizon().first)

@@ -1,4 +1,4 @@
-"""The registry: every source by its word, made of what it declares (tables/sources.py).
+"""The registry: every source by its name, made of what it declares (tables/sources.py).
 
 A source's module is imported when it is asked for: a run of one source does not wait for the
 clients of the others. Each offers `connect()`, its dlt source and `CHECKED` (the raw
@@ -23,8 +23,8 @@ from pipelines.core.partition import ConfigurationError, Partition
 from pipelines.destinations.filesystem.store import Store
 from pipelines.ingest_normalized_pipeline import NormalizedFiles
 from pipelines.tables import sources
-from pipelines.tables.places import PLACES, Place
-from pipelines.tables.sources import RawTable, Source
+from pipelines.tables.raw_tables import RAW_TABLES, RawTable
+from pipelines.tables.sources import ListDeclaration, SourceDeclaration
 
 
 @runtime_checkable
@@ -40,7 +40,7 @@ Read = Callable[[Plan[Any]], DltSource]
 
 
 @dataclass(frozen=True)
-class Word:
+class Source:
     """One source: where its tables lie, how to see what it has, how to land a partition.
 
     `more` are further raw tables of the same source, loaded after it. `needs` are keys of its
@@ -54,13 +54,13 @@ class Word:
     `scope_column` of the raw table names the member of the scope, such as the account.
     """
 
-    place: Place
+    raw_table: RawTable
     connect: Callable[[], Provider]
     source: Read
     checked: Callable[[], pa.Schema] = lambda: pa.schema([])
-    published: Callable[[Any, Place], Mapping[str, str]] = lambda d, place: d.published(place)
+    published: Callable[[Any, RawTable], Mapping[str, str]] = lambda d, table: d.published(table)
     listed: bool = True  # whether `connect` lists the provider, and not our own files
-    more: tuple[Word, ...] = ()
+    more: tuple[Source, ...] = ()
     needs: tuple[str, ...] = ()
     looked_up: bool = False
     unit: str = "rows"
@@ -70,32 +70,34 @@ class Word:
     scope_column: str = ""
 
 
-def _noted(destination: Any, place: Place) -> Mapping[str, str]:
+def _list_noted(destination: Any, raw_table: RawTable) -> Mapping[str, str]:
     """What is published, and with '' what a listing showed that is not: it is to be planned too."""
-    noted = {row["partition"]: "" for row in destination.provider(place)}
-    return noted | dict(destination.published(place))
+    noted = {row["partition"]: "" for row in destination.provider(raw_table)}
+    return noted | dict(destination.published(raw_table))
 
 
-def _word(its: Callable[[], Any], name: str, place: Place, *more: Word, **options: Any) -> Word:
-    """`its` imports the module (or makes the object) that offers it; `name` is its dlt source."""
+def _build_source(
+    load_module: Callable[[], Any], name: str, raw_table: RawTable, *more: Source, **options: Any
+) -> Source:
+    """`load_module` imports (or makes) what offers it; `name` is its dlt source."""
 
     def source(plan: Plan[Any]) -> DltSource:
-        found: DltSource = getattr(its(), name)(
+        found: DltSource = getattr(load_module(), name)(
             plan=plan, **getattr(plan.provider, "arguments", {})
         )
         return found
 
-    checked = {"checked": lambda: its().CHECKED}
-    return Word(
-        place=place,
-        connect=lambda: its().connect(),
+    checked = {"checked": lambda: load_module().CHECKED}
+    return Source(
+        raw_table=raw_table,
+        connect=lambda: load_module().connect(),
         source=source,
         more=more,
         **(checked | options),
     )
 
 
-def _source(source: Source) -> Word:
+def _build_declared(source: SourceDeclaration) -> Source:
     options: dict[str, Any] = {
         "needs": source.needs,
         "looked_up": source.looked_up,
@@ -103,34 +105,36 @@ def _source(source: Source) -> Word:
         "scope_column": source.scope_column,
     }
     if source.plans_noted:
-        options["published"] = _noted
+        options["published"] = _list_noted
     if source.finality:
-        options["finality"] = _finality(f"pipelines.providers.{source.word}.{source.finality}")
+        options["finality"] = _finality(f"pipelines.providers.{source.name}.{source.finality}")
     if source.calendar:
-        options["calendar"] = _calendar(f"pipelines.providers.{source.word}.{source.calendar}")
-    return _word(
+        options["calendar"] = _calendar(f"pipelines.providers.{source.name}.{source.calendar}")
+    return _build_source(
         lambda: import_module(f"pipelines.{source.module}"),
-        source.word,
-        PLACES[source.word],
-        *(_list(source, each) for each in source.lists),
+        source.name,
+        RAW_TABLES[source.name],
+        *(_build_list(source, each) for each in source.lists),
         **options,
     )
 
 
-def _list(source: Source, declared: RawTable) -> Word:
+def _build_list(source: SourceDeclaration, declared: ListDeclaration) -> Source:
     """A further raw table; a class of its module makes what offers it, by the table's name."""
     module, _, maker = declared.reader.partition(":")
 
-    def its() -> Any:
-        found = import_module(f"pipelines.providers.{source.word}.{module}")
+    def load_module() -> Any:
+        found = import_module(f"pipelines.providers.{source.name}.{module}")
         return getattr(found, maker)(declared.table) if maker else found
 
     options: dict[str, Any] = {"looked_up": declared.looked_up}
     if source.lists_chosen_by:
-        options["chosen_by"] = f"sources.{source.word}.{source.lists_chosen_by}"
+        options["chosen_by"] = f"sources.{source.name}.{source.lists_chosen_by}"
     if maker:
-        options["checked"] = lambda: its().schema
-    return _word(its, "source", PLACES[f"{source.word}_{declared.table}"], **options)
+        options["checked"] = lambda: load_module().schema
+    return _build_source(
+        load_module, "source", RAW_TABLES[f"{source.name}_{declared.table}"], **options
+    )
 
 
 def _finality(module: str) -> Callable[[str], str]:
@@ -145,23 +149,25 @@ def _calendar(module: str) -> Callable[[], Calendar]:
     return calendar
 
 
-SOURCES: Mapping[str, Word] = {word: _source(source) for word, source in sources.SOURCES.items()}
+SOURCES: Mapping[str, Source] = {
+    source_name: _build_declared(source) for source_name, source in sources.SOURCES.items()
+}
 
 
-def normalizer(word: str) -> Any:
+def normalizer(source_name: str) -> Any:
     """The module that turns a source's raw rows into its published shape; it imports pandas."""
-    return import_module(f"pipelines.providers.{word}.normalize")
+    return import_module(f"pipelines.providers.{source_name}.normalize")
 
 
-def examiner(word: str) -> Any:
+def examiner(source_name: str) -> Any:
     """The module that examines a source for `doctor`."""
-    return import_module(f"pipelines.providers.{word}.doctor")
+    return import_module(f"pipelines.providers.{source_name}.doctor")
 
 
-def words(names: Iterable[str]) -> list[str]:
-    """The words that a command is about: the given ones, or all. Raises ConfigurationError."""
+def source_names(names: Iterable[str]) -> list[str]:
+    """The sources that a command is about: the given ones, or all. Raises ConfigurationError."""
     wanted = list(dict.fromkeys(names)) or list(SOURCES)
-    if unknown := [word for word in wanted if word not in SOURCES]:
+    if unknown := [source_name for source_name in wanted if source_name not in SOURCES]:
         raise ConfigurationError(
             f"Unknown source {', '.join(unknown)}. Known: {', '.join(SOURCES)}."
         )
@@ -169,61 +175,67 @@ def words(names: Iterable[str]) -> list[str]:
 
 
 def in_use(names: Iterable[str]) -> list[str]:
-    """The given words, or all that are configured."""
+    """The given sources, or all that are configured."""
     given = list(names)
-    return [word for word in words(given) if given or is_configured(word)]
+    return [
+        source_name for source_name in source_names(given) if given or is_configured(source_name)
+    ]
 
 
 def to_load(names: Iterable[str]) -> list[str]:
     """The configured sources. Raises ConfigurationError when there are none."""
     if found := in_use(names):
         return found
-    ways = "; ".join(f"{how_to_configure(word)} for {word}" for word in SOURCES)
+    ways = "; ".join(
+        f"{how_to_configure(source_name)} for {source_name}" for source_name in SOURCES
+    )
     raise ConfigurationError(f"No source is configured. Set {ways}. See .dlt/config.toml.")
 
 
-def is_configured(word: str) -> bool:
+def is_configured(source_name: str) -> bool:
     """Whether any key that the source needs is set."""
-    needs = [f"sources.{word}.{key}" for key in SOURCES[word].needs]
-    places: tuple[Any, ...] = (dlt.config, dlt.secrets)
-    return not needs or any(place.get(key) for place in places for key in needs)
+    needs = [f"sources.{source_name}.{key}" for key in SOURCES[source_name].needs]
+    accessors: tuple[Any, ...] = (dlt.config, dlt.secrets)
+    return not needs or any(each.get(key) for each in accessors for key in needs)
 
 
-def how_to_configure(word: str) -> str:
+def how_to_configure(source_name: str) -> str:
     """Which variables put a source to use."""
-    return " or ".join(f"SOURCES__{word.upper()}__{key.upper()}" for key in SOURCES[word].needs)
+    return " or ".join(
+        f"SOURCES__{source_name.upper()}__{key.upper()}" for key in SOURCES[source_name].needs
+    )
 
 
-def tables() -> list[Word]:
+def tables() -> list[Source]:
     """Every raw table of every source."""
-    return [each for word in SOURCES.values() for each in (word, *word.more)]
+    return [each for source in SOURCES.values() for each in (source, *source.more)]
 
 
-def to_read(word: str) -> list[Word]:
-    """The raw tables of a word that a load reads: its own, and of the others those chosen."""
-    entry = SOURCES[word]
+def to_read(source_name: str) -> list[Source]:
+    """The raw tables of a source that a load reads: its own, and of the others those chosen."""
+    entry = SOURCES[source_name]
     return [entry, *(each for each in entry.more if _is_chosen(each))]
 
 
-def _is_chosen(entry: Word) -> bool:
+def _is_chosen(entry: Source) -> bool:
     if not entry.chosen_by:
         return True
     names = dlt.config.get(entry.chosen_by, list) or []
-    known = [each.place.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
+    known = [each.raw_table.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
             f"{entry.chosen_by}: unknown table {', '.join(unknown)}. Known: {', '.join(known)}."
         )
-    return entry.place.table in names
+    return entry.raw_table.table in names
 
 
-def ingestion(word: str, store: Store) -> Word:
+def ingestion(source_name: str, store: Store) -> Source:
     """A source's entry that loads its normalised files on `store` instead of raw data."""
-    place = SOURCES[word].place
-    return Word(
-        place=place,
-        connect=lambda: NormalizedFiles(store, place),
+    raw_table = SOURCES[source_name].raw_table
+    return Source(
+        raw_table=raw_table,
+        connect=lambda: NormalizedFiles(store, raw_table),
         source=lambda plan: ingest_normalized_pipeline.normalized(plan),
-        published=lambda destination, place: destination.ingested(place),
+        published=lambda destination, raw_table: destination.ingested(raw_table),
         listed=False,
     )

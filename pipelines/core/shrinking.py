@@ -11,39 +11,40 @@ from collections.abc import Mapping
 import dlt
 
 from pipelines.core.partition import ConfigurationError, Delivery, Kept
-from pipelines.tables.places import Place
+from pipelines.tables.raw_tables import RawTable
 
 MAX_SHRINK = 0.5
 """The share of its rows that a partition may lose, unless `max_shrink` says otherwise."""
 
 
-def refuse_shrunk(place: Place, delivery: Delivery, published: Mapping[str, int]) -> None:
+def refuse_shrunk(raw_table: RawTable, delivery: Delivery, published: Mapping[str, int]) -> None:
     """Raises Kept when a landed partition has far fewer rows than the published one, or none.
 
     A list of what a provider has now may shrink.
     """
     before = published.get(delivery.partition, 0)
-    if place.column == "listing" or before == 0:
+    if raw_table.column == "listing" or before == 0:
         return
-    if delivery.rows < before * (1 - max_shrink(place.dataset, place.word)):
+    if delivery.rows < before * (1 - max_shrink(raw_table.dataset, raw_table.source_name)):
         raise Kept(
-            f"{place.word} {delivery.partition}: {before:,} rows are published, and the provider "
-            f"now has {delivery.rows:,}. The published rows stay. {how_to_accept(delivery)}",
+            f"{raw_table.source_name} {delivery.partition}: {before:,} rows are published, and the "
+            f"provider now has {delivery.rows:,}. The published rows stay. "
+            f"{how_to_accept(delivery)}",
             delivery,
         )
 
 
 def how_to_accept(delivery: Delivery) -> str:
     """What to do when fewer rows are right."""
-    word, key = delivery.word, delivery.partition
+    source_name, key = delivery.source_name, delivery.partition
     return (
         "If fewer are right, take them: python -m pipelines load "
-        f"{word} --from {key} --to {key} --accept-shrunk"
+        f"{source_name} --from {key} --to {key} --accept-shrunk"
     )
 
 
 def max_shrink(*sections: str) -> float:
-    """`max_shrink` of `[sources.<word>]`, else of `[sources]`: 0.5 is half, 1 takes anything."""
+    """`max_shrink` of `[sources.<source>]`, else of `[sources]`: 0.5 is half, 1 takes anything."""
     keys = [*(f"sources.{section}.max_shrink" for section in sections), "sources.max_shrink"]
     key = next((key for key in keys if dlt.config.get(key) is not None), "")
     share = float(dlt.config.get(key, float)) if key else MAX_SHRINK

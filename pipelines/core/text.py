@@ -38,7 +38,7 @@ def age(moment: datetime | None) -> str:
     return "now"
 
 
-def told(error: Exception) -> str:
+def describe(error: Exception) -> str:
     """An error as a person is to read it."""
     if isinstance(error, UserError):
         return str(error).strip()

@@ -14,18 +14,18 @@ def data_dir() -> Path:
     return Path(get_dlt_pipelines_dir()).parent
 
 
-def lock_file(word: str, kind: str) -> Path:
-    """The lock that keeps two runs of a word out of one working folder."""
-    return data_dir() / "locks" / f"{word}_{kind}.lock"
+def lock_file(source_name: str, kind: str) -> Path:
+    """The lock that keeps two runs of a source out of one working folder."""
+    return data_dir() / "locks" / f"{source_name}_{kind}.lock"
 
 
-def empty_folder(scratch: Path, word: str) -> Path:
-    """A new folder for a delivery of `word`."""
-    folder = scratch / word / f"landing-{uuid4().hex[:12]}"
+def empty_folder(scratch: Path, source_name: str) -> Path:
+    """A new folder for a delivery of `source_name`."""
+    folder = scratch / source_name / f"landing-{uuid4().hex[:12]}"
     folder.mkdir(parents=True)
     return folder
 
 
-def remove(scratch: Path, word: str) -> None:
-    """Everything that killed runs of this word left there."""
-    shutil.rmtree(scratch / word, ignore_errors=True)
+def remove(scratch: Path, source_name: str) -> None:
+    """Everything that killed runs of this source left there."""
+    shutil.rmtree(scratch / source_name, ignore_errors=True)

@@ -12,7 +12,7 @@ from dlt.common.destination.client import HasFollowupJobs, RunnableLoadJob
 
 from pipelines.core.partition import Delivery
 from pipelines.destinations.failures import PublishFailed
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
 PARTITION = "partition"
 
@@ -31,16 +31,16 @@ class FileJob(RunnableLoadJob, HasFollowupJobs):
 class Handed:
     """One landed partition: which table's, what it is, and where its files lie."""
 
-    place: Place
+    raw_table: RawTable
     delivery: Delivery
     folder: Path
 
     @property
     def where(self) -> str:
         """The start of an error message: source and partition."""
-        return f"{self.delivery.word} {self.delivery.partition}: "
+        return f"{self.delivery.source_name} {self.delivery.partition}: "
 
-    def named(self, error: Exception) -> str:
+    def explain(self, error: Exception) -> str:
         """The error's text, beginning with the partition."""
         text = str(error)
         return text if text.startswith(self.where) else self.where + text
@@ -55,7 +55,7 @@ def handed_over(load_id: str) -> Handed:
             "planned. To run a source on its own, use one of dlt's destinations."
         )
     delivery = Delivery.from_json(state["delivery"]).loaded_by(load_id)
-    return Handed(Place(**state["place"]), delivery, Path(state["folder"]))
+    return Handed(RawTable(**state["raw_table"]), delivery, Path(state["folder"]))
 
 
 def is_raw(table: Mapping[str, Any]) -> bool:

@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-from pipelines.tables.places import Place
+from pipelines.tables.raw_tables import RawTable
 
-__all__ = ["MANIFEST", "Layout", "Place"]
+__all__ = ["MANIFEST", "Layout", "RawTable"]
 
 MANIFEST = "_delivery.json"
 
@@ -22,41 +22,43 @@ class Layout:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
 
-    def raw(self, place: Place, partition: str = "") -> str:
+    def raw(self, raw_table: RawTable, partition: str = "") -> str:
         """The folder of a raw table, or of one of its partitions."""
-        return self._join(place.dataset, place.table, _folder(place, partition))
+        return self._join(raw_table.dataset, raw_table.table, _folder(raw_table, partition))
 
-    def normalized(self, place: Place, partition: str) -> str:
+    def normalized(self, raw_table: RawTable, partition: str) -> str:
         """The file of a normalised partition."""
-        return self._join(f"normalized_{place.word}", _folder(place, partition), "data.parquet")
+        return self._join(
+            f"normalized_{raw_table.source_name}", _folder(raw_table, partition), "data.parquet"
+        )
 
-    def mart(self, name: str, word: str, partition: str) -> str:
-        """The file of a word's partition in a mart."""
-        return self._join("marts", name, f"{word}-{partition}.parquet")
+    def mart(self, name: str, source_name: str, partition: str) -> str:
+        """The file of a source's partition in a mart."""
+        return self._join("marts", name, f"{source_name}-{partition}.parquet")
 
     def computed(self, name: str, file: str = "data") -> str:
         """The file of a mart that is computed from others."""
         return self._join("marts", name, f"{file}.parquet")
 
-    def history(self, word: str, partition: str) -> str:
+    def history(self, source_name: str, partition: str) -> str:
         """The file of a partition's publishing history."""
-        return self._join("deliveries", f"{word}-{partition}.parquet")
+        return self._join("deliveries", f"{source_name}-{partition}.parquet")
 
-    def listing(self, place: Place) -> str:
+    def listing(self, raw_table: RawTable) -> str:
         """The note of what the provider had when it was last listed."""
-        return self._join(place.dataset, f"_provider_{place.table}.json")
+        return self._join(raw_table.dataset, f"_provider_{raw_table.table}.json")
 
-    def read_note(self, place: Place) -> str:
+    def read_note(self, raw_table: RawTable) -> str:
         """The note of when each partition was last read."""
-        return self._join(place.dataset, f"_readings_{place.table}.json")
+        return self._join(raw_table.dataset, f"_readings_{raw_table.table}.json")
 
-    def retained(self, place: Place) -> str:
+    def retained(self, raw_table: RawTable) -> str:
         """The note of the first partition that is kept."""
-        return self._join(place.dataset, f"_retention_{place.table}.json")
+        return self._join(raw_table.dataset, f"_retention_{raw_table.table}.json")
 
     def _join(self, *parts: str) -> str:
         return "/".join([self.root, *filter(None, parts)])
 
 
-def _folder(place: Place, partition: str) -> str:
-    return f"{place.column}={partition}" if partition else ""
+def _folder(raw_table: RawTable, partition: str) -> str:
+    return f"{raw_table.column}={partition}" if partition else ""

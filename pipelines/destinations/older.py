@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
 
 class Folders(Protocol):
     """What it takes of a store."""
 
-    def raw(self, place: Place, partition: str = "") -> str:
+    def raw(self, raw_table: RawTable, partition: str = "") -> str:
         """The folder of a raw table."""
 
     def glob(self, pattern: str) -> list[str]:
         """The matching paths, sorted."""
 
-    def remove_folder(self, word: str, folder: str) -> None:
+    def remove_folder(self, source_name: str, folder: str) -> None:
         """Delete a folder with all its files."""
 
 
-def remove_older(store: Folders, place: Place) -> None:
+def remove_older(store: Folders, raw_table: RawTable) -> None:
     """Remove the folder of the rows that dlt carried until 0.1, one file per publishing."""
-    folder = f"{store.raw(place)}_deliveries"
+    folder = f"{store.raw(raw_table)}_deliveries"
     if store.glob(f"{folder}/*"):
-        store.remove_folder(place.word, folder)
+        store.remove_folder(raw_table.source_name, folder)

@@ -43,15 +43,15 @@ class Retention(Protocol):
         """Take what is not kept out of the note of what the provider has: no check waits for it."""
 
 
-def doomed(retention: Retention, first: str) -> list[str]:
+def list_older(retention: Retention, first: str) -> list[str]:
     """The partitions that end before `first`; one that is not called by its date stays."""
     return [key for key in retention.partitions() if key not in Selection(first)]
 
 
 def prune(retention: Retention, first: str) -> list[str]:
-    """Keep `first` and later alone; what was removed. The caller holds the word's lock."""
+    """Keep `first` and later alone; what was removed. The caller holds the source's lock."""
     finish(retention)
-    removing = doomed(retention, first)
+    removing = list_older(retention, first)
     retention.note(Horizon(first, tuple(removing)))
     finish(retention)
     return removing

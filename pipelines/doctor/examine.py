@@ -14,7 +14,7 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from pipelines.core import registry
 from pipelines.core.findings import Finding, Kind, origin, skipped
 from pipelines.core.partition import ConfigurationError, UserError
-from pipelines.core.text import told
+from pipelines.core.text import describe
 from pipelines.destinations.filesystem import destination as filesystem
 from pipelines.destinations.filesystem.store import LocalStore
 from pipelines.doctor import clickhouse
@@ -22,7 +22,7 @@ from pipelines.normalize.run import tag_columns
 
 
 def examine(
-    words: Iterable[str], destination: str, environ: Mapping[str, str]
+    source_names: Iterable[str], destination: str, environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Everything that a run needs, in the order in which it needs it.
 
@@ -34,15 +34,15 @@ def examine(
         yield from clickhouse.examine(environ)
     else:
         yield from _guarded("destination", _destination)
-    words = list(words)
-    wanted = registry.in_use(words if words != list(registry.SOURCES) else ())
+    source_names = list(source_names)
+    wanted = registry.in_use(source_names if source_names != list(registry.SOURCES) else ())
     if not wanted:
         yield from _guarded("sources", _no_source)
-    for word in (word for word in words if word not in wanted):
-        how = registry.how_to_configure(word)
-        yield skipped(f"source {word}", f"not configured; set {how}")
-    for word in wanted:
-        yield from _guarded(f"source {word}", _examiner(word))
+    for source_name in (source_name for source_name in source_names if source_name not in wanted):
+        how = registry.how_to_configure(source_name)
+        yield skipped(f"source {source_name}", f"not configured; set {how}")
+    for source_name in wanted:
+        yield from _guarded(f"source {source_name}", _examiner(source_name))
 
 
 def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
@@ -50,7 +50,9 @@ def _guarded(subject: str, examiner: Callable[[], Iterable[Finding]]) -> Iterato
     try:
         yield from examiner()
     except (UserError, ConfigurationException) as error:
-        what, _, fix = told(error).partition(". ")  # our errors say what and where, then the fix
+        what, _, fix = describe(error).partition(
+            ". "
+        )  # our errors say what and where, then the fix
         wrong = isinstance(error, ConfigurationError | ConfigurationException)
         kind = Kind.CONFIGURATION if wrong else Kind.PLAIN
         yield Finding(False, subject, what.rstrip("."), fix, kind)
@@ -91,6 +93,6 @@ def _destination() -> list[Finding]:
     return [Finding(True, subject, where)]
 
 
-def _examiner(word: str) -> Callable[[], Iterable[Finding]]:
-    examine_source: Callable[[], Iterable[Finding]] = registry.examiner(word).examine
+def _examiner(source_name: str) -> Callable[[], Iterable[Finding]]:
+    examine_source: Callable[[], Iterable[Finding]] = registry.examiner(source_name).examine
     return examine_source

@@ -15,16 +15,16 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.core.partition import Delivery
-from pipelines.core.registry import SOURCES, Word, tables
+from pipelines.core.registry import SOURCES, Source, tables
 from pipelines.destinations.filesystem.store import LocalStore, Store
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.linked import LINKED
-from pipelines.tables.places import published_partitions
+from pipelines.tables.raw_tables import published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
-from pipelines.tables.sources import COST_WORDS
+from pipelines.tables.sources import COST_SOURCES
 
 _RAW_PARTITIONS = pa.schema(
     [
@@ -54,7 +54,7 @@ _READINGS = pa.schema(
 )
 
 
-_PUBLISHED = LINKED | {daily.NAME: COST_WORDS}
+_PUBLISHED = LINKED | {daily.NAME: COST_SOURCES}
 """The marts that have a file for each partition of these sources, published with it."""
 
 
@@ -99,18 +99,18 @@ def local_connection(store: Store) -> DuckConnection:
     connection = published_connection(store)
     raw, provider, readings = [], [], []
     for entry in tables():
-        deliveries = store.deliveries(entry.place)
+        deliveries = store.deliveries(entry.raw_table)
         _raw_view(connection, store, entry, deliveries)
-        raw += _raw_partitions(entry.place, deliveries)
+        raw += _raw_partitions(entry.raw_table, deliveries)
         provider += [
-            {"word": entry.place.word}
+            {"word": entry.raw_table.source_name}
             | row
             | {"delivered_at": datetime.fromisoformat(row["delivered_at"])}
-            for row in store.provider(entry.place)
+            for row in store.provider(entry.raw_table)
         ]
         readings += [
-            {"word": entry.place.word, "partition": key, "member": member, "read_at": at}
-            for key, moments in store.readings(entry.place).noted().items()
+            {"word": entry.raw_table.source_name, "partition": key, "member": member, "read_at": at}
+            for key, moments in store.readings(entry.raw_table).noted().items()
             for member, at in moments.items()
         ]
     published = published_partitions("count(*)")
@@ -133,12 +133,12 @@ def published_connection(store: Store) -> DuckConnection:
     connection = DuckConnection()
     if not isinstance(store, LocalStore):
         connection.duck.register_filesystem(store.fs)
-    for word, entry in SOURCES.items():
-        pattern = store.normalized(entry.place, "*")
-        shape = arrow_shape(word, tag_columns())
-        connection.view(f"normalized_{word}", urls(store, store.glob(pattern)), shape)
+    for source_name, entry in SOURCES.items():
+        pattern = store.normalized(entry.raw_table, "*")
+        shape = arrow_shape(source_name, tag_columns())
+        connection.view(f"normalized_{source_name}", urls(store, store.glob(pattern)), shape)
     _mart_views(connection, store, _PUBLISHED)
-    history = [p for e in tables() for p in store.glob(store.history(e.place.word, "*"))]
+    history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection
 
@@ -152,23 +152,29 @@ def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) 
 def _mart_files(store: Store, name: str) -> list[str]:
     if name in _PUBLISHED:
         return [
-            path for word in _PUBLISHED[name] for path in store.glob(store.mart(name, word, "*"))
+            path
+            for source_name in _PUBLISHED[name]
+            for path in store.glob(store.mart(name, source_name, "*"))
         ]
     return store.glob(store.computed(name, "*"))
 
 
 def _raw_view(
-    connection: DuckConnection, store: Store, entry: Word, deliveries: Mapping[str, Delivery]
+    connection: DuckConnection, store: Store, entry: Source, deliveries: Mapping[str, Delivery]
 ) -> None:
     """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""
-    place: Place = entry.place
-    name = place.raw_table
+    raw_table: RawTable = entry.raw_table
+    name = raw_table.clickhouse_name
     partitions = [
-        {"x_file": path, place.column: delivery.partition, "x_fingerprint": delivery.fingerprint}
+        {
+            "x_file": path,
+            raw_table.column: delivery.partition,
+            "x_fingerprint": delivery.fingerprint,
+        }
         for delivery in deliveries.values()
-        for path in urls(store, store.raw_files(place, delivery))
+        for path in urls(store, store.raw_files(raw_table, delivery))
     ]
-    columns = pa.schema([(c, pa.string()) for c in ("x_file", place.column, "x_fingerprint")])
+    columns = pa.schema([(c, pa.string()) for c in ("x_file", raw_table.column, "x_fingerprint")])
     connection.duck.register(f"_{name}_partitions", pa.Table.from_pylist(partitions, columns))
     connection.view(
         f"_{name}_rows", [p["x_file"] for p in partitions], entry.checked(), file="x_file"
@@ -178,10 +184,12 @@ def _raw_view(
     )
 
 
-def _raw_partitions(place: Place, deliveries: Mapping[str, Delivery]) -> list[dict[str, Any]]:
+def _raw_partitions(
+    raw_table: RawTable, deliveries: Mapping[str, Delivery]
+) -> list[dict[str, Any]]:
     return [
         {
-            "word": place.word,
+            "word": raw_table.source_name,
             "partition": key,
             "fingerprint": delivery.fingerprint,
             "rows": delivery.rows,

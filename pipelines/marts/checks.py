@@ -42,7 +42,7 @@ class Connection(Protocol):
         """Run SQL; return the column names and the rows."""
 
 
-def named(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
+def list_checks(without: Sequence[str] = (), folder: Path = CHECKS) -> list[str]:
     """Every check of the folder but these. Raises ConfigurationError for one that is not there."""
     names = sorted(path.stem for path in folder.glob("*.sql"))
     if unknown := [name for name in without if name not in names]:
@@ -55,7 +55,7 @@ def run(
 ) -> list[Result]:
     """The named checks of the folder, by name; all when none are."""
     results = []
-    for name in named(folder=folder) if names is None else names:
+    for name in list_checks(folder=folder) if names is None else names:
         sql = (folder / f"{name}.sql").read_text(encoding="utf-8")
         meaning = re.sub(r"^--\s*", "", sql.splitlines()[0])
         if PLACEHOLDER in sql:

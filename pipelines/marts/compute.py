@@ -2,7 +2,7 @@
 
 In ClickHouse the same selects are views (clickhouse/schema/statements.py). A mart is computed when
 what it reads, its select or (if it reads the clock) the date has changed, and published as one
-file: a reader sees the old or the new. One that is `made per partition` of a word has a file for
+file: a reader sees the old or the new. One that is `made per partition` of a source has a file for
 each, and only those of changed partitions are computed.
 """
 
@@ -33,7 +33,7 @@ from pipelines.tables.shapes import arrow_shape, mart_columns
 
 log = logging.getLogger(__name__)
 
-_WORD = "marts"  # of its lock and its scratch folder
+_LOCK = "marts"  # of its lock and its scratch folder
 _ROWS = 100_000
 _CLOCK = re.compile(r"\btoday\(\)|\bnow\(\)|\bcurrent_date\b")
 
@@ -41,14 +41,14 @@ _CLOCK = re.compile(r"\btoday\(\)|\bnow\(\)|\bcurrent_date\b")
 def compute(store: Store) -> list[str]:
     """Publish every mart that is not current; their names. Raises Busy when another run does so."""
     with ExitStack() as locks:
-        for path in store.lock_files(_WORD):
-            locks.enter_context(held(path, f"{_WORD} ({path})"))
-        workdir.remove(store.scratch, _WORD)  # what a killed run left
+        for path in store.lock_files(_LOCK):
+            locks.enter_context(held(path, f"{_LOCK} ({path})"))
+        workdir.remove(store.scratch, _LOCK)  # what a killed run left
         return [*_whole_marts(store), *_marts_by_partition(store)]
 
 
 def _whole_marts(store: Store) -> Iterator[str]:
-    wanted = [mart for mart in mart_selects(SQL, tag_columns()) if not mart.word]
+    wanted = [mart for mart in mart_selects(SQL, tag_columns()) if not mart.source_name]
     digests = _digests(store, wanted)
     stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != digests[m.name]]
     if not stale:
@@ -62,17 +62,17 @@ def _whole_marts(store: Store) -> Iterator[str]:
 
 
 def _marts_by_partition(store: Store) -> Iterator[str]:
-    for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.word):
-        place = SOURCES[mart.word].place
-        for partition, footer in store.footers(place).items():
-            target = store.mart(mart.name, mart.word, partition)
+    for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.source_name):
+        raw_table = SOURCES[mart.source_name].raw_table
+        for partition, footer in store.footers(raw_table).items():
+            target = store.mart(mart.name, mart.source_name, partition)
             digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
             if _inputs(store, target) == digest:
                 continue
             connection = DuckConnection()
-            files = urls(store, [store.normalized(place, partition)])
-            shape = arrow_shape(mart.word, tag_columns())
-            connection.view(place.normalized_table, files, shape)
+            files = urls(store, [store.normalized(raw_table, partition)])
+            shape = arrow_shape(mart.source_name, tag_columns())
+            connection.view(raw_table.normalized_table, files, shape)
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
             _publish(store, connection, mart.name, target, digest)
             yield f"{mart.name} {partition}"
@@ -80,7 +80,10 @@ def _marts_by_partition(store: Store) -> Iterator[str]:
 
 def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
     """Per mart what changes when its select, or any file below what it reads, does."""
-    listings = {f"normalized_{word}": f"normalized_{word}/*/*.parquet" for word in SOURCES}
+    listings = {
+        f"normalized_{source_name}": f"normalized_{source_name}/*/*.parquet"
+        for source_name in SOURCES
+    }
     listings[daily.NAME] = f"marts/{daily.NAME}/*.parquet"
     listings["deliveries"] = "deliveries/*.parquet"
     found: dict[str, str] = {}
@@ -100,7 +103,7 @@ def _tables_in(
     """The tables, and the marts computed before, that a select reads."""
     for name, members in LINKED.items():
         if re.search(rf"\b{name}\b", select):
-            yield from (f"normalized_{word}" for word in members)
+            yield from (f"normalized_{source_name}" for source_name in members)
     yield from (name for name in [*listings, *computed] if re.search(rf"\b{name}\b", select))
 
 
@@ -135,7 +138,7 @@ def _publish(
 ) -> None:
     schema = arrow_of(mart_columns(tag_columns())[name])
     names = ", ".join(f'"{column}"' for column in schema.names)
-    target, count = store.target(_WORD), 0
+    target, count = store.target(_LOCK), 0
     rows = connection.duck.sql(f"select {names} from {name}").to_arrow_reader(_ROWS)
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
         for batch in rows:

@@ -11,7 +11,7 @@ PLACEHOLDER = "{scopes}"
 def scopes() -> str:
     """A select of word, member and lookback_days; a source that is not configured has no member."""
     rows = [
-        f"select {quoted(entry.place.word)} as word, {quoted(member)} as member, "
+        f"select {quoted(entry.raw_table.source_name)} as word, {quoted(member)} as member, "
         f"{calendar.lookback_days} as lookback_days"
         for entry in tables()
         if (calendar := entry.calendar())

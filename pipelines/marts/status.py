@@ -13,7 +13,7 @@ from pipelines.core.partition import Delivery, Selection
 from pipelines.core.registry import tables
 from pipelines.core.text import age, size
 from pipelines.destinations.filesystem.store import Store
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
 if TYPE_CHECKING:
     from pipelines.destinations.clickhouse.warehouse import Warehouse
@@ -51,11 +51,11 @@ class Row:
         )  # fmt: skip
 
 
-def rows(place: Place, destination: Store | Warehouse) -> list[Row]:
-    """One Row per loaded partition of a word, by key."""
+def rows(raw_table: RawTable, destination: Store | Warehouse) -> list[Row]:
+    """One Row per loaded partition of a source, by key."""
     if isinstance(destination, Store):
-        return _rows_of_store(place, destination)
-    return _rows_of_warehouse(place, destination)
+        return _rows_of_store(raw_table, destination)
+    return _rows_of_warehouse(raw_table, destination)
 
 
 _PARTITIONS = """
@@ -107,37 +107,37 @@ order by loaded.partition
 """
 
 
-def _rows_of_warehouse(place: Place, warehouse: Warehouse) -> list[Row]:
-    current, ingested = warehouse.published(place), warehouse.ingested(place)
-    kept = Selection(warehouse.retention(place).horizon().first)
-    finality = _finality(place, warehouse, current)
+def _rows_of_warehouse(raw_table: RawTable, warehouse: Warehouse) -> list[Row]:
+    current, ingested = warehouse.published(raw_table), warehouse.ingested(raw_table)
+    kept = Selection(warehouse.retention(raw_table).horizon().first)
+    finality = _finality(raw_table, warehouse, current)
     found = []
-    for row in warehouse.manager.execute(_PARTITIONS, {"word": place.word}):
-        *values, restated, mark, offered, is_ingested = row
+    for row in warehouse.manager.execute(_PARTITIONS, {"word": raw_table.source_name}):
+        *values, restated, fingerprint, offered, is_ingested = row
         partition, count, billed, effective, currency, files, size_, delivered, loaded = values
         if is_ingested and partition not in ingested and partition not in kept:
             continue  # pruned: only the history knows it
-        if offered not in ("", mark):
+        if offered not in ("", fingerprint):
             state = "a newer delivery is waiting"
         elif is_ingested:  # no raw data here to compare with
-            known = ingested.get(partition, "").startswith(f"{mark}/")
+            known = ingested.get(partition, "").startswith(f"{fingerprint}/")
             state = "ingested" if known else "to be ingested again"
         else:
-            state = "current" if current.get(partition) == mark else "to be loaded again"
+            state = "current" if current.get(partition) == fingerprint else "to be loaded again"
         money = (billed, effective, currency)
-        times, state = (delivered, loaded), finality(state, partition, mark)
+        times, state = (delivered, loaded), finality(state, partition, fingerprint)
         found.append(Row(partition, count, *money, files or 0, size_ or 0, *times, restated, state))
     return found
 
 
-def _rows_of_store(place: Place, store: Store) -> list[Row]:
-    footers = store.footers(place)
-    provider = {entry["partition"]: entry["fingerprint"] for entry in store.provider(place)}
+def _rows_of_store(raw_table: RawTable, store: Store) -> list[Row]:
+    footers = store.footers(raw_table)
+    provider = {entry["partition"]: entry["fingerprint"] for entry in store.provider(raw_table)}
     found = []
-    deliveries = store.deliveries(place)
-    finality = _finality(place, store, deliveries)
+    deliveries = store.deliveries(raw_table)
+    finality = _finality(raw_table, store, deliveries)
     for partition, delivery in sorted(deliveries.items()):
-        history = store.rows_of_history(place.word, partition)
+        history = store.rows_of_history(raw_table.source_name, partition)
         footer = footers.get(partition)
         row = _row(delivery, history, footer, provider.get(partition))
         state = finality(row.state, partition, delivery.fingerprint)
@@ -146,13 +146,15 @@ def _rows_of_store(place: Place, store: Store) -> list[Row]:
 
 
 def _finality(
-    place: Place, destination: Store | Warehouse, published: Collection[str]
+    raw_table: RawTable, destination: Store | Warehouse, published: Collection[str]
 ) -> Callable[[str, str, str], str]:
     """Adds to a state whether its partition is final or since when it is open."""
-    entry = next((each for each in tables() if each.place.word == place.word), None)
+    entry = next(
+        (each for each in tables() if each.raw_table.source_name == raw_table.source_name), None
+    )
     calendar = entry.calendar() if entry and published else None
     column = entry.scope_column if entry else ""
-    moments = moments_of(destination.readings(place), published, column) if calendar else {}
+    moments = moments_of(destination.readings(raw_table), published, column) if calendar else {}
 
     def with_finality(state: str, partition: str, fingerprint: str) -> str:
         found = entry.finality(fingerprint) if entry else ""
@@ -170,7 +172,7 @@ def _row(
     offered: str | None,
 ) -> Row:
     last = history[-1] if history else {}
-    marks = [row["fingerprint"] for row in history]
+    fingerprints = [row["fingerprint"] for row in history]
     return Row(
         partition=delivery.partition,
         rows=delivery.rows,
@@ -181,7 +183,7 @@ def _row(
         bytes=delivery.bytes,
         delivered_at=delivery.delivered_at,
         loaded_at=delivery.loaded_at,
-        restated=sum(one != other for one, other in itertools.pairwise(marks)),
+        restated=sum(one != other for one, other in itertools.pairwise(fingerprints)),
         state=_state(delivery, footer, offered),
     )
 

@@ -7,5 +7,5 @@ columns.py  typed access to raw columns and the dictionary idioms that make pand
 copied.py   columns that are only copied, by tables/copied.py
 tags.py     tag maps: prefixes, double keys, configured tag columns
 
-The rules of a source are in pipelines/providers/<word>/normalize.py; their twins are in sql/.
+The rules of a source are in pipelines/providers/<source>/normalize.py; their twins are in sql/.
 """

@@ -34,7 +34,7 @@ class Normalizer(Protocol):
         """The columns of a raw file to read, and which of them to read dictionary-encoded."""
 
     def normalize(self, table: pa.Table, context: Context) -> pd.DataFrame:
-        """One batch of raw rows in the word's shape."""
+        """One batch of raw rows in the source's shape."""
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ from pipelines.core.partition import (
 )
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.tables import categories, daily, linked
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 from pipelines.tables.shapes import arrow_shape
-from pipelines.tables.sources import COST_WORDS, SOURCES
+from pipelines.tables.sources import COST_SOURCES, SOURCES
 
 if TYPE_CHECKING:
     from pipelines.normalize.batches import Totals
@@ -64,47 +64,53 @@ def tag_columns() -> tuple[str, ...]:
     return keys
 
 
-def recipe(word: str, keys: Sequence[str]) -> str:
+def recipe(source_name: str, keys: Sequence[str]) -> str:
     """Changes when the rules or the configured tags do: then every partition is made anew."""
-    parts: list[object] = [word, SOURCES[word].version, list(keys)]
-    if word in COST_WORDS:
+    parts: list[object] = [source_name, SOURCES[source_name].version, list(keys)]
+    if source_name in COST_SOURCES:
         parts.append(daily.VERSION)
-    if word == "stripe" and (own := categories.configured()):
+    if source_name == "stripe" and (own := categories.configured()):
         parts.append(own)
     text = json.dumps(parts)
     return hex_digest([text], 16)
 
 
 def normalize(
-    place: Place, store: Store, selection: Selection, progress: Progress, dry_run: bool = False
+    raw_table: RawTable,
+    store: Store,
+    selection: Selection,
+    progress: Progress,
+    dry_run: bool = False,
 ) -> Outcome:
-    """Normalise every selected partition of a word that is not current.
+    """Normalise every selected partition of a source that is not current.
 
-    The caller holds the word's lock. Errors of single partitions are in the outcome.
+    The caller holds the source's lock. Errors of single partitions are in the outcome.
     """
-    store.recover(place)
+    store.recover(raw_table)
     keys = tag_columns()
-    wanted = recipe(place.word, keys)
-    footers = store.footers(place)
-    daily_footers = store.daily_footers(place) if place.word in COST_WORDS else footers
+    wanted = recipe(raw_table.source_name, keys)
+    footers = store.footers(raw_table)
+    daily_footers = (
+        store.daily_footers(raw_table) if raw_table.source_name in COST_SOURCES else footers
+    )
     outcome = Outcome()
-    for partition, delivery in store.deliveries(place).items():
+    for partition, delivery in store.deliveries(raw_table).items():
         if partition not in selection:
             continue
         made = [found.get(partition) for found in (footers, daily_footers)]
         if not selection.force and all(_is_current(each, delivery, wanted) for each in made):
             if not dry_run:
-                _make_good(place, store, partition, footers[partition])
+                _complete(raw_table, store, partition, footers[partition])
             continue
         outcome.stale.append(partition)
         if dry_run:
             continue
         try:
-            _normalize_partition(place, store, delivery, keys, wanted, progress)
+            _normalize_partition(raw_table, store, delivery, keys, wanted, progress)
             outcome.normalized.append(partition)
         except UserError as error:
             outcome.failed[partition] = error
-            progress.failed(place.word, partition, error)
+            progress.failed(raw_table.source_name, partition, error)
     return outcome
 
 
@@ -117,7 +123,7 @@ def _is_current(footer: Mapping[str, str] | None, delivery: Delivery, wanted: st
 
 
 def _normalize_partition(
-    place: Place,
+    raw_table: RawTable,
     store: Store,
     delivery: Delivery,
     keys: tuple[str, ...],
@@ -125,22 +131,22 @@ def _normalize_partition(
     progress: Progress,
 ) -> None:
     started = time.monotonic()
-    word, partition = place.word, delivery.partition
-    progress.start(word, partition, delivery.rows)
-    target, metadata = store.target(word), _metadata(delivery, wanted)
-    days = store.target(word) if word in COST_WORDS else None
-    totals = _normalize_files(place, store, delivery, keys, target, days, metadata, progress)
+    source_name, partition = raw_table.source_name, delivery.partition
+    progress.start(source_name, partition, delivery.rows)
+    target, metadata = store.target(source_name), _metadata(delivery, wanted)
+    days = store.target(source_name) if source_name in COST_SOURCES else None
+    totals = _normalize_files(raw_table, store, delivery, keys, target, days, metadata, progress)
     if days:  # first: whoever finds the normalised file current finds its days
-        store.publish_file(days, store.mart(daily.NAME, word, partition))
-    store.publish_file(target, store.normalized(place, partition))
-    _make_good(place, store, partition, metadata | totals.metadata())
+        store.publish_file(days, store.mart(daily.NAME, source_name, partition))
+    store.publish_file(target, store.normalized(raw_table, partition))
+    _complete(raw_table, store, partition, metadata | totals.metadata())
     seconds = time.monotonic() - started
-    line = f"{word} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
-    progress.done(word, partition, line)
+    line = f"{source_name} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
+    progress.done(source_name, partition, line)
 
 
 def _normalize_files(
-    place: Place,
+    raw_table: RawTable,
     store: Store,
     delivery: Delivery,
     keys: tuple[str, ...],
@@ -153,36 +159,36 @@ def _normalize_files(
     from pipelines.normalize.batches import normalize_files
     from pipelines.normalize.reading import RawFile
 
-    word, partition = place.word, delivery.partition
-    context = Context(partition, delivery.fingerprint, delivery.load_id, keys, delivery.form)
-    rules = normalizer(word)
-    files = [RawFile(path, _opener(store, path)) for path in store.raw_files(place, delivery)]
+    source_name, partition = raw_table.source_name, delivery.partition
+    context = Context(partition, delivery.fingerprint, delivery.load_id, keys, delivery.layout)
+    rules = normalizer(source_name)
+    files = [RawFile(path, _opener(store, path)) for path in store.raw_files(raw_table, delivery)]
     try:
-        shape = arrow_shape(word, keys)
+        shape = arrow_shape(source_name, keys)
         tell = progress.advance
         return normalize_files(files, target, rules, context, tell, metadata, shape, days)
     except ShapeError as error:
-        raise PartitionError(f"{word} {partition}: {error}") from error
+        raise PartitionError(f"{source_name} {partition}: {error}") from error
     except FileNotFoundError as error:
         raise PartitionError(
-            f"{word} {partition}: {error.filename or error} is listed in _delivery.json but "
-            f"missing. Load it again: {_again(word, partition)}"
+            f"{source_name} {partition}: {error.filename or error} is listed in _delivery.json but "
+            f"missing. Load it again: {_again(source_name, partition)}"
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise PartitionError(
-            f"{word} {partition}: its raw files cannot be read ({error}). Load it again: "
-            f"{_again(word, partition)}"
+            f"{source_name} {partition}: its raw files cannot be read ({error}). Load it again: "
+            f"{_again(source_name, partition)}"
         ) from error
 
 
-def _again(word: str, partition: str) -> str:
-    return f"python -m pipelines load {word} --from {partition} --to {partition} --force"
+def _again(source_name: str, partition: str) -> str:
+    return f"python -m pipelines load {source_name} --from {partition} --to {partition} --force"
 
 
 def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
     return {
         "recipe": wanted,
-        "word": delivery.word,
+        "word": delivery.source_name,
         "partition": delivery.partition,
         "files": str(len(delivery.files)),
         "bytes": str(delivery.bytes),
@@ -195,15 +201,15 @@ def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
     return Path(path) if isinstance(store, LocalStore) else partial(store.fs.open, path, "rb")
 
 
-def _make_good(place: Place, store: Store, partition: str, footer: Mapping[str, str]) -> None:
+def _complete(raw_table: RawTable, store: Store, partition: str, footer: Mapping[str, str]) -> None:
     """Publish into the marts and add to the history what is not there yet."""
-    published = store.normalized(place, partition)
-    for name in linked.of(place.word):
-        target = store.mart(name, place.word, partition)
+    published = store.normalized(raw_table, partition)
+    for name in linked.of(raw_table.source_name):
+        target = store.mart(name, raw_table.source_name, partition)
         if not store.is_same(published, target):
-            store.publish_again(published, target, place.word)
+            store.publish_again(published, target, raw_table.source_name)
     row = _history_row(footer)
-    known = store.rows_of_history(place.word, partition)
+    known = store.rows_of_history(raw_table.source_name, partition)
     if not known or known[-1]["published_at"] != row["published_at"]:
         store.add_to_history(row)
 

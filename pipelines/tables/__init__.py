@@ -3,9 +3,9 @@
 privacy.py     what a copy for the public shows of a column
 raw_lists.py   the raw tables that readers read as they are
 ddl.py         the columns of a table as ClickHouse's `create table` has them
-sources.py     the sources: their words, and what each declares of itself
-own_shapes.py  normalised shapes that a source declares itself: providers/<word>/shape.csv
-places.py      every raw table by its source, and the selects that have a part for each
+sources.py     the sources: their names, and what each declares of itself
+own_shapes.py  normalised shapes that a source declares itself: providers/<source>/shape.csv
+raw_tables.py  every raw table by its source, and the selects that have a part for each
 line_items.py  the costs of an AWS line by its type, and their table in docs/rules.md
-copied.py      the columns that both twins only copy: providers/<word>/*.csv
+copied.py      the columns that both twins only copy: providers/<source>/*.csv
 """

@@ -1,4 +1,4 @@
-"""Columns that are only copied from raw, declared once for both twins: providers/<word>/*.csv.
+"""Columns that are only copied from raw, declared once for both twins: providers/<source>/*.csv.
 
     target,rule,argument
     sub_account_id,text,project_id             '' counts as no value

@@ -1,4 +1,4 @@
-"""Normalised shapes that a source declares itself: providers/<word>/shape.csv.
+"""Normalised shapes that a source declares itself: providers/<source>/shape.csv.
 
     column,type,nullable,many,privacy,meaning
     trade_id,text,,yes,keep,"Deribit's id, unique per currency."
@@ -29,9 +29,9 @@ _PRIVACY: dict[str, Privacy] = {
 }
 
 
-def own_shape(word: str, providers: Path = PROVIDERS) -> tuple[Column, ...]:
+def own_shape(source_name: str, providers: Path = PROVIDERS) -> tuple[Column, ...]:
     """The columns of a source. Raises ValueError with the line for a bad one."""
-    path = providers / word / "shape.csv"
+    path = providers / source_name / "shape.csv"
     with path.open(encoding="utf-8", newline="") as lines:
         head, *rows = csv.reader(lines)
     if head != _HEAD:

@@ -68,7 +68,7 @@ class Context:
     fingerprint: str
     load_id: str
     tag_columns: tuple[str, ...] = ()
-    form: str = ""
+    layout: str = ""
 
 
 # fmt: off

@@ -1,4 +1,4 @@
-"""Every published table by name: which shape a word's normalised rows and each mart have.
+"""Every published table by name: which shape a source's normalised rows and each mart have.
 
 Nothing here imports pandas, so that whoever describes tables may import it.
 """
@@ -21,7 +21,7 @@ from pipelines.tables.revenue import (
     USD_RATES,
 )
 from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
-from pipelines.tables.sources import COST_WORDS, SOURCES
+from pipelines.tables.sources import COST_SOURCES, SOURCES
 
 # fmt: off
 TRADES_DAILY: tuple[Column, ...] = (
@@ -67,14 +67,14 @@ KNOWN_HOLES: tuple[Column, ...] = (
 # fmt: on
 
 
-def columns_of(word: str, tag_columns: Sequence[str]) -> tuple[Column, ...]:
-    """The normalised shape of a word."""
-    return cost_columns(tag_columns) if word in COST_WORDS else _OWN[word]
+def columns_of(source_name: str, tag_columns: Sequence[str]) -> tuple[Column, ...]:
+    """The normalised shape of a source."""
+    return cost_columns(tag_columns) if source_name in COST_SOURCES else _OWN[source_name]
 
 
-def arrow_shape(word: str, tag_columns: Sequence[str]) -> pa.Schema:
+def arrow_shape(source_name: str, tag_columns: Sequence[str]) -> pa.Schema:
     """The same as a reader of the published parquet sees it."""
-    return arrow_of(columns_of(word, tag_columns))
+    return arrow_of(columns_of(source_name, tag_columns))
 
 
 def mart_columns(tag_columns: Sequence[str]) -> dict[str, tuple[Column, ...]]:
@@ -88,13 +88,18 @@ def mart_columns(tag_columns: Sequence[str]) -> dict[str, tuple[Column, ...]]:
 
 def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
     """Every published table and view, by its name in ClickHouse."""
-    words = (*COST_WORDS, *_OWN)
-    normalized = {f"normalized_{word}": columns_of(word, tag_columns) for word in words}
+    source_names = (*COST_SOURCES, *_OWN)
+    normalized = {
+        f"normalized_{source_name}": columns_of(source_name, tag_columns)
+        for source_name in source_names
+    }
     return {**normalized, **mart_columns(tag_columns), "deliveries": DELIVERIES}
 
 
 _OWN: dict[str, tuple[Column, ...]] = {
-    word: own_shape(word) for word, source in SOURCES.items() if not source.is_cost
+    source_name: own_shape(source_name)
+    for source_name, source in SOURCES.items()
+    if not source.is_cost
 }
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
@@ -103,7 +108,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,
     **OVERVIEW_MARTS,
-    **{source.mart: _OWN[word] for word, source in SOURCES.items() if source.mart},
+    **{source.mart: _OWN[source_name] for source_name, source in SOURCES.items() if source.mart},
     "trades_daily": TRADES_DAILY,
     "known_holes": KNOWN_HOLES,
 }

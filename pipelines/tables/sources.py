@@ -1,7 +1,7 @@
-"""The sources: their words, and what each declares of itself in providers/<word>/source.toml.
+"""The sources: their names, and what each declares of itself in providers/<source>/source.toml.
 
-A new source is one line in WORDS. Declarations are data, so that whoever describes tables, writes
-statements or prints a list needs to import neither the source nor its client.
+A new source is one line in SOURCE_NAMES. Declarations are data, so that whoever describes tables,
+writes statements or prints a list needs to import neither the source nor its client.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-WORDS: tuple[str, ...] = (
+SOURCE_NAMES: tuple[str, ...] = (
     "aws",
     "gcp",
     "stripe",
@@ -26,10 +26,10 @@ SHAPES = ("costs", "own")
 
 
 @dataclass(frozen=True)
-class RawTable:
+class ListDeclaration:
     """A further raw table of a source, which readers read as it is.
 
-    `reader` is the module below providers/<word> that offers `connect`, `source` and `CHECKED`,
+    `reader` is the module below providers/<source> that offers `connect`, `source` and `CHECKED`,
     or `module:Class`: then `Class(table)` offers `connect`, `source` and `schema`.
     """
 
@@ -41,7 +41,7 @@ class RawTable:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceDeclaration:
     """What the project knows of a source without importing it.
 
     dataset, table   where its raw rows lie; in ClickHouse dataset__table
@@ -49,9 +49,9 @@ class Source:
     row              what a raw row is, for CLICKHOUSE_SETUP.md
     version          of its rules: one more whenever a published value changes. Every partition is
                      then normalised again
-    pipeline         its module below pipelines/; by default <word>_pipeline
+    pipeline         its module below pipelines/; by default <source>_pipeline
     packages         what its modules may import from third parties besides dlt and pyarrow
-    shape            of its normalised rows: costs, or own: providers/<word>/shape.csv
+    shape            of its normalised rows: costs, or own: providers/<source>/shape.csv
     mart             the mart that is a union of normalised tables; of the shape costs it is costs
     newest_day       table.column of the newest day that it is about; of the shape costs not needed
     daily            its provider delivers every day: `check` names it when nothing came for three
@@ -66,7 +66,7 @@ class Source:
     lists_chosen_by  the key of its configuration that names those of them to load; else all
     """
 
-    word: str
+    name: str
     dataset: str
     table: str
     partition: str
@@ -85,13 +85,13 @@ class Source:
     finality: str = ""
     calendar: str = ""
     scope_column: str = ""
-    lists: tuple[RawTable, ...] = ()
+    lists: tuple[ListDeclaration, ...] = ()
     lists_chosen_by: str = ""
 
     @property
     def module(self) -> str:
         """Its module below pipelines/."""
-        return self.pipeline or f"{self.word}_pipeline"
+        return self.pipeline or f"{self.name}_pipeline"
 
     @property
     def is_cost(self) -> bool:
@@ -99,18 +99,21 @@ class Source:
         return self.shape == "costs"
 
 
-def read(word: str, providers: Path = PROVIDERS) -> Source:
+def read(name: str, providers: Path = PROVIDERS) -> SourceDeclaration:
     """A source's declaration. Raises ValueError with the file for a key that is wrong."""
-    path = providers / word / "source.toml"
+    path = providers / name / "source.toml"
     try:
         with path.open("rb") as file:
             found = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}") from error
     lists = tuple(
-        RawTable(**_checked(each, RawTable, f"{path}, lists")) for each in found.pop("lists", [])
+        ListDeclaration(**_checked(each, ListDeclaration, f"{path}, lists"))
+        for each in found.pop("lists", [])
     )
-    source = Source(word=word, lists=lists, **_checked(found, Source, str(path), "word", "lists"))
+    source = SourceDeclaration(
+        name=name, lists=lists, **_checked(found, SourceDeclaration, str(path), "name", "lists")
+    )
     if source.shape not in SHAPES:
         raise ValueError(f"{path}: shape has to be one of {', '.join(SHAPES)}.")
     return source
@@ -130,7 +133,7 @@ def _checked(found: Mapping[str, Any], kind: type, where: str, *given: str) -> d
     return values
 
 
-SOURCES: Mapping[str, Source] = {word: read(word) for word in WORDS}
-"""By word, in the order in which they are loaded."""
-COST_WORDS: tuple[str, ...] = tuple(word for word, each in SOURCES.items() if each.is_cost)
+SOURCES: Mapping[str, SourceDeclaration] = {name: read(name) for name in SOURCE_NAMES}
+"""By name, in the order in which they are loaded."""
+COST_SOURCES: tuple[str, ...] = tuple(name for name, each in SOURCES.items() if each.is_cost)
 """The sources whose normalised rows are in the cost shape: the members of the mart `costs`."""

@@ -11,26 +11,26 @@ PAGE = ROOT / "docs" / "commands.md"
 _HEAD = "| target | what |\n|---|---|\n"
 
 
-def targets(makefile: str, words: Iterable[str]) -> dict[str, str]:
+def targets(makefile: str, sources: Iterable[str]) -> dict[str, str]:
     """Name and `##` comment of every target; "" where there is none.
 
-    A rule with % is the target of each of the words.
+    A rule with % is the target of each of the sources.
     """
     found: dict[str, str] = {}
-    rule = re.compile(r"^(?:\$\(words:%=[\w%-]+\): )?([a-z%][\w%-]*):(?!=)(.*)$", re.MULTILINE)
+    rule = re.compile(r"^(?:\$\(sources:%=[\w%-]+\): )?([a-z%][\w%-]*):(?!=)(.*)$", re.MULTILINE)
     for name, rest in rule.findall(makefile):
         what = rest.partition("##")[2].strip()
-        for word in words if "%" in name else [""]:
-            found[name.replace("%", word)] = what.replace("%", word)
+        for source in sources if "%" in name else [""]:
+            found[name.replace("%", source)] = what.replace("%", source)
     return found
 
 
 def page() -> str:
     """The whole page, with the list as it has to be."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    found = targets(makefile, ["<word>"])
+    found = targets(makefile, ["<source>"])
     rows = "".join(
-        f"| `make {name}` | {what.replace('<word>', '`<word>`')} |\n"
+        f"| `make {name}` | {what.replace('<source>', '`<source>`')} |\n"
         for name, what in found.items()
     )
     return PAGE.read_text(encoding="utf-8").partition(_HEAD)[0] + _HEAD + rows

@@ -3,12 +3,12 @@ function line(name, what) { printf "  %-26s %s\n", name, what }
 
 /^[a-z0-9-]+:.*## / { split($0, part, ":.*## "); line(part[1], part[2]) }
 
-/^\$\(words:%=[a-z%-]+\): .*## / {
+/^\$\(sources:%=[a-z%-]+\): .*## / {
     match($0, /%=[a-z%-]+/)
     pattern = substr($0, RSTART + 2, RLENGTH - 2)
     what = $0
     sub(/.*## /, "", what)
-    for (n = split(words, word, " "); n > 0; n--) order[n] = word[n]
+    for (n = split(sources, source, " "); n > 0; n--) order[n] = source[n]
     for (n = 1; n in order; n++) {
         name = pattern
         meaning = what

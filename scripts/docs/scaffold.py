@@ -12,30 +12,31 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.tables.sources import WORDS
+from pipelines.tables.sources import SOURCE_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = Path(__file__).parent / "template"
 NAME = "moon"  # what the source is called in the template
 FILES = {
-    "source.toml": "pipelines/providers/{word}/source.toml",
-    "columns.csv": "pipelines/providers/{word}/columns.csv",
-    "bill.py": "pipelines/providers/{word}/bill.py",
-    "normalize.py": "pipelines/providers/{word}/normalize.py",
-    "doctor.py": "pipelines/providers/{word}/doctor.py",
-    "pipeline.py": "pipelines/{word}_pipeline.py",
-    "rules.sql": "sql/{number}_{word}.sql",
-    "server.py": "scripts/sandbox/{word}/server.py",
-    "test.py": "tests/{word}/test_{word}.py",
+    "source.toml": "pipelines/providers/{source}/source.toml",
+    "columns.csv": "pipelines/providers/{source}/columns.csv",
+    "bill.py": "pipelines/providers/{source}/bill.py",
+    "normalize.py": "pipelines/providers/{source}/normalize.py",
+    "doctor.py": "pipelines/providers/{source}/doctor.py",
+    "pipeline.py": "pipelines/{source}_pipeline.py",
+    "rules.sql": "sql/{number}_{source}.sql",
+    "server.py": "scripts/sandbox/{source}/server.py",
+    "test.py": "tests/{source}/test_{source}.py",
 }
 PACKAGES = {
-    "pipelines/providers/{word}/__init__.py": '"""Moon."""\n',
-    "scripts/sandbox/{word}/__init__.py": '"""Moon\'s bill on loopback."""\n\nCOMMAND = "server"\n'
+    "pipelines/providers/{source}/__init__.py": '"""Moon."""\n',
+    "scripts/sandbox/{source}/__init__.py": '"""Moon\'s bill on loopback."""\n\n'
+    'COMMAND = "server"\n'
     '"""The module with the command: `python -m scripts.sandbox moon`."""\n',
 }
 #: The shared lines: file, what stands before them, the lines.
 SHARED = (
-    ("pipelines/tables/sources.py", r".*?^WORDS: .*?\n(?=\))", '    "moon",\n'),
+    ("pipelines/tables/sources.py", r".*?^SOURCE_NAMES: .*?\n(?=\))", '    "moon",\n'),
     (
         ".dlt/config.toml",
         r".*?(?=^\[destination\.filesystem\]$)",
@@ -60,7 +61,7 @@ SHARED = (
     ),
     (
         "README.md",
-        rf".*^\| `({'|'.join(WORDS)})` \|[^\n]*\n",
+        rf".*^\| `({'|'.join(SOURCE_NAMES)})` \|[^\n]*\n",
         "| `moon` | a bill as CSV | a month of usage | `moon.bill` | `normalized_moon` |\n",
     ),
     (
@@ -71,12 +72,12 @@ SHARED = (
 )
 
 
-def scaffold(word: str, root: Path = ROOT) -> list[str]:
+def scaffold(source_name: str, root: Path = ROOT) -> list[str]:
     """Write the source below `root`; the shared files that got a line. Raises ValueError."""
-    if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", word):
-        raise ValueError(f"Invalid word {word!r}. Use lower case, such as moon or far_moon.")
-    if (root / "pipelines" / "providers" / word).exists():
-        raise ValueError(f"{word} is a source already.")
+    if not re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", source_name):
+        raise ValueError(f"Invalid name {source_name!r}. Use lower case, such as moon or far_moon.")
+    if (root / "pipelines" / "providers" / source_name).exists():
+        raise ValueError(f"{source_name} is a source already.")
     texts = {name: (root / name).read_text(encoding="utf-8") for name, _, _ in SHARED}
     ends = {name: _end(name, texts[name], before) for name, before, _ in SHARED}
     number = 1 + max(int(path.name[:2]) for path in (root / "sql").glob("2?_*.sql"))
@@ -85,11 +86,11 @@ def scaffold(word: str, root: Path = ROOT) -> list[str]:
         for name, target in FILES.items()
     }
     for target, text in (files | PACKAGES).items():
-        path = root / target.format(word=word, number=number)
+        path = root / target.format(source=source_name, number=number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_named(text, word).replace("NN_", f"{number}_"), encoding="utf-8")
+        path.write_text(_named(text, source_name).replace("NN_", f"{number}_"), encoding="utf-8")
     for name, _, lines in SHARED:
-        text = texts[name][: ends[name]] + _named(lines, word) + texts[name][ends[name] :]
+        text = texts[name][: ends[name]] + _named(lines, source_name) + texts[name][ends[name] :]
         (root / name).write_text(text, encoding="utf-8")
     return [name for name, _, _ in SHARED]
 
@@ -101,10 +102,14 @@ def _end(name: str, text: str, before: str) -> int:
     return head.end()
 
 
-def _named(text: str, word: str) -> str:
+def _named(text: str, source_name: str) -> str:
     """The text of a template with the source's name: moon, Moon in classes, MOON in variables."""
-    title = word.title().replace("_", "")
-    for each, name in ((NAME, word), (NAME.title(), title), (NAME.upper(), word.upper())):
+    title = source_name.title().replace("_", "")
+    for each, name in (
+        (NAME, source_name),
+        (NAME.title(), title),
+        (NAME.upper(), source_name.upper()),
+    ):
         text = text.replace(each, name)
     return text
 
@@ -112,14 +117,16 @@ def _named(text: str, word: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 2 with the reason why nothing was written."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("word", help="the source's name everywhere, such as moon")
+    parser.add_argument(
+        "source_name", metavar="NAME", help="the source's name everywhere, such as moon"
+    )
     options = parser.parse_args(arguments)
     try:
-        changed = scaffold(options.word)
+        changed = scaffold(options.source_name)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{options.word} is written, with a line in {', '.join(changed)}.")
+    print(f"{options.source_name} is written, with a line in {', '.join(changed)}.")
     print("Then: python -m scripts.docs.generate")
     return 0
 

@@ -20,8 +20,8 @@ def commands() -> dict[str, ModuleType]:
     found = {}
     for package in iter_modules(scripts.sandbox.__path__, "scripts.sandbox."):
         if package.ispkg and (name := getattr(import_module(package.name), "COMMAND", "")):
-            word = package.name.rpartition(".")[2]
-            found[word] = import_module(f"{package.name}.{name}")
+            source_name = package.name.rpartition(".")[2]
+            found[source_name] = import_module(f"{package.name}.{name}")
     return found
 
 
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__.splitlines()[0])
     sources = parser.add_subparsers(dest="source", required=True)
     modules = commands()
-    for word, module in modules.items():
+    for source_name, module in modules.items():
         summary = (module.__doc__ or "").splitlines()[0]
-        module.add_arguments(sources.add_parser(word, help=summary, description=summary))
+        module.add_arguments(sources.add_parser(source_name, help=summary, description=summary))
     parsed = parser.parse_args(arguments)
     return int(modules[parsed.source].main(parsed))
 

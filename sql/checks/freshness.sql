@@ -14,7 +14,7 @@ select
     word,
     max(delivered_at) as newest_delivery
 from known
-where word in ({daily_words})
+where word in ({daily_sources})
 group by word
 having max(delivered_at) < now() - interval 3 day
 order by word

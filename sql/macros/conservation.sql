@@ -1,4 +1,4 @@
--- the partitions of a word whose published rows or total differ from those of its raw rows, by the
+-- the partitions of a source whose published rows or total differ from those of its raw rows, by the
 -- ctes raw and published (x_partition, row_count, total); one that came normalised has no raw rows
 -- here: it was checked where it was loaded
 compared as (

@@ -96,7 +96,7 @@ def test_a_cur2_file_stays_byte_for_byte_as_it_came(landing: Landing) -> None:
     assert [(landing.folder / f.name).read_bytes() for f in landed] == [
         landing.bucket.read(key) for key in made.files
     ]
-    assert [(f.name, f.rows, f.source, f.form) for f in landed] == [
+    assert [(f.name, f.rows, f.source, f.layout) for f in landed] == [
         ("ffffffffffff-00001.parquet", 1, made.files[0], "CUR"),
         ("ffffffffffff-00002.parquet", 1, made.files[1], "CUR"),
     ]
@@ -145,7 +145,7 @@ def test_a_focus_file_gets_names_in_snake_case_and_keeps_its_values(landing: Lan
     assert [list(r.values()) for r in landed.to_pylist()] == [
         list(r.values()) for r in delivered.to_pylist()
     ]
-    assert [file.form for file in landing.land()] == ["FOCUS"]
+    assert [file.layout for file in landing.land()] == ["FOCUS"]
 
 
 @pytest.mark.parametrize(
@@ -532,7 +532,7 @@ def test_an_empty_delivery_lands_as_nothing(landing: Landing) -> None:
 def test_zero_rows_in_focus_do_not_clash_with_anything(landing: Landing) -> None:
     landing.put("a.parquet", parquet(cur().slice(0, 0)))
     landing.put("b.csv.gz", gzip.compress(f"{FOCUS}\n1,Usage,2026-10-01,USD\n".encode()))
-    assert [(f.rows, f.form) for f in landing.land()] == [(0, "CUR"), (1, "FOCUS")]
+    assert [(f.rows, f.layout) for f in landing.land()] == [(0, "CUR"), (1, "FOCUS")]
 
 
 def test_what_delivery_json_says_of_a_file(landing: Landing) -> None:

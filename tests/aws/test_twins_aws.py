@@ -61,7 +61,7 @@ from tests.support.twins import (
     FINGERPRINT,
     LOAD_ID,
     PARTITION,
-    PLACE,
+    RAW_TABLE,
     Twins,
     differences,
     on_a_database,
@@ -629,12 +629,12 @@ def test_a_direct_insert_gives_what_publishing_gives(twins: Twins, raw: pa.Table
     published = twins.clickhouse([name])
     inserted = pq.ParquetFile(twins.folder / name).read()
     columns = {"x_fingerprint": FINGERPRINT, "x_dlt_load_id": LOAD_ID}
-    for column, value in ({PLACE.column: "1999-01"} | columns).items():
+    for column, value in ({RAW_TABLE.column: "1999-01"} | columns).items():
         inserted = inserted.append_column(column, pa.array([value] * len(inserted)))
     with connect(twins.config) as client:
-        client.insert_arrow(PLACE.raw_table, inserted)
+        client.insert_arrow(RAW_TABLE.clickhouse_name, inserted)
     found = twins.read("1999-01")
-    for both in (PLACE.raw_table, PLACE.normalized_table):
+    for both in (RAW_TABLE.clickhouse_name, RAW_TABLE.normalized_table):
         twins.warehouse.manager.execute(f"alter table {both} drop partition '1999-01'")
     at = found.schema.get_field_index("x_partition")
     moved = found.set_column(at, found.field(at), published["x_partition"])
@@ -654,7 +654,7 @@ TYPES = {
 
 
 def test_the_published_table_has_the_columns_of_the_cost_shape(twins: Twins) -> None:
-    rows = twins.warehouse.manager.execute(f"describe table {PLACE.normalized_table}")
+    rows = twins.warehouse.manager.execute(f"describe table {RAW_TABLE.normalized_table}")
     wanted = cost_columns(TAG_COLUMNS)
     assert [row[0] for row in rows] == [column.name for column in wanted]
     types = {row[0]: row[1] for row in rows}

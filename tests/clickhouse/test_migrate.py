@@ -18,7 +18,7 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Busy
-from pipelines.tables import places
+from pipelines.tables import raw_tables
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
 from tests.conftest import FolderBucket
@@ -87,7 +87,7 @@ class Sql:
         self.folder = folder
         shutil.copytree(SQL, folder)
         for path in folder.glob("[0-9]*.sql"):
-            text = path.read_text().replace("{costs}", places.costs())
+            text = path.read_text().replace("{costs}", raw_tables.costs())
             text = re.sub(r"\{columns:(\w+)\}", _columns, text)
             path.write_text(
                 re.sub(r"\{copied:([\w/]+)\}", lambda found: select_list(found[1]), text)

@@ -44,7 +44,7 @@ def test_a_delivery_names_its_files_by_the_fingerprint(tmp_path: Path) -> None:
         "0123456789abcdef",
         [tmp_path / "b.parquet", tmp_path / "a.parquet"],
         delivered_at=MOMENT,
-        form="phases",
+        layout="phases",
     )
     assert [(file["name"], file["rows"]) for file in made.files] == [
         ("0123456789ab-00001.parquet", 2),
@@ -52,5 +52,10 @@ def test_a_delivery_names_its_files_by_the_fingerprint(tmp_path: Path) -> None:
     ]
     sizes = {path.name: path.stat().st_size for path in tmp_path.glob("*.parquet")}
     assert sizes == {file["name"]: file["bytes"] for file in made.files}
-    assert (made.word, made.partition, made.rows, made.form) == ("moon", "2026-10", 5, "phases")
+    assert (made.source_name, made.partition, made.rows, made.layout) == (
+        "moon",
+        "2026-10",
+        5,
+        "phases",
+    )
     assert (made.delivered_at, made.bytes) == (MOMENT, sum(sizes.values()))

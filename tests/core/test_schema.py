@@ -132,7 +132,11 @@ def test_the_description_is_usable_without_pandas() -> None:
 
 
 def test_a_raw_list_declares_what_its_source_lands() -> None:
-    lists = {entry.place.raw_table: entry.checked() for entry in tables() if entry.place.raw_only}
+    lists = {
+        entry.raw_table.clickhouse_name: entry.checked()
+        for entry in tables()
+        if entry.raw_table.raw_only
+    }
     declared = {
         name: [(column.name, str(arrow_of([column]).field(0).type)) for column in each.fields]
         for name, each in RAW_LISTS.items()

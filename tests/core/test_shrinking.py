@@ -8,20 +8,20 @@ import pytest
 
 from pipelines.core.partition import ConfigurationError, Delivery, Kept
 from pipelines.core.shrinking import max_shrink, refuse_shrunk
-from pipelines.tables.places import PLACES
+from pipelines.tables.raw_tables import RAW_TABLES
 
 pytestmark = pytest.mark.usefixtures("guarded")
 
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def delivery(word: str, rows: int) -> Delivery:
-    return Delivery(word, "2026-10", "f00d", rows, 1, MOMENT, MOMENT, "1", "form", ())
+def delivery(source_name: str, rows: int) -> Delivery:
+    return Delivery(source_name, "2026-10", "f00d", rows, 1, MOMENT, MOMENT, "1", "form", ())
 
 
-def is_kept(before: int, after: int, word: str = "aws") -> bool:
+def is_kept(before: int, after: int, source_name: str = "aws") -> bool:
     try:
-        refuse_shrunk(PLACES[word], delivery(word, after), {"2026-10": before})
+        refuse_shrunk(RAW_TABLES[source_name], delivery(source_name, after), {"2026-10": before})
     except Kept:
         return True
     return False
@@ -48,6 +48,6 @@ def test_a_list_of_what_there_is_now_may_become_empty() -> None:
 
 def test_what_is_kept_names_the_rows_and_the_option() -> None:
     with pytest.raises(Kept) as kept:
-        refuse_shrunk(PLACES["aws"], delivery("aws", 3), {"2026-10": 1200})
+        refuse_shrunk(RAW_TABLES["aws"], delivery("aws", 3), {"2026-10": 1200})
     assert "aws 2026-10: 1,200 rows are published, and the provider now has 3." in str(kept.value)
     assert "load aws --from 2026-10 --to 2026-10 --accept-shrunk" in str(kept.value)

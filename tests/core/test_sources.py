@@ -9,10 +9,17 @@ import pytest
 
 from pipelines.tables.linked import LINKED
 from pipelines.tables.own_shapes import own_shape
-from pipelines.tables.places import PLACES
 from pipelines.tables.privacy import KEEP, pseudonym
+from pipelines.tables.raw_tables import RAW_TABLES
 from pipelines.tables.schema import Column
-from pipelines.tables.sources import COST_WORDS, PROVIDERS, WORDS, RawTable, Source, read
+from pipelines.tables.sources import (
+    COST_SOURCES,
+    PROVIDERS,
+    SOURCE_NAMES,
+    ListDeclaration,
+    SourceDeclaration,
+    read,
+)
 
 GOOD = {
     "dataset": '"moon"',
@@ -28,7 +35,7 @@ OURS = (
 )
 
 
-def declared(folder: Path, changes: Mapping[str, str | None], more: str = "") -> Source:
+def declared(folder: Path, changes: Mapping[str, str | None], more: str = "") -> SourceDeclaration:
     """The source moon as a file with these keys declares it."""
     keys = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     (folder / "moon").mkdir()
@@ -39,8 +46,8 @@ def declared(folder: Path, changes: Mapping[str, str | None], more: str = "") ->
 
 def test_a_source_is_what_its_file_says(tmp_path: Path) -> None:
     lists = '[[lists]]\ntable = "craters"\npartition = "day"\nreader = "craters"\nrow = "crater"'
-    assert declared(tmp_path, {"needs": '["url"]', "daily": "true"}, lists) == Source(
-        word="moon",
+    assert declared(tmp_path, {"needs": '["url"]', "daily": "true"}, lists) == SourceDeclaration(
+        name="moon",
         dataset="moon",
         table="bill",
         partition="month",
@@ -48,7 +55,7 @@ def test_a_source_is_what_its_file_says(tmp_path: Path) -> None:
         version=1,
         needs=("url",),
         daily=True,
-        lists=(RawTable("craters", "day", "craters", "crater"),),
+        lists=(ListDeclaration("craters", "day", "craters", "crater"),),
     )
 
 
@@ -56,7 +63,7 @@ def test_a_source_is_what_its_file_says(tmp_path: Path) -> None:
     ("changes", "what"),
     [
         ({"colour": '"grey"'}, "unknown key colour"),
-        ({"word": '"moon"'}, "unknown key word"),
+        ({"name": '"moon"'}, "unknown key name"),
         ({"table": None, "row": None}, "missing key table, row"),
         ({"version": '"1"'}, "version has to be of type int"),
         ({"needs": '"url"'}, "needs has to be of type tuple"),
@@ -77,12 +84,14 @@ def test_a_wrong_list_is_named(tmp_path: Path) -> None:
 
 
 def test_every_folder_with_a_declaration_is_a_source() -> None:
-    """Make reads the folders, everything else the words."""
-    assert sorted(path.parent.name for path in PROVIDERS.glob("*/source.toml")) == sorted(WORDS)
+    """Make reads the folders, everything else the names."""
+    assert sorted(path.parent.name for path in PROVIDERS.glob("*/source.toml")) == sorted(
+        SOURCE_NAMES
+    )
 
 
 def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
-    assert list(PLACES) == [
+    assert list(RAW_TABLES) == [
         "aws",
         "gcp",
         "stripe",
@@ -94,7 +103,7 @@ def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
             for name in "instruments volatility_index funding_rates newest_numbers".split()
         ),
     ]
-    assert COST_WORDS == ("aws", "gcp")
+    assert COST_SOURCES == ("aws", "gcp")
     assert LINKED == {"costs": ("aws", "gcp"), "trades": ("deribit",)}
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines.core.partition import ALL, Selection
 from pipelines.marts.checks import CHECKS
-from pipelines.providers.deribit.calendar import Mark, finality, plan
+from pipelines.providers.deribit.calendar import DayFingerprint, finality, plan
 from pipelines.providers.deribit.settings import DeribitSettings
 
 NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)
@@ -27,7 +27,7 @@ def test_a_fingerprint_says_whether_a_day_is_final() -> None:
         "open", "final", "hole since 2026-01-08", "open since 2026-01-09", "open", "open",
     ]  # fmt: skip
     dated = [mark for mark in MARKS.values() if mark.count("-") > 1]
-    assert [Mark.of(mark).text for mark in dated] == dated
+    assert [DayFingerprint.of(mark).text for mark in dated] == dated
 
 
 def test_what_is_open_is_planned_however_old_and_so_is_what_a_pause_left_out() -> None:

@@ -11,7 +11,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.destination import configured_store
-from pipelines.providers.deribit.calendar import Mark
+from pipelines.providers.deribit.calendar import DayFingerprint
 from pipelines.providers.deribit.market import Market
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import DAY, Tape
@@ -49,13 +49,13 @@ class Exchange:
 
     def published(self) -> Days:
         """By day: state, number of trades, and since when."""
-        place = SOURCES["deribit"].place
+        raw_table = SOURCES["deribit"].raw_table
         if self.config:
             with Warehouse(self.config) as warehouse:
-                marks = dict(warehouse.published(place))
+                marks = dict(warehouse.published(raw_table))
         else:
-            marks = configured_store().published(place)
-        found = {key: Mark.of(mark) for key, mark in marks.items()}
+            marks = configured_store().published(raw_table)
+        found = {key: DayFingerprint.of(mark) for key, mark in marks.items()}
         return {
             key: (mark.state, mark.rows, f"{mark.since:%Y%m%d}" if mark.since else "")
             for key, mark in sorted(found.items())

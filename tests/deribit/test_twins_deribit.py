@@ -15,7 +15,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.providers.deribit import normalize
 from pipelines.providers.deribit.days import RAW
@@ -25,7 +25,7 @@ from scripts.sandbox.deribit.tape import Shape, make
 from tests.deribit.test_deribit_names import NAMES, UNKNOWN
 from tests.support.providers.deribit_market import FIRST
 
-PLACE: Place = SOURCES["deribit"].place
+RAW_TABLE: RawTable = SOURCES["deribit"].raw_table
 PARTITION, FINGERPRINT, LOAD_ID = f"{FIRST}.BTC", "closed-f00d", "1790000000.5"
 OTHERS = ["ETH_BTC", "BTC_EURR-PERPETUAL", "BTC_USDT", "USDC_USDT", "BTC_EURR-9MAY26-5-C"]
 
@@ -62,7 +62,7 @@ def _both(
     moment = datetime(2026, 11, 21, tzinfo=UTC)
     delivery = delivered(
         "deribit", PARTITION, FINGERPRINT, [folder / "raw.parquet"],
-        delivered_at=moment, form="trades",
+        delivered_at=moment, layout="trades",
     ).loaded_by(LOAD_ID)  # fmt: skip
     name = str(delivery.files[0]["name"])
     context = Context(PARTITION, FINGERPRINT, LOAD_ID)
@@ -72,7 +72,7 @@ def _both(
     mine = pq.ParquetFile(target).read()
     migrate(server, ())
     with Warehouse(server) as warehouse:
-        warehouse.publish(PLACE, folder, delivery)
+        warehouse.publish(RAW_TABLE, folder, delivery)
     names = ", ".join(shape.names)
     with connect(server) as client:
         theirs = client.query_arrow(

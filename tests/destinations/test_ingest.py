@@ -240,8 +240,8 @@ def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: Ingestin
     told: list[str] = []
     migrate(world.database, ("Environment", "Owner"), told.append)
     assert told == [
-        f"rebuilt normalized_{word} from raw with the current columns and rules"
-        for word in ("aws", "gcp")
+        f"rebuilt normalized_{source_name} from raw with the current columns and rules"
+        for source_name in ("aws", "gcp")
     ]
     assert world.billed() == {"2026-09": [9.0], "2026-10": [1.0]}
     rows = world.query("select x_partition, tag_environment, tag_owner from costs order by 1")

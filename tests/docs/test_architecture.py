@@ -18,12 +18,14 @@ from pipelines.tables.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STEMS = {word: each.module.removesuffix("_pipeline") for word, each in SOURCES.items()}
+STEMS = {
+    source_name: each.module.removesuffix("_pipeline") for source_name, each in SOURCES.items()
+}
 OPTIONS = {"ingest_normalized_pipeline"}  # pipelines that are no source of their own
 LINES, MODULES = 300, 15
 
 # What a module of pipelines/ may import of ours: the first row that fits it counts, and a module
-# without a row fails. A name stands for itself and all below it; <word> is the module's source.
+# without a row fails. A name stands for itself and all below it; <name> is the module's source.
 BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
@@ -38,22 +40,22 @@ ARROWS: dict[str, str] = {
     r"core\.registry": "core.finality ingest_normalized_pipeline destinations tables <landing>",
     r"core\.load": f"core destinations {BASE}",
     r"core\.planning": f"core.registry core.finality core.landing destinations {BASE}",
-    r"core\.shrinking": "core.partition tables.places",
+    r"core\.shrinking": "core.partition tables.raw_tables",
     r"core\.packages": "destinations core.partition",
     r"ingest_normalized_pipeline": "destinations tables <landing>",
     r"core(\..+)?": "core.partition core.digests core.months",
     r"destinations\.filesystem\..+": "destinations.filesystem <shared> <local> tables",
     r"destinations\.clickhouse\..+": "destinations.clickhouse <shared> <local> clickhouse tables",
     r"destinations\.(handover|older)": "<shared> core.partition",
-    r"destinations(\..+)?": "core.partition tables.places",
+    r"destinations(\..+)?": "core.partition tables.raw_tables",
     r"clickhouse\.server(\..+)?": "clickhouse.server core.partition",
     r"clickhouse(\..+)?": "clickhouse core.partition core.digests tables",
     r"tables\.categories": "tables core.partition",  # the configured ones, for both twins
     r"tables(\..+)?": "tables",
-    r"providers\.(?P<word>\w+)\.doctor": f"<word>_pipeline providers.<word> core.findings {BASE}",
+    r"providers\.(?P<name>\w+)\.doctor": f"<name>_pipeline providers.<name> core.findings {BASE}",
     r"providers\.gcp\.settings": "providers.gcp providers.github <landing>",
-    r"providers\.(?P<word>\w+)(\..+)?": "providers.<word> normalize <landing> core.ahead tables",
-    r"(?P<word>\w+)_pipeline": "providers.<word> <landing> tables",
+    r"providers\.(?P<name>\w+)(\..+)?": "providers.<name> normalize <landing> core.ahead tables",
+    r"(?P<name>\w+)_pipeline": "providers.<name> <landing> tables",
     r"providers": "",
     r"": "",
 }
@@ -74,8 +76,8 @@ THIRD_PARTIES: dict[str, str] = {
     r"normalize(\..+)?": f"{ARROW} pandas",
     r"providers\.\w+\.(normalize|focus|money|lists|names)": f"{ARROW} pandas",
     **{
-        rf"{each.module}|providers\.{word}(\..+)?": " ".join([ARROW, "dlt", *each.packages])
-        for word, each in SOURCES.items()
+        rf"{each.module}|providers\.{source_name}(\..+)?": " ".join([ARROW, "dlt", *each.packages])
+        for source_name, each in SOURCES.items()
     },
 }
 
@@ -149,10 +151,10 @@ def _row(rows: Mapping[str, str], module: str) -> str | None:
         if match := re.fullmatch(pattern, module):
             for short, names in SHORT.items():
                 row = row.replace(short, names)
-            word = match.groupdict().get("word") or ""
-            word = {stem: each for each, stem in STEMS.items()}.get(word, word)
-            row = row.replace("providers.<word>", f"providers.{word}")
-            return row.replace("<word>_pipeline", f"{STEMS.get(word, word)}_pipeline")
+            source_name = match.groupdict().get("name") or ""
+            source_name = {stem: each for each, stem in STEMS.items()}.get(source_name, source_name)
+            row = row.replace("providers.<name>", f"providers.{source_name}")
+            return row.replace("<name>_pipeline", f"{STEMS.get(source_name, source_name)}_pipeline")
     return None
 
 
@@ -236,33 +238,37 @@ def path_changes(root: Path) -> list[str]:
     ]
 
 
-def missing_parts(word: str, root: Path) -> list[str]:
-    """What the source `word` lacks, each part by its path; empty when it is whole."""
+def missing_parts(source_name: str, root: Path) -> list[str]:
+    """What the source `source_name` lacks, each part by its path; empty when it is whole."""
     parts = {
-        f"pipelines/{STEMS.get(word, word)}_pipeline.py": [],
-        f"pipelines/providers/{word}/source.toml": [],
-        f"pipelines/providers/{word}/normalize.py": [],
-        f"pipelines/providers/{word}/doctor.py": [],
-        f"tests/{word}/test_{word}.py": [f"tests/{word}/test_{word}_*.py"],
-        f"tests/data/{word}/": [f"scripts/sandbox/{word}/*.py"],
+        f"pipelines/{STEMS.get(source_name, source_name)}_pipeline.py": [],
+        f"pipelines/providers/{source_name}/source.toml": [],
+        f"pipelines/providers/{source_name}/normalize.py": [],
+        f"pipelines/providers/{source_name}/doctor.py": [],
+        f"tests/{source_name}/test_{source_name}.py": [
+            f"tests/{source_name}/test_{source_name}_*.py"
+        ],
+        f"tests/data/{source_name}/": [f"scripts/sandbox/{source_name}/*.py"],
     }
     if (root / "sql/00_database.sql").is_file():
-        parts[f"sql/2?_{word}.sql"] = [f"sql/1?_{word}_*.sql"]
+        parts[f"sql/2?_{source_name}.sql"] = [f"sql/1?_{source_name}_*.sql"]
     missing = [
         name
         for name, others in parts.items()
         if not any(True for pattern in [name, *others] for _ in root.glob(pattern.rstrip("/")))
     ]
     config = tomllib.loads((root / ".dlt/config.toml").read_text(encoding="utf-8"))
-    if word not in config.get("sources", {}):
-        missing.append(f"[sources.{word}] in .dlt/config.toml")
+    if source_name not in config.get("sources", {}):
+        missing.append(f"[sources.{source_name}] in .dlt/config.toml")
     return missing
 
 
 def unregistered(words: set[str], root: Path) -> list[str]:
-    """Source modules that no word of the registry stands for."""
+    """Source modules that no source of the registry stands for."""
     stems = {path.stem for path in (root / "pipelines").glob("*_pipeline.py")} - OPTIONS
-    return sorted(stems - {f"{STEMS.get(word, word)}_pipeline" for word in words})
+    return sorted(
+        stems - {f"{STEMS.get(source_name, source_name)}_pipeline" for source_name in words}
+    )
 
 
 def test_imports_follow_the_arrows() -> None:
@@ -285,9 +291,9 @@ def test_no_script_changes_where_modules_are_found() -> None:
     assert path_changes(ROOT) == []
 
 
-@pytest.mark.parametrize("word", sorted(SOURCES))
-def test_a_source_is_whole(word: str) -> None:
-    assert missing_parts(word, ROOT) == []
+@pytest.mark.parametrize("source_name", sorted(SOURCES))
+def test_a_source_is_whole(source_name: str) -> None:
+    assert missing_parts(source_name, ROOT) == []
 
 
 def test_every_source_module_is_in_the_registry() -> None:

@@ -22,7 +22,7 @@ from pipelines.cli.main import parser
 from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.origins import SETTINGS
 from pipelines.tables.ddl import tables
-from pipelines.tables.sources import WORDS
+from pipelines.tables.sources import SOURCE_NAMES
 from scripts.docs import clickhouse_tables, command_reference
 from scripts.docs.command_reference import targets
 
@@ -219,7 +219,7 @@ def test_the_changelog_begins_with_the_version_of_the_project() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_documents_name_only_targets_that_make_has(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    assert unknown_targets(text, targets(read("Makefile"), WORDS)) == []
+    assert unknown_targets(text, targets(read("Makefile"), SOURCE_NAMES)) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -323,7 +323,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 def test_every_target_is_documented() -> None:
-    assert undocumented_targets(everything(), targets(read("Makefile"), ["<word>"])) == []
+    assert undocumented_targets(everything(), targets(read("Makefile"), ["<source>"])) == []
     assert read("docs/commands.md") == command_reference.page()
 
 
@@ -351,7 +351,7 @@ def test_every_table_is_documented_and_none_that_is_gone() -> None:
 
 
 def test_messages_and_comments_name_only_targets_that_make_has() -> None:
-    known = targets(read("Makefile"), WORDS)
+    known = targets(read("Makefile"), SOURCE_NAMES)
     quoted = re.compile(r"(`)?make ([a-z]+(?:-[a-z]+)+|[a-z]+(?=`))")
     named = {
         (path, match[2])
@@ -364,7 +364,7 @@ def test_messages_and_comments_name_only_targets_that_make_has() -> None:
 
 
 def test_every_target_says_what_it_does() -> None:
-    found = targets(read("Makefile"), WORDS)
+    found = targets(read("Makefile"), SOURCE_NAMES)
     assert "install" in found
     assert [name for name, comment in found.items() if not comment] == []
 
@@ -372,7 +372,7 @@ def test_every_target_says_what_it_does() -> None:
 def test_every_target_is_phony() -> None:
     phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", read("Makefile"), re.MULTILINE)
     assert phony is not None
-    named = re.sub(r"\$\(words:%=(\S+)\)", r"\1", phony[1].replace("\\", "")).split()
+    named = re.sub(r"\$\(sources:%=(\S+)\)", r"\1", phony[1].replace("\\", "")).split()
     assert sorted(named) == sorted(targets(read("Makefile"), ["%"]))
 
 
@@ -487,7 +487,7 @@ def test_targets_are_read_with_their_comments() -> None:
 
 
 def test_a_rule_for_every_source_is_a_target_of_each() -> None:
-    makefile = "$(words:%=run-%-x): run-%-x: c ## Run %\n\techo $*\n"
+    makefile = "$(sources:%=run-%-x): run-%-x: c ## Run %\n\techo $*\n"
     assert targets(makefile, ["aws", "moon"]) == {"run-aws-x": "Run aws", "run-moon-x": "Run moon"}
 
 
@@ -496,7 +496,7 @@ def test_make_help_prints_every_target_of_every_source() -> None:
         ["make", "-C", str(ROOT), "help"], check=True, capture_output=True, text=True
     )
     printed = re.findall(r"^  (\S+) +(\S.*)$", ran.stdout, re.MULTILINE)
-    assert dict(printed) == targets(read("Makefile"), WORDS)
+    assert dict(printed) == targets(read("Makefile"), SOURCE_NAMES)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pipelines.cli.main import COMMANDS, parser
 from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.shapes import published_tables
-from pipelines.tables.sources import WORDS
+from pipelines.tables.sources import SOURCE_NAMES
 from scripts.docs.command_reference import targets
 from tests.docs.test_docs import DOCUMENTS, ROOT, read, subcommands
 
@@ -66,7 +66,7 @@ def texts() -> Iterator[tuple[str, str]]:
     settings = (".dlt/config.toml", ".dlt/secrets.toml.example", ".env.cloud")
     for path in (*DOCUMENTS, ROOT / "viz_rill/README.md", *(ROOT / name for name in settings)):
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
-    yield "make help", "\n".join(targets(read("Makefile"), WORDS).values())
+    yield "make help", "\n".join(targets(read("Makefile"), SOURCE_NAMES).values())
     main = parser()
     for name, command in {"": main, **subcommands(main)}.items():
         yield f"{name} --help", command.format_help()

@@ -112,9 +112,9 @@ def test_a_name_of_two_words_is_one_word_in_classes(copy: Path) -> None:
     assert "SOURCES__FAR_MOON__URL" in (copy / ".dlt" / "config.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("word", ["aws", "Moon", "far-moon", "../moon", ""])
-def test_a_word_that_is_taken_or_cannot_be_one_is_refused(word: str, copy: Path) -> None:
+@pytest.mark.parametrize("source_name", ["aws", "Moon", "far-moon", "../moon", ""])
+def test_a_word_that_is_taken_or_cannot_be_one_is_refused(source_name: str, copy: Path) -> None:
     before = texts(copy)
     with pytest.raises(ValueError, match=r"is a source already|Use lower case"):
-        scaffold(word, copy)
+        scaffold(source_name, copy)
     assert texts(copy) == before

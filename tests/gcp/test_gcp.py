@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.core.partition import ConfigurationError, Selection
 from pipelines.providers.gcp import days as planning
-from pipelines.providers.gcp.exports import Export, chosen, named
+from pipelines.providers.gcp.exports import Export, choose_exports, parse_tables
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver
@@ -174,15 +174,15 @@ def test_exports_are_told_by_their_tables_names() -> None:
     assert (standard.account, standard.detailed) == ("01A2B3-C4D5E6-F70819", False)
     assert (detailed.account, detailed.detailed) == ("01A2B3-C4D5E6-F70819", True)
     assert Export.of("p.d.cloud_pricing_export").is_export is False
-    assert chosen([STANDARD_TABLE, "p.d.cloud_pricing_export"], (), "p.d") == [standard]
-    assert chosen([STANDARD_TABLE, TABLE], (), "p.d") == [standard, detailed]
-    assert named([TABLE, OTHER_TABLE]) == [detailed, Export.of(OTHER_TABLE)]
+    assert choose_exports([STANDARD_TABLE, "p.d.cloud_pricing_export"], (), "p.d") == [standard]
+    assert choose_exports([STANDARD_TABLE, TABLE], (), "p.d") == [standard, detailed]
+    assert parse_tables([TABLE, OTHER_TABLE]) == [detailed, Export.of(OTHER_TABLE)]
     for tables, accounts, text in (
         (["p.d.other"], [], "p.d holds no table gcp_billing_export_v1_"),
         ([TABLE], ["0-0-0"], "p.d holds no export of 0-0-0. It holds: 01A2B3-C4D5E6-F70819."),
     ):
         with pytest.raises(ConfigurationError, match=text):
-            chosen(tables, accounts, "p.d")
+            choose_exports(tables, accounts, "p.d")
 
 
 @pytest.mark.parametrize(

@@ -450,7 +450,7 @@ def test_what_is_no_list_of_records_is_refused(text: str) -> None:
 
 
 def test_the_raw_table_declares_what_is_landed(twins: Twins) -> None:
-    rows = twins.warehouse.manager.execute(f"describe table {GCP.place.raw_table}")
+    rows = twins.warehouse.manager.execute(f"describe table {GCP.raw_table.clickhouse_name}")
     assert set(CONTRACT) - {row[0] for row in rows} == set()
 
 

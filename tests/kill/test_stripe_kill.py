@@ -107,7 +107,7 @@ def nets_in(files: str, month: str = "x_partition", worth: float = 1) -> dict[st
 
 def state_of(data: Path) -> list[object]:
     """What is published of both."""
-    return [*(published(data, word, READ_AT) for word in WORDS), names_in(data)]
+    return [*(published(data, source_name, READ_AT) for source_name in WORDS), names_in(data)]
 
 
 def is_whole(data: Path, step: str) -> None:
@@ -143,7 +143,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
 
 # On ClickHouse.
 
-#: The raw table and the mart of each word.
+#: The raw table and the mart of each source.
 TABLES = {
     "stripe": ("stripe__balance_transactions", "revenue"),
     "fx": ("fx__ecb_rates", "fx_rates"),
@@ -151,20 +151,20 @@ TABLES = {
 
 
 class Loaded:
-    """What a database has of one of the words."""
+    """What a database has of one of the sources."""
 
-    def __init__(self, config: ClickHouseConfig, word: str) -> None:
-        self.config, self.word = config, word
+    def __init__(self, config: ClickHouseConfig, source_name: str) -> None:
+        self.config, self.source_name = config, source_name
 
     def state(self) -> object:
         """All that is published of it."""
-        raw, mart = TABLES[self.word]
-        found = there.published(self.config, raw, f"normalized_{self.word}", mart, READ_AT)
+        raw, mart = TABLES[self.source_name]
+        found = there.published(self.config, raw, f"normalized_{self.source_name}", mart, READ_AT)
         return found, self._names()
 
     def is_new(self, step: str = "") -> bool:
         """Whether readers see the new content; fails on what is neither old nor new."""
-        if self.word == "fx":
+        if self.source_name == "fx":
             (newest,) = self._rows("select max(rate_date) from fx_rates")
             assert newest in ((OLD_RATES,), (NEW_RATES,)), step
             return newest == (NEW_RATES,)
@@ -182,12 +182,12 @@ class Loaded:
 
 
 @TIERS
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("source_name", WORDS)
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
-    providers: Providers, tables: Tables, word: str, tier: str
+    providers: Providers, tables: Tables, source_name: str, tier: str
 ) -> None:
-    loaded = Loaded(tables.database, word)
-    tables.words = (word,)
+    loaded = Loaded(tables.database, source_name)
+    tables.words = (source_name,)
     providers.have(OLD, OLD_RATES, OLD_NAMES)
     tables.well("load")
     assert not loaded.is_new()
@@ -199,7 +199,7 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     end_as_if_undisturbed(
         tables,
         "load",
-        of_tier(points, tier, quick={"stripe": 2, "fx": 1}[word], thorough=6),
+        of_tier(points, tier, quick={"stripe": 2, "fx": 1}[source_name], thorough=6),
         ["load"],
         loaded.state,
         loaded.is_new,

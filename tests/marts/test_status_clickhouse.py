@@ -20,20 +20,20 @@ from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, query
 from tests.support.world import World
 
-PLACE = SOURCES["aws"].place
+RAW_TABLE = SOURCES["aws"].raw_table
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parquet_rows() -> list[Row]:
     """What status says of the filesystem, but for when it was loaded."""
-    return [replace(row, loaded_at=NEVER) for row in rows(PLACE, configured_store())]
+    return [replace(row, loaded_at=NEVER) for row in rows(RAW_TABLE, configured_store())]
 
 
 def clickhouse_rows(world: World) -> list[Row]:
     """The same of ClickHouse."""
     with Warehouse(world.database) as warehouse:
-        found = rows(PLACE, warehouse)
+        found = rows(RAW_TABLE, warehouse)
     now = datetime.now(UTC)
     assert all(timedelta() <= now - row.loaded_at < timedelta(minutes=10) for row in found)
     return [replace(row, loaded_at=NEVER) for row in found]

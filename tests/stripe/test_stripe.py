@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.core import months
 from pipelines.core.partition import PartitionError, Selection
 from pipelines.providers.stripe.api import RETRIES, VERSION, Api
-from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.fields import SCHEMA, keep_allowed
 from pipelines.providers.stripe.months import EPOCH, first_month
 from pipelines.providers.stripe.settings import StripeSettings
 from pipelines.stripe_pipeline import StripeLedger, fingerprint
@@ -221,7 +221,8 @@ def test_the_edges_of_a_month_belong_to_one_month() -> None:
 
 def test_content_alone_makes_the_fingerprint() -> None:
     made = [
-        kept(row, "main") for row in rows(("charge", 100, 3, "usd"), ("refund", -100, 0, "usd"))
+        keep_allowed(row, "main")
+        for row in rows(("charge", 100, 3, "usd"), ("refund", -100, 0, "usd"))
     ]
     changed = [made[0], made[1] | {"status": "available"}]
     assert fingerprint(made) == fingerprint([dict(row) for row in made]) != fingerprint(changed)
@@ -324,7 +325,7 @@ def test_a_page_that_is_not_stripes_stops_the_month(body: str, what: str) -> Non
 def test_an_object_of_another_shape_is_refused_by_name(field: str, value: object) -> None:
     (row,) = rows(("charge", 100, 3, "usd"))
     with pytest.raises(PartitionError, match=field if field != "id" else "without an id"):
-        kept(row | {field: value}, "main")
+        keep_allowed(row | {field: value}, "main")
 
 
 # No personal data.
@@ -338,7 +339,7 @@ def test_of_every_official_object_only_the_allow_list_is_kept() -> None:
     for each in (each for each in objects if isinstance(each, dict)):
         good = {n: each[n] for n in needed if type(each.get(n)) is type(needed[n])}
         clean = {k: v for k, v in each.items() if k not in ("status", "type", "available_on")}
-        row = kept(clean | needed | good, "main")
+        row = keep_allowed(clean | needed | good, "main")
         assert set(row) == allowed
         assert all(value is None or isinstance(value, str | int | float) for value in row.values())
         checked += 1
@@ -358,7 +359,7 @@ def test_names_and_addresses_never_reach_the_disk(commands: Commands) -> None:
 
 
 def test_the_example_of_stripe_itself_is_read() -> None:
-    row = kept(official_objects()["balance_transaction"], "main")
+    row = keep_allowed(official_objects()["balance_transaction"], "main")
     assert (row["id"], row["amount"], row["currency"]) == (
         "txn_1PgaxNB7WZ01zgkWEV3TLf40",
         100,

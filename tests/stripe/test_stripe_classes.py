@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.core.partition import ConfigurationError
-from pipelines.providers.stripe.fields import kept
+from pipelines.providers.stripe.fields import keep_allowed
 from pipelines.tables.categories import categories
 from scripts.sandbox.stripe.ledger import transaction
 from tests.conftest import ROOT
@@ -152,7 +152,9 @@ def test_the_parts_of_a_fee_reach_raw(shop: Shop) -> None:
 def test_a_ledger_without_fee_details_has_no_parts() -> None:
     (row,) = (r for r in case("stripe_connect_destination") if r["id"] == "txn_c1")
     del row["fee_details"]
-    assert [kept(row, "main")[name] for name in ("fee_stripe", "fee_application", "fee_tax")] == [
+    assert [
+        keep_allowed(row, "main")[name] for name in ("fee_stripe", "fee_application", "fee_tax")
+    ] == [
         None,
         None,
         None,

@@ -145,9 +145,9 @@ def test_of_every_official_object_only_the_allow_list_is_kept(name: str) -> None
         clean = leaves(each, allowed) | {"id": "x_1", "created": 1}
         if each.get("object") != kind:
             with pytest.raises(PartitionError, match=f"it is not of the kind {kind}"):
-                listing.kept(clean, "main")
+                listing.keep_allowed(clean, "main")
         try:
-            row = listing.kept(clean | {"object": kind}, "main")
+            row = listing.keep_allowed(clean | {"object": kind}, "main")
         except PartitionError:  # its field is of another type
             assert each.get("object") != kind
             continue

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.landing import delivered, write_rows
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.normalize.columns import constants
 from pipelines.providers.stripe import normalize as rules
-from pipelines.providers.stripe.fields import SCHEMA, kept
+from pipelines.providers.stripe.fields import SCHEMA, keep_allowed
 from pipelines.tables.revenue import STRIPE
 from pipelines.tables.schema import Context, arrow_of
 from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
@@ -31,7 +31,7 @@ from tests.support.providers.stripe_ledgers import NOW, TODAY, mart, rows
 from tests.support.published_clickhouse import environ, query
 from tests.support.twins import on_a_database
 
-PLACE = Place("stripe", "stripe", "balance_transactions", "created_month")
+RAW_TABLE = RawTable("stripe", "stripe", "balance_transactions", "created_month")
 MONTH, MARK, LOAD = "2026-10", "f00d", "1790000000.5"
 LOOKUPS = Path(__file__).parents[2] / "pipelines" / "tables" / "lookups"
 _ARROW = {
@@ -58,9 +58,9 @@ def of_clickhouse(warehouse: Warehouse, raw: pa.Table, folder: Path) -> list[dic
     path = folder / "rows.parquet"
     write_rows(path, SCHEMA, [raw])
     delivery = delivered(
-        "stripe", MONTH, MARK, [path], delivered_at=NOW, form="balance transactions"
+        "stripe", MONTH, MARK, [path], delivered_at=NOW, layout="balance transactions"
     )
-    warehouse.publish(PLACE, folder, delivery.loaded_by(LOAD))
+    warehouse.publish(RAW_TABLE, folder, delivery.loaded_by(LOAD))
     names = ", ".join(column.name for column in STRIPE)
     with connect(warehouse.config) as client:
         found = client.query_arrow(
@@ -71,7 +71,7 @@ def of_clickhouse(warehouse: Warehouse, raw: pa.Table, folder: Path) -> list[dic
 
 
 def raw_of(*given_rows: dict[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist([kept(row, "main") for row in given_rows], SCHEMA)
+    return pa.Table.from_pylist([keep_allowed(row, "main") for row in given_rows], SCHEMA)
 
 
 def test_every_category_type_and_currency_is_the_same_in_both(

@@ -24,21 +24,21 @@ MARTS = {
 }
 
 
-def published(data: Path, word: str = "aws", without: Sequence[str] = ()) -> dict[str, Any]:
+def published(data: Path, source_name: str = "aws", without: Sequence[str] = ()) -> dict[str, Any]:
     """Raw, normalised, marts (under `costs`) and history: equal when two states are the same.
 
-    `without` names columns of the history that differ between two runs of this word.
+    `without` names columns of the history that differ between two runs of this source.
     """
     left_out = ("published_at", "bytes", *without)
-    raw = SOURCES[word]
-    patterns = MARTS.get(word, (f"marts/*/{word}-*.parquet",))
+    raw = SOURCES[source_name]
+    patterns = MARTS.get(source_name, (f"marts/*/{source_name}-*.parquet",))
     marts = [_tables(data, files) for files in patterns]
     return {
         "raw": {
             folder.name: (_delivery(folder)["fingerprint"], _rows(sorted(folder.glob("*.parquet"))))
             for folder in sorted(data.glob(f"{raw.dataset}/{raw.table}/{raw.partition}=*"))
         },
-        "normalised": _tables(data, f"normalized_{word}/*/data.parquet"),
+        "normalised": _tables(data, f"normalized_{source_name}/*/data.parquet"),
         "costs": {path: rows for mart in marts for path, rows in mart.items()},
         "history": {
             path.name: [

@@ -24,7 +24,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
 from pipelines.providers.aws import contract, normalize
 from pipelines.providers.gcp import normalize as gcp
@@ -43,7 +43,7 @@ _ARROW = {
 class Subject:
     """One source's twins: its place and pandas module, a partition, and what tells rows apart."""
 
-    place: Place
+    raw_table: RawTable
     normalizer: Normalizer
     partition: str
     key: str
@@ -54,11 +54,11 @@ class Subject:
 
 
 def _form_of_aws(names: Sequence[str]) -> str:
-    return contract.form_of(names, "the test's file")
+    return contract.detect_layout(names, "the test's file")
 
 
 AWS = Subject(
-    place=Place("aws", "aws_costs", "cur", "billing_period"),
+    raw_table=RawTable("aws", "aws_costs", "cur", "billing_period"),
     normalizer=normalize,
     partition="2026-10",
     key="sku_price_id",
@@ -68,14 +68,14 @@ AWS = Subject(
     form=_form_of_aws,
 )
 GCP = Subject(
-    place=Place("gcp", "gcp_costs", "billing_export", "export_date"),
+    raw_table=RawTable("gcp", "gcp_costs", "billing_export", "export_date"),
     normalizer=gcp,
     partition="2026-10-31",
     key="resource_id",
     raw_key=lambda names: "resource_global_name",
     form=lambda names: "detailed" if "resource_name" in names else "standard",
 )
-PLACE, PARTITION, KEY = AWS.place, AWS.partition, AWS.key
+RAW_TABLE, PARTITION, KEY = AWS.raw_table, AWS.partition, AWS.key
 
 Difference = tuple[str | None, str, object, object]
 """The row's key, the column, what pandas has there, what ClickHouse has."""
@@ -136,13 +136,13 @@ class Twins:
     def clickhouse(self, names: Sequence[str]) -> pa.Table:
         """Published as a load does it, as readers of the server see it."""
         delivery = _delivery(self.subject, self.folder, names)
-        self.warehouse.publish(self.subject.place, self.folder, delivery)
+        self.warehouse.publish(self.subject.raw_table, self.folder, delivery)
         return self.read()
 
     def read(self, partition: str = "") -> pa.Table:
         """What the server has of a partition, in the cost shape."""
         names = ", ".join(self.schema.names)
-        table, wanted = self.subject.place.normalized_table, partition or self.subject.partition
+        table, wanted = self.subject.raw_table.normalized_table, partition or self.subject.partition
         sql = f"select {names} from {table} where x_partition = '{wanted}'"
         with connect(self.config) as client:
             found = client.query_arrow(sql, settings=_ARROW)
@@ -211,7 +211,7 @@ def _delivery(subject: Subject, folder: Path, names: Sequence[str]) -> Delivery:
     columns = [name for file in files for name in file.schema.to_arrow_schema().names]
     moment = datetime(2026, 11, 3, 4, 5, tzinfo=UTC)
     return Delivery(
-        word=subject.place.word,
+        source_name=subject.raw_table.source_name,
         partition=subject.partition,
         fingerprint=FINGERPRINT,
         rows=sum(file.num_rows for file in files),
@@ -219,7 +219,7 @@ def _delivery(subject: Subject, folder: Path, names: Sequence[str]) -> Delivery:
         delivered_at=moment,
         loaded_at=moment,
         load_id=LOAD_ID,
-        form=subject.form(columns),
+        layout=subject.form(columns),
         files=tuple(
             {"name": name, "rows": file.num_rows, "bytes": size, "source": name, "etag": ""}
             for name, file, size in zip(names, files, sizes, strict=True)

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.tables.places import PLACES
+from pipelines.tables.raw_tables import RAW_TABLES
 from scripts.demo.__main__ import FOLDERS
 from scripts.demo.world import END, GCP_SINCE, TRADES, TRADING_DAYS
 from scripts.sandbox.aws import months
@@ -219,7 +219,7 @@ def test_nothing_is_printed_as_an_error(demo: Demo) -> None:  # noqa: F811
     lines = [
         line
         for line in demo.ran.err.splitlines()
-        if not re.match(rf"({'|'.join(PLACES)}|mart) \S+( is open since)?( \S+)?: ", line)
+        if not re.match(rf"({'|'.join(RAW_TABLES)}|mart) \S+( is open since)?( \S+)?: ", line)
     ]
     assert [line for line in lines if not line.startswith("created ")] == []
 

@@ -40,14 +40,14 @@ BASE = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.enviro
 
 
 def loads() -> dict[str, str]:
-    """The word of each step that loads one, by its id."""
+    """The source of each step that loads one, by its id."""
     runs = {step.get("id"): step.get("run", "") for step in ETL["jobs"]["etl"]["steps"]}
     found = {name: re.search(r"-m scripts\.nightly load (\w+)$", run) for name, run in runs.items()}
     return {name: match[1] for name, match in found.items() if match}
 
 
 def test_every_source_has_a_step_of_its_own_that_does_not_stop_the_others() -> None:
-    assert {word: word for word in SOURCES}.items() <= loads().items()
+    assert {source_name: source_name for source_name in SOURCES}.items() <= loads().items()
     for step in ETL["jobs"]["etl"]["steps"]:
         if step.get("id") in loads():
             assert step["continue-on-error"] is True, step["id"]
@@ -71,7 +71,7 @@ def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> No
 
 def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
     ours = dict.fromkeys(("migrate", "check", "report", "summary"), "CLICKHOUSE")
-    of_sources = {word: f"CLICKHOUSE|{word.upper()}" for word in SOURCES}
+    of_sources = {source_name: f"CLICKHOUSE|{source_name.upper()}" for source_name in SOURCES}
     needed = {**ours, **of_sources, "webhook": "ETL_WEBHOOK"}
     for job in ETL["jobs"].values():
         assert not PASSWORD_NAMES.search(json.dumps(job.get("env", {})))
@@ -86,18 +86,18 @@ def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
 def test_every_variable_of_a_source_is_one_that_the_source_reads() -> None:
     known = set(re.findall(r"SOURCES__\w+", (ROOT / ".dlt" / "config.toml").read_text()))
     sections = tomllib.loads((ROOT / ".dlt" / "secrets.toml.example").read_text())["sources"]
-    for word, section in sections.items():
+    for source_name, section in sections.items():
         for key, value in section.items():
             names = (
                 [key, *(f"{key}__{inner}" for inner in value)] if isinstance(value, dict) else [key]
             )
-            known |= {f"SOURCES__{word}__{name}".upper() for name in names}
+            known |= {f"SOURCES__{source_name}__{name}".upper() for name in names}
     given = set(re.findall(r"SOURCES__\w+", json.dumps(ETL)))
     assert given - known == set()
-    for word, source in SOURCES.items():  # each step gives what puts its source to use
-        (step,) = [s for s in ETL["jobs"]["etl"]["steps"] if s.get("id") == word]
-        needs = {f"SOURCES__{word}__{key}".upper() for key in source.needs}
-        assert needs & step["env"].keys(), word
+    for source_name, source in SOURCES.items():  # each step gives what puts its source to use
+        (step,) = [s for s in ETL["jobs"]["etl"]["steps"] if s.get("id") == source_name]
+        needs = {f"SOURCES__{source_name}__{key}".upper() for key in source.needs}
+        assert needs & step["env"].keys(), source_name
 
 
 def test_a_run_waits_for_the_one_at_work() -> None:
@@ -248,10 +248,12 @@ def _left_out(only: Sequence[str], asked: Sequence[str]) -> Callable[[str], bool
     """Which steps are not run: the environment is there, and the report has tests of its own."""
 
     def left_out(name: str) -> bool:
-        word = name.removeprefix("Load ")
+        source_name = name.removeprefix("Load ")
         if only:
             return name not in only
-        return name in ("Install", "Report") or (name != word and bool(asked) and word not in asked)
+        return name in ("Install", "Report") or (
+            name != source_name and bool(asked) and source_name not in asked
+        )
 
     return left_out
 

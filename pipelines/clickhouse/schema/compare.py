@@ -198,8 +198,14 @@ Published = Mapping[tuple[str, str], tuple[int, float | None, str]]
 def _published(config: ClickHouseConfig) -> Published:
     with ClickHouseManager(config) as manager:
         return {
-            (word, partition): (rows, billed, mark if mark == last else "several")
-            for word, partition, rows, billed, mark, last in manager.execute(_PUBLISHED)
+            (source_name, partition): (
+                rows,
+                billed,
+                fingerprint if fingerprint == last else "several",
+            )
+            for source_name, partition, rows, billed, fingerprint, last in manager.execute(
+                _PUBLISHED
+            )
         }
 
 
@@ -212,15 +218,16 @@ def _in_published(one: Published, other: Published) -> list[Difference]:
             billed, their_billed = mine[1] or 0.0, theirs[1] or 0.0
             if abs(billed - their_billed) <= 1e-6 + 1e-9 * abs(billed):
                 continue
-        result.append(Difference(f"published {' '.join(key)}", _told(mine), _told(theirs)))
+        result.append(Difference(f"published {' '.join(key)}", _describe(mine), _describe(theirs)))
     return result
 
 
-def _told(published: tuple[int, float | None, str] | None) -> str:
+def _describe(published: tuple[int, float | None, str] | None) -> str:
     if published is None:
         return _MISSING
-    rows, billed, mark = published
-    return f"{rows} rows, billed {'NULL' if billed is None else f'{billed:.6f}'}, delivery {mark}"
+    rows, billed, fingerprint = published
+    total = "NULL" if billed is None else f"{billed:.6f}"
+    return f"{rows} rows, billed {total}, delivery {fingerprint}"
 
 
 def _type(column: Column) -> str:

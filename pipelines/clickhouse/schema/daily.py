@@ -21,7 +21,7 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 from pipelines.tables import daily
 from pipelines.tables.schema import Column
-from pipelines.tables.sources import COST_WORDS
+from pipelines.tables.sources import COST_SOURCES
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,9 @@ def require_rules(manager: ClickHouseManager, tag_columns: Sequence[str]) -> Non
         )
 
 
-def partition_of(word: str, partition: str) -> str:
+def partition_of(source_name: str, partition: str) -> str:
     """The literal of a partition of `costs_daily`."""
-    return f"({quoted(word)}, {quoted(partition)})"
+    return f"({quoted(source_name)}, {quoted(partition)})"
 
 
 class DailyTable:
@@ -98,52 +98,55 @@ class DailyTable:
     def rebuild(self) -> None:
         """Every partition anew, beside the table that readers read; then the two are exchanged."""
         with ExitStack() as leases:
-            for word in COST_WORDS:
-                leases.enter_context(leased(self.manager.config, word))
+            for source_name in COST_SOURCES:
+                leases.enter_context(leased(self.manager.config, source_name))
             fresh = create_as(self.manager, self.text, daily.NAME)
-            for word in COST_WORDS:
-                for partition in self._lines(word):
-                    self._fill(fresh, word, partition)
+            for source_name in COST_SOURCES:
+                for partition in self._lines(source_name):
+                    self._fill(fresh, source_name, partition)
             self.manager.execute(f"exchange tables {daily.NAME} and {fresh}")
             self.manager.execute(f"drop table {fresh} sync")
 
-    def refill(self, word: str) -> None:
+    def refill(self, source_name: str) -> None:
         """The partitions of one source, whose lines were rebuilt. The caller holds its lease."""
-        for partition in sorted(self._lines(word).keys() | self._days(word).keys()):
-            self._replace(word, partition)
+        for partition in sorted(self._lines(source_name).keys() | self._days(source_name).keys()):
+            self._replace(source_name, partition)
 
     def complete(self) -> list[str]:
         """Make the partitions that are missing or of another delivery; the sources that had any."""
         found = []
-        for word in COST_WORDS:
-            if self._lines(word) == self._days(word):
+        for source_name in COST_SOURCES:
+            if self._lines(source_name) == self._days(source_name):
                 continue
-            with leased(self.manager.config, word):
-                lines, days = self._lines(word), self._days(word)
+            with leased(self.manager.config, source_name):
+                lines, days = self._lines(source_name), self._days(source_name)
                 for partition in sorted(lines.keys() | days.keys()):
                     if lines.get(partition) != days.get(partition):
-                        self._replace(word, partition)
-            found.append(word)
+                        self._replace(source_name, partition)
+            found.append(source_name)
         return found
 
-    def _lines(self, word: str) -> dict[str, tuple[str, ...]]:
-        return self._fingerprints(f"normalized_{word}", word)
+    def _lines(self, source_name: str) -> dict[str, tuple[str, ...]]:
+        return self._fingerprints(f"normalized_{source_name}", source_name)
 
-    def _days(self, word: str) -> dict[str, tuple[str, ...]]:
-        return self._fingerprints(daily.NAME, word)
+    def _days(self, source_name: str) -> dict[str, tuple[str, ...]]:
+        return self._fingerprints(daily.NAME, source_name)
 
-    def _fingerprints(self, table: str, word: str) -> dict[str, tuple[str, ...]]:
+    def _fingerprints(self, table: str, source_name: str) -> dict[str, tuple[str, ...]]:
         sql = (
             f"select x_partition, arraySort(groupUniqArray(x_fingerprint)) from {table} "
             "where x_source = %(word)s group by 1"
         )
-        return {key: tuple(marks) for key, marks in self.manager.execute(sql, {"word": word})}
+        return {
+            key: tuple(fingerprints)
+            for key, fingerprints in self.manager.execute(sql, {"word": source_name})
+        }
 
-    def _replace(self, word: str, partition: str) -> None:
+    def _replace(self, source_name: str, partition: str) -> None:
         staged = f"_new_{daily.NAME}_{uuid4().hex[:8]}"
         self.manager.execute(f"create table {staged} as {daily.NAME}")
-        self._fill(staged, word, partition)
-        literal = partition_of(word, partition)
+        self._fill(staged, source_name, partition)
+        literal = partition_of(source_name, partition)
         if self.manager.execute(f"select count() from {staged}")[0][0]:
             how = f"replace partition {literal} from {staged}"
         else:
@@ -151,9 +154,9 @@ class DailyTable:
         self.manager.execute(f"alter table {daily.NAME} {how}")
         self.manager.execute(f"drop table {staged} sync")
 
-    def _fill(self, target: str, word: str, partition: str) -> None:
+    def _fill(self, target: str, source_name: str, partition: str) -> None:
         """From a private table with the same parts, which stay as they are while it is read."""
-        lines, source = f"_new_lines_{uuid4().hex[:8]}", f"normalized_{word}"
+        lines, source = f"_new_lines_{uuid4().hex[:8]}", f"normalized_{source_name}"
         self.manager.execute(f"create table {lines} as {source} {UNMERGED}")
         self.manager.execute(
             f"alter table {lines} attach partition {quoted(partition)} from {source}"

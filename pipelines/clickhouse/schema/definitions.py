@@ -71,7 +71,7 @@ def create_as(manager: ClickHouseManager, text: str, name: str) -> str:
 
 
 @contextmanager
-def made_as(manager: ClickHouseManager, text: str, name: str) -> Iterator[str]:
+def create_temporarily(manager: ClickHouseManager, text: str, name: str) -> Iterator[str]:
     """The same for as long as the block runs."""
     scratch = create_as(manager, text, name)
     yield scratch

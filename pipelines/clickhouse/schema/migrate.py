@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.clickhouse.schema.daily import DailyTable
-from pipelines.clickhouse.schema.definitions import Definition, definition, made_as
+from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
 from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
 from pipelines.clickhouse.schema.statements import SQL, Statement, statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 
-LEASE = "schema"  # its word: two migrations at once would drop each other's scratch tables
+LEASE = "schema"  # its name: two migrations at once would drop each other's scratch tables
 _VERSION = "_schema_version"
 _CARRIED = "_deliveries"  # until 0.1 dlt carried a row per publishing into <raw table>_deliveries
 _LOCK = re.compile(r"_lock_(\w+)__\d+")
@@ -62,11 +62,11 @@ def migrate(
     """
     _create_database(config)
     wanted = list(statements(config.database, tag_columns, folder))
-    mark = quoted(version(config.database, tag_columns, folder))
+    stamp = quoted(version(config.database, tag_columns, folder))
     with leased(config, LEASE), ClickHouseManager(config) as manager:
         _Migration(manager, wanted, tag_columns, tell).run()
         manager.execute(f"create table if not exists {_VERSION} (x UInt8) engine = Memory")
-        manager.execute(f"alter table {_VERSION} modify comment {mark}")
+        manager.execute(f"alter table {_VERSION} modify comment {stamp}")
 
 
 def _create_database(config: ClickHouseConfig) -> None:
@@ -117,8 +117,8 @@ class _Migration:
         if is_old:
             self.daily.rebuild()
             self.tell(f"rebuilt {daily.NAME} with the current columns and rules")
-        for word in self.daily.complete():
-            self.tell(f"filled {daily.NAME} of {word}")
+        for source_name in self.daily.complete():
+            self.tell(f"filled {daily.NAME} of {source_name}")
 
     def _table(self, name: str, text: str) -> bool:
         """Create or complete a table. True when it has to be rebuilt: its rows come from raw."""
@@ -126,7 +126,7 @@ class _Migration:
             self.manager.execute(text)
             self.tell(f"created table {name}")
             return False
-        with made_as(self.manager, text, name) as scratch:
+        with create_temporarily(self.manager, text, name) as scratch:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
         is_made = any(view.target == name for view in self.views)
         is_rebuilt = is_made and want.shape != have.shape
@@ -170,8 +170,8 @@ class _Migration:
             self.manager.execute(f"drop table if exists `{name}` sync")
             self.tell(f"dropped table {name}, which is no longer used")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
-        for word in sorted(locks - {LEASE}):
-            with suppress(Busy), leased(self.manager.config, word):
+        for source_name in sorted(locks - {LEASE}):
+            with suppress(Busy), leased(self.manager.config, source_name):
                 pass  # taken over from a run that has ended, and released
 
 

@@ -21,7 +21,7 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
-from pipelines.tables.sources import COST_WORDS
+from pipelines.tables.sources import COST_SOURCES
 
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
 _STORED = """
@@ -74,16 +74,16 @@ class Rebuild:
         Daily rows follow, unless all of them are made anew afterwards.
         """
         views = [view for view in self.views if view.target == table]
-        word = table.removeprefix("normalized_")
+        source_name = table.removeprefix("normalized_")
         with ExitStack() as leases:
-            leases.enter_context(leased(self.manager.config, word))
+            leases.enter_context(leased(self.manager.config, source_name))
             fresh = create_as(self.manager, self.tables[table], table)
             for view in views:
                 self._fill(fresh, view)
             self._keep_ingested(table, fresh, {view.raw for view in views})
             self.manager.execute(f"exchange tables {table} and {fresh}")
-            if word in COST_WORDS and not is_daily_old:
-                self.daily.refill(word)
+            if source_name in COST_SOURCES and not is_daily_old:
+                self.daily.refill(source_name)
             for view in views:
                 if view.name in stored:
                     self.manager.execute(f"alter table {view.name} modify query {view.select()}")

@@ -13,12 +13,12 @@
     {target:normalized_aws}      the table it feeds
     {columns:normalized_aws}     the columns of a table, as pipelines/tables declares them
     {cost_columns}               the names of the cost shape, in its order
-    {published_partitions}       the published partitions of every table of tables/places.py
+    {published_partitions}       the published partitions of every table of tables/raw_tables.py
     {raw_partitions}             its loaded raw partitions
     {costs}                      the cost lines of every source in the cost shape
     {newest_days}                the newest day of each source
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
-    {daily_words}                the sources whose providers deliver every day
+    {daily_sources}              the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
 So a constant, a configured key or a conversion exists once for both twins. sql/marts/*.sql are
@@ -47,7 +47,7 @@ from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
-from pipelines.tables import commitment_families, daily, line_items, places
+from pipelines.tables import commitment_families, daily, line_items, raw_tables
 from pipelines.tables.categories import categories
 from pipelines.tables.copied import select_list
 from pipelines.tables.ddl import column_block
@@ -67,11 +67,11 @@ _RAW = re.compile(r"\{raw:(\w+)\}")
 _COPIED = re.compile(r"\{copied:([\w/]+)\}")
 _LAYOUT = re.compile(r"^-- form: (.+)$", re.MULTILINE)
 _OF_SOURCES = {
-    "{published_partitions}": places.published_partitions("toInt64(count())"),
-    "{raw_partitions}": places.raw_partitions(),
-    "{costs}": places.costs(),
-    "{newest_days}": places.newest_days(),
-    "{daily_words}": places.daily_words(),
+    "{published_partitions}": raw_tables.published_partitions("toInt64(count())"),
+    "{raw_partitions}": raw_tables.raw_partitions(),
+    "{costs}": raw_tables.costs(),
+    "{newest_days}": raw_tables.newest_days(),
+    "{daily_sources}": raw_tables.daily_sources(),
 }
 _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
@@ -170,12 +170,12 @@ def _view(where: str, text: str, tag_columns: Sequence[str], folder: Path) -> Vi
 class Mart:
     """A mart that is computed: one portable select, over tables and the marts before it.
 
-    `word` is set when it is made of one partition of that word at a time.
+    `source_name` is set when it is made of one partition of that source at a time.
     """
 
     file: str
     name: str
-    word: str
+    source_name: str
     select: str
 
 
@@ -184,10 +184,10 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
     found = []
     for path in sorted((folder / "marts").glob("[0-9]*.sql")):
         text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
-        word = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
+        source = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
         name = path.stem.partition("_")[2]
         select = _mart_text(text.strip().rstrip(";"), folder)
-        found.append(Mart(path.name, name, word[1] if word else "", select))
+        found.append(Mart(path.name, name, source[1] if source else "", select))
     return found
 
 

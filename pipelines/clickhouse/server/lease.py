@@ -1,6 +1,6 @@
 """A lease in ClickHouse that keeps two runs apart, on whatever machines they are.
 
-A run creates a table `_lock_<word>__<n>`. Its comment names the run and the end of its lease; the
+A run creates a table `_lock_<source>__<n>`. Its comment names the run and the end of its lease; the
 run renews it while it works. Then it looks for other live runs, and holds the lease if there are
 none. When two runs meet like this, the higher number waits for the lower to give way; a run that
 already holds the lease does not. A run on this machine is not live when its process has ended.
@@ -39,16 +39,16 @@ _TABLE_EXISTS = 57
 @contextmanager
 def leased(
     config: ClickHouseConfig,
-    word: str,
+    source_name: str,
     *,
     seconds: float = LEASE_SECONDS,
     renew_every: float = RENEW_SECONDS,
 ) -> Iterator[None]:
-    """Hold the lease of a word while the block runs. Raises Busy when another run has it.
+    """Hold the lease of a source while the block runs. Raises Busy when another run has it.
 
     It lasts `seconds` after its holder was last heard of, by the server's clock.
     """
-    lease = _Lease(config, word, seconds)
+    lease = _Lease(config, source_name, seconds)
     lease.acquire()
     ended = threading.Event()
     keeper = threading.Thread(target=lease.keep, args=(ended, renew_every), daemon=True)
@@ -89,10 +89,10 @@ class _Run:
 
 
 class _Lease:
-    """One run's try to hold a word."""
+    """One run's try to hold a source."""
 
-    def __init__(self, config: ClickHouseConfig, word: str, seconds: float) -> None:
-        self.config, self.word, self.seconds = config, word, seconds
+    def __init__(self, config: ClickHouseConfig, source_name: str, seconds: float) -> None:
+        self.config, self.source_name, self.seconds = config, source_name, seconds
         self.token, self.number = uuid4().hex, 0
 
     @property
@@ -139,7 +139,7 @@ class _Lease:
             try:
                 with ClickHouseManager(self.config) as manager:
                     if not self._is_mine(manager):
-                        log.warning("%s: another run has taken over the lease", self.word)
+                        log.warning("%s: another run has taken over the lease", self.source_name)
                         return
                     comment = self._comment(manager)
                     manager.execute(f"alter table {self.table} modify comment {comment}")
@@ -160,7 +160,7 @@ class _Lease:
         return run is not None and run.token == self.token
 
     def _locks(self, manager: ClickHouseManager) -> dict[int, _Run | None]:
-        """Every lock of this word by number."""
+        """Every lock of this source by number."""
         sql = "select name, comment from system.tables where database = currentDatabase()"
         rows = manager.execute(f"{sql} and match(name, %(p)s)", {"p": f"^{self._name('[0-9]+')}$"})
         return {int(name.rpartition("__")[2]): _Run.read(comment) for name, comment in rows}
@@ -178,12 +178,12 @@ class _Lease:
     def _busy(self, manager: ClickHouseManager, run: _Run) -> Busy:
         left = max(0, round(run.until - _now(manager)))
         return Busy(
-            f"{self.word} is locked by {run.host} process {run.pid} in ClickHouse. Wait until it "
-            f"has finished, then run again; if it died, its lock expires in {left} s."
+            f"{self.source_name} is locked by {run.host} process {run.pid} in ClickHouse. Wait "
+            f"until it has finished, then run again; if it died, its lock expires in {left} s."
         )
 
     def _name(self, number: int | str) -> str:
-        return f"_lock_{self.word}__{number}"
+        return f"_lock_{self.source_name}__{number}"
 
 
 def _now(manager: ClickHouseManager) -> float:

@@ -57,16 +57,16 @@ class PartitionJob(RunnableLoadJob):
         except (ClickHouseConnectionError, *Gone) as error:
             raise _meant(error, server, handed.where) from redacted(error, server)
         except (UserError, OSError) as error:
-            raise PublishFailed(handed.named(error)) from error
+            raise PublishFailed(handed.explain(error)) from error
 
     def _publish(self, warehouse: Warehouse, handed: Handed) -> None:
-        place, delivery = handed.place, handed.delivery
+        raw_table, delivery = handed.raw_table, handed.delivery
         is_retry = self.job_file_info().retry_count > 0
-        if is_retry and warehouse.was_published(place, delivery):
+        if is_retry and warehouse.was_published(raw_table, delivery):
             return
-        is_normalized = delivery.form.startswith(NORMALIZED)
+        is_normalized = delivery.layout.startswith(NORMALIZED)
         publish = warehouse.publish_normalized if is_normalized else warehouse.publish
-        publish(place, handed.folder, delivery)
+        publish(raw_table, handed.folder, delivery)
 
 
 class PartitionClient(ClickHouseClient):

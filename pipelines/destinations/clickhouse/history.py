@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.core.partition import Delivery
-from pipelines.destinations.layout import Place
-from pipelines.tables.sources import COST_WORDS
+from pipelines.core.partition import STORED_NAMES, Delivery
+from pipelines.destinations.layout import RawTable
+from pipelines.tables.sources import COST_SOURCES
 
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -50,7 +51,7 @@ from deliveries as d where word = %(word)s group by partition
 class Note:
     """What the history says of a publishing, but for its sums; None where it is not known."""
 
-    word: str
+    source_name: str
     partition: str
     fingerprint: str
     files: int | None = None
@@ -59,10 +60,10 @@ class Note:
     delivered_at: str | None = None
 
     @classmethod
-    def of(cls, place: Place, delivery: Delivery, recipe: str | None = None) -> Note:
+    def of(cls, raw_table: RawTable, delivery: Delivery, recipe: str | None = None) -> Note:
         """The note of a delivery that is about to be published."""
         return cls(
-            word=place.word,
+            source_name=raw_table.source_name,
             partition=delivery.partition,
             fingerprint=delivery.fingerprint,
             files=len(delivery.files),
@@ -75,14 +76,19 @@ class Note:
     def read(cls, comment: str) -> Note | None:
         """The note in a table's comment, if there is one."""
         try:
-            return cls(**json.loads(comment))
-        except (ValueError, TypeError):
+            plain = json.loads(comment)
+            return cls(**{"source_name": plain.pop("word"), **plain})
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
     @property
     def text(self) -> str:
         """The note as JSON, which is stored as a staging table's comment."""
-        return json.dumps(asdict(self))
+        return json.dumps(self.stored())
+
+    def stored(self) -> dict[str, Any]:
+        """The fields by the names of the table `deliveries`."""
+        return {STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
 
 
 class History:
@@ -91,25 +97,25 @@ class History:
     def __init__(self, manager: ClickHouseManager) -> None:
         self._manager = manager
 
-    def recipes(self, place: Place) -> dict[str, str | None]:
+    def recipes(self, raw_table: RawTable) -> dict[str, str | None]:
         """By which rules each partition's last publishing was normalised, where that is known."""
-        rows = self._manager.execute(_RECIPES, {"word": place.word})
+        rows = self._manager.execute(_RECIPES, {"word": raw_table.source_name})
         return {partition: recipe or None for partition, recipe in rows}
 
-    def last(self, place: Place) -> dict[str, tuple[str, int]]:
+    def last(self, raw_table: RawTable) -> dict[str, tuple[str, int]]:
         """The fingerprint and the normalised rows of each partition's last publishing."""
-        rows = self._manager.execute(_LAST, {"word": place.word})
-        return {partition: (mark, count) for partition, mark, count in rows}
+        rows = self._manager.execute(_LAST, {"word": raw_table.source_name})
+        return {partition: (fingerprint, count) for partition, fingerprint, count in rows}
 
-    def add(self, place: Place, note: Note, table: str) -> None:
+    def add(self, raw_table: RawTable, note: Note, table: str) -> None:
         """Write one row with the sums of `table`, which holds what was published."""
-        counted, rows = _COSTS_COUNTED if place.word in COST_WORDS else _COUNTED
-        rows = rows.format(table=table, column=place.read_table[1])
-        self._manager.execute(_ADD.format(counted=counted) + rows, asdict(note))
+        counted, rows = _COSTS_COUNTED if raw_table.source_name in COST_SOURCES else _COUNTED
+        rows = rows.format(table=table, column=raw_table.read_table[1])
+        self._manager.execute(_ADD.format(counted=counted) + rows, note.stored())
 
     def complete(
         self,
-        place: Place,
+        raw_table: RawTable,
         published: Mapping[str, str],
         left: Iterable[tuple[str, Note]],
     ) -> None:
@@ -119,12 +125,15 @@ class History:
         that killed runs left, with their notes. '' stands for several deliveries, which no run
         makes.
         """
-        last = self.last(place)
+        last = self.last(raw_table)
         sources = {(note.partition, note.fingerprint): (note, table) for table, note in left}
-        for partition, mark in published.items():
-            if mark and (partition not in last or last[partition][0] != mark):
-                unknown = Note(place.word, partition, mark), place.read_table[0]
-                self.add(place, *sources.get((partition, mark), unknown))
+        for partition, fingerprint in published.items():
+            if fingerprint and (partition not in last or last[partition][0] != fingerprint):
+                unknown = (
+                    Note(raw_table.source_name, partition, fingerprint),
+                    raw_table.read_table[0],
+                )
+                self.add(raw_table, *sources.get((partition, fingerprint), unknown))
 
 
 def utc(moment: datetime) -> str:

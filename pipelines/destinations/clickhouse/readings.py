@@ -9,26 +9,26 @@ import pyarrow as pa
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.finality import Moments
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
 
 class WarehouseReadings:
     """The readings of one raw table."""
 
-    def __init__(self, manager: ClickHouseManager, place: Place) -> None:
-        self._manager, self._place = manager, place
+    def __init__(self, manager: ClickHouseManager, raw_table: RawTable) -> None:
+        self._manager, self._raw_table = manager, raw_table
 
     def noted(self) -> dict[str, dict[str, datetime]]:
         """The noted moments by partition."""
         sql = 'select "partition", member, read_at from readings final where word = %(word)s'
-        return _by_partition(self._manager.execute(sql, {"word": self._place.word}))
+        return _by_partition(self._manager.execute(sql, {"word": self._raw_table.source_name}))
 
     def note(self, moments: Mapping[str, Moments]) -> None:
         """Remember that partitions were read."""
         self._manager.execute_many(
             "insert into readings (word, partition, member, read_at) values",
             [
-                (self._place.word, partition, member, at)
+                (self._raw_table.source_name, partition, member, at)
                 for partition, found in moments.items()
                 for member, at in found.items()
             ],
@@ -37,22 +37,22 @@ class WarehouseReadings:
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""
-        column = self._place.column
-        sql = f"select {column}, count() from {self._place.raw_table} group by 1"
+        column = self._raw_table.column
+        sql = f"select {column}, count() from {self._raw_table.clickhouse_name} group by 1"
         return dict(self._manager.execute(sql))
 
     def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """The published raw rows of a partition."""
-        found = self._manager.execute(f"describe table {self._place.raw_table}")
+        found = self._manager.execute(f"describe table {self._raw_table.clickhouse_name}")
         have = {row[0] for row in found}  # an older table lacks the newest columns
         names = ", ".join(f"`{n}`" if n in have else f"null as `{n}`" for n in schema.names)
         rows = self._manager.execute(
-            f"select {names} from {self._place.raw_table} "
-            f"where {self._place.column} = %(partition)s",
+            f"select {names} from {self._raw_table.clickhouse_name} "
+            f"where {self._raw_table.column} = %(partition)s",
             {"partition": partition},
         )
         columns = [
-            pa.array([row[place] for row in rows], field.type) for place, field in enumerate(schema)
+            pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)
         ]
         yield pa.table(columns, schema)
 
@@ -61,10 +61,10 @@ class WarehouseReadings:
         sql = "select \"partition\", '', loaded_at from raw_partitions where word = %(word)s"
         if column:
             sql = (
-                f"select {self._place.column}, ifNull({column}, ''), max(x_delivered_at) "
-                f"from {self._place.raw_table} group by 1, 2"
+                f"select {self._raw_table.column}, ifNull({column}, ''), max(x_delivered_at) "
+                f"from {self._raw_table.clickhouse_name} group by 1, 2"
             )
-        return _by_partition(self._manager.execute(sql, {"word": self._place.word}))
+        return _by_partition(self._manager.execute(sql, {"word": self._raw_table.source_name}))
 
 
 def _by_partition(rows: list[tuple[str, str, datetime]]) -> dict[str, dict[str, datetime]]:

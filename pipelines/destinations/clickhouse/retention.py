@@ -8,10 +8,10 @@ from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Selection, now
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Horizon
 from pipelines.tables.daily import NAME
-from pipelines.tables.sources import COST_WORDS
+from pipelines.tables.sources import COST_SOURCES
 
 _NOTED = "select first_kept, removing from retention final where word = %(word)s"
 _KNOWN = 'select distinct "partition" from provider_partitions where word = %(word)s'
@@ -20,13 +20,13 @@ _KNOWN = 'select distinct "partition" from provider_partitions where word = %(wo
 class WarehouseRetention:
     """One raw table of a database, and the table that readers read."""
 
-    def __init__(self, manager: ClickHouseManager, place: Place) -> None:
-        self.manager, self.place = manager, place
+    def __init__(self, manager: ClickHouseManager, raw_table: RawTable) -> None:
+        self.manager, self.raw_table = manager, raw_table
 
     def horizon(self) -> Horizon:
         """What was noted last; nothing in a database that has not been migrated yet."""
         try:
-            rows = self.manager.execute(_NOTED, {"word": self.place.word})
+            rows = self.manager.execute(_NOTED, {"word": self.raw_table.source_name})
         except ClickHouseQueryError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
@@ -37,7 +37,7 @@ class WarehouseRetention:
         """One row, which replaces the last one."""
         self.manager.execute_many(
             "insert into retention (word, first_kept, removing, pruned_at) values",
-            [(self.place.word, horizon.first, list(horizon.removing), now())],
+            [(self.raw_table.source_name, horizon.first, list(horizon.removing), now())],
             repeatable=True,  # ReplacingMergeTree
         )
 
@@ -53,22 +53,28 @@ class WarehouseRetention:
         """Raw, then days, then normalised; views follow by themselves."""
         for table, _ in self._tables():
             self.manager.execute(f"alter table {table} drop partition {quoted(partition)}")
-            if self.place.word in COST_WORDS and table == self.place.raw_table:
-                literal = partition_of(self.place.word, partition)
+            if (
+                self.raw_table.source_name in COST_SOURCES
+                and table == self.raw_table.clickhouse_name
+            ):
+                literal = partition_of(self.raw_table.source_name, partition)
                 self.manager.execute(f"alter table {NAME} drop partition {literal}")
 
     def forget(self, horizon: Horizon) -> None:
         """Delete the rows of what the provider has."""
-        known = [row[0] for row in self.manager.execute(_KNOWN, {"word": self.place.word})]
+        known = [
+            row[0] for row in self.manager.execute(_KNOWN, {"word": self.raw_table.source_name})
+        ]
         gone = [key for key in known if key not in Selection(horizon.first)]
         if gone:
             listed = ", ".join(map(quoted, gone))
             self.manager.execute(
-                f"alter table provider_partitions delete where word = {quoted(self.place.word)} "
+                "alter table provider_partitions delete where word = "
+                f"{quoted(self.raw_table.source_name)} "
                 f'and "partition" in ({listed})',
                 settings={"mutations_sync": 2},
             )
 
     def _tables(self) -> list[tuple[str, str]]:
-        raw = (self.place.raw_table, self.place.column)
-        return [raw] if self.place.raw_only else [raw, self.place.read_table]
+        raw = (self.raw_table.clickhouse_name, self.raw_table.column)
+        return [raw] if self.raw_table.raw_only else [raw, self.raw_table.read_table]

@@ -29,7 +29,7 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
 from pipelines.destinations.clickhouse.parquet_columns import Files
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.tables import daily
 
 log = logging.getLogger(__name__)
@@ -74,10 +74,10 @@ class Staging:
     """
 
     def __init__(
-        self, config: ClickHouseConfig, manager: ClickHouseManager, place: Place, note: Note
+        self, config: ClickHouseConfig, manager: ClickHouseManager, raw_table: RawTable, note: Note
     ) -> None:
-        self._config, self._manager, self._place, self._note = config, manager, place, note
-        token = f"{_prefix(place)}{uuid4().hex[:12]}"
+        self._config, self._manager, self._raw_table, self._note = config, manager, raw_table, note
+        token = f"{_prefix(raw_table)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
         self.daily = f"{token}_day"
         self._view = f"{token}_view"  # a number follows
@@ -96,15 +96,16 @@ class Staging:
         if not self._manager.health_check():
             return
         try:
-            there = left_behind(self._manager, self._place)
+            there = left_behind(self._manager, self._raw_table)
             drop(self._manager, *sorted({self.raw, self.normalised} | self._made))
         except ClickHouseError as reason:
             log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
             return
         if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
             raise PartitionError(
-                f"{self._note.word} {self._note.partition}: another run has taken over, because "
-                "this one did not renew its lease, and dropped its private tables. Run again."
+                f"{self._note.source_name} {self._note.partition}: another run has taken over, "
+                "because this one did not renew its lease, and dropped its private tables. Run "
+                "again."
             ) from error
 
     def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
@@ -114,9 +115,9 @@ class Staging:
         other files are inserted. Nothing is read back for it, and no core waits for the last file.
         A raw-only table has none.
         """
-        comment = f"comment {quoted(self._note.text)}" if self._place.raw_only else ""
+        comment = f"comment {quoted(self._note.text)}" if self._raw_table.raw_only else ""
         self._manager.execute(
-            f"create table {self.raw} as {self._place.raw_table} {_UNMERGED} {comment}"
+            f"create table {self.raw} as {self._raw_table.clickhouse_name} {_UNMERGED} {comment}"
         )
         self._made.add(self.raw)
         changes = [f"modify column {name} default {value}" for name, value in defaults.items()]
@@ -130,7 +131,7 @@ class Staging:
             if not view.layout or view.layout in defaults["x_form"].strip("'").split():
                 self._create_view(f"{self._view}{number}", select)
         self._insert(self.raw, files)
-        self._check(self.raw, self._place.column, files)
+        self._check(self.raw, self._raw_table.column, files)
         if selects:
             self._check_normalised(selects)
 
@@ -149,7 +150,7 @@ class Staging:
     def publish_daily(self) -> None:
         """In one step for readers, too."""
         note = self._note
-        self._replace(daily.NAME, partition_of(note.word, note.partition), self.daily)
+        self._replace(daily.NAME, partition_of(note.source_name, note.partition), self.daily)
 
     def publish(self, table: str, staged: str) -> None:
         """One step for readers; from an empty table the partition is dropped on purpose."""
@@ -162,7 +163,7 @@ class Staging:
             self._manager.execute(f"alter table {table} drop partition {literal}")
 
     def _create_normalised(self) -> None:
-        like, comment = self._place.normalized_table, quoted(self._note.text)
+        like, comment = self._raw_table.normalized_table, quoted(self._note.text)
         self._manager.execute(
             f"create table {self.normalised} as {like} {_UNMERGED} comment {comment}"
         )
@@ -174,8 +175,8 @@ class Staging:
         given, taken = ({row[0] for row in self._manager.execute(f"describe {t}")} for t in tables)
         if other := given - taken:
             raise PartitionError(
-                f"{self._place.normalized_table} has no {', '.join(sorted(other))}, which its view "
-                "makes. Run: make init-clickhouse"
+                f"{self._raw_table.normalized_table} has no {', '.join(sorted(other))}, which its "
+                "view makes. Run: make init-clickhouse"
             )
 
     def _create_view(self, name: str, select: str) -> None:
@@ -202,8 +203,8 @@ class Staging:
         )[0]
         if count != files.rows or strangers:
             raise PartitionError(
-                f"{note.word} {note.partition}: {count:,} rows were staged, {strangers:,} of them "
-                f"from another partition; the files have {files.rows:,}. Run again."
+                f"{note.source_name} {note.partition}: {count:,} rows were staged, {strangers:,} "
+                f"of them from another partition; the files have {files.rows:,}. Run again."
             )
 
     def _check_normalised(self, selects: Iterable[str]) -> None:
@@ -214,8 +215,8 @@ class Staging:
         if count != wanted:
             note = self._note
             raise PartitionError(
-                f"{note.word} {note.partition}: {count:,} normalised rows were staged, the files "
-                f"give {wanted:,}. Run again."
+                f"{note.source_name} {note.partition}: {count:,} normalised rows were staged, the "
+                f"files give {wanted:,}. Run again."
             )
 
 
@@ -227,15 +228,15 @@ def _with_file(statement: str, path: Path) -> Generator[bytes]:
             yield chunk
 
 
-def left_behind(manager: ClickHouseManager, place: Place) -> dict[str, Note | None]:
-    """The private tables of a word that are there, with the notes that they carry.
+def left_behind(manager: ClickHouseManager, raw_table: RawTable) -> dict[str, Note | None]:
+    """The private tables of a source that are there, with the notes that they carry.
 
     Tables sort before their views, so a run that is still inserting fails at once rather than
     continuing without normalisation.
     """
     sql = "select name, comment from system.tables where database = currentDatabase()"
     sql = f"{sql} and startsWith(name, %(prefix)s) order by name"
-    rows = manager.execute(sql, {"prefix": _prefix(place)})
+    rows = manager.execute(sql, {"prefix": _prefix(raw_table)})
     return {name: Note.read(comment) for name, comment in rows}
 
 
@@ -245,5 +246,5 @@ def drop(manager: ClickHouseManager, *tables: str) -> None:
         manager.execute(f"drop table if exists {table} sync")
 
 
-def _prefix(place: Place) -> str:
-    return f"_stage_{place.word}__"
+def _prefix(raw_table: RawTable) -> str:
+    return f"_stage_{raw_table.source_name}__"

@@ -38,10 +38,10 @@ from pipelines.destinations.clickhouse.parquet_columns import (
 from pipelines.destinations.clickhouse.readings import WarehouseReadings
 from pipelines.destinations.clickhouse.retention import WarehouseRetention
 from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import finish
 from pipelines.tables import daily
-from pipelines.tables.sources import COST_WORDS
+from pipelines.tables.sources import COST_SOURCES
 
 __all__ = ["Warehouse", "connect"]
 
@@ -72,145 +72,158 @@ class Warehouse:
 
     # what is published
 
-    def published(self, place: Place) -> dict[str, str]:
+    def published(self, raw_table: RawTable) -> dict[str, str]:
         """The fingerprint of each partition that is current in raw and in what readers read."""
-        raw = self._fingerprints(place.raw_table, place.column)
-        normalised = raw if place.raw_only else self._fingerprints(*place.read_table)
-        days = self._daily_fingerprints(place) if place.word in COST_WORDS else normalised
+        raw = self._fingerprints(raw_table.clickhouse_name, raw_table.column)
+        normalised = raw if raw_table.raw_only else self._fingerprints(*raw_table.read_table)
+        days = (
+            self._daily_fingerprints(raw_table)
+            if raw_table.source_name in COST_SOURCES
+            else normalised
+        )
         found = {
-            key: mark
-            for key, mark in raw.items()
-            if mark and normalised.get(key) == mark and days.get(key) == mark
+            key: fingerprint
+            for key, fingerprint in raw.items()
+            if fingerprint and normalised.get(key) == fingerprint and days.get(key) == fingerprint
         }
-        for key, (mark, rows) in self.history.last(place).items():
-            if rows == 0 and key not in normalised and raw.get(key, mark) == mark:
-                found[key] = mark  # the provider emptied it: there is nothing to carry the mark
+        for key, (fingerprint, rows) in self.history.last(raw_table).items():
+            if rows == 0 and key not in normalised and raw.get(key, fingerprint) == fingerprint:
+                found[key] = (
+                    fingerprint  # the provider emptied it: there is nothing to carry the mark
+                )
         return found
 
-    def provider(self, place: Place) -> list[dict[str, str]]:
+    def provider(self, raw_table: RawTable) -> list[dict[str, str]]:
         """What the provider had when a run last listed it: partition and fingerprint."""
         sql = "select partition, fingerprint from provider_partitions final where word = %(word)s"
-        rows = self.manager.execute(sql, {"word": place.word})
-        return [{"partition": key, "fingerprint": mark} for key, mark in rows]
+        rows = self.manager.execute(sql, {"word": raw_table.source_name})
+        return [{"partition": key, "fingerprint": fingerprint} for key, fingerprint in rows]
 
-    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+    def remember_provider(self, raw_table: RawTable, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, so that a check can tell what has not been published."""
-        known = {row["partition"]: row["fingerprint"] for row in self.provider(place)}
+        known = {row["partition"]: row["fingerprint"] for row in self.provider(raw_table)}
         new = [p for p in partitions if known.get(p.key) != p.fingerprint]
         self.manager.execute_many(
             "insert into provider_partitions (word, partition, fingerprint, delivered_at) values",
-            [(place.word, p.key, p.fingerprint, p.delivered_at) for p in new],
+            [(raw_table.source_name, p.key, p.fingerprint, p.delivered_at) for p in new],
             repeatable=True,  # ReplacingMergeTree
         )
 
     @contextmanager
-    def locked(self, word: str) -> Iterator[None]:
-        """The lock of a word's run: of the working folder, and of the database wherever it is."""
-        path = workdir.lock_file(word, self.kind)
-        with held(path, f"{word} ({path})"), leased(self.config, word), self:
+    def locked(self, source_name: str) -> Iterator[None]:
+        """The lock of a source's run: of the working folder, and of the database wherever it is."""
+        path = workdir.lock_file(source_name, self.kind)
+        with held(path, f"{source_name} ({path})"), leased(self.config, source_name), self:
             yield
 
-    def landing(self, word: str) -> Path:
-        """An empty local folder in which a delivery of `word` is landed."""
-        return workdir.empty_folder(self._scratch, word)
+    def landing(self, source_name: str) -> Path:
+        """An empty local folder in which a delivery of `source_name` is landed."""
+        return workdir.empty_folder(self._scratch, source_name)
 
     def explain(self, error: BaseException) -> str:
         """What an error that dlt met here means, with the fix."""
         return explain(error, self.config)
 
-    def recover(self, place: Place) -> None:
+    def recover(self, raw_table: RawTable) -> None:
         """Note what killed runs published, drop what they left behind, finish their pruning."""
-        self._complete_history(place)
-        workdir.remove(self._scratch, place.word)
-        finish(self.retention(place))
+        self._complete_history(raw_table)
+        workdir.remove(self._scratch, raw_table.source_name)
+        finish(self.retention(raw_table))
 
-    def retention(self, place: Place) -> WarehouseRetention:
+    def retention(self, raw_table: RawTable) -> WarehouseRetention:
         """What is kept of a raw table, and how the rest is removed."""
-        return WarehouseRetention(self.manager, place)
+        return WarehouseRetention(self.manager, raw_table)
 
-    def readings(self, place: Place) -> WarehouseReadings:
+    def readings(self, raw_table: RawTable) -> WarehouseReadings:
         """When each partition of a raw table was last read."""
-        return WarehouseReadings(self.manager, place)
+        return WarehouseReadings(self.manager, raw_table)
 
-    def _complete_history(self, place: Place) -> None:
-        left = left_behind(self.manager, place)
+    def _complete_history(self, raw_table: RawTable) -> None:
+        left = left_behind(self.manager, raw_table)
         notes = [(table, note) for table, note in left.items() if note]
-        published = self._fingerprints(*place.read_table)
-        self.history.complete(place, published, notes)
+        published = self._fingerprints(*raw_table.read_table)
+        self.history.complete(raw_table, published, notes)
         drop(self.manager, *left)
 
-    def ingested(self, place: Place) -> dict[str, str]:
+    def ingested(self, raw_table: RawTable) -> dict[str, str]:
         """Of each normalised partition the delivery and the recipe, as `<delivery>/<recipe>`."""
-        marks = self._fingerprints(place.normalized_table, "x_partition")
-        last, recipes = self.history.last(place), self.history.recipes(place)
-        found = {key: f"{mark}/{recipes.get(key) or ''}" for key, mark in marks.items()}
-        for key, (mark, rows) in last.items():
-            if rows == 0 and key not in marks:
-                found[key] = f"{mark}/{recipes.get(key) or ''}"
-        known = {key: f"{mark}/" for key, (mark, _) in last.items()}
+        fingerprints = self._fingerprints(raw_table.normalized_table, "x_partition")
+        last, recipes = self.history.last(raw_table), self.history.recipes(raw_table)
+        found = {
+            key: f"{fingerprint}/{recipes.get(key) or ''}"
+            for key, fingerprint in fingerprints.items()
+        }
+        for key, (fingerprint, rows) in last.items():
+            if rows == 0 and key not in fingerprints:
+                found[key] = f"{fingerprint}/{recipes.get(key) or ''}"
+        known = {key: f"{fingerprint}/" for key, (fingerprint, _) in last.items()}
         return {key: each for key, each in found.items() if each.startswith(known.get(key, "?"))}
 
     # publishing
 
-    def publish(self, place: Place, folder: Path, delivery: Delivery) -> None:
+    def publish(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """Make the landed files of `folder` the partition, in raw and in normalised.
 
         Can be repeated from the start at any point. Raises PartitionError for what is wrong with
         the files, ClickHouseConnectionError when the server is unreachable.
         """
-        where = f"{place.word} {delivery.partition}"
+        where = f"{raw_table.source_name} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
-        self._add_columns(place, files, where)
-        note = Note.of(place, delivery)
-        with self._staging(place, note) as staging:
-            views = [] if place.raw_only else self._views(place)
-            staging.fill(files, _defaults(place, files, delivery), views)
-            self._sum_up(place, staging)
-            staging.publish(place.raw_table, staging.raw)
-            if not place.raw_only:
-                self._publish_normalised(place, staging)
-            self.history.add(place, note, staging.raw if place.raw_only else staging.normalised)
+        self._add_columns(raw_table, files, where)
+        note = Note.of(raw_table, delivery)
+        with self._staging(raw_table, note) as staging:
+            views = [] if raw_table.raw_only else self._views(raw_table)
+            staging.fill(files, _defaults(raw_table, files, delivery), views)
+            self._sum_up(raw_table, staging)
+            staging.publish(raw_table.clickhouse_name, staging.raw)
+            if not raw_table.raw_only:
+                self._publish_normalised(raw_table, staging)
+            self.history.add(
+                raw_table, note, staging.raw if raw_table.raw_only else staging.normalised
+            )
 
-    def publish_normalized(self, place: Place, folder: Path, delivery: Delivery) -> None:
+    def publish_normalized(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
-        where = f"{place.word} {delivery.partition}"
+        where = f"{raw_table.source_name} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
-        other = files.columns.keys() ^ self._columns(place.normalized_table).keys()
+        other = files.columns.keys() ^ self._columns(raw_table.normalized_table).keys()
         if other:
             raise PartitionError(
-                f"{where}: only one of the file and {place.normalized_table} has "
+                f"{where}: only one of the file and {raw_table.normalized_table} has "
                 f"{', '.join(sorted(other))}. Give both sides the same normalize.tag_columns, then "
-                f"run: python -m pipelines normalize {place.word}, make init-clickhouse"
+                f"run: python -m pipelines normalize {raw_table.source_name}, make init-clickhouse"
             )
-        note = Note.of(place, delivery, recipe=delivery.form.partition(", ")[2])
-        with self._staging(place, note) as staging:
+        note = Note.of(raw_table, delivery, recipe=delivery.layout.partition(", ")[2])
+        with self._staging(raw_table, note) as staging:
             staging.fill_normalised(files)
-            self._sum_up(place, staging)
-            self._publish_normalised(place, staging)
-            self.history.add(place, note, staging.normalised)
+            self._sum_up(raw_table, staging)
+            self._publish_normalised(raw_table, staging)
+            self.history.add(raw_table, note, staging.normalised)
 
-    def _sum_up(self, place: Place, staging: Staging) -> None:
-        if place.word in COST_WORDS:
+    def _sum_up(self, raw_table: RawTable, staging: Staging) -> None:
+        if raw_table.source_name in COST_SOURCES:
             keys = self._keys()
             require_rules(self.manager, keys)
             staging.fill_daily(keys)
 
-    def _publish_normalised(self, place: Place, staging: Staging) -> None:
+    def _publish_normalised(self, raw_table: RawTable, staging: Staging) -> None:
         """Days first: what is in the table of lines is in all."""
-        if place.word in COST_WORDS:
+        if raw_table.source_name in COST_SOURCES:
             staging.publish_daily()
-        staging.publish(place.normalized_table, staging.normalised)
+        staging.publish(raw_table.normalized_table, staging.normalised)
 
-    def was_published(self, place: Place, delivery: Delivery) -> bool:
+    def was_published(self, raw_table: RawTable, delivery: Delivery) -> bool:
         """Whether an earlier try of this very load got so far; the server went with its answer.
 
         Then the history has it, too.
         """
-        tables = {(place.raw_table, place.column), place.read_table}
-        if place.word in COST_WORDS:
+        tables = {(raw_table.clickhouse_name, raw_table.column), raw_table.read_table}
+        if raw_table.source_name in COST_SOURCES:
             tables.add((daily.NAME, "x_partition"))
         for table, column in tables:
-            source = f"and x_source = {quoted(place.word)}" if table == daily.NAME else ""
+            source = (
+                f"and x_source = {quoted(raw_table.source_name)}" if table == daily.NAME else ""
+            )
             rows, mine = self.manager.execute(
                 f"select count(), countIf(x_dlt_load_id = %(load)s) from {table} "
                 f"where {column} = %(partition)s {source}",
@@ -218,38 +231,38 @@ class Warehouse:
             )[0]
             if not rows or rows != mine:
                 return False
-        self._complete_history(place)
+        self._complete_history(raw_table)
         return True
 
-    def _staging(self, place: Place, note: Note) -> Staging:
+    def _staging(self, raw_table: RawTable, note: Note) -> Staging:
         """New private tables. Those of an earlier try of the same job go, as in `recover`."""
-        drop(self.manager, *left_behind(self.manager, place))
-        return Staging(self.config, self.manager, place, note)
+        drop(self.manager, *left_behind(self.manager, raw_table))
+        return Staging(self.config, self.manager, raw_table, note)
 
-    def _add_columns(self, place: Place, files: Files, where: str) -> None:
+    def _add_columns(self, raw_table: RawTable, files: Files, where: str) -> None:
         """Make raw hold every column and number of the files; a changed kind is refused by name."""
-        have = self._columns(place.raw_table)
+        have = self._columns(raw_table.clickhouse_name)
         new, wider = new_columns(files, have, where), wider_columns(files, have)
         changes = [f"add column if not exists `{name}` {kind}" for name, kind in new.items()]
         changes += [f"modify column `{name}` {kind}" for name, kind in wider.items()]
         if changes:
-            self.manager.execute(f"alter table {place.raw_table} {', '.join(changes)}")
+            self.manager.execute(f"alter table {raw_table.clickhouse_name} {', '.join(changes)}")
 
-    def _views(self, place: Place) -> list[View]:
+    def _views(self, raw_table: RawTable) -> list[View]:
         """The views of sql/ that read this raw table. Raises PartitionError for other ones here."""
         keys = self._keys()
         sql = (
             "select name, comment from system.tables where database = currentDatabase() "
             "and engine = 'MaterializedView' and name like %(name)s"
         )
-        rows = self.manager.execute(sql, {"name": f"normalize\\_{place.word}%"})
+        rows = self.manager.execute(sql, {"name": f"normalize\\_{raw_table.source_name}%"})
         have: dict[str, str] = dict(rows)
-        views = views_of(place.raw_table, keys)
+        views = views_of(raw_table.clickhouse_name, keys)
         for view in views:
             if view.name not in have:
                 raise PartitionError(
                     f"{self.config.database} has no view {view.name}, which normalises "
-                    f"{place.raw_table}. Run: make init-clickhouse"
+                    f"{raw_table.clickhouse_name}. Run: make init-clickhouse"
                 )
             if have[view.name] != view.comment:
                 raise PartitionError(
@@ -263,9 +276,9 @@ class Warehouse:
             return self._tag_columns
         return dlt.config.get("normalize.tag_columns", list) or ()
 
-    def _daily_fingerprints(self, place: Place) -> dict[str, str]:
+    def _daily_fingerprints(self, raw_table: RawTable) -> dict[str, str]:
         return self._fingerprints(
-            daily.NAME, "x_partition", f"where x_source = {quoted(place.word)}"
+            daily.NAME, "x_partition", f"where x_source = {quoted(raw_table.source_name)}"
         )
 
     def _fingerprints(self, table: str, column: str, where: str = "") -> dict[str, str]:
@@ -273,21 +286,21 @@ class Warehouse:
         # grouped by both, so that a projection can answer without reading every row
         sql = f"select {column}, x_fingerprint from {table} {where} group by 1, 2"
         found: dict[str, str] = {}
-        for partition, mark in self.manager.execute(sql):
-            found[partition] = "" if partition in found else mark
+        for partition, fingerprint in self.manager.execute(sql):
+            found[partition] = "" if partition in found else fingerprint
         return found
 
     def _columns(self, table: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self.manager.execute(f"describe table {table}")}
 
 
-def _defaults(place: Place, files: Files, delivery: Delivery) -> dict[str, str]:
+def _defaults(raw_table: RawTable, files: Files, delivery: Delivery) -> dict[str, str]:
     """What the rows of a delivery have in common, as expressions by column."""
     defaults = {
-        place.column: quoted(delivery.partition),
+        raw_table.column: quoted(delivery.partition),
         "x_fingerprint": quoted(delivery.fingerprint),
         "x_dlt_load_id": quoted(delivery.load_id),
         "x_delivered_at": quoted(utc(delivery.delivered_at)),
-        "x_form": quoted(delivery.form.partition(",")[0]),
+        "x_form": quoted(delivery.layout.partition(",")[0]),
     }
     return defaults | maps_of_flat_columns(files)

@@ -37,9 +37,9 @@ class PartitionJob(ReferenceFollowupJob):
         handed = handed_over(self._load_id)
         store = open_store(self._job_client.config)
         try:
-            store.publish_raw(handed.place, handed.folder, handed.delivery)
+            store.publish_raw(handed.raw_table, handed.folder, handed.delivery)
         except (UserError, OSError) as error:
-            raise PublishFailed(handed.named(error)) from error
+            raise PublishFailed(handed.explain(error)) from error
 
 
 class PartitionClient(FilesystemClient):

@@ -15,21 +15,21 @@ import pyarrow.parquet as pq
 
 from pipelines.core.finality import Moments
 from pipelines.core.partition import Delivery
-from pipelines.destinations.layout import Place
+from pipelines.destinations.layout import RawTable
 
 
 class Files(Protocol):
     """What readings need of a store: its notes, and the committed raw files."""
 
     def deliveries(
-        self, place: Place, on_damage: Callable[[Any], None] | None = None
+        self, raw_table: RawTable, on_damage: Callable[[Any], None] | None = None
     ) -> dict[str, Delivery]:
         """The committed raw partitions."""
 
-    def raw_files(self, place: Place, delivery: Delivery) -> list[str]:
+    def raw_files(self, raw_table: RawTable, delivery: Delivery) -> list[str]:
         """The files of a delivery."""
 
-    def read_note(self, place: Place) -> str:
+    def read_note(self, raw_table: RawTable) -> str:
         """The note of the readings."""
 
     def read(self, path: str) -> bytes:
@@ -38,7 +38,7 @@ class Files(Protocol):
     def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
         """A binary file, read by ranges."""
 
-    def target(self, word: str) -> Path:
+    def target(self, source_name: str) -> Path:
         """A local path for a file that is to be published."""
 
     def publish_file(self, source: Path, target: str) -> None:
@@ -48,13 +48,13 @@ class Files(Protocol):
 class StoreReadings:
     """The readings of one raw table."""
 
-    def __init__(self, store: Files, place: Place) -> None:
-        self._store, self._place = store, place
+    def __init__(self, store: Files, raw_table: RawTable) -> None:
+        self._store, self._raw_table = store, raw_table
 
     def noted(self) -> dict[str, dict[str, datetime]]:
         """The noted moments by partition."""
         try:
-            found = json.loads(self._store.read(self._store.read_note(self._place)))
+            found = json.loads(self._store.read(self._store.read_note(self._raw_table)))
         except FileNotFoundError:
             return {}
         return {
@@ -70,9 +70,9 @@ class StoreReadings:
             key: {member: at.isoformat() for member, at in sorted(known[key].items())}
             for key in sorted(known)
         }
-        target = self._store.target(self._place.word)
+        target = self._store.target(self._raw_table.source_name)
         target.write_text(json.dumps(texts, indent=1) + "\n")
-        self._store.publish_file(target, self._store.read_note(self._place))
+        self._store.publish_file(target, self._store.read_note(self._raw_table))
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""
@@ -83,7 +83,7 @@ class StoreReadings:
         delivery = self._deliveries().get(partition)
         if delivery is None:
             return
-        for path in self._store.raw_files(self._place, delivery):
+        for path in self._store.raw_files(self._raw_table, delivery):
             with self._store.open(path) as file:
                 found = pq.ParquetFile(file)
                 names = [name for name in schema.names if name in found.schema_arrow.names]
@@ -111,4 +111,4 @@ class StoreReadings:
         return {str(name) for table in tables for name in pc.unique(table[column]).to_pylist()}
 
     def _deliveries(self) -> dict[str, Delivery]:
-        return self._store.deliveries(self._place, on_damage=lambda damage: None)
+        return self._store.deliveries(self._raw_table, on_damage=lambda damage: None)

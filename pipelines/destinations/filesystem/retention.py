@@ -13,7 +13,7 @@ from uuid import uuid4
 from fsspec import AbstractFileSystem
 
 from pipelines.core.partition import Selection
-from pipelines.destinations.layout import MANIFEST, Place
+from pipelines.destinations.layout import MANIFEST, RawTable
 from pipelines.destinations.retention import Horizon
 
 
@@ -22,22 +22,22 @@ class Files(Protocol):
 
     fs: AbstractFileSystem
 
-    def raw(self, place: Place, partition: str = "") -> str:
+    def raw(self, raw_table: RawTable, partition: str = "") -> str:
         """The folder of a raw table, or of one of its partitions."""
 
-    def normalized(self, place: Place, partition: str) -> str:
+    def normalized(self, raw_table: RawTable, partition: str) -> str:
         """The normalised file of a partition."""
 
-    def mart(self, name: str, word: str, partition: str) -> str:
+    def mart(self, name: str, source_name: str, partition: str) -> str:
         """A partition's file in a mart."""
 
-    def retained(self, place: Place) -> str:
+    def retained(self, raw_table: RawTable) -> str:
         """The note of what is kept."""
 
-    def listing(self, place: Place) -> str:
+    def listing(self, raw_table: RawTable) -> str:
         """The note of what the provider has."""
 
-    def provider(self, place: Place) -> list[dict[str, str]]:
+    def provider(self, raw_table: RawTable) -> list[dict[str, str]]:
         """The partitions that the provider had when it was last listed."""
 
     def glob(self, pattern: str) -> list[str]:
@@ -46,60 +46,64 @@ class Files(Protocol):
     def read(self, path: str) -> bytes:
         """The content of a small file, such as a JSON note."""
 
-    def target(self, word: str) -> Path:
+    def target(self, source_name: str) -> Path:
         """A local path for a file that is to be published."""
 
     def publish_file(self, source: Path, target: str) -> None:
         """Make a local file the published one, in one step."""
 
-    def remove_folder(self, word: str, folder: str) -> None:
+    def remove_folder(self, source_name: str, folder: str) -> None:
         """Remove a partition's folder, gone for readers in one step. Repeatable."""
 
 
 class StoreRetention:
     """What is kept of one raw table and of the tables that are computed from it."""
 
-    def __init__(self, store: Files, place: Place) -> None:
-        self.store, self.place = store, place
+    def __init__(self, store: Files, raw_table: RawTable) -> None:
+        self.store, self.raw_table = store, raw_table
 
     def horizon(self) -> Horizon:
         """The recorded horizon; an empty one when nothing was ever pruned."""
         try:
-            found = json.loads(self.store.read(self.store.retained(self.place)))
+            found = json.loads(self.store.read(self.store.retained(self.raw_table)))
         except FileNotFoundError:
             return Horizon()
         return Horizon(found["first"], tuple(found["removing"]))
 
     def note(self, horizon: Horizon) -> None:
         """Record the horizon in one file, with one atomic write."""
-        self._publish(asdict(horizon), self.store.retained(self.place))
+        self._publish(asdict(horizon), self.store.retained(self.raw_table))
 
     def partitions(self) -> list[str]:
         """Every partition that lies there, raw or normalised, damaged or not."""
         patterns = (
-            f"{self.store.raw(self.place)}/{self.place.column}=*",
-            str(PurePosixPath(self.store.normalized(self.place, "*")).parent),
+            f"{self.store.raw(self.raw_table)}/{self.raw_table.column}=*",
+            str(PurePosixPath(self.store.normalized(self.raw_table, "*")).parent),
         )
         paths = [path for pattern in patterns for path in self.store.glob(pattern)]
         return sorted({PurePosixPath(path).name.partition("=")[2] for path in paths})
 
     def remove(self, partition: str) -> None:
         """Raw, then the marts' files, then the normalised one; the history stays."""
-        self.store.remove_folder(self.place.word, self.store.raw(self.place, partition))
-        self._remove_files(self.store.glob(self.store.mart("*", self.place.word, partition)))
-        normalized = self.store.normalized(self.place, partition)
+        self.store.remove_folder(
+            self.raw_table.source_name, self.store.raw(self.raw_table, partition)
+        )
+        self._remove_files(
+            self.store.glob(self.store.mart("*", self.raw_table.source_name, partition))
+        )
+        normalized = self.store.normalized(self.raw_table, partition)
         folder = str(PurePosixPath(normalized).parent)
-        self.store.remove_folder(self.place.word, folder)
+        self.store.remove_folder(self.raw_table.source_name, folder)
 
     def forget(self, horizon: Horizon) -> None:
         """Rewrite the note of what the provider has."""
-        known = self.store.provider(self.place)
+        known = self.store.provider(self.raw_table)
         kept = [each for each in known if each["partition"] in Selection(horizon.first)]
         if kept != known:
-            self._publish(kept, self.store.listing(self.place))
+            self._publish(kept, self.store.listing(self.raw_table))
 
     def _publish(self, document: object, path: str) -> None:
-        target = self.store.target(self.place.word)
+        target = self.store.target(self.raw_table.source_name)
         target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         self.store.publish_file(target, path)
 

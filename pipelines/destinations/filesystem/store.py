@@ -34,7 +34,7 @@ from pipelines.destinations.filesystem.footers import (
 from pipelines.destinations.filesystem.readings import StoreReadings
 from pipelines.destinations.filesystem.retention import StoreRetention, commit_first, remove_local
 from pipelines.destinations.filesystem.swap import link_file, swap_folder, sync
-from pipelines.destinations.layout import MANIFEST, Layout, Place
+from pipelines.destinations.layout import MANIFEST, Layout, RawTable
 from pipelines.destinations.older import remove_older
 from pipelines.destinations.retention import finish
 from pipelines.tables import daily
@@ -54,12 +54,12 @@ class Store(Layout):
         self.scratch = scratch
 
     def deliveries(
-        self, place: Place, on_damage: Callable[[PartitionError], None] | None = None
+        self, raw_table: RawTable, on_damage: Callable[[PartitionError], None] | None = None
     ) -> dict[str, Delivery]:
         """The committed raw partitions by key. A `_delivery.json` that cannot be read raises
         PartitionError, or is passed to `on_damage` and left out."""
         found = {}
-        for path in self.glob(self.raw(place) + f"/{place.column}=*/{MANIFEST}"):
+        for path in self.glob(self.raw(raw_table) + f"/{raw_table.column}=*/{MANIFEST}"):
             found_in = PurePosixPath(path).parent.name
             try:
                 delivery = Delivery.from_json(json.loads(self.read(path)))
@@ -76,107 +76,107 @@ class Store(Layout):
             found[found_in.partition("=")[2]] = delivery
         return found
 
-    def provider(self, place: Place) -> list[dict[str, str]]:
+    def provider(self, raw_table: RawTable) -> list[dict[str, str]]:
         """What the provider had when a run last listed it: partition, fingerprint, delivered_at."""
         try:
-            return list(json.loads(self.read(self.listing(place))))
+            return list(json.loads(self.read(self.listing(raw_table))))
         except FileNotFoundError:
             return []
 
-    def remember_provider(self, place: Place, partitions: Iterable[Partition]) -> None:
+    def remember_provider(self, raw_table: RawTable, partitions: Iterable[Partition]) -> None:
         """Note what a listing showed, so that a check can tell what has not been published since.
 
         Partitions outside the listing keep their note; nothing is written when nothing changed.
         """
-        known = {entry["partition"]: entry for entry in self.provider(place)}
+        known = {entry["partition"]: entry for entry in self.provider(raw_table)}
         new = known | {
             p.key: p.to_note()
             for p in partitions
             if known.get(p.key, {}).get("fingerprint") != p.fingerprint
         }
         if new != known:
-            target = self.target(place.word)
+            target = self.target(raw_table.source_name)
             target.write_text(json.dumps([new[key] for key in sorted(new)], indent=1) + "\n")
-            self.publish_file(target, self.listing(place))
+            self.publish_file(target, self.listing(raw_table))
 
-    def published(self, place: Place) -> dict[str, str]:
+    def published(self, raw_table: RawTable) -> dict[str, str]:
         """The fingerprint of each committed raw partition; a damaged one is loaded again."""
-        found = self.deliveries(place, on_damage=lambda damage: log.warning("%s", damage))
+        found = self.deliveries(raw_table, on_damage=lambda damage: log.warning("%s", damage))
         return {key: each.fingerprint for key, each in found.items()}
 
     @contextmanager
-    def locked(self, word: str) -> Iterator[None]:
-        """The lock of a word's run: of the working folder, and of the data when it is on disk."""
+    def locked(self, source_name: str) -> Iterator[None]:
+        """The lock of a source's run: of the working folder, and of the data when it is on disk."""
         with ExitStack() as locks:
-            for path in self.lock_files(word):
-                locks.enter_context(held(path, f"{word} ({path})"))
+            for path in self.lock_files(source_name):
+                locks.enter_context(held(path, f"{source_name} ({path})"))
             yield
 
-    def lock_files(self, word: str) -> list[Path]:
+    def lock_files(self, source_name: str) -> list[Path]:
         """Lock files of a source's running commands."""
-        return [workdir.lock_file(word, self.kind)]
+        return [workdir.lock_file(source_name, self.kind)]
 
-    def footers(self, place: Place) -> dict[str, Mapping[str, str]]:
+    def footers(self, raw_table: RawTable) -> dict[str, Mapping[str, str]]:
         """The footer metadata of each normalised partition by key; {} of one that is damaged."""
-        paths = self.glob(self.normalized(place, "*"))
+        paths = self.glob(self.normalized(raw_table, "*"))
         found_in = {PurePosixPath(path).parent.name.partition("=")[2]: path for path in paths}
         return read_footers(self.open, found_in)
 
-    def daily_footers(self, place: Place) -> dict[str, Mapping[str, str]]:
+    def daily_footers(self, raw_table: RawTable) -> dict[str, Mapping[str, str]]:
         """The same of a cost source's daily rows."""
-        start = f"{place.word}-"
-        paths = self.glob(self.mart(daily.NAME, place.word, "*"))
+        start = f"{raw_table.source_name}-"
+        paths = self.glob(self.mart(daily.NAME, raw_table.source_name, "*"))
         return read_footers(self.open, {PurePosixPath(p).stem[len(start) :]: p for p in paths})
 
-    def rows_of_history(self, word: str, partition: str) -> list[dict[str, Any]]:
+    def rows_of_history(self, source_name: str, partition: str) -> list[dict[str, Any]]:
         """The publishing history of a partition, oldest first; one dict per `deliveries` row."""
         try:
-            with self.open(self.history(word, partition)) as file:
+            with self.open(self.history(source_name, partition)) as file:
                 return rows_of(file)
         except FileNotFoundError:
             return []
 
-    def raw_files(self, place: Place, delivery: Delivery) -> list[str]:
+    def raw_files(self, raw_table: RawTable, delivery: Delivery) -> list[str]:
         """The committed raw files of a delivery, in its order."""
-        folder = self.raw(place, delivery.partition)
+        folder = self.raw(raw_table, delivery.partition)
         return [f"{folder}/{file['name']}" for file in delivery.files]
 
-    def landing(self, word: str) -> Path:
-        """An empty local folder in which a delivery of `word` is landed."""
-        return workdir.empty_folder(self.scratch, word)
+    def landing(self, source_name: str) -> Path:
+        """An empty local folder in which a delivery of `source_name` is landed."""
+        return workdir.empty_folder(self.scratch, source_name)
 
     def explain(self, error: BaseException) -> str:
         """What an error that dlt met here means: an OSError speaks for itself."""
         return str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
 
-    def target(self, word: str) -> Path:
+    def target(self, source_name: str) -> Path:
         """A local path that no reader looks at, for a file that is to be published."""
-        (self.scratch / word).mkdir(parents=True, exist_ok=True)
-        return self.scratch / word / f"{uuid4().hex}.partial"
+        (self.scratch / source_name).mkdir(parents=True, exist_ok=True)
+        return self.scratch / source_name / f"{uuid4().hex}.partial"
 
-    def recover(self, place: Place) -> None:
+    def recover(self, raw_table: RawTable) -> None:
         """Remove what a killed run and older versions left behind, and finish pruning."""
-        workdir.remove(self.scratch, place.word)
-        finish(self.retention(place))
-        remove_older(self, place)
+        workdir.remove(self.scratch, raw_table.source_name)
+        finish(self.retention(raw_table))
+        remove_older(self, raw_table)
 
-    def retention(self, place: Place) -> StoreRetention:
+    def retention(self, raw_table: RawTable) -> StoreRetention:
         """What is kept of a raw table."""
-        return StoreRetention(self, place)
+        return StoreRetention(self, raw_table)
 
-    def readings(self, place: Place) -> StoreReadings:
+    def readings(self, raw_table: RawTable) -> StoreReadings:
         """When each partition of a raw table was last read."""
-        return StoreReadings(self, place)
+        return StoreReadings(self, raw_table)
 
     def add_to_history(self, row: Mapping[str, Any]) -> None:
         """Append one row to a partition's history."""
-        word, partition = row["word"], row["partition"]
-        rows = [*self.rows_of_history(word, partition), dict(row)]
-        target = self.target(word)
+        source_name, partition = row["word"], row["partition"]
+        rows = [*self.rows_of_history(source_name, partition), dict(row)]
+        target = self.target(source_name)
         pq.write_table(pa.Table.from_pylist(rows, deliveries_schema()), target)
-        self.publish_file(target, self.history(word, partition))
+        self.publish_file(target, self.history(source_name, partition))
 
-    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+    def publish_raw(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """Make the landed files of `folder` the partition. Repeatable; old content goes."""
         raise NotImplementedError
 
@@ -184,7 +184,7 @@ class Store(Layout):
         """Make a local file the published one, in one step. `source` is used up."""
         raise NotImplementedError
 
-    def publish_again(self, published: str, target: str, word: str) -> None:
+    def publish_again(self, published: str, target: str, source_name: str) -> None:
         """Publish an already published file under a second name."""
         raise NotImplementedError
 
@@ -192,7 +192,7 @@ class Store(Layout):
         """Whether `target` is the published file under its second name."""
         raise NotImplementedError
 
-    def remove_folder(self, word: str, folder: str) -> None:
+    def remove_folder(self, source_name: str, folder: str) -> None:
         """Remove a partition's folder, gone for readers in one step. Repeatable."""
         raise NotImplementedError
 
@@ -220,15 +220,15 @@ class LocalStore(Store):
     def __init__(self, fs: AbstractFileSystem, root: str) -> None:
         super().__init__(fs, root, Path(root, ".staging"))
 
-    def lock_files(self, word: str) -> list[Path]:
+    def lock_files(self, source_name: str) -> list[Path]:
         """Also beside the data, so that two working folders cannot load one folder at once."""
-        return [Path(self.root, ".locks", f"{word}.lock"), *super().lock_files(word)]
+        return [Path(self.root, ".locks", f"{source_name}.lock"), *super().lock_files(source_name)]
 
-    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+    def publish_raw(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """The landing folder itself becomes the partition: nothing is copied."""
         (folder / MANIFEST).write_text(_manifest(delivery))
         sync(*folder.iterdir(), folder)
-        swap_folder(folder, Path(self.raw(place, delivery.partition)))
+        swap_folder(folder, Path(self.raw(raw_table, delivery.partition)))
         shutil.rmtree(folder, ignore_errors=True)
 
     def publish_file(self, source: Path, target: str) -> None:
@@ -237,9 +237,9 @@ class LocalStore(Store):
         sync(source)
         source.replace(target)
 
-    def publish_again(self, published: str, target: str, word: str) -> None:
+    def publish_again(self, published: str, target: str, source_name: str) -> None:
         """A hard link: no second copy of the rows."""
-        link_file(Path(published), Path(target), self.scratch / word)
+        link_file(Path(published), Path(target), self.scratch / source_name)
 
     def is_same(self, published: str, target: str) -> bool:
         """The same inode; a copy (a disk without links) counts by size and footer."""
@@ -248,17 +248,17 @@ class LocalStore(Store):
             return False
         return first.samefile(second) or same_footer(first, second)
 
-    def remove_folder(self, word: str, folder: str) -> None:
+    def remove_folder(self, source_name: str, folder: str) -> None:
         """Rename the folder away in one step, then delete its files."""
-        remove_local(Path(folder), self.scratch / word)
+        remove_local(Path(folder), self.scratch / source_name)
 
 
 class ObjectStore(Store):
     """On an object store: a PUT is whole or not there; `_delivery.json` is the commit."""
 
-    def publish_raw(self, place: Place, folder: Path, delivery: Delivery) -> None:
+    def publish_raw(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """New names first, the commit, then the old files."""
-        target = self.raw(place, delivery.partition)
+        target = self.raw(raw_table, delivery.partition)
         wanted = {MANIFEST, *(str(file["name"]) for file in delivery.files)}
         for file in delivery.files:
             self.fs.put_file(str(folder / str(file["name"])), f"{target}/{file['name']}")
@@ -274,7 +274,7 @@ class ObjectStore(Store):
         self.fs.invalidate_cache()
         source.unlink()
 
-    def publish_again(self, published: str, target: str, word: str) -> None:
+    def publish_again(self, published: str, target: str, source_name: str) -> None:
         """A copy made by the store itself."""
         self.fs.cp_file(published, target)
         self.fs.invalidate_cache()
@@ -287,7 +287,7 @@ class ObjectStore(Store):
         except FileNotFoundError:
             return False
 
-    def remove_folder(self, word: str, folder: str) -> None:
+    def remove_folder(self, source_name: str, folder: str) -> None:
         """Delete `_delivery.json` first: without it readers ignore the other objects."""
         self.fs.invalidate_cache()
         for path in commit_first(self.fs.find(folder)):

@@ -92,12 +92,12 @@ def snake_case(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", spaced).strip("_")
 
 
-def form_of(names: Iterable[str], where: str) -> str:
+def detect_layout(names: Iterable[str], where: str) -> str:
     """'CUR' or 'FOCUS' by the columns (snake_case). Raises PartitionError when it is neither."""
     have = set(names)
-    for form, required in REQUIRED.items():
+    for layout, required in REQUIRED.items():
         if all(name in have for name in required):
-            return form
+            return layout
     nearest = "FOCUS" if "charge_category" in have or "billed_cost" in have else "CUR"
     missing = [name for name in REQUIRED[nearest] if name not in have]
     raise PartitionError(

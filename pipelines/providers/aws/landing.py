@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.bucket import Bucket, Object
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
-from pipelines.providers.aws.contract import NET, WITH_NET, check_types, form_of
+from pipelines.providers.aws.contract import NET, WITH_NET, check_types, detect_layout
 
 _THREADS = 2  # arrow is already busy inside each file; more only costs memory
 
@@ -32,7 +32,7 @@ class Landed:
     bytes: int
     source: str
     etag: str
-    form: str
+    layout: str
     has_net: bool = False
 
     def document(self) -> Mapping[str, str | int]:
@@ -68,8 +68,8 @@ def land(
                 lambda item: _finish(partition, *item), zip(objects, downloads, strict=True)
             )
         )
-    forms = {file.form for file in landed if file.rows} or {file.form for file in landed}
-    if len(forms) > 1:
+    layouts = {file.layout for file in landed if file.rows} or {file.layout for file in landed}
+    if len(layouts) > 1:
         raise PartitionError(
             f"aws {partition.key}: CUR and FOCUS files in one period. Name one export in "
             "SOURCES__AWS__EXPORT."
@@ -81,24 +81,24 @@ def _finish(partition: Partition, item: Object, download: Path) -> Landed:
     where = f"aws {partition.key}: {item.key}"
     target = download.with_suffix(".parquet")
     if item.key.lower().endswith(".parquet"):
-        form = _land_parquet(download, target, where)
+        layout = _land_parquet(download, target, where)
     else:
-        form = _land_csv(download, target, where)
+        layout = _land_csv(download, target, where)
     return Landed(
         name=target.name,
         rows=pq.read_metadata(target).num_rows,
         bytes=target.stat().st_size,
         source=item.key,
         etag=item.etag,
-        form=form,
+        layout=layout,
         has_net=_has_net(target),
     )
 
 
-def form_of_delivery(landed: Sequence[Landed]) -> str:
+def detect_delivery_layout(landed: Sequence[Landed]) -> str:
     """The form of a whole period: CUR, CUR net or FOCUS."""
-    form = landed[0].form if landed else "CUR"
-    return WITH_NET if form == "CUR" and any(file.has_net for file in landed) else form
+    layout = landed[0].layout if landed else "CUR"
+    return WITH_NET if layout == "CUR" and any(file.has_net for file in landed) else layout
 
 
 def _has_net(path: Path) -> bool:
@@ -113,29 +113,29 @@ def _has_net(path: Path) -> bool:
 def _land_parquet(download: Path, target: Path, where: str) -> str:
     schema = _read_schema(download, where)
     renaming = Renaming.of(schema.names, where)
-    form = form_of(renaming.names, where)
+    layout = detect_layout(renaming.names, where)
     check_types(renaming.renamed(schema), where)
     if renaming.nothing_to_do(schema):
         download.rename(target)
-        return form
+        return layout
     try:
         _write(target, parquet_batches(download, renaming), where)
     except (pa.ArrowException, OSError) as error:
         raise _broken(where, error) from error
     download.unlink()
-    return form
+    return layout
 
 
 def _land_csv(download: Path, target: Path, where: str) -> str:
     try:
         batches = csv_batches(download, where)
         first = next(batches)
-        form = form_of(first.schema.names, where)
+        layout = detect_layout(first.schema.names, where)
         _write(target, _chain(first, batches), where)
     except (zlib.error, EOFError, UnicodeDecodeError, pa.ArrowException, OSError) as error:
         raise _broken(where, error) from error
     download.unlink()
-    return form
+    return layout
 
 
 def _read_schema(path: Path, where: str) -> pa.Schema:

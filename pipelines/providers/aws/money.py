@@ -50,9 +50,9 @@ def net(raw: Raw, has_net: bool) -> Floats:
     return np.where(is_discount & np.isnan(raw.number(NET)), 0.0, billed)
 
 
-def amounts(raw: Raw, form: str = "") -> dict[str, Floats]:
+def amounts(raw: Raw, layout: str = "") -> dict[str, Floats]:
     """The amounts that lookups/aws_line_items.csv chooses from, by its names for them."""
-    billed = net(raw, has_net=form.startswith(WITH_NET))
+    billed = net(raw, has_net=layout.startswith(WITH_NET))
     reservation = is_set(raw.text("reservation_reservation_a_r_n"))
     return {
         "net": billed,

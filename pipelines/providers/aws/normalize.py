@@ -128,7 +128,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
     currency = raw.text("line_item_currency_code")
     start = raw.time("line_item_usage_start_date")
     tag = tag_sources.resource_tags(raw, FLAT_TAGS)
-    amounts = money.amounts(raw, context.form)
+    amounts = money.amounts(raw, context.layout)
     net = amounts["net"]
     effective = money.cost("effective", kind, amounts)
     rate = units_per_usd(currency)

@@ -36,7 +36,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Mark:
+class DayFingerprint:
     """A fingerprint taken apart; `since` is the day of the proof, or of the first doubt."""
 
     state: str = ""
@@ -45,7 +45,7 @@ class Mark:
     since: date | None = None
 
     @classmethod
-    def of(cls, fingerprint: str) -> Mark:
+    def of(cls, fingerprint: str) -> DayFingerprint:
         """The inverse of `text`; one without number or date was written before there were any."""
         state, digest, rows, since = [*fingerprint.split("-"), "", "", "", ""][:4]
         day = datetime.strptime(since, "%Y%m%d").replace(tzinfo=UTC).date() if since else None
@@ -65,10 +65,10 @@ class Mark:
 
 def finality(fingerprint: str) -> str:
     """What a published day is, for people: final, open, or a hole."""
-    mark = Mark.of(fingerprint)
-    if mark.is_final:
-        return "final" if mark.state == "closed" else f"hole since {mark.since}"
-    return f"open since {mark.since}" if mark.since else "open"
+    current = DayFingerprint.of(fingerprint)
+    if current.is_final:
+        return "final" if current.state == "closed" else f"hole since {current.since}"
+    return f"open since {current.since}" if current.since else "open"
 
 
 def key(currency: str, day: date) -> str:
@@ -77,10 +77,14 @@ def key(currency: str, day: date) -> str:
 
 
 def judge(
-    asked: Asking, read_at: datetime, is_complete: bool, read: Mark, settings: DeribitSettings
-) -> Mark:
+    asked: Asking,
+    read_at: datetime,
+    is_complete: bool,
+    read: DayFingerprint,
+    settings: DeribitSettings,
+) -> DayFingerprint:
     """The state of a day after it was `read`. An earlier proof of the same trades stays valid."""
-    before, today = Mark.of(asked.published), read_at.date()
+    before, today = DayFingerprint.of(asked.published), read_at.date()
     if not is_over(read_at, asked.day, settings):
         return replace(read, state="open")
     if before.state == "closed" and before.is_final and before.digest == read.digest:
@@ -103,7 +107,7 @@ def plan(
         if own and not (selection.first or settings.first_day):
             first = min(first, max(own) + ONE)  # after a pause, however long
         found |= {(day, currency) for day in days(first, now.date())}
-        found |= {(day, currency) for day, mark in own.items() if not mark.is_final}
+        found |= {(day, currency) for day, fingerprint in own.items() if not fingerprint.is_final}
     return [
         _partition(now, selection, published, currency, day)
         for day, currency in sorted(found)
@@ -111,10 +115,16 @@ def plan(
     ]
 
 
-def _published_days(currency: str, published: Mapping[str, str]) -> dict[date, Mark]:
-    names = ((*name.partition("."), mark) for name, mark in published.items() if mark)
+def _published_days(currency: str, published: Mapping[str, str]) -> dict[date, DayFingerprint]:
+    names = (
+        (*name.partition("."), fingerprint)
+        for name, fingerprint in published.items()
+        if fingerprint
+    )
     return {
-        date.fromisoformat(day): Mark.of(mark) for day, _, own, mark in names if own == currency
+        date.fromisoformat(day): DayFingerprint.of(fingerprint)
+        for day, _, own, fingerprint in names
+        if own == currency
     }
 
 
@@ -161,9 +171,9 @@ def _partition(
     day: date,
 ) -> Partition:
     name = key(currency, day)
-    mark = published.get(name, "")
-    asked = Asking(currency, day, mark, selection.force, selection.accept_shrunk)
-    fingerprint = mark if Mark.of(mark).is_final else ""
+    current = published.get(name, "")
+    asked = Asking(currency, day, current, selection.force, selection.accept_shrunk)
+    fingerprint = current if DayFingerprint.of(current).is_final else ""
     return Partition(name, fingerprint, delivered_at(now, day), 1, 0, asked)
 
 

@@ -94,11 +94,11 @@ class Host:
             except Malformed as error:
                 reason = error
             except ApiError as error:
-                raise self._told(method, parameters, error, attempt) from None
+                raise self._describe(method, parameters, error, attempt) from None
             log.debug("%s %s: %s (attempt %d)", method, parameters, reason, attempt)
             if attempt < self._tries:
                 time.sleep(wait)
-        raise self._told(method, parameters, reason, self._tries) from None
+        raise self._describe(method, parameters, reason, self._tries) from None
 
     def result(self, method: str, **parameters: Any) -> Any:
         """The `result` of a small JSON-RPC answer, retried while the host fails."""
@@ -142,7 +142,7 @@ class Host:
             found.headers["User-Agent"] = "cloud-cost-etl"
         return found
 
-    def _told(
+    def _describe(
         self, method: str, parameters: dict[str, Any], reason: Exception, tries: int
     ) -> PartitionError:
         asked = ", ".join(f"{name} {value}" for name, value in parameters.items())

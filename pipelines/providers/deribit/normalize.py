@@ -32,7 +32,7 @@ from pipelines.tables.schema import Context, ShapeError
 __all__ = ["Context", "ShapeError", "columns", "normalize"]
 
 REQUIRED = ("trade_id", "trade_seq", "instrument_name", "timestamp", "direction", "price", "amount")
-WORDS = ("instrument_name", "direction", "liquidation", "block_trade_id", "combo_id")
+TEXTS = ("instrument_name", "direction", "liquidation", "block_trade_id", "combo_id")
 IDS = ("trade_id", "combo_trade_id")
 INTEGERS = ("trade_seq", "timestamp", "tick_direction", "block_trade_leg_count", "block_rfq_id",
             "x_missing_before")  # fmt: skip
@@ -42,10 +42,10 @@ NUMBERS = ("price", "amount", "contracts", "mark_price", "index_price", "iv")
 def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
     """The columns of a raw file to read, and which of them to read dictionary-encoded."""
     require(schema, REQUIRED, "Deribit's list of trades")
-    wanted = (*WORDS, *IDS, *INTEGERS, *NUMBERS)
+    wanted = (*TEXTS, *IDS, *INTEGERS, *NUMBERS)
     return (
         [name for name in wanted if name in schema.names],
-        [name for name in WORDS if name in schema.names],
+        [name for name in TEXTS if name in schema.names],
     )
 
 

@@ -19,7 +19,7 @@ import pyarrow.json as pj
 
 from pipelines.providers.deribit.client import Malformed, envelope
 
-WORDS = pa.dictionary(pa.int32(), pa.string())
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 TRADE = pa.schema(
     [
         ("trade_id", pa.string()),
@@ -45,7 +45,7 @@ TRADE = pa.schema(
 """Every documented field of `public_trade`, named and typed as Deribit documents it."""
 REQUIRED = ("trade_id", "trade_seq", "instrument_name", "timestamp", "direction", "price", "amount")
 REPEATED = ("instrument_name", "direction", "liquidation", "combo_id")
-HELD = pa.schema([f.with_type(WORDS) if f.name in REPEATED else f for f in TRADE])
+HELD = pa.schema([f.with_type(DICTIONARY) if f.name in REPEATED else f for f in TRADE])
 """The same in memory: text that repeats is kept once."""
 _KINDS = {
     "spot": re.compile(r"[^-]+"),

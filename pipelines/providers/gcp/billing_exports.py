@@ -16,7 +16,13 @@ from pipelines.providers.gcp.bigquery.jobs import LEAST, Jobs, price
 from pipelines.providers.gcp.bigquery.reading import Wanted, query
 from pipelines.providers.gcp.columns import Selected, arrow_schema, selected
 from pipelines.providers.gcp.days import Share
-from pipelines.providers.gcp.exports import Export, chosen, full_datasets, full_names, named
+from pipelines.providers.gcp.exports import (
+    Export,
+    choose_exports,
+    full_datasets,
+    full_names,
+    parse_tables,
+)
 from pipelines.providers.gcp.plan import Planner
 from pipelines.providers.gcp.settings import GcpSettings, configuration, open_client
 
@@ -35,9 +41,9 @@ class GcpExports:
     def exports(self) -> list[Export]:
         """Every table of the billing accounts that are wanted. Raises ConfigurationError."""
         if self.settings.tables:
-            return named(full_names(self.settings.tables, self.project))
+            return parse_tables(full_names(self.settings.tables, self.project))
         where = ", ".join(self.settings.datasets or ())
-        return chosen(self.tables_of_datasets(), self.settings.accounts or (), where)
+        return choose_exports(self.tables_of_datasets(), self.settings.accounts or (), where)
 
     def tables_of_datasets(self) -> list[str]:
         """Everything that lies in the configured datasets."""

@@ -104,13 +104,17 @@ def first_day(selection: Selection, published: Mapping[str, str], lookback: int)
     """
     if selection.first is not None:
         return _begin(selection.first)
-    current = sorted(date.fromisoformat(key) for key, mark in published.items() if mark)
+    current = sorted(
+        date.fromisoformat(key) for key, fingerprint in published.items() if fingerprint
+    )
     if not current or selection.last is not None or selection.force:
         return date(1970, 1, 1)
     oldest, newest = current[0], current[-1]
     there = set(current)
     missing = [day for day in days(oldest, newest) if day not in there]
-    unpublished = [date.fromisoformat(key) for key, mark in published.items() if not mark]
+    unpublished = [
+        date.fromisoformat(key) for key, fingerprint in published.items() if not fingerprint
+    ]
     not_final = [date.fromisoformat(key) for key in getattr(published, "open", ())]
     again = max(oldest, newest - timedelta(days=lookback))
     return min([again, *missing, *unpublished, *not_final])
@@ -123,7 +127,7 @@ def since(day: date) -> datetime:
 
 def whole_history(selection: Selection, published: Mapping[str, str]) -> date:
     """The same where every export day is asked for: a history that begins on purpose stays so."""
-    current = [date.fromisoformat(key) for key, mark in published.items() if mark]
+    current = [date.fromisoformat(key) for key, fingerprint in published.items() if fingerprint]
     if selection.first is not None or not current or selection.last is not None or selection.force:
         return first_day(selection, published, 0)
     return min(date.fromisoformat(key) for key in published)  # also what was listed and failed
@@ -168,7 +172,11 @@ def accounts_in_several(found: Iterable[tuple[date, Share]]) -> dict[str, set[st
 
 def expired(by_day: Mapping[date, Any], start: date, published: Mapping[str, str]) -> list[date]:
     """Published days with rows that no table has any more: what is published of them stays."""
-    current = (date.fromisoformat(key) for key, mark in published.items() if mark not in ("", NONE))
+    current = (
+        date.fromisoformat(key)
+        for key, fingerprint in published.items()
+        if fingerprint not in ("", NONE)
+    )
     return sorted(day for day in current if day >= start and day not in by_day)
 
 
@@ -222,13 +230,13 @@ def partition_of(day: date, found: Sequence[Share] | None) -> Partition:
     """A day as it is read of its tables; None where none has rows of it."""
     several = found or ()
     # the table is part of it, so that another choice of export is another delivery
-    marks = [
+    summaries = [
         (f"{each.table} {each.account}", f"{each.newest.isoformat()} {each.micros}", each.rows)
         for each in several
     ]
     return Partition(
         key=day.isoformat(),
-        fingerprint=fingerprint(marks),
+        fingerprint=fingerprint(summaries),
         delivered_at=max((each.newest for each in several), default=_midnight(day)),
         files=len({each.table for each in several}),
         bytes=0,  # known once it is landed

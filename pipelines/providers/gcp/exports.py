@@ -68,12 +68,12 @@ def full_datasets(datasets: Iterable[str], project: str | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def named(tables: Iterable[str]) -> list[Export]:
+def parse_tables(tables: Iterable[str]) -> list[Export]:
     """The exports that are named."""
     return [Export.of(table) for table in tables]
 
 
-def chosen(tables: Iterable[str], accounts: Iterable[str], where: str) -> list[Export]:
+def choose_exports(tables: Iterable[str], accounts: Iterable[str], where: str) -> list[Export]:
     """Every export of the datasets: of each billing account all tables, in any detail.
 
     `accounts` are those that are wanted, all when there is none. Raises ConfigurationError when

@@ -118,5 +118,5 @@ def _land(provider: Totals, landing: Landing) -> Delivery:
         fingerprint,
         [path],
         delivered_at=landing.partition.delivered_at,
-        form="month_totals",
+        layout="month_totals",
     )

@@ -17,7 +17,7 @@ from pipelines.providers.gcp.bigquery.pages import read_by_arrow
 
 
 @configspec
-class GcpPlaces(BaseConfiguration):
+class GcpOptions(BaseConfiguration):
     """Which exports: datasets to look for them in, or the very tables."""
 
     datasets: list[str] | None = None
@@ -63,7 +63,7 @@ class GcpPlaces(BaseConfiguration):
 
 
 @configspec
-class GcpSettings(GcpPlaces):
+class GcpSettings(GcpOptions):
     """The same with credentials: a service account's, or Google's application default ones."""
 
     credentials: GcpServiceAccountCredentials = None  # type: ignore[assignment] # dlt resolves it
@@ -76,16 +76,16 @@ def configuration(credentials: Any = None, **given: Any) -> GcpSettings:
     machine's metadata server.
     """
     sections = ("sources", "gcp")
-    places = resolve_configuration(GcpPlaces(), sections=sections, explicit_value=given)
-    if credentials is not None or not places.workload_identity_provider:
+    options = resolve_configuration(GcpOptions(), sections=sections, explicit_value=given)
+    if credentials is not None or not options.workload_identity_provider:
         every = given | ({} if credentials is None else {"credentials": credentials})
         return resolve_configuration(GcpSettings(), sections=sections, explicit_value=every)
     credentials = GcpDefaultCredentials()
-    job = GitHubJob(places.actions_id_token_request_url, places.actions_id_token_request_token)
+    job = GitHubJob(options.actions_id_token_request_url, options.actions_id_token_request_token)
     credentials.parse_native_representation(
-        federated(places.workload_identity_provider, places.sts_url, job)
+        federated(options.workload_identity_provider, options.sts_url, job)
     )
-    return GcpSettings(**dict(places), credentials=credentials)
+    return GcpSettings(**dict(options), credentials=credentials)
 
 
 def open_client(settings: GcpSettings) -> bigquery.Client:

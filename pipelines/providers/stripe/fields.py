@@ -54,7 +54,7 @@ _OPTIONAL: dict[str, type | tuple[type, ...]] = {
 _FEES = {"application_fee": "fee_application", "tax": "fee_tax", "withheld_tax": "fee_tax"}
 
 
-def kept(found: Mapping[str, Any], account: str) -> Row:
+def keep_allowed(found: Mapping[str, Any], account: str) -> Row:
     """The raw row of one balance transaction. Raises PartitionError for another shape."""
     row: Row = {"account": account, "source": _id(found.get("source"))}
     for name, kind in _NEEDED.items():

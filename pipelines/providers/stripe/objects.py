@@ -113,7 +113,7 @@ class Listing:
         columns = [(name, kind) for name, (_, kind) in FIELDS[self.name].items()]
         return pa.schema([("account", TEXT), ("id", TEXT), ("created", WHOLE), *columns])
 
-    def kept(self, found: Mapping[str, Any], account: str) -> Row:
+    def keep_allowed(self, found: Mapping[str, Any], account: str) -> Row:
         """The raw row of one object. Raises PartitionError for another shape."""
         row: Row = {"account": account}
         if found.get("object") != self.name[:-1]:  # a customer has a `name`, too
@@ -131,7 +131,9 @@ class Listing:
     def rows(self, api: Api) -> list[Row]:
         """Every object of an account, each once, by id."""
         path = f"/v1/{self.name}"
-        rows = (self.kept(o, api.account) for o in api.rows(path, **_FILTERS.get(self.name, {})))
+        rows = (
+            self.keep_allowed(o, api.account) for o in api.rows(path, **_FILTERS.get(self.name, {}))
+        )
         found = {row["id"]: row for row in rows}
         return [found[key] for key in sorted(found)]
 
@@ -179,7 +181,7 @@ class Accounts:
 
 
 def land(
-    word: str, schema: pa.Schema, rows: list[Row], landing: Landing, state: str = ""
+    source_name: str, schema: pa.Schema, rows: list[Row], landing: Landing, state: str = ""
 ) -> Delivery:
     """Rows as one landed file; `state` is put before the digest of the content.
 
@@ -192,7 +194,12 @@ def land(
     path = landing.folder / "rows.parquet"
     write_rows(path, schema, [pa.Table.from_pylist(rows, schema)], landing.advance)
     return delivered(
-        word, partition.key, fingerprint, [path], delivered_at=partition.delivered_at, form=word
+        source_name,
+        partition.key,
+        fingerprint,
+        [path],
+        delivered_at=partition.delivered_at,
+        layout=source_name,
     )
 
 

@@ -14,7 +14,7 @@ from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
 from pipelines.providers.deribit import calendar
-from pipelines.providers.deribit.calendar import Mark
+from pipelines.providers.deribit.calendar import DayFingerprint
 from pipelines.providers.deribit.days import RAW, Day, Digest
 from scripts.bench.servers.clickhouse import Server
 
@@ -53,13 +53,13 @@ def publish(config: ClickHouseConfig, found: Day, currency: str, day: date) -> i
         delivery = delivered(
             "deribit",
             calendar.key(currency, day),
-            Mark("closed", digest.text(), found.rows, found.read_at.date()).text,
+            DayFingerprint("closed", digest.text(), found.rows, found.read_at.date()).text,
             [path],
             delivered_at=calendar.delivered_at(found.read_at, day),
-            form="trades",
+            layout="trades",
         )
         with Warehouse(config) as target:
-            target.publish(SOURCES["deribit"].place, folder, delivery.loaded_by("local"))
+            target.publish(SOURCES["deribit"].raw_table, folder, delivery.loaded_by("local"))
     return size
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from pipelines.tables.sources import WORDS
+from pipelines.tables.sources import SOURCE_NAMES
 
 #: In the thorough tier one in so many is a kill point of what only reads, and of dlt's own steps.
 STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
@@ -22,7 +22,7 @@ STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
 TIERS = pytest.mark.parametrize("tier", ["quick", pytest.param("all", marks=pytest.mark.thorough)])
 
 _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
-_SOURCES = re.compile(rf"(?<=/)({'|'.join(WORDS)})(?=[._/\n]|$)")
+_SOURCES = re.compile(rf"(?<=/)({'|'.join(SOURCE_NAMES)})(?=[._/\n]|$)")
 _STAGED = re.compile(r"_(raw|norm|view\d+)\b")
 _Each = TypeVar("_Each")
 

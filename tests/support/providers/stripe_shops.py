@@ -76,17 +76,19 @@ class Shop:
 
     def states(self) -> dict[str, str]:
         """What `status` says of each month."""
-        return {row.partition: row.state for row in status.rows(self._place, self._destination())}
+        return {
+            row.partition: row.state for row in status.rows(self._raw_table, self._destination())
+        }
 
     def count_publishings(self) -> int:
         """How often a month was published."""
         if self.config is None:
             store = configured_store()
-            months = store.deliveries(self._place)
+            months = store.deliveries(self._raw_table)
             return sum(len(store.rows_of_history("stripe", month)) for month in months)
         return int(query(self.config, "select count() from deliveries")[0][0])
 
-    _place = SOURCES["stripe"].place
+    _raw_table = SOURCES["stripe"].raw_table
 
     def _destination(self) -> Any:
         return configured_store() if self.config is None else Warehouse(self.config)

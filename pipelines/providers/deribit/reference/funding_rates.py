@@ -17,7 +17,7 @@ from pipelines.providers.deribit.settings import configuration
 
 __all__ = ["CHECKED", "connect", "source"]
 
-_WORD = "deribit_funding_rates"
+_SOURCE = "deribit_funding_rates"
 _NUMBERS = ("index_price", "prev_index_price", "interest_8h", "interest_1h")
 CHECKED = months.schema("instrument_name", _NUMBERS)
 _WINDOW = 7 * 86_400_000
@@ -27,10 +27,10 @@ _WINDOW = 7 * 86_400_000
 def connect() -> Monthly:
     """The configured perpetuals; nothing is reached where none is configured."""
     settings = configuration()
-    return Monthly(_WORD, CHECKED, settings, settings.funding, _read)
+    return Monthly(_SOURCE, CHECKED, settings, settings.funding, _read)
 
 
-@dlt.source(name=_WORD, section="deribit", max_table_nesting=0)
+@dlt.source(name=_SOURCE, section="deribit", max_table_nesting=0)
 def source(plan: Plan[Monthly] | None = None) -> DltResource:
     """Funding by the hour, a month of an instrument at a time."""
     made: DltResource = funding_rates(plan or everything(connect(), None, None))

@@ -63,10 +63,10 @@ class Instruments:
         for state in states:
             for currency in sorted(self.settings.currencies):
                 key = f"{state}.{currency}"
-                mark = published.get(key, "")
-                is_today = state == "expired" and mark.startswith(f"{self.today}-")
-                known = None if selection.force else mark or None
-                fingerprint = mark if is_today else ""
+                current = published.get(key, "")
+                is_today = state == "expired" and current.startswith(f"{self.today}-")
+                known = None if selection.force else current or None
+                fingerprint = current if is_today else ""
                 found.append(Partition(key, fingerprint, now, 1, 0, (state, currency, known)))
         return found
 

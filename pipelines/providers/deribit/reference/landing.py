@@ -13,7 +13,7 @@ from pipelines.core.partition import Delivery, PartitionError, Unchanged
 
 
 def land(
-    word: str,
+    source_name: str,
     landing: Landing,
     schema: pa.Schema,
     rows: Sequence[dict[str, Any]],
@@ -30,8 +30,8 @@ def land(
         table = pa.Table.from_pylist(picked, schema)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise PartitionError(
-            f"{word} {partition.key}: Deribit's answer has a value of another type than documented "
-            f"({str(error).splitlines()[0]}). The published rows stay; run again later."
+            f"{source_name} {partition.key}: Deribit's answer has a value of another type than "
+            f"documented ({str(error).splitlines()[0]}). The published rows stay; run again later."
         ) from error
     fingerprint = f"{state}{hex_digest([repr(table.to_pylist())], 28)}"
     if fingerprint == known:
@@ -39,5 +39,10 @@ def land(
     path = landing.folder / "rows.parquet"
     write_rows(path, schema, [table], landing.advance)
     return delivered(
-        word, partition.key, fingerprint, [path], delivered_at=partition.delivered_at, form=word
+        source_name,
+        partition.key,
+        fingerprint,
+        [path],
+        delivered_at=partition.delivered_at,
+        layout=source_name,
     )

@@ -53,13 +53,18 @@ class Monthly:
 
     def __init__(
         self,
-        word: str,
+        source_name: str,
         columns: pa.Schema,
         settings: DeribitSettings,
         names: Sequence[str],
         read: Callable[[Market, Month], Hours],
     ) -> None:
-        self.word, self.columns, self.settings, self.names = word, columns, settings, names
+        self.source_name, self.columns, self.settings, self.names = (
+            source_name,
+            columns,
+            settings,
+            names,
+        )
         self._read = read
 
     @cached_property
@@ -86,7 +91,7 @@ class Monthly:
         """The month as one landed file. Raises Unchanged when it is published already."""
         month: Month = landing.partition.detail
         rows = list(self.rows(month))
-        return land(self.word, landing, self.columns, rows, month.published, month.state)
+        return land(self.source_name, landing, self.columns, rows, month.published, month.state)
 
 
 def plan(
@@ -104,11 +109,11 @@ def plan(
         end = (start + timedelta(days=32)).replace(day=1)
         for name in sorted(names):
             key = f"{start:%Y-%m}.{name}"
-            mark = published.get(key, "")
+            current = published.get(key, "")
             closed = now >= end + timedelta(hours=settings.settle_hours)
             span = Span(milliseconds(start), milliseconds(min(end, now)) - 1)
-            month = Month(name, span, closed, None if selection.force else mark or None)
-            fingerprint = mark if mark.startswith("closed-") else ""
+            month = Month(name, span, closed, None if selection.force else current or None)
+            fingerprint = current if current.startswith("closed-") else ""
             found.append(Partition(key, fingerprint, min(end, now), 1, 0, month))
         start = end
     return found

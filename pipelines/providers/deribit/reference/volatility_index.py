@@ -17,7 +17,7 @@ from pipelines.providers.deribit.settings import configuration
 
 __all__ = ["CHECKED", "connect", "source"]
 
-_WORD = "deribit_volatility_index"
+_SOURCE = "deribit_volatility_index"
 _PRICES = ("open", "high", "low", "close")
 CHECKED = months.schema("currency", _PRICES)
 _HOUR = 3600
@@ -26,10 +26,10 @@ _HOUR = 3600
 def connect() -> Monthly:
     """The configured index; nothing is reached where none is configured."""
     settings = configuration()
-    return Monthly(_WORD, CHECKED, settings, settings.volatility_index, _read)
+    return Monthly(_SOURCE, CHECKED, settings, settings.volatility_index, _read)
 
 
-@dlt.source(name=_WORD, section="deribit", max_table_nesting=0)
+@dlt.source(name=_SOURCE, section="deribit", max_table_nesting=0)
 def source(plan: Plan[Monthly] | None = None) -> DltResource:
     """The index by the hour, a month of a currency at a time."""
     made: DltResource = volatility_index(plan or everything(connect(), None, None))
