@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,9 +32,17 @@ from pipelines.providers.aws.bucket import Bucket, open_bucket
 from pipelines.providers.aws.contract import CHECKED
 from pipelines.providers.aws.deliveries import emptied, expired, files_of, incomplete
 from pipelines.providers.aws.deliveries import plan as plan_periods
-from pipelines.providers.aws.exports import choose, recognise
+from pipelines.providers.aws.exports import Export, recognise
 from pipelines.providers.aws.landing import detect_delivery_layout, land
 from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
+from pipelines.providers.aws.several import (
+    choose_all,
+    names_of,
+    not_configured,
+    refuse_counted_twice,
+    unwanted,
+    with_keys,
+)
 
 __all__ = ["CHECKED", "AwsExport", "AwsSettings", "aws", "configuration", "connect"]
 
@@ -47,8 +55,8 @@ _PERIODS = ("bill_billing_period_start_date", "billing_period_start")  # CUR's, 
 class AwsSettings(FilesystemConfiguration):
     """`[sources.aws]`: bucket_url (s3://bucket/prefix or file:///folder), credentials, export."""
 
-    export: str | None = None
-    """The export's name (or path below bucket_url) when the bucket holds several."""
+    export: str | list[str] | None = None
+    """Names (or paths below bucket_url) when the bucket holds several; `*` means all of them."""
 
     @resolve_type("credentials")
     def credentials_type(self) -> Any:
@@ -65,11 +73,15 @@ def configuration() -> AwsSettings:
 
 
 class AwsExport:
-    """The one export that configuration means, and what it holds now."""
+    """The export that configuration means, or several, and what the bucket holds of them now."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self.bucket: Bucket = open_bucket(settings.bucket_url, settings.credentials)
-        self._wanted = settings.export
+        self._wanted = names_of(settings.export)
+        self._published: Mapping[str, str] = {}
+        self._listed: Mapping[str, str] = {}
+        self.unwanted: list[str] = []
+        self.payers: dict[str, set[str]] = {}  # of what this run has landed, by key
         # for `aws`, resolved once: the machine's own credentials may be a service away
         self.arguments = {
             "bucket_url": settings.bucket_url,
@@ -84,17 +96,39 @@ class AwsExport:
 
         Raises ConfigurationError without an export, or with several when none is named.
         """
-        export = choose(recognise(self.bucket.list()), self._wanted, self.bucket.url)
-        self.name, self.kind = export.name, export.kind
-        if not export.has_manifests:
-            log.warning("aws: %s has no manifest; the list of files is used instead", self._where())
-        for period in incomplete(export):
-            log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
-        found = plan_periods(export, accept_empty=selection.accept_shrunk)
+        exports = choose_all(recognise(self.bucket.list()), self._wanted, self.bucket.url)
+        for export in exports.values():
+            self._warn_of_manifests(export)
+        plans = {
+            label: plan_periods(export, accept_empty=selection.accept_shrunk)
+            for label, export in exports.items()
+        }
+        for label in not_configured(plans, published):
+            log.warning("aws: %s is not configured any more. What is published of it stays.", label)
+        self._published = published
+        self.unwanted = unwanted(plans, published)
+        found = [
+            partition
+            for partitions in with_keys(plans, published).values()
+            for partition in self._without_expired(partitions, selection, published)
+        ]
         for partition in found:
             _warn_of_files_newer_than_the_manifest(partition)
             _warn_of_an_empty_execution(partition)
-        return list(self._without_expired(found, selection, published))
+        self._listed = {partition.key: "" for partition in found}
+        return sorted(found, key=lambda partition: partition.key)
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """What is published, and what this run publishes: their keys."""
+        return {**self._listed, **self._published}
+
+    def _warn_of_manifests(self, export: Export) -> None:
+        where = f"{self.bucket.url} {export.name}".strip()
+        if not export.has_manifests:
+            log.warning("aws: %s has no manifest; the list of files is used instead", where)
+        for period in incomplete(export):
+            log.warning("aws %s: no manifest yet, AWS is still delivering; left for later", period)
 
     def _without_expired(
         self, found: list[Partition], selection: Selection, published: Mapping[str, str]
@@ -120,9 +154,6 @@ class AwsExport:
             if fingerprint and not selection.force:
                 yield replace(partition, fingerprint=fingerprint)
 
-    def _where(self) -> str:
-        return f"{self.bucket.url} {self.name}".strip()
-
 
 def connect() -> AwsExport:
     """The export that `[sources.aws]` names, listed and ready to plan."""
@@ -133,7 +164,7 @@ def connect() -> AwsExport:
 def aws(
     bucket_url: str = dlt.config.value,
     credentials: Any = dlt.secrets.value,
-    export: str | None = None,
+    export: str | Sequence[str] | None = None,
     first: str | None = None,
     last: str | None = None,
     plan: Plan[AwsExport] | None = None,
@@ -143,7 +174,8 @@ def aws(
     `plan` is the loader's: the one period that it wants, and where to land it.
     """
     if plan is None:
-        settings = AwsSettings(bucket_url=bucket_url, credentials=credentials, export=export)
+        names = list(names_of(export))
+        settings = AwsSettings(bucket_url=bucket_url, credentials=credentials, export=names)
         plan = everything(AwsExport(settings), first, last)
     return cur(plan)
 
@@ -169,6 +201,8 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
             delivered.manifest.key if delivered.manifest else delivered.export,
         )
     landed = land(export.bucket, partition, objects, landing.folder, landing.advance)
+    paths = [landing.folder / file.name for file in landed]
+    refuse_counted_twice(landing, paths, export.known, export.payers)
     return Delivery(
         source_name="aws",
         partition=partition.key,

@@ -13,6 +13,7 @@ import logging
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -67,6 +68,9 @@ class Trades:
     ) -> list[Partition]:
         """Every selected day until today, oldest first; nothing is asked but the time."""
         found = calendar.plan(self.settings, self.market.now(), selection, published)
+        if removed := calendar.removed(self.settings, published):
+            said = "deribit: %s not configured any more. What is published of it stays."
+            log.warning(said, ", ".join(removed))
         self._ahead.plan(calendar.to_read(found, selection))
         return found
 
@@ -87,8 +91,10 @@ class Trades:
         start = milliseconds(calendar.start_of(asked.day))
         span = day_span(start, milliseconds(now))
         over = calendar.is_over(now, asked.day, self.settings)
+        settings = copy(self.settings)
+        settings.kinds = list(asked.kinds)
         day = read_day(
-            self.market, self.settings, asked.currency, span, now, known, advance, stopped, over
+            self.market, settings, asked.currency, span, now, known, advance, stopped, over
         )
         if not day.doubts:
             self._known[asked.currency] = {**known, **day.last}

@@ -32,6 +32,7 @@ from pipelines.core.landing import (
 )
 from pipelines.core.partition import Delivery, Partition, PartitionError
 from pipelines.providers.gcp.billing_exports import GcpExports, by_table, connect
+from pipelines.providers.gcp.calendar import is_of
 from pipelines.providers.gcp.columns import CHECKED, EMPTY, arrow_schema
 from pipelines.providers.gcp.exports import Export
 from pipelines.providers.gcp.settings import GcpOptions, configuration
@@ -76,6 +77,9 @@ def billing_export(plan: Plan[GcpExports]) -> Iterator[Any]:
 def _land(exports: GcpExports, landing: Landing) -> Delivery:
     partition, folder = landing.partition, landing.folder
     paths = _landed(exports, partition, folder, landing.advance)
+    if landing.removed and (kept := _kept(exports, landing)).num_rows:
+        paths.append(folder / "kept")
+        write_rows(paths[-1], EMPTY, [kept])
     if not paths:
         paths = [folder / "empty"]
         write_rows(paths[0], EMPTY, ())
@@ -107,6 +111,25 @@ def _landed(
             ) from error
         paths.append(path)
     return paths
+
+
+def _kept(exports: GcpExports, landing: Landing) -> pa.Table:
+    """What is published of datasets and tables that are not configured any more.
+
+    Not of a billing account that is still read: its rows are those of the tables that have it now.
+    """
+    found = [EMPTY.empty_table()]
+    for table in landing.published(EMPTY):
+        names, accounts = (
+            table[name].to_pylist() for name in ("x_export_table", "billing_account_id")
+        )
+        is_kept = [
+            (account or "") not in exports.accounts
+            and any(is_of(member, name or "", account or "") for member in landing.removed)
+            for name, account in zip(names, accounts, strict=True)
+        ]
+        found.append(table.filter(pa.array(is_kept, pa.bool_())))
+    return pa.concat_tables(found)
 
 
 if __name__ == "__main__":  # python pipelines/google_bq_incremental_pipeline.py [options of `load`]

@@ -4,7 +4,7 @@
 -- one row per line item of a Cost and Usage Report or row of a FOCUS export, as AWS delivers it;
 -- columns that are not named here are added as a delivery brings them
 create table if not exists aws_costs__cur (
-    billing_period String comment 'The partition: the month AWS bills, such as 2026-10.',
+    billing_period String comment 'The partition: the month AWS bills; 2026-10, or 2026-10@daily.',
     x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
     x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
     x_delivered_at DateTime64(6, 'UTC') comment 'When AWS wrote the delivery.',
@@ -58,6 +58,15 @@ create table if not exists aws_costs__cur (
     savings_plan_net_amortized_upfront_commitment_for_billing_period Nullable(Float64),
     savings_plan_recurring_commitment_for_billing_period Nullable(Float64),
     savings_plan_net_recurring_commitment_for_billing_period Nullable(Float64),
+    -- split cost allocation: published as costs_split
+    split_line_item_parent_resource_id Nullable(String),
+    split_line_item_reserved_usage Nullable(Float64),
+    split_line_item_actual_usage Nullable(Float64),
+    split_line_item_split_usage Nullable(Float64),
+    split_line_item_split_cost Nullable(Float64),
+    split_line_item_unused_cost Nullable(Float64),
+    split_line_item_net_split_cost Nullable(Float64),
+    split_line_item_net_unused_cost Nullable(Float64),
     -- times (UTC)
     bill_billing_period_start_date Nullable(DateTime64(6, 'UTC')),
     bill_billing_period_end_date Nullable(DateTime64(6, 'UTC')),

@@ -132,6 +132,24 @@ partition by listing
 order by ()
 comment 'Invoices of Stripe, in minor units, without customers.';
 
+-- one row per payout to a bank account or a card, as it is now
+create table if not exists stripe__payouts (
+    {columns:stripe__payouts}
+)
+engine = MergeTree
+partition by listing
+order by ()
+comment 'Payouts of Stripe, in minor units, without bank accounts.';
+
+-- one row per balance transaction of an automatic payout, the payout's own among them
+create table if not exists stripe__payout_transactions (
+    {columns:stripe__payout_transactions}
+)
+engine = MergeTree
+partition by payout_month
+order by ()
+comment 'Transactions of Stripe''s payouts; the payouts of a month are replaced whole.';
+
 -- one row per account and currency: Stripe's own balance at the last look of a day
 create table if not exists stripe__balances (
     {columns:stripe__balances}
@@ -140,3 +158,12 @@ engine = MergeTree
 partition by read_date
 order by ()
 comment 'Balances of Stripe, for the check stripe_balance.';
+
+-- one row per account and currency of a final month: what Stripe has of it when asked again
+create table if not exists stripe__month_totals (
+    {columns:stripe__month_totals}
+)
+engine = MergeTree
+partition by asked_month
+order by ()
+comment 'Months of Stripe asked again, for the check stripe_month_totals.';

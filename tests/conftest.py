@@ -35,7 +35,7 @@ from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures 
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
-from tests.support.tiers import dealt, load_profile
+from tests.support.tiers import dealt, load_profile, mark_thorough
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -72,8 +72,10 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not select
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, on every worker."""
+    """Give each case its tier, and begin with what takes long, on every worker."""
+    mark_thorough(items)
     items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 

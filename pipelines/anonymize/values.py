@@ -69,8 +69,13 @@ class Secrets:
         return f"{kind}-{self._digest(kind, text).hex()[:16]}" if text else text
 
     def shifted(self, text: str) -> str:
-        """A partition or month as text, such as 2026-10 or 2026-10-31."""
-        return _YEAR.sub(lambda found: str(int(found[1]) + self.shift), text)
+        """A partition or month as text, such as 2026-10 or 2026-10-31.
+
+        In 2026-10@payers.eu the name of the export becomes a pseudonym.
+        """
+        date, at, name = text.partition("@")
+        moved = _YEAR.sub(lambda found: str(int(found[1]) + self.shift), date)
+        return f"{moved}@{self.pseudonym('export', name)}" if at else moved
 
     def _digest(self, kind: str, text: str) -> bytes:
         return hmac.digest(self.key.encode(), f"{kind}\0{text}".encode(), hashlib.sha256)
@@ -108,9 +113,9 @@ def _changed(column: pa.Array, rule: Privacy, secrets: Secrets) -> pa.Array:
         if pa.types.is_map(kind):
             return _map(column, column.keys, _scaled(column.items, secrets.factor))
         return _scaled(column, secrets.factor)
+    if rule.action == "shift" and pa.types.is_string(kind):
+        return _each(column, secrets.shifted)
     if rule.action == "shift" and secrets.shift:
-        if pa.types.is_string(kind):
-            return _each(column, secrets.shifted)
         days = _DAYS * secrets.shift // SHIFT_STEP
         if pa.types.is_date32(kind):
             return pc.add(column.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(kind)

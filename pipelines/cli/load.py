@@ -69,6 +69,8 @@ def _load_entries(
         except UserError as error:
             codes.add(fail(error, 1, debug))
             continue
+        if entry.of_source and not outcome.planned:
+            continue
         loaded, bad, kept = len(outcome.loaded), len(outcome.failed), len(outcome.kept)
         unchanged = len(outcome.planned) - loaded - bad - kept
         line = (

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from pipelines.core.partition import ConfigurationError, Selection
 
-_PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-\d{2}(\.\w+)?)?)?")  # 2026-01-31.BTC
+_PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(@[\w.-]+|-\d{2}(\.\w+)?)?)?")
+# 2026-01@payers.eu, 2026-01-31.BTC
 DESTINATIONS = ("filesystem", "clickhouse")
 
 Option = Callable[[argparse.ArgumentParser], None]

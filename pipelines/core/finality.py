@@ -8,7 +8,7 @@ every partition that an added member was never read for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
@@ -78,6 +78,9 @@ class Readings(Protocol):
     def rows(self, partition: str, schema: pa.Schema) -> Iterator[pa.Table]:
         """The published raw rows of a partition."""
 
+    def values(self, partition: str, columns: Sequence[str]) -> set[tuple[str, ...]]:
+        """The distinct texts of columns in a published raw partition; NULL is ''."""
+
 
 def moments_of(
     readings: Readings, published: Iterable[str], column: str
@@ -126,7 +129,16 @@ def removed_from(calendar: Calendar, moments: Moments) -> list[str]:
     """The members that a partition was read for and that are no longer configured."""
     if not calendar.scope:
         return []
-    return sorted(n for n, at in moments.items() if n not in calendar.scope and at != NEVER)
+    return sorted(n for n, at in moments.items() if n and n not in calendar.scope and at != NEVER)
+
+
+def added_to(calendar: Calendar, moments: Mapping[str, Moments]) -> frozenset[str]:
+    """The configured members that no partition was read for; none where no reading names any.
+
+    A reading without a name is of a version that noted none: it may have been of any of them.
+    """
+    read = {n for found in moments.values() for n, at in found.items() if n and at != NEVER}
+    return frozenset(calendar.scope) - read if read else frozenset()
 
 
 def _since(read: list[datetime]) -> str:

@@ -111,7 +111,9 @@ class Provider(Protocol):
         """Every partition as the provider has it now, oldest first.
 
         `published` are the fingerprints that are current at the destination. What `selection`
-        leaves out need not be listed.
+        leaves out need not be listed. A provider may have `unwanted`: what an earlier run listed
+        and did not publish, and configuration does not name any more; and `gone`: published
+        partitions that it looked for and no longer has, which count as read.
         """
 
 
@@ -128,7 +130,8 @@ class Landing:
 
     `take` is the loader's: it hears of the delivery before dlt gets the files. `removed` are
     members of the scope that are not configured any more: what `published` gives of their rows
-    belongs to the partition still, since nobody can read it again.
+    belongs to the partition still, since nobody can read it again. `values` gives the distinct
+    texts of columns in any published partition.
     """
 
     partition: Partition
@@ -137,6 +140,7 @@ class Landing:
     take: Callable[[Delivery], None] | None = None
     removed: tuple[str, ...] = ()
     published: Callable[[pa.Schema], Iterable[pa.Table]] = lambda schema: ()
+    values: Callable[[str, Sequence[str]], set[tuple[str, ...]]] = lambda partition, columns: set()
 
     def data(self, delivery: Delivery, column: str, *periods: str) -> Iterator[Any]:
         """The landed rows as dlt takes them.

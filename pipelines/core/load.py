@@ -73,9 +73,11 @@ def load(
         if entry.listed:
             listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
             destination.remember_provider(entry.raw_table, listed)
+            if unwanted := getattr(provider, "unwanted", None):
+                destination.retention(entry.raw_table).forget_unwanted(unwanted)
         run = _Run(entry, destination, provider, selection, progress)
         wanted = [planned for planned in outcome.planned if planned.to_load]
-        _warn_of_removed(entry, wanted)
+        _warn_of_removed(entry, outcome.planned)
         progress.plan(entry.raw_table.source_name, len(wanted), entry.unit)
         for planned in wanted:
             run.load_or_report(planned, outcome)
@@ -83,12 +85,12 @@ def load(
         run.note_unchanged()
         if calendar and moment:  # what the listing showed to be as it is published was read by it
             read = [p.partition.key for p in outcome.planned if not p.to_load]
-            run.note_readings(read, moment)
+            run.note_readings([*read, *getattr(provider, "gone", ())], moment)
     return outcome
 
 
-def _warn_of_removed(entry: Source, wanted: Iterable[Planned]) -> None:
-    if removed := sorted({name for planned in wanted for name in planned.removed}):
+def _warn_of_removed(entry: Source, found: Iterable[Planned]) -> None:
+    if removed := sorted({name for planned in found for name in planned.removed}):
         log.warning(
             "%s: %s not configured any more. What is published of it stays.",
             entry.raw_table.source_name,
@@ -228,7 +230,9 @@ class _Run:
             dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
 
         rows = partial(self.readings.rows, partition.key)
-        landing = Landing(partition, folder, self.progress.advance, take, removed, rows)
+        landing = Landing(
+            partition, folder, self.progress.advance, take, removed, rows, self.readings.values
+        )
         source = self.entry.source(Plan(self.provider, [landing]))
         run_package(
             self.pipeline, source, f"{self.source_name} {partition.key}", self.destination.explain

@@ -140,9 +140,21 @@ class Selection:
         return self.force or self.first is not None
 
     def __contains__(self, key: str) -> bool:
-        """A month contains its days, and a year its months: the shorter text decides."""
-        after = self.first is None or key[: len(self.first)] >= self.first[: len(key)]
-        return after and (self.last is None or key[: len(self.last)] <= self.last[: len(key)])
+        """A month contains its days, and a year its months: the shorter text decides.
+
+        What follows an @ names one of several partitions of a month; a bound without it means all.
+        """
+        date, _, name = key.partition("@")
+        first, _, first_name = (self.first or "").partition("@")
+        last, _, last_name = (self.last or date).partition("@")
+        after, before = (
+            date[: len(first)] >= first[: len(date)],
+            date[: len(last)] <= last[: len(date)],
+        )
+        is_named = date != first or name >= first_name
+        return (
+            after and before and is_named and (date != last or not last_name or name <= last_name)
+        )
 
 
 ALL = Selection()
@@ -150,9 +162,13 @@ ALL = Selection()
 
 
 class Published(dict[str, str]):
-    """Fingerprints of published partitions; `open` are those that are not final yet."""
+    """Fingerprints of published partitions; `open` are those that are not final yet.
+
+    `added` are configured members that no partition was ever read for, though others were.
+    """
 
     open: frozenset[str] = frozenset()
+    added: frozenset[str] = frozenset()
 
 
 class Progress:

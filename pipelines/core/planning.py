@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from pipelines.core.finality import Calendar, Moments, Readings, is_final, moments_of, removed_from
+from pipelines.core.finality import (
+    Calendar,
+    Moments,
+    Readings,
+    added_to,
+    is_final,
+    moments_of,
+    removed_from,
+)
 from pipelines.core.landing import Provider
 from pipelines.core.partition import Partition, Published, Selection
 from pipelines.core.registry import Source
@@ -83,6 +91,9 @@ def plan(
         for key, fingerprint in published.items()
         if calendar and fingerprint and not is_final(calendar, key, moments.get(key, {}))
     )
+
+    if calendar:
+        published.added = added_to(calendar, moments)
 
     def planned(partition: Partition) -> Planned | None:
         key, current = partition.key, published.get(partition.key, "")

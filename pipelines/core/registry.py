@@ -48,7 +48,8 @@ class Source:
     `looked_up`: a reference table (such as exchange rates) that rows of every month join; `prune`
     never removes it.
     `unit`: what the progress bar counts, `bytes` or a name for the rows.
-    `chosen_by` is a key of the configuration: it is loaded when that list names the table.
+    `chosen_by` is a key of the configuration: it is loaded when that list names the table, or the
+    table that it is `chosen_with`. What is `of_source` is planned by the source's own partitions.
     `finality` says of a published fingerprint whether it is final, or since when it is open.
     `calendar` says it of the moment of a partition's last reading, without asking the provider;
     `scope_column` of the raw table names the member of the scope, such as the account.
@@ -65,7 +66,9 @@ class Source:
     looked_up: bool = False
     unit: str = "rows"
     chosen_by: str = ""
-    finality: Callable[[str], str] = lambda fingerprint: ""
+    chosen_with: str = ""
+    of_source: bool = False
+    finality: Callable[[str, str], str] = lambda fingerprint, partition: ""
     calendar: Callable[[], Calendar | None] = lambda: None
     scope_column: str = ""
 
@@ -127,8 +130,14 @@ def _build_list(source: SourceDeclaration, declared: ListDeclaration) -> Source:
         found = import_module(f"pipelines.providers.{source.name}.{module}")
         return getattr(found, maker)(declared.table) if maker else found
 
-    options: dict[str, Any] = {"looked_up": declared.looked_up}
-    if source.lists_chosen_by:
+    options: dict[str, Any] = {
+        "looked_up": declared.looked_up,
+        "chosen_with": declared.chosen_with,
+        "of_source": declared.of_source,
+    }
+    if declared.of_source:
+        options["published"] = lambda destination, _: destination.published(RAW_TABLES[source.name])
+    elif source.lists_chosen_by:
         options["chosen_by"] = f"sources.{source.name}.{source.lists_chosen_by}"
     if maker:
         options["checked"] = lambda: load_module().schema
@@ -137,8 +146,10 @@ def _build_list(source: SourceDeclaration, declared: ListDeclaration) -> Source:
     )
 
 
-def _finality(module: str) -> Callable[[str], str]:
-    return lambda fingerprint: str(import_module(module).finality(fingerprint))
+def _finality(module: str) -> Callable[[str, str], str]:
+    return lambda fingerprint, partition: str(
+        import_module(module).finality(fingerprint, partition)
+    )
 
 
 def _calendar(module: str) -> Callable[[], Calendar]:
@@ -221,12 +232,13 @@ def _is_chosen(entry: Source) -> bool:
     if not entry.chosen_by:
         return True
     names = dlt.config.get(entry.chosen_by, list) or []
-    known = [each.raw_table.table for each in SOURCES[entry.chosen_by.split(".")[1]].more]
+    more = SOURCES[entry.chosen_by.split(".")[1]].more
+    known = [each.raw_table.table for each in more if each.chosen_by and not each.chosen_with]
     if unknown := [str(name) for name in names if name not in known]:
         raise ConfigurationError(
             f"{entry.chosen_by}: unknown table {', '.join(unknown)}. Known: {', '.join(known)}."
         )
-    return entry.raw_table.table in names
+    return (entry.chosen_with or entry.raw_table.table) in names
 
 
 def ingestion(source_name: str, store: Store) -> Source:

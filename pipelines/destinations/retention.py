@@ -7,6 +7,7 @@ back as new. The history in `deliveries` stays. Each destination's side is its r
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +42,9 @@ class Retention(Protocol):
 
     def forget(self, horizon: Horizon) -> None:
         """Take what is not kept out of the note of what the provider has: no check waits for it."""
+
+    def forget_unwanted(self, partitions: Collection[str]) -> None:
+        """Take partitions out of that note which configuration does not ask for any more."""
 
 
 def list_older(retention: Retention, first: str) -> list[str]:

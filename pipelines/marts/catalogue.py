@@ -6,7 +6,7 @@ over the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from glob import escape
 from typing import Any
@@ -21,7 +21,8 @@ from pipelines.destinations.layout import RawTable
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.linked import LINKED
-from pipelines.tables.raw_tables import published_partitions
+from pipelines.tables.raw_lists import RAW_LISTS
+from pipelines.tables.raw_tables import RAW_TABLES, published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
 from pipelines.tables.shapes import arrow_shape, mart_columns
 from pipelines.tables.sources import COST_SOURCES
@@ -89,9 +90,22 @@ class DuckConnection:
                 f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
             )
             have = {row[0] for row in self.duck.execute(f"describe from {source}").fetchall()}
-            names = ", ".join(f'"{column}"' for column in schema.names if column in have)
+            names = ", ".join(_columns(schema, have))
             sql += f" union all by name select {names} from {source}"
         self.duck.execute(sql)
+
+
+def _columns(schema: pa.Schema, have: Collection[str]) -> Iterator[str]:
+    """What a view selects of files. Of a legacy report's columns by key it makes the map, as raw in
+    ClickHouse has it."""
+    for field in schema:
+        keys = [name for name in have if name.startswith(f"{field.name}_")]
+        if field.name in have:
+            yield f'"{field.name}"'
+        elif pa.types.is_map(field.type) and keys:
+            pairs = ", ".join(f"('{key[len(field.name) + 1 :]}', \"{key}\")" for key in keys)
+            filled = f"list_filter([{pairs}], lambda pair: pair[2] is not null)"
+            yield f'map_from_entries({filled}) as "{field.name}"'
 
 
 def local_connection(store: Store) -> DuckConnection:
@@ -100,7 +114,7 @@ def local_connection(store: Store) -> DuckConnection:
     raw, provider, readings = [], [], []
     for entry in tables():
         deliveries = store.deliveries(entry.raw_table)
-        _raw_view(connection, store, entry, deliveries)
+        raw_view(connection, store, entry, deliveries)
         raw += _raw_partitions(entry.raw_table, deliveries)
         provider += [
             {"word": entry.raw_table.source_name}
@@ -130,9 +144,7 @@ def published_connection(store: Store) -> DuckConnection:
     Raw is left out: its columns are known to each source's module, with a client library that
     takes a third of a second to import.
     """
-    connection = DuckConnection()
-    if not isinstance(store, LocalStore):
-        connection.duck.register_filesystem(store.fs)
+    connection = store_connection(store)
     for source_name, entry in SOURCES.items():
         pattern = store.normalized(entry.raw_table, "*")
         shape = arrow_shape(source_name, tag_columns())
@@ -141,6 +153,23 @@ def published_connection(store: Store) -> DuckConnection:
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection
+
+
+def store_connection(store: Store) -> DuckConnection:
+    """DuckDB that can read the store's files."""
+    connection = DuckConnection()
+    if not isinstance(store, LocalStore):
+        connection.duck.register_filesystem(store.fs)
+    return connection
+
+
+def raw_list_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    """Those raw lists that marts read, by their tables' names."""
+    for name in names:
+        raw_table = next(each for each in RAW_TABLES.values() if each.clickhouse_name == name)
+        found = store.deliveries(raw_table).values()
+        files = [path for delivery in found for path in store.raw_files(raw_table, delivery)]
+        connection.view(name, urls(store, files), arrow_of(RAW_LISTS[name].fields))
 
 
 def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
@@ -159,7 +188,7 @@ def _mart_files(store: Store, name: str) -> list[str]:
     return store.glob(store.computed(name, "*"))
 
 
-def _raw_view(
+def raw_view(
     connection: DuckConnection, store: Store, entry: Source, deliveries: Mapping[str, Delivery]
 ) -> None:
     """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""

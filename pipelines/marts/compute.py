@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,13 +22,22 @@ from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
 from pipelines.core import workdir
 from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
-from pipelines.core.partition import now
+from pipelines.core.partition import Delivery, now
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
-from pipelines.marts.catalogue import DuckConnection, published_connection, urls
+from pipelines.marts.catalogue import (
+    DuckConnection,
+    published_connection,
+    raw_list_views,
+    raw_view,
+    store_connection,
+    urls,
+)
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.linked import LINKED
+from pipelines.tables.raw_lists import RAW_LISTS
+from pipelines.tables.raw_tables import RAW_TABLES
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import arrow_shape, mart_columns
 
@@ -54,7 +64,10 @@ def _whole_marts(store: Store) -> Iterator[str]:
     if not stale:
         return
     connection = published_connection(store)
+    raw_list_views(connection, store, sorted({name for mart in wanted for name in _lists_in(mart)}))
     for mart in mart_selects(SQL, tag_columns()):  # one may read the others
+        if mart.is_of_raw:
+            continue
         connection.duck.execute(f"create view {mart.name} as {mart.select}")
     for mart in stale:
         _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
@@ -64,18 +77,45 @@ def _whole_marts(store: Store) -> Iterator[str]:
 def _marts_by_partition(store: Store) -> Iterator[str]:
     for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.source_name):
         raw_table = SOURCES[mart.source_name].raw_table
+        deliveries = cache(partial(store.deliveries, raw_table))  # read when a partition is stale
         for partition, footer in store.footers(raw_table).items():
             target = store.mart(mart.name, mart.source_name, partition)
             digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
             if _inputs(store, target) == digest:
                 continue
-            connection = DuckConnection()
-            files = urls(store, [store.normalized(raw_table, partition)])
-            shape = arrow_shape(mart.source_name, tag_columns())
-            connection.view(raw_table.normalized_table, files, shape)
+            connection = _connection_to(store, mart, partition, footer, deliveries)
+            if connection is None:
+                continue
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
             _publish(store, connection, mart.name, target, digest)
             yield f"{mart.name} {partition}"
+
+
+def _connection_to(
+    store: Store,
+    mart: Mart,
+    partition: str,
+    footer: Mapping[str, str],
+    deliveries: Callable[[], Mapping[str, Delivery]],
+) -> DuckConnection | None:
+    """The one partition that a mart is made of.
+
+    None when it reads raw rows that are elsewhere, or of another delivery than the normalised one.
+    """
+    entry = SOURCES[mart.source_name]
+    if mart.is_of_raw:
+        delivery = deliveries().get(partition)
+        if delivery is None or delivery.fingerprint != footer.get("fingerprint"):
+            return None
+        connection = store_connection(store)
+        raw_view(connection, store, entry, {partition: delivery})
+        return connection
+    connection = DuckConnection()
+    files = urls(store, [store.normalized(entry.raw_table, partition)])
+    connection.view(
+        entry.raw_table.normalized_table, files, arrow_shape(mart.source_name, tag_columns())
+    )
+    return connection
 
 
 def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
@@ -86,6 +126,10 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
     }
     listings[daily.NAME] = f"marts/{daily.NAME}/*.parquet"
     listings["deliveries"] = "deliveries/*.parquet"
+    for raw_table in (
+        raw_table for raw_table in RAW_TABLES.values() if raw_table.clickhouse_name in RAW_LISTS
+    ):
+        listings[raw_table.clickhouse_name] = f"{raw_table.dataset}/{raw_table.table}/*/*.parquet"
     found: dict[str, str] = {}
     for mart in wanted:
         parts = [mart.select, ",".join(tag_columns())]
@@ -95,6 +139,10 @@ def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
         parts += [found.get(table) or _listing(store, listings[table]) for table in read]
         found[mart.name] = _digest(*parts)
     return found
+
+
+def _lists_in(mart: Mart) -> list[str]:
+    return [name for name in RAW_LISTS if re.search(rf"\b{name}\b", mart.select)]
 
 
 def _tables_in(

@@ -157,7 +157,7 @@ def _finality(
     moments = moments_of(destination.readings(raw_table), published, column) if calendar else {}
 
     def with_finality(state: str, partition: str, fingerprint: str) -> str:
-        found = entry.finality(fingerprint) if entry else ""
+        found = entry.finality(fingerprint, partition) if entry else ""
         if calendar and not state.startswith("ingested"):
             found = describe(calendar, partition, moments.get(partition, {}))
         return ", ".join(part for part in (state, found) if part)

@@ -50,7 +50,7 @@ def _days(figures: Figures) -> go.Figure | None:
 def _months(months: Sequence[Row]) -> go.Figure | None:
     if not months:
         return None
-    labels = [f"{row['month']:%b %Y}" for row in months]
+    labels = [f"{row['month']:%b %Y}{' (partial)' * row['is_partial']}" for row in months]
     made = _figure(barmode="group")
     for number, (column, name) in enumerate(
         (("billed", "Billed"), ("effective", "Effective"), ("list", "At list prices"))

@@ -120,12 +120,20 @@ def _warning(figures: Figures) -> str:
         "have no rate to USD": figures.month["line_items_without_usd"],
         "have no known cost": figures.month["line_items_without_cost"],
     }
-    return "".join(
+    return _partial(figures) + "".join(
         f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
         "<code>python -m pipelines check</code> names them.</p>"
         for reason, count in missing.items()
         if count
     )
+
+
+def _partial(figures: Figures) -> str:
+    """Which months lack days that were never read, or pruned."""
+    cut = [f"{row['month']:%B %Y}" for row in figures.months if row["is_partial"]]
+    if not cut:
+        return ""
+    return f'<p class="note">Partial, without days at the beginning: {", ".join(cut)}.</p>\n'
 
 
 def _tiles(figures: Figures) -> str:

@@ -10,12 +10,26 @@ from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
 # fmt: off
+_PARTIAL = Column("is_partial", "integer", False,
+                  "1 where the first days of a month are missing (partial_months), else 0.",
+                  privacy=KEEP)
+
+PARTIAL_MONTHS: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    Column("source", "text", False, "Name of the source, such as gcp.", privacy=KEEP),
+    Column("read_from", "date", False, "The first day whose partition is published.",
+           privacy=SHIFT),
+    Column("days_before", "integer", False, "Days of the month before read_from.", privacy=KEEP),
+    Column("days_missing", "integer", False, "Those without any cost line.", privacy=KEEP),
+)
+
 COST_OVERVIEW: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
     Column("as_of", "date", False,
            "Newest day of use in the newest month; last day of the other months.", privacy=SHIFT),
     Column("is_newest", "integer", False, "1 in the row of the newest month, else 0.",
            privacy=KEEP),
+    _PARTIAL,
     Column("days_elapsed", "integer", False, "Days of the month up to as_of.", privacy=KEEP),
     Column("days_in_month", "integer", False, "Days of the whole month.", privacy=KEEP),
     # to date
@@ -59,6 +73,7 @@ COST_OVERVIEW: tuple[Column, ...] = (
 COST_MOVERS: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
     Column("is_newest", "integer", False, "1 in rows of the newest month, else 0.", privacy=KEEP),
+    _PARTIAL,
     Column("kind", "text", False, "service or account.", privacy=KEEP),
     Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
     Column("id", "text", False, "Service name or account id; (none) when it is missing.",
@@ -77,6 +92,7 @@ COST_MOVERS: tuple[Column, ...] = (
 
 COMMITMENTS: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    _PARTIAL,
     Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
     Column("commitment_type", "text", False, "Savings Plan, Reserved Instance or On demand.",
            privacy=KEEP),
@@ -144,6 +160,7 @@ FRESHNESS: tuple[Column, ...] = (
 # fmt: on
 
 OVERVIEW_MARTS: dict[str, tuple[Column, ...]] = {
+    "partial_months": PARTIAL_MONTHS,
     "cost_overview": COST_OVERVIEW,
     "cost_movers": COST_MOVERS,
     "commitments": COMMITMENTS,

@@ -113,6 +113,44 @@ INVOICES = RawList(_ACCOUNT, _READ, (
     Column("effective_at", "integer", True, "Date on the invoice, in seconds since 1970 (UTC)."),
 ))
 
+PAYOUTS = RawList(_ACCOUNT, _READ, (
+    *_OBJECT,
+    Column("status", "text", True, "paid, pending, in_transit, canceled or failed."),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
+    Column("amount", "integer", True, "Amount that reaches the bank, in minor units."),
+    Column("arrival_date", "integer", True,
+           "Day on which the bank has it, in seconds since 1970 (UTC)."),
+    Column("automatic", "boolean", True, "Whether Stripe made it by the account's schedule."),
+    Column("reconciliation_status", "text", True,
+           "completed once Stripe lists its transactions; in_progress or not_applicable."),
+    Column("method", "text", True, "standard or instant."),
+    Column("type", "text", True, "bank_account or card."),
+    Column("source_type", "text", True, "Balance that it was paid from: card, bank_account, fpx."),
+    Column("balance_transaction", "text", True, "Id of its own transaction.", many=True),
+    Column("failure_balance_transaction", "text", True,
+           "Id of the transaction that returned it.", many=True),
+    Column("failure_code", "text", True, "Reason for a failure."),
+    Column("original_payout", "text", True, "Id of the payout that it reverses.", many=True),
+    Column("reversed_by", "text", True, "Id of the payout that reverses it.", many=True),
+))
+
+PAYOUT_TRANSACTIONS = RawList(
+    Column("payout_month", "text", False,
+           "The partition: the payout's month of creation (UTC) and account, such as 2026-10.main.",
+           many=True), _READ, (
+    Column("account", "text", True, "Name of the Stripe account in the configuration."),
+    Column("payout", "text", True, "Id of the payout.", many=True),
+    Column("id", "text", True, "Id of the balance transaction.", many=True),
+    Column("source", "text", True, "Id of the charge, refund, … that made it.", many=True),
+    Column("type", "text", True, "Stripe's kind of transaction."),
+    Column("reporting_category", "text", True, "Stripe's category."),
+    Column("created", "integer", True, "Creation time, in seconds since 1970 (UTC)."),
+    Column("currency", "text", True, "Currency as Stripe writes it, such as usd."),
+    Column("amount", "integer", True, "Amount before fees, in minor units."),
+    Column("fee", "integer", True, "Fee, in minor units."),
+    Column("net", "integer", True, "amount - fee."),
+))
+
 BALANCES = RawList(
     Column("read_date", "text", False, "The partition: the UTC day.", many=True), _READ, (
     Column("account", "text", True, "Name of the Stripe account in the configuration."),
@@ -124,6 +162,18 @@ BALANCES = RawList(
     Column("as_of_month", "text", True, "Month of as_of.", many=True),
     Column("first_month", "text", True, "Month of the oldest transaction of all accounts.",
            many=True),
+))
+
+STRIPE_TOTALS = RawList(
+    Column("asked_month", "text", False, "The partition: a month of creation (UTC).", many=True),
+    "When Stripe was asked.", (
+    Column("account", "text", True, "Name of the Stripe account in the configuration."),
+    Column("currency", "text", True, "Currency as Stripe writes it; empty without transactions."),
+    Column("row_count", "integer", True, "Number of transactions."),
+    Column("amount", "integer", True, "Sum of amount, in minor units."),
+    Column("fee", "integer", True, "Sum of fee, in minor units."),
+    Column("net", "integer", True, "Sum of net, in minor units."),
+    Column("asked_at", "timestamp", True, "When Stripe was asked."),
 ))
 
 INSTRUMENTS = RawList(
@@ -209,7 +259,10 @@ RAW_LISTS: Mapping[str, RawList] = {
     "stripe__prices": PRICES,
     "stripe__subscriptions": SUBSCRIPTIONS,
     "stripe__invoices": INVOICES,
+    "stripe__payouts": PAYOUTS,
+    "stripe__payout_transactions": PAYOUT_TRANSACTIONS,
     "stripe__balances": BALANCES,
+    "stripe__month_totals": STRIPE_TOTALS,
     "deribit__instruments": INSTRUMENTS,
     "deribit__volatility_index": VOLATILITY_INDEX,
     "deribit__funding_rates": FUNDING_RATES,

@@ -14,9 +14,11 @@ from pipelines.tables.overview import OVERVIEW_MARTS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
 from pipelines.tables.revenue import (
+    COSTS_SPLIT,
     FX_RATES,
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
+    PAYOUTS,
     REVENUE,
     USD_RATES,
 )
@@ -105,6 +107,8 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "usd_rates": USD_RATES,
     "revenue": REVENUE,
+    "payouts": PAYOUTS,
+    "costs_split": COSTS_SPLIT,
     "margin_daily": MARGIN_DAILY,
     "margin_by_product": MARGIN_BY_PRODUCT,
     **OVERVIEW_MARTS,

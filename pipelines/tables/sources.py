@@ -31,6 +31,9 @@ class ListDeclaration:
 
     `reader` is the module below providers/<source> that offers `connect`, `source` and `CHECKED`,
     or `module:Class`: then `Class(table)` offers `connect`, `source` and `schema`.
+    `chosen_with` is the table whose name in the configuration chooses this one, too. One that is
+    `of_source` is read unless its reader plans nothing, and by what is published of the source's
+    own table.
     """
 
     table: str
@@ -38,6 +41,8 @@ class ListDeclaration:
     reader: str
     row: str
     looked_up: bool = False
+    chosen_with: str = ""
+    of_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,8 @@ class SourceDeclaration:
     unit             what landing counts for the bar of progress
     looked_up        rows of any month read it, as those of exchange rates, so `prune` leaves it
     plans_noted      partitions that a listing showed are planned, whether published or not
-    finality         its module with `finality(fingerprint)`: '', or since when it is not final
+    finality         its module with `finality(fingerprint, partition)`: since when it is final or
+                     not; '' where it does not know
     calendar         its module with `calendar()`: when a partition is final, by its last reading
     scope_column     the raw column of what configuration can add or remove, such as the account
     lists            further raw tables, loaded after it

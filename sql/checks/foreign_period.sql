@@ -8,6 +8,6 @@ select
 from costs
 where x_source = 'aws'
     and extract(year from billing_period_start) * 100 + extract(month from billing_period_start)
-        <> cast(replace(x_partition, '-', '') as integer)
+        <> cast(replace(substring(x_partition, 1, 7), '-', '') as integer)
 group by x_source, x_partition
 order by x_source, x_partition

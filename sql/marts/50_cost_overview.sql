@@ -211,6 +211,9 @@ select
     months.month as month,
     months.as_of as as_of,
     months.is_newest as is_newest,
+    case
+        when months.month in (select partial_months.month from partial_months) then 1 else 0
+    end as is_partial,
     months.days_elapsed as days_elapsed,
     months.days_in_month as days_in_month,
     -- to date

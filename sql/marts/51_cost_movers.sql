@@ -86,6 +86,7 @@ compared as (
     select
         calendar.month as month,
         calendar.is_newest as is_newest,
+        calendar.is_partial as is_partial,
         facts.kind as kind,
         facts.provider_name as provider_name,
         facts.id as id,
@@ -118,12 +119,18 @@ compared as (
         select
             month,
             is_newest,
+            is_partial,
             case when days_elapsed < days_in_month then days_elapsed else 31 end as days_compared
         from cost_overview
     ) as calendar
     inner join facts on calendar.month = facts.month
     group by
-        calendar.month, calendar.is_newest, facts.kind, facts.provider_name, facts.id
+        calendar.month,
+        calendar.is_newest,
+        calendar.is_partial,
+        facts.kind,
+        facts.provider_name,
+        facts.id
 ),
 
 -- NULL where a line has no rate: a sum that is too small helps nobody
@@ -131,6 +138,7 @@ known as (
     select
         month,
         is_newest,
+        is_partial,
         kind,
         provider_name,
         id,
@@ -146,6 +154,7 @@ known as (
 select
     month,
     is_newest,
+    is_partial,
     kind,
     provider_name,
     id,

@@ -97,6 +97,8 @@ parts as (
 
 select
     month,
+    case when month in (select partial_months.month from partial_months) then 1 else 0 end
+        as is_partial,
     provider_name,
     commitment_type,
     commitment_id,

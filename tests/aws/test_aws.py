@@ -371,8 +371,9 @@ def test_several_exports_need_a_choice(bucket: FolderBucket, commands: Commands)
     ran = commands("load")
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
-        f"error: {bucket.url} holds 2 exports: billing/daily, billing/focus. Loading more than one "
-        "would count the same cost twice: name one in SOURCES__AWS__EXPORT.\n"
+        f"error: {bucket.url} holds 2 exports: billing/daily, billing/focus. Two of one payer "
+        "would count the same cost twice: name one in SOURCES__AWS__EXPORT, or of each payer "
+        'account one, as ["one","another"].\n'
     )
     assert commands.partitions() == []
     commands.set({"SOURCES__AWS__EXPORT": "focus"})

@@ -94,6 +94,7 @@ def test_the_overview_counts_lines_that_have_no_known_cost(world: World) -> None
     assert "SomethingNew" in world.commands("check").out
 
 
+@pytest.mark.quick("None")
 @pytest.mark.parametrize("net_of_discount", [None, 0.0, -10.0])
 def test_a_discount_in_columns_and_in_rows_is_counted_once(
     world: World, net_of_discount: float | None
@@ -185,6 +186,27 @@ def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World)
 # Tags.
 
 
+def test_lines_with_the_column_tags_of_cur2_are_not_untagged(world: World) -> None:
+    load(world, "cur2_tags_column")
+    for month in overview(world):
+        assert month["usage_effective"] > 0
+        assert month["untagged_effective"] == 0.0
+    for tagged in (
+        world.query("select count() from costs where tag_environment in ('dev', 'prod')"),
+        [
+            (
+                len(
+                    {
+                        row["tag_environment"]
+                        for row in world.commands.costs("2026-09", "tag_environment")
+                    }
+                ),
+            )
+        ],
+    ):
+        assert tagged == [(2,)]
+
+
 @pytest.mark.parametrize("has_both", [False, True])
 def test_the_column_tags_of_cur2_holds_tags_of_all_kinds(world: World, has_both: bool) -> None:
     """Where keys are equal, the values of `resource_tags` and `cost_category` beside it stay."""
@@ -229,6 +251,7 @@ def test_maps_of_numbers_in_a_csv_are_maps_of_numbers(world: World) -> None:
     assert raw["discount"].to_pylist()[0] == [("edp_discount", -0.1), ("total_discount", -0.1)]
 
 
+@pytest.mark.quick("formats1")
 @pytest.mark.parametrize("formats", [("csv", "parquet", "csv"), ("parquet", "csv", "parquet")])
 def test_an_export_may_change_its_file_format(world: World, formats: tuple[str, ...]) -> None:
     """From month to month, and of one month that is delivered again."""
@@ -295,8 +318,13 @@ def test_an_empty_newest_execution_leaves_the_month_as_it_was(world: World) -> N
     assert "has no file; the one before it counts" in ran.err
     world.both()
     assert sums(world, "billed_cost") == [10.0, 10.0]
+    for destination in ("filesystem", "clickhouse"):  # if it is right, it is taken
+        assert world.load("--accept-shrunk", f"--destination={destination}").status == 0
+    world.commands.well("normalize")
+    assert (world.commands.billed("2026-09"), world.column("billed_cost")) == ([], [])
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_month_whose_files_expired_is_history_and_not_an_error(
     world: World, is_published: bool

@@ -197,8 +197,9 @@ def test_two_exports_in_one_bucket_have_to_be_told_apart() -> None:
     with pytest.raises(ConfigurationError) as caught:
         choose(recognise(two_exports()), None, URL)
     assert str(caught.value) == (
-        f"{URL} holds 2 exports: a/daily, b/focus. Loading more than one would count the same cost "
-        "twice: name one in SOURCES__AWS__EXPORT."
+        f"{URL} holds 2 exports: a/daily, b/focus. Two of one payer would count the same cost "
+        "twice: name one in SOURCES__AWS__EXPORT, or of each payer account one, as "
+        '["one","another"].'
     )
 
 

@@ -55,13 +55,13 @@ def test_legacy_reports_give_what_cur_2_gives(form: Any) -> None:
 
 
 #: Columns of CUR 2.0 that AWS's FOCUS export does not have.
-NOT_IN_FOCUS = ("invoice_id", "x_billing_entity", "x_commitment_family", "x_line_item_type")
+NOT_IN_FOCUS = ("x_billing_entity", "x_commitment_family", "x_line_item_type")
 
 
 @pytest.mark.parametrize("amounts", [None, pa.decimal128(20, 9)], ids=["double", "decimal"])
 def test_a_focus_export_gives_what_cur_2_gives(amounts: pa.DataType | None) -> None:
     (row,) = normalized(focus([FOCUS_ROW], amounts))
-    missing = dict.fromkeys(NOT_IN_FOCUS) | {"x_cost_categories": [], "x_account_tags": []}
+    missing = dict.fromkeys(NOT_IN_FOCUS) | {"x_account_tags": []}
     assert oracle_aws.is_same(row, ON_DEMAND_COST | missing)
 
 

@@ -307,6 +307,7 @@ def landed(bucket: Path, folder: Path) -> list[pa.Table]:
     return [pq.ParquetFile(folder / file.name).read() for file in files]
 
 
+@pytest.mark.quick("cur2", "focus")
 @pytest.mark.parametrize("form", DELIVER)
 def test_a_delivery_that_was_landed_is_the_same(
     clickhouse_server: ClickHouseConfig, tmp_path: Path, form: str

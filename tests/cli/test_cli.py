@@ -340,8 +340,8 @@ def test_doctor_lists_the_exports_among_which_to_choose(
             "ok   source aws: export exports/daily: data export, 1 billing periods, with manifests",
             "ok   source aws: export focus: data export, 1 billing periods, with manifests",
             f"BAD  source aws: {bucket.url} holds 2 exports: exports/daily, focus",
-            "     fix: Loading more than one would count the same cost twice: name one in "
-            "SOURCES__AWS__EXPORT.",
+            "     fix: Two of one payer would count the same cost twice: name one in "
+            'SOURCES__AWS__EXPORT, or of each payer account one, as ["one","another"].',
         ],
     )
     commands.set({"SOURCES__AWS__EXPORT": "focus"})

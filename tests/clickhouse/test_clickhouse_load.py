@@ -54,6 +54,7 @@ def world(aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Comm
 # What a load publishes.
 
 
+@pytest.mark.quick("cur2", "focus")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_first_load_publishes_every_month_in_every_form(world: World, form: str) -> None:
     for period, costs in (("2026-09", [9.0]), ("2026-10", [1.0, 2.5])):
@@ -106,6 +107,12 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.quick(
+    "create-fewer rows",
+    "create-no rows",
+    "overwrite-credits",
+    "overwrite-other cost under equal ids",
+)
 @pytest.mark.parametrize("kind", RESTATED)
 @pytest.mark.parametrize("mode", ["overwrite", "create"])
 def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: str) -> None:
@@ -212,6 +219,7 @@ WIDER: dict[str, tuple[Any, pa.DataType, Any, pa.DataType, list[str] | list[floa
 }  # fmt: skip
 
 
+@pytest.mark.quick("count-then-money", "money-then-fraction")
 @pytest.mark.parametrize("case", WIDER)
 def test_a_number_column_of_our_own_grows_rather_than_lose_digits(world: World, case: str) -> None:
     first, first_type, second, second_type, expected = WIDER[case]
@@ -346,6 +354,7 @@ BAD = {
 }
 
 
+@pytest.mark.quick("foreign-partition", "truncated")
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_by_name_and_the_other_months_are_loaded(
     world: World, case: str
@@ -449,6 +458,7 @@ def test_what_the_provider_had_is_noted_whether_or_not_it_could_be_loaded(world:
     assert world.query("select count() from provider_partitions") == [(2,)]
 
 
+@pytest.mark.quick("replaced-normalized_aws", "mixed-aws_costs__cur")
 @pytest.mark.parametrize("table", [RAW, NORMALISED])
 @pytest.mark.parametrize("what", ["replaced", "dropped", "mixed"])
 def test_a_month_whose_raw_and_published_rows_are_of_two_deliveries_is_loaded_again(

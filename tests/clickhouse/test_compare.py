@@ -165,6 +165,7 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
 }  # fmt: skip
 
 
+@pytest.mark.quick("a missing view", "another type", "a column too many")
 @pytest.mark.parametrize("kind", DIFFERENCES)
 def test_every_kind_of_difference_is_named(world: World, kind: str) -> None:
     changes, expected = DIFFERENCES[kind]

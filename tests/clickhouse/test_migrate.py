@@ -274,6 +274,12 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.quick(
+    "a-column-of-the-cost-shape-is-missing",
+    "a-rule-is-another",
+    "a-table-is-missing",
+    "comments-are-others",
+)
 @pytest.mark.parametrize("case", OLDER)
 def test_an_older_version_becomes_the_current_one_with_its_data(
     clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
@@ -287,6 +293,7 @@ def test_an_older_version_becomes_the_current_one_with_its_data(
     assert told(clickhouse) == []
 
 
+@pytest.mark.quick("tags1")
 @pytest.mark.parametrize(
     "tags", [("Environment", "Owner"), (), ("Owner", "Team", "Environment", "Application")]
 )

@@ -94,8 +94,15 @@ def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
     assert list(RAW_TABLES) == [
         "aws",
         "gcp",
+        "gcp_month_totals",
         "stripe",
-        *(f"stripe_{name}" for name in "balances products prices subscriptions invoices".split()),
+        *(
+            f"stripe_{name}"
+            for name in (
+                "balances products prices subscriptions invoices payouts payout_transactions "
+                "month_totals"
+            ).split()
+        ),
         "fx",
         "deribit",
         *(

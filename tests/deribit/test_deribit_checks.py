@@ -113,6 +113,7 @@ def replaced(trade: str, **values: Any) -> Change:
     return change
 
 
+@pytest.mark.quick("filesystem")
 def test_good_days_are_silent_and_what_the_exchange_lacks_or_names_anew_is_named(
     loaded: Loaded,
 ) -> None:
@@ -166,6 +167,7 @@ def bad_days() -> dict[str, tuple[str, Change, dict[str, list[list[str]]]]]:
 QUICK = ("another-amount", "the-first-of-a-day-lost", "one-twice")
 
 
+@pytest.mark.quick("filesystem-some")
 @pytest.mark.parametrize("names", [QUICK, pytest.param(tuple(bad_days()), marks=THOROUGH)],
                          ids=["some", "all"])  # fmt: skip
 def test_published_days_that_are_bad_are_named(loaded: Loaded, names: tuple[str, ...]) -> None:

@@ -89,6 +89,7 @@ def exchange(request: pytest.FixtureRequest, commands: Commands) -> Iterator[Exc
         yield Exchange(commands, sandbox, config)
 
 
+@pytest.mark.quick("filesystem")
 def test_a_day_that_history_has_nothing_of_stays_open_until_it_is_proven(
     exchange: Exchange,
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_day_that_history_has_nothing_of_stays_open_until_it_is_proven(
     assert exchange.load().out.splitlines()[0] == "deribit: 0 loaded, 2 unchanged, 0 failed"
 
 
+@pytest.mark.quick("filesystem")
 def test_a_day_that_nobody_proves_in_time_is_a_hole_by_name_until_force_heals_it(
     exchange: Exchange,
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_day_that_nobody_proves_in_time_is_a_hole_by_name_until_force_heals_it
     assert exchange.named() == []
 
 
+@pytest.mark.quick("clickhouse")
 def test_a_history_that_lags_neither_closes_a_day_nor_takes_trades_from_it(
     exchange: Exchange,
 ) -> None:
@@ -153,6 +156,7 @@ def test_a_history_that_lags_neither_closes_a_day_nor_takes_trades_from_it(
     assert exchange.published()[key(DAYS[1])][:2] == ("closed", 3)
 
 
+@pytest.mark.quick("filesystem")
 def test_a_day_is_proven_against_the_numbers_that_production_has(exchange: Exchange) -> None:
     exchange.trade_daily(PERPETUAL)
     for day, times in ((DAYS[0], 2), (DAYS[1], 1), (DAYS[2], 1)):
@@ -169,6 +173,7 @@ def test_a_day_is_proven_against_the_numbers_that_production_has(exchange: Excha
     assert exchange.published()[key(DAYS[1])][:2] == ("closed", 4)
 
 
+@pytest.mark.quick("filesystem")
 def test_an_empty_day_is_final_when_both_its_sides_say_that_nothing_was_traded(
     exchange: Exchange,
 ) -> None:
@@ -182,6 +187,7 @@ def test_an_empty_day_is_final_when_both_its_sides_say_that_nothing_was_traded(
     assert exchange.named() == []
 
 
+@pytest.mark.quick("filesystem")
 def test_a_pause_of_any_length_leaves_no_day_out(exchange: Exchange) -> None:
     exchange.trade_daily(PERPETUAL)
     exchange.commands.monkeypatch.delenv("SOURCES__DERIBIT__FIRST_DAY")
@@ -203,6 +209,7 @@ def test_what_deribit_says_of_a_wrong_request_is_told(commands: Commands) -> Non
     assert told in " ".join(ran.err.split())
 
 
+@pytest.mark.quick("filesystem")
 def test_what_a_host_has_and_is_not_published_is_named_by_a_second_question(
     exchange: Exchange,
 ) -> None:

@@ -15,6 +15,7 @@ from tests.support.providers.deribit_market import FIRST, NOW, Writer, at
 from tests.support.published_clickhouse import query
 
 
+@pytest.mark.quick("2026-11-20T14:10-2500")
 @pytest.mark.parametrize(
     ("now", "least"),
     [

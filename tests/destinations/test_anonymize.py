@@ -181,6 +181,7 @@ def sensitive(world: CopiedWorld) -> set[str]:
     return found - {""}
 
 
+@pytest.mark.quick("filesystem")
 def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
     world: CopiedWorld,
 ) -> None:
@@ -424,6 +425,16 @@ def test_a_leap_day_has_its_counterpart_and_keys_without_a_date_stay() -> None:
         {"d": date(2028, 2, 29), "p": "BTC-2028-02-29"},
         {"d": None, "p": "all"},
     ]
+
+
+def test_an_exports_name_in_a_partition_becomes_a_pseudonym_whether_dates_move_or_not() -> None:
+    for years, month in ((0, "2026-10"), (-4, "2022-10")):
+        secrets = Secrets("0123456789abcdef" * 4, years)
+        column = pa.table({"x": ["2026-10@acme.daily", "2026-10", None]})
+        shown = anonymous(column, {"x": SHIFT}, secrets)["x"].to_pylist()
+        assert shown[1:] == [month, None]
+        assert shown[0] == f"{month}@{secrets.pseudonym('export', 'acme.daily')}"
+        assert secrets.shifted("aws-2026-10@acme.daily") == f"aws-{shown[0]}"
 
 
 def test_one_column_can_say_when_another_stays() -> None:

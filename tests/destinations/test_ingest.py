@@ -207,6 +207,7 @@ def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(
     assert world.well() == SAID.format(0, 1)
 
 
+@pytest.mark.quick("ours0-theirs0-tag_team")
 @pytest.mark.parametrize(
     ("ours", "theirs", "named"),
     [
@@ -325,6 +326,7 @@ def test_with_nothing_normalised_there_is_nothing_to_ingest(world: IngestingWorl
 # Beside loading raw, and beside another run.
 
 
+@pytest.mark.quick("ingest-load")
 @pytest.mark.parametrize(("first", "second"), [("ingest", "load"), ("load", "ingest")])
 def test_ingesting_beside_loading_raw_ends_current(
     world: IngestingWorld, first: str, second: str

@@ -90,6 +90,7 @@ def billed(commands: Commands) -> dict[str, list[str]]:
     return {row[0]: [row[1], row[2], row[-1]] for row in cells}
 
 
+@pytest.mark.quick("filesystem")
 def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> None:
     before = billed(loaded)
     ran = loaded("prune", "--keep", "2")
@@ -120,6 +121,7 @@ def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> N
     assert loaded(*PRUNE).out == f"aws: 0 removed, 2 kept, from {MONTHS[2]} on\n"
 
 
+@pytest.mark.quick("filesystem")
 def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: Commands) -> None:
     loaded.well("status")
     assert loaded(*PRUNE).status == 0
@@ -130,6 +132,7 @@ def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: C
     assert loaded(*PRUNE).out == f"aws: 1 removed, 2 kept, from {MONTHS[2]} on\n"
 
 
+@pytest.mark.quick("filesystem")
 def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
     assert loaded(*PRUNE).status == 0
     assert loaded("prune", "--keep", "4", "--yes").status == 0
@@ -137,6 +140,7 @@ def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
     assert list(billed(loaded)) == MONTHS
 
 
+@pytest.mark.quick("filesystem")
 def test_the_history_stays_and_nothing_else(
     loaded: Commands, request: pytest.FixtureRequest
 ) -> None:

@@ -76,6 +76,7 @@ def bucket(
     return aws_bucket
 
 
+@pytest.mark.quick("native")
 @ROUNDS
 @BOTH
 def test_a_reader_sees_the_old_or_the_new_month_and_never_a_part(

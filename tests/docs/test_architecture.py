@@ -23,6 +23,7 @@ STEMS = {
 }
 OPTIONS = {"ingest_normalized_pipeline"}  # pipelines that are no source of their own
 LINES, MODULES = 300, 15
+PRIVATE = {"Word", "Place", "WORDS", "PLACES", "COST_WORDS"}  # names that say nothing to a reader
 
 # What a module of pipelines/ may import of ours: the first row that fits it counts, and a module
 # without a row fails. A name stands for itself and all below it; <name> is the module's source.
@@ -61,7 +62,7 @@ ARROWS: dict[str, str] = {
 }
 SHORT = {
     "<shared>": "destinations.layout destinations.failures destinations.handover "
-    "destinations.older destinations.retention",
+    "destinations.older destinations.resolving destinations.retention",
     "<local>": "core.partition core.finality core.lock core.workdir",
     "<landing>": "core.partition core.landing core.finality core.digests core.months",
 }
@@ -271,8 +272,33 @@ def unregistered(words: set[str], root: Path) -> list[str]:
     )
 
 
+def private_names(root: Path) -> list[str]:
+    """Where the package defines one of PRIVATE: a class, a function or a constant."""
+    return [
+        f"{path.relative_to(root).as_posix()}: {name}"
+        for path in sorted((root / "pipelines").rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for name in _defined(node)
+        if name in PRIVATE
+    ]
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return {node.name}
+    return {
+        each.id
+        for each in ast.walk(node)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+
+
 def test_imports_follow_the_arrows() -> None:
     assert forbidden_imports(ROOT) == []
+
+
+def test_no_module_defines_a_private_name() -> None:
+    assert private_names(ROOT) == []
 
 
 def test_no_modules_import_each_other() -> None:
@@ -416,6 +442,19 @@ def test_modules_that_import_each_other_are_named(tmp_path: Path) -> None:
     }
     assert circles(write(tmp_path, files)) == [
         "pipelines.a → pipelines.b → pipelines.c → pipelines.a"
+    ]
+
+
+def test_a_private_name_is_named(tmp_path: Path) -> None:
+    files = {
+        "core/registry.py": "class Word: ...\nNAME: str = 'Word'",
+        "tables/sources.py": "WORDS: tuple[str, ...] = ()",
+        "tables/raw_tables.py": "from pipelines.core import WORDS\nRAW_TABLES = {}",
+    }
+    write(tmp_path, {f"pipelines/{name}": text for name, text in files.items()})
+    assert private_names(tmp_path) == [
+        "pipelines/core/registry.py: Word",
+        "pipelines/tables/sources.py: WORDS",
     ]
 
 

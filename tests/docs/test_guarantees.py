@@ -24,7 +24,7 @@ def tiers(test: object) -> set[str]:
     marks = getattr(test, "pytestmark", [])
     if any(mark.name == "thorough" for mark in marks):
         return {"thorough"}
-    found = {"quick"}
+    found = {"quick", "thorough"} if any(mark.name == "quick" for mark in marks) else {"quick"}
     for mark in marks:
         if mark.name == "parametrize":
             cases = [_is_thorough(case) for case in mark.args[1]]

@@ -80,6 +80,7 @@ def well(commands: Commands) -> None:
     assert billed(commands.data) == NEW
 
 
+@pytest.mark.quick("accessDenied", "notFound")
 @pytest.mark.parametrize(
     ("reason", "status", "text"),
     [
@@ -140,6 +141,7 @@ def test_a_new_day_that_failed_is_tried_again_however_old_it_is(
     assert billed(commands.data)["2026-10-22"] == [0.5]
 
 
+@pytest.mark.quick("jobs.query")
 @pytest.mark.parametrize("kind", ["jobs.query", "jobs.getQueryResults", "tables.get"])
 def test_a_service_that_is_away_for_a_moment_is_asked_again(
     server: BigQueryServer, commands: Commands, kind: str
@@ -156,6 +158,7 @@ def test_an_expired_token_is_renewed(server: BigQueryServer, commands: Commands)
     assert server.counts["token"] > 1
 
 
+@pytest.mark.quick("1")
 @pytest.mark.parametrize("times", [1, None])
 def test_a_truncated_answer_is_asked_for_again_or_refused(
     server: BigQueryServer, commands: Commands, times: int | None

@@ -63,6 +63,7 @@ def publish(commands: Commands, config: ClickHouseConfig | None, *options: str) 
 Loaded = tuple["BigQueryServer", ClickHouseConfig | None]
 
 
+@pytest.mark.quick("filesystem")
 def test_good_days_are_silent_and_a_day_that_shrank_is_named(
     loaded: Loaded, commands: Commands
 ) -> None:
@@ -76,6 +77,7 @@ def test_good_days_are_silent_and_a_day_that_shrank_is_named(
     assert offending(commands) == {}
 
 
+@pytest.mark.quick("filesystem")
 def test_a_currency_without_rate_and_an_unknown_cost_type_are_named(
     loaded: Loaded, commands: Commands
 ) -> None:

@@ -100,6 +100,7 @@ def world(
     return World(bigquery_server, commands, config)
 
 
+@pytest.mark.quick("filesystem")
 def test_the_rows_are_those_of_the_case(world: World) -> None:
     given = case("gcp_detailed_enabled_later")
     first = [used(day, 10.0) for day in each_day("2026-09-20", "2026-09-22")]
@@ -111,6 +112,7 @@ def test_the_rows_are_those_of_the_case(world: World) -> None:
             }
 
 
+@pytest.mark.quick("filesystem")
 def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destination(
     world: World,
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destina
     assert "gcp_counted_twice" not in offending(world.commands)
 
 
+@pytest.mark.thorough
 def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_next_plain_run(
     world: World,
 ) -> None:
@@ -145,6 +148,7 @@ def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_nex
     assert " 0 loaded" in world.load()
 
 
+@pytest.mark.thorough
 def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) -> None:
     world.standard("2026-11-12")
     world.load()
@@ -159,6 +163,7 @@ def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) 
     assert world.months() == RIGHT
 
 
+@pytest.mark.thorough
 def test_an_export_that_was_moved_goes_on_where_the_old_table_is_gone(world: World) -> None:
     """The new table repeats October and November; of those days the published rows stay."""
     world.standard("2026-11-11")
@@ -173,6 +178,7 @@ def test_an_export_that_was_moved_goes_on_where_the_old_table_is_gone(world: Wor
     assert world.months() == RIGHT
 
 
+@pytest.mark.thorough
 def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(world: World) -> None:
     world.standard("2026-11-11")
     world.detailed([used(day, 10.0) for day in each_day("2026-11-12", "2026-11-27")], MOVED_TABLE)
@@ -183,6 +189,7 @@ def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(worl
     assert world.months() == RIGHT
 
 
+@pytest.mark.thorough
 def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -> None:
     world.standard("2026-11-27")
     world.load()
@@ -192,6 +199,7 @@ def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -
         assert world.months() == RIGHT
 
 
+@pytest.mark.quick("filesystem")
 def test_a_view_is_read_and_said_to_be_slower(
     world: World,
 ) -> None:
@@ -205,6 +213,7 @@ def test_a_view_is_read_and_said_to_be_slower(
     assert world.load() == "gcp: 0 loaded, 4 unchanged, 0 failed\n"
 
 
+@pytest.mark.quick("filesystem")
 def test_googles_focus_export_is_left_to_its_own_source(
     world: World,
 ) -> None:
@@ -223,6 +232,7 @@ def test_googles_focus_export_is_left_to_its_own_source(
     assert (ran.status, "Name the standard or the detailed export" in ran.err) == (2, True)
 
 
+@pytest.mark.thorough
 def test_the_second_question_names_rows_that_no_plan_sees(world: World) -> None:
     """A row that came late under an old time of export: days before the lookback rest."""
     world.commands.set({"SOURCES__GCP__OBJECTS": '["month_totals"]'})

@@ -186,6 +186,47 @@ def test_a_delivery_that_could_not_be_loaded_is_named(world: CheckedWorld) -> No
 # What can only be done to published rows by hand.
 
 
+def test_pods_that_cost_more_than_their_instance_are_named(world: CheckedWorld) -> None:
+    node, pod = lines("2026-09", [10.0, 0.0])
+    node |= {"line_item_usage_type": "BoxUsage:m5.large", "line_item_resource_id": "i-1"}
+    pod |= {
+        "line_item_usage_start_date": node["line_item_usage_start_date"],
+        "line_item_operation": "EKSPod-EC2",
+        "split_line_item_parent_resource_id": "i-1",
+        "split_line_item_split_cost": 9.0,
+        "split_line_item_unused_cost": 2.0,
+    }
+    world.published("2026-09", [node, pod])
+    world.commands.well("normalize", marts=True)
+    names = ["x_partition", "parent_resource_id", "charge_period_start", "line_items",
+             "cost_split", "cost_instance"]  # fmt: skip
+    assert world.offending() == {
+        "aws_split_conservation": [
+            names,
+            ["2026-09", "i-1", "2026-09-01 00:00", "1", "11.00", "10.00"],
+        ]
+    }
+
+
+def test_rows_that_raw_and_normalised_lost_alike_are_named(world: CheckedWorld) -> None:
+    world.published("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
+    (raw,) = (world.commands.data / "aws_costs/cur/billing_period=2026-09").glob("*.parquet")
+    world.rewrite(lambda table: table.slice(0, 2), raw)
+    world.rewrite(
+        lambda table: table.filter(pc.not_equal(table["billed_cost"], 0.5)),
+        world.normalised("2026-09"),
+        world.mart("2026-09"),
+    )
+    world.change(
+        "delete from aws_costs__cur where line_item_unblended_cost = 0.5",
+        "delete from normalized_aws where billed_cost = 0.5",
+    )
+    assert world.offending() == {
+        "aws_row_counts": [["billing_period", "rows_delivered", "rows_published"],
+                           ["2026-09", "3", "2"]]
+    }  # fmt: skip
+
+
 def test_lost_rows_and_lost_money_are_named(world: CheckedWorld) -> None:
     world.delivered("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
     world.published("2026-10", lines("2026-10", [1.0]))

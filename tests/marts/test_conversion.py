@@ -93,6 +93,7 @@ def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
     ]
 
 
+@pytest.mark.quick("filesystem")
 def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:
@@ -104,6 +105,7 @@ def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     assert rows(commands, config, "commitments")[1] == ("Reserved Instance", None, None)
 
 
+@pytest.mark.quick("filesystem")
 def test_googles_commitment_has_its_row_and_saves_a_quarter(
     commands: Commands, config: ClickHouseConfig | None, bigquery_server: BigQueryServer
 ) -> None:
@@ -115,6 +117,7 @@ def test_googles_commitment_has_its_row_and_saves_a_quarter(
     assert rows(commands, config, "cost_overview") == [(0, 75.0, 75.0)]
 
 
+@pytest.mark.quick("filesystem")
 def test_the_same_line_in_euros_is_the_same_in_francs_on_both_clouds(
     commands: Commands,
     config: ClickHouseConfig | None,
@@ -136,6 +139,7 @@ def test_the_same_line_in_euros_is_the_same_in_francs_on_both_clouds(
     assert rows(commands, config, "cost_daily") == [("aws", 94.0, 94.0), ("gcp", 94.0, 94.0)]
 
 
+@pytest.mark.quick("filesystem")
 def test_a_currency_that_joined_the_euro_keeps_its_rate(
     commands: Commands, config: ClickHouseConfig | None, tmp_path: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_delivery_that_could_not_be_loaded_is_waiting(world: World) -> None:
     assert (clickhouse_rows(world), parquet_rows()) == (expected, expected)
 
 
+@pytest.mark.quick("normalized_aws")
 @pytest.mark.parametrize("table", ["aws_costs__cur", "normalized_aws"])
 def test_a_partition_that_is_half_published_is_to_be_loaded_again(world: World, table: str) -> None:
     deliver(world, "2026-09", [9.0])

@@ -95,6 +95,7 @@ def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -
     assert changed == [*made.files, *made.emptied, made.manifest]
 
 
+@pytest.mark.quick("cur2", "focus")
 @pytest.mark.parametrize("form", months.FORMS)
 def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -> None:
     rows = month("2026-09", True)

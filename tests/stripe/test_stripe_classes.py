@@ -56,6 +56,7 @@ def test_of_a_destination_charge_the_platform_keeps_its_fee(shop: Shop) -> None:
     )
 
 
+@pytest.mark.quick("filesystem")
 def test_of_separate_charges_and_transfers_the_platform_keeps_the_difference(shop: Shop) -> None:
     """The example of Stripe's revenue recognition: 15 charged, 10 passed on, both taken back."""
     entries = [(2, "charge", 1500), (3, "transfer", -1000), (9, "refund", -1500)]
@@ -77,6 +78,7 @@ def test_of_separate_charges_and_transfers_the_platform_keeps_the_difference(sho
     )
 
 
+@pytest.mark.quick("filesystem")
 def test_connected_accounts_are_read_by_configuration(shop: Shop) -> None:
     at = datetime(2026, 11, 10, 9, tzinfo=UTC)
     shop.offer("main", [transaction(at, 0, "charge", 1500)])
@@ -91,6 +93,7 @@ def test_connected_accounts_are_read_by_configuration(shop: Shop) -> None:
     assert "as eu/acct_123" in " ".join(ran.err.split())
 
 
+@pytest.mark.quick("filesystem")
 def test_an_amount_of_0_needs_no_rate(shop: Shop) -> None:
     shop.offer("main", case("stripe_movement_without_rate"))
     shop.load(AUTUMN)
@@ -102,6 +105,7 @@ def test_an_amount_of_0_needs_no_rate(shop: Shop) -> None:
     assert "revenue_rate" not in offending(shop.commands)
 
 
+@pytest.mark.quick("filesystem")
 def test_a_fee_of_a_movement_without_a_rate_is_named(shop: Shop) -> None:
     at = datetime(2026, 11, 10, 9, tzinfo=UTC)
     shop.offer("main", [transaction(at, 0, "payout", -5000, 25, "aed")])
@@ -110,6 +114,7 @@ def test_a_fee_of_a_movement_without_a_rate_is_named(shop: Shop) -> None:
     assert [row[1] for row in offending(shop.commands)["revenue_rate"]] == ["AED"]
 
 
+@pytest.mark.quick("filesystem")
 def test_a_line_of_the_configuration_classifies_a_new_category(shop: Shop) -> None:
     at = datetime(2026, 11, 10, 9, tzinfo=UTC)
     shop.offer("main", [transaction(at, 0, "new_thing", 5000)])
@@ -132,6 +137,7 @@ def test_a_class_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -
         categories()
 
 
+@pytest.mark.quick("filesystem")
 def test_the_parts_of_a_fee_reach_raw(shop: Shop) -> None:
     (row,) = (r for r in case("stripe_connect_destination") if r["id"] == "txn_c1")
     parts = {"stripe_fee": 30, "application_fee": 20, "tax": 6, "withheld_tax": 2, "new_fee": 1}

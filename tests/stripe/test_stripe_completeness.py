@@ -77,6 +77,7 @@ def test_a_reading_that_changes_nothing_makes_a_month_final_without_publishing_i
     assert "2026-09" not in shop.plan(AUTUMN)
 
 
+@pytest.mark.quick("filesystem")
 def test_an_account_that_is_added_later_gets_its_whole_history(shop: Shop) -> None:
     rows = second_account()
     shop.configure("eu")
@@ -94,6 +95,7 @@ def test_an_account_that_is_added_later_gets_its_whole_history(shop: Shop) -> No
     assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
 
 
+@pytest.mark.quick("filesystem")
 def test_a_dry_run_says_what_an_added_account_costs(shop: Shop) -> None:
     shop.configure("eu")
     shop.offer("eu", second_account()["eu"])
@@ -105,6 +107,7 @@ def test_a_dry_run_says_what_an_added_account_costs(shop: Shop) -> None:
     assert "months of eu, us, in " in " ".join(ran.out.split())
 
 
+@pytest.mark.quick("filesystem")
 def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     rows = second_account()
     shop.configure("eu", "us")
@@ -124,6 +127,7 @@ def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     assert {"2026-10", "2026-11"} <= set(shop.plan(AUTUMN))
 
 
+@pytest.mark.quick("filesystem")
 def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     rows = second_account()["eu"]
     shop.configure("main")
@@ -137,6 +141,7 @@ def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     assert shop.total() == (9, Decimal(450))
 
 
+@pytest.mark.quick("clickhouse")
 def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) -> None:
     month = f"{NOW:%Y-%m}"
     shop.configure("main")
@@ -160,6 +165,7 @@ def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) ->
     assert shop.total()[0] == 3
 
 
+@pytest.mark.quick("filesystem")
 def test_small_restatements_are_published(shop: Shop) -> None:
     shop.configure("main")
     shop.offer("main", [transaction(NOW, n, "charge", 100) for n in range(10)])
@@ -172,6 +178,7 @@ def test_small_restatements_are_published(shop: Shop) -> None:
     assert list(shop.load(NOW).kept) == [f"{NOW:%Y-%m}"]
 
 
+@pytest.mark.quick("filesystem")
 def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None:
     old = months.after(f"{NOW:%Y-%m}", -4)
     start = datetime.fromtimestamp(months.start_of(old), UTC)

@@ -44,6 +44,16 @@ OBJECTS: dict[str, dict[str, Any]] = {
         "total": 6000,
         "parent": {"subscription_details": {"subscription": "sub_1"}},
     },
+    "payouts": {
+        "id": "po_1",
+        "status": "in_transit",
+        "currency": "usd",
+        "amount": 97,
+        "automatic": True,
+        "arrival_date": int(NOW.timestamp()),
+        "reconciliation_status": "in_progress",
+        "destination": PERSONAL,
+    },
 }
 
 
@@ -68,6 +78,7 @@ SEEN = (
     ("prices", 'product, unit_amount, "interval"', ("prod_1", 2000, "month")),
     ("subscriptions", "status, prices, quantities", ("canceled", '["price_1"]', "[3]")),
     ("invoices", "subscription, total", ("sub_1", 6000)),
+    ("payouts", "status, amount, automatic", ("in_transit", 97, True)),
 )
 
 
@@ -96,7 +107,10 @@ def test_chosen_lists_reach_raw_without_personal_data(
         written = b"".join(p.read_bytes() for p in commands.data.rglob("*") if p.is_file())
         assert b"obody" not in written
         offer(server, "products", name="More seats")
-        again = [f"stripe_{n}: {int(n == 'products')} loaded" for n in LISTS]
+        again = [
+            f"stripe_{name}: {int(name == 'products')} loaded"
+            for name in (*LISTS, "payout_transactions")
+        ]
         assert [line.partition(",")[0] for line in commands("load").out.splitlines()][1:] == again
         assert read(commands, "products", "name") == [("More seats",)]
 
@@ -107,7 +121,8 @@ def test_chosen_lists_reach_raw_without_personal_data(
         assert commands("load", "stripe").status == 0
     assert query(clickhouse, "select unit_amount from stripe__prices") == [(2500,)]
     sql = "select word from raw_partitions where word like 'stripe_%' order by 1"
-    assert query(clickhouse, sql) == [(f"stripe_{name}",) for name in sorted(LISTS)]
+    names = sorted((*LISTS, "payout_transactions"))
+    assert query(clickhouse, sql) == [(f"stripe_{name}",) for name in names]
 
 
 def leaves(found: Any, allowed: set[str], path: str = "") -> Any:
@@ -188,6 +203,7 @@ def load(commands: Commands, *options: str) -> None:
     assert ran.status == 0, ran
 
 
+@pytest.mark.quick("filesystem")
 def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Commands) -> None:
     good = ledger()
     lost = next(row for row in good if row["currency"] == "jpy")
@@ -204,6 +220,7 @@ def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Co
         assert check(engine) == []
 
 
+@pytest.mark.quick("filesystem")
 def test_without_its_beginning_the_ledger_is_compared_with_nothing_yet(engine: Commands) -> None:
     good = ledger()
     with served(*good) as server:
@@ -239,6 +256,7 @@ def look_before(engine: Commands, warehouse: ClickHouseConfig, ago: int, less: i
     )
 
 
+@pytest.mark.quick("filesystem")
 def test_without_its_beginning_the_change_between_two_looks_is_compared(
     engine: Commands, clickhouse: ClickHouseConfig
 ) -> None:

@@ -19,6 +19,19 @@ EXAMPLES = {"quick": 5, "thorough": 50}
 LONG = ("kill", "migrate", "demo", "prune", "ingest", "readers", "workflows", "lease", "bench")
 
 
+def mark_thorough(items: Iterable[pytest.Item]) -> None:
+    """Apply `@pytest.mark.quick("filesystem")`: cases with no such word in their id are thorough.
+
+    A test on both destinations proves its point in the quick tier on one of them where another
+    test proves the other destination's part. A word is a part of the id between hyphens.
+    """
+    for item in items:
+        for mark in item.iter_markers("quick"):
+            case = item.name.partition("[")[2].removesuffix("]")
+            if not any(f"-{word}-" in f"-{case}-" for word in mark.args):
+                item.add_marker("thorough")
+
+
 class InFile(Protocol):
     """A test, as far as its place matters."""
 

@@ -98,7 +98,9 @@ def gcp(restated: bool = True) -> list[dict[str, Any]]:
         rate = Decimal(str(row["currency_conversion_rate"]))
         cost = Decimal(str(row["cost"]))
         credited = sum((Decimal(str(each["amount"])) for each in row["credits"] or ()), Decimal(0))
-        at_list = row["cost_at_list"]
+        # the fee of a commitment is a purchase, which has no list price
+        is_fee = row["sku"]["description"].startswith("Commitment")
+        at_list = 0 if is_fee else row["cost_at_list"]
         month = row["invoice"]["month"]
         found.append(
             {

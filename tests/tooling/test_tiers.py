@@ -26,6 +26,7 @@ def header(*options: str, **variables: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.quick("quick")
 @pytest.mark.parametrize(
     ("options", "variables", "profile"),
     [
@@ -50,6 +51,24 @@ def test_a_tier_chooses_how_many_random_examples_a_test_takes(
     assert re.findall(r"^hypothesis profile '(\w+)' -> .*max_examples=(\d+)", said, re.M) == [
         profile
     ]
+
+
+@pytest.mark.quick("one", "a b")
+@pytest.mark.parametrize("case", ["one", "two", "a b-x", "someone"])
+def test_a_case_that_no_quick_word_names_is_thorough(
+    case: str, request: pytest.FixtureRequest
+) -> None:
+    is_thorough = request.node.get_closest_marker("thorough") is not None
+    assert is_thorough == (case in ("two", "someone"))
+
+
+def test_the_quick_tier_leaves_those_cases_out() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not thorough"]
+    found = subprocess.run(
+        [*command, "-k", "no_quick_word", __file__],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert re.findall(r"test_a_case\w+(\[.*\])", found.stdout) == ["[one]", "[a b-x]"]
 
 
 @dataclass

@@ -30,6 +30,9 @@ them
     {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
     {product:cost}               a line's product by sql/products.csv
     (clickhouse/schema/products.py)
+    {stripe_class:ledger}        the class of a row of Stripe's ledger
+    {stripe_worth:ledger.currency}  what a minor unit of a currency is worth
+    (clickhouse/schema/stripe_amounts.py)
 """
 
 from __future__ import annotations
@@ -44,6 +47,7 @@ from pathlib import Path
 import dlt
 
 from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
@@ -170,13 +174,15 @@ def _view(where: str, text: str, tag_columns: Sequence[str], folder: Path) -> Vi
 class Mart:
     """A mart that is computed: one portable select, over tables and the marts before it.
 
-    `source_name` is set when it is made of one partition of that source at a time.
+    `word` is set when it is made of one partition of that word at a time, `is_of_raw` when it
+    reads the raw rows of that partition and not the normalised ones.
     """
 
     file: str
     name: str
     source_name: str
     select: str
+    is_of_raw: bool = False
 
 
 def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Mart]:
@@ -184,10 +190,14 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
     found = []
     for path in sorted((folder / "marts").glob("[0-9]*.sql")):
         text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
-        source = re.search(r"^-- made per partition of (\w+)", text, re.MULTILINE)
+        source = re.search(
+            r"^-- made per partition of (\w+)(, from its raw rows)?$", text, re.MULTILINE
+        )
         name = path.stem.partition("_")[2]
         select = _mart_text(text.strip().rstrip(";"), folder)
-        found.append(Mart(path.name, name, source[1] if source else "", select))
+        found.append(
+            Mart(path.name, name, source[1] if source else "", select, bool(source and source[2]))
+        )
     return found
 
 
@@ -250,6 +260,10 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return commitment_families.expression()
     if name == "product":
         return product_of(argument, folder)
+    if name == "stripe_class":
+        return class_of(argument)
+    if name == "stripe_worth":
+        return worth_of(argument)
     if name == "stripe_categories":  # those of the configuration, too
         pairs = categories().items()
         values = [pair[argument == "class"] for pair in pairs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -55,6 +55,16 @@ class WarehouseReadings:
             pa.array([row[at] for row in rows], field.type) for at, field in enumerate(schema)
         ]
         yield pa.table(columns, schema)
+
+    def values(self, partition: str, columns: Sequence[str]) -> set[tuple[str, ...]]:
+        """The distinct texts of columns in a partition; NULL is ''."""
+        names = ", ".join(f"ifNull(`{name}`, '')" for name in columns)
+        rows = self._manager.execute(
+            f"select distinct {names} from {self._raw_table.clickhouse_name} "
+            f"where {self._raw_table.column} = %(partition)s",
+            {"partition": partition},
+        )
+        return set(rows)
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
         """By partition when it was delivered, by member; without a column when it was loaded."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipelines.clickhouse.schema.daily import partition_of
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
@@ -65,9 +67,12 @@ class WarehouseRetention:
         known = [
             row[0] for row in self.manager.execute(_KNOWN, {"word": self.raw_table.source_name})
         ]
-        gone = [key for key in known if key not in Selection(horizon.first)]
-        if gone:
-            listed = ", ".join(map(quoted, gone))
+        self.forget_unwanted([key for key in known if key not in Selection(horizon.first)])
+
+    def forget_unwanted(self, partitions: Collection[str]) -> None:
+        """Delete the rows of these partitions."""
+        if partitions:
+            listed = ", ".join(map(quoted, partitions))
             self.manager.execute(
                 "alter table provider_partitions delete where word = "
                 f"{quoted(self.raw_table.source_name)} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -95,6 +95,15 @@ class StoreReadings:
                 for field in schema
             ]
             yield pa.table(columns, schema)
+
+    def values(self, partition: str, columns: Sequence[str]) -> set[tuple[str, ...]]:
+        """The distinct texts of columns in a partition; NULL is ''."""
+        shape = pa.schema([(name, pa.string()) for name in columns])
+        tables = (
+            table.group_by(list(columns)).aggregate([]) for table in self.rows(partition, shape)
+        )
+        rows = (row for table in tables for row in table.to_pylist())
+        return {tuple(row[name] or "" for name in columns) for row in rows}
 
     def delivered(self, column: str) -> dict[str, dict[str, datetime]]:
         """By partition when it was delivered, by member; without a column when it was loaded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -97,8 +97,13 @@ class StoreRetention:
 
     def forget(self, horizon: Horizon) -> None:
         """Rewrite the note of what the provider has."""
+        known = [each["partition"] for each in self.store.provider(self.raw_table)]
+        self.forget_unwanted([key for key in known if key not in Selection(horizon.first)])
+
+    def forget_unwanted(self, partitions: Collection[str]) -> None:
+        """Rewrite the note without these partitions."""
         known = self.store.provider(self.raw_table)
-        kept = [each for each in known if each["partition"] in Selection(horizon.first)]
+        kept = [each for each in known if each["partition"] not in partitions]
         if kept != known:
             self._publish(kept, self.store.listing(self.raw_table))
 

@@ -26,7 +26,7 @@ REQUIRED = {
     ),
     "FOCUS": ("billed_cost", "charge_category", "charge_period_start", "billing_currency"),
 }
-# what sql/checks reads of the raw table; a view gives NULL where an export has none
+# what sql/checks and sql/marts read of the raw table; a view gives NULL where an export has none
 CHECKED = pa.schema(
     [
         ("line_item_line_item_type", pa.string()),
@@ -34,6 +34,27 @@ CHECKED = pa.schema(
         ("line_item_unblended_cost", pa.float64()),
         ("line_item_net_unblended_cost", pa.float64()),
         ("billed_cost", pa.float64()),
+        # of split cost allocation, and of the instances that it splits
+        ("line_item_resource_id", pa.string()),
+        ("line_item_usage_type", pa.string()),
+        ("line_item_usage_account_id", pa.string()),
+        ("line_item_currency_code", pa.string()),
+        ("line_item_usage_start_date", pa.timestamp("us", "UTC")),
+        ("line_item_usage_end_date", pa.timestamp("us", "UTC")),
+        ("savings_plan_savings_plan_effective_cost", pa.float64()),
+        ("savings_plan_net_savings_plan_effective_cost", pa.float64()),
+        ("reservation_effective_cost", pa.float64()),
+        ("reservation_net_effective_cost", pa.float64()),
+        ("resource_tags", pa.map_(pa.string(), pa.string())),
+        ("tags", pa.map_(pa.string(), pa.string())),
+        ("split_line_item_parent_resource_id", pa.string()),
+        ("split_line_item_reserved_usage", pa.float64()),
+        ("split_line_item_actual_usage", pa.float64()),
+        ("split_line_item_split_usage", pa.float64()),
+        ("split_line_item_split_cost", pa.float64()),
+        ("split_line_item_unused_cost", pa.float64()),
+        ("split_line_item_net_split_cost", pa.float64()),
+        ("split_line_item_net_unused_cost", pa.float64()),
     ]
 )
 NUMBER_MAPS = ("discount", "x_discounts")

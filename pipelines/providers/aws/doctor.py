@@ -11,7 +11,8 @@ from pipelines.core.findings import Finding, origin
 from pipelines.core.partition import now
 from pipelines.core.text import age
 from pipelines.providers.aws.deliveries import plan
-from pipelines.providers.aws.exports import Export, choose, recognise
+from pipelines.providers.aws.exports import Export, recognise
+from pipelines.providers.aws.several import choose_all, names_of
 
 _STALE_DAYS = 3
 
@@ -31,7 +32,9 @@ def examine() -> Iterator[Finding]:
     found = recognise(objects)
     for name, each in found.items():
         yield Finding(True, subject, f"export {name or '.'}: {_described(each)}")
-    yield from _periods(choose(found, settings.export, settings.bucket_url))
+    chosen = choose_all(found, names_of(settings.export), settings.bucket_url)
+    for name, each in chosen.items():
+        yield from _periods(each, f"of {name} " if len(chosen) > 1 else "")
 
 
 def _described(export: Export) -> str:
@@ -39,14 +42,15 @@ def _described(export: Export) -> str:
     return f"{export.kind}, {len(export.periods)} billing periods, {manifests}"
 
 
-def _periods(export: Export) -> list[Finding]:
+def _periods(export: Export, whose: str) -> list[Finding]:
+    """`whose` names the export where several are loaded."""
     subject = "source aws"
     periods = plan(export)
     if not periods:
         fix = "Wait for AWS's first complete delivery (up to 24 hours after the export was made)."
-        return [Finding(False, subject, "no complete billing period", fix)]
+        return [Finding(False, subject, f"no complete billing period {whose}".rstrip(), fix)]
     newest = periods[-1]
-    detail = f"newest period {newest.key}, delivered {age(newest.delivered_at)} ago"
+    detail = f"newest period {whose}{newest.key}, delivered {age(newest.delivered_at)} ago"
     if (now() - max(p.delivered_at for p in periods)).days > _STALE_DAYS:
         fix = "AWS delivers at least daily: look at the export's status in the AWS console."
         return [Finding(False, subject, detail, fix)]

@@ -117,13 +117,13 @@ def choose(exports: dict[str, Export], wanted: str | None, url: str) -> Export:
             ".csv.gz. Check the prefix in SOURCES__AWS__BUCKET_URL; a new export needs up to 24 "
             "hours for its first delivery."
         )
-    straight = url.rstrip("/").rsplit("/", 1)[-1]  # of a URL that is the export's own folder
-    known = {name or straight: export for name, export in exports.items()}
+    known = {name_of(export, url): export for export in exports.values()}
     if wanted is None:
         if len(exports) > 1:
             raise ConfigurationError(
-                f"{url} holds {len(exports)} exports: {', '.join(known)}. Loading more than one "
-                "would count the same cost twice: name one in SOURCES__AWS__EXPORT."
+                f"{url} holds {len(exports)} exports: {', '.join(known)}. Two of one payer would "
+                "count the same cost twice: name one in SOURCES__AWS__EXPORT, or of each payer "
+                'account one, as ["one","another"].'
             )
         return next(iter(exports.values()))
     wanted = wanted.strip("/")
@@ -136,6 +136,11 @@ def choose(exports: dict[str, Export], wanted: str | None, url: str) -> Export:
             f"Set SOURCES__AWS__EXPORT to one of: {', '.join(known)}."
         )
     return found[0]
+
+
+def name_of(export: Export, url: str) -> str:
+    """Its path below the bucket URL; of one that is the URL's own folder, that folder's name."""
+    return export.name or url.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _period(exports: dict[str, Export], match: re.Match[str], kind: str) -> Period:

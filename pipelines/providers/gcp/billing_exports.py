@@ -37,6 +37,8 @@ class GcpExports:
         self._planner = Planner(self.jobs, settings.lookback_days)
         self._columns: dict[str, list[Selected]] = {}
         self._to_read: list[Partition] = []
+        self.gone: list[str] = []  # published days that no table has any more
+        self.accounts: set[str] = set()  # billing accounts that are read
 
     def exports(self) -> list[Export]:
         """Every table of the billing accounts that are wanted. Raises ConfigurationError."""
@@ -54,8 +56,14 @@ class GcpExports:
         self, selection: Selection = ALL, published: Mapping[str, str] = MappingProxyType({})
     ) -> list[Partition]:
         """Every export day of the range, oldest first, from one aggregate query per table."""
-        by_day, start = self._planner.by_day(self.exports(), selection, published)
+        exports = self.exports()
+        by_day, start = self._planner.by_day(exports, selection, published)
+        by_day = days.without_earlier(by_day, selection, published)
         planned = days.partitions(by_day, start, published)
+        self.gone = [day.isoformat() for day in days.expired(by_day, start, published)]
+        self.accounts = {each.account for each in exports if each.account} | {
+            share.account for several in by_day.values() for share in several
+        }
         self._to_read = [
             each
             for each in planned

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
+from pipelines.providers.gcp.calendar import is_of
 
 MARGIN = timedelta(days=2)
 """Rows can carry an ingestion time up to this much earlier than their export time."""
@@ -100,14 +101,15 @@ def first_day(selection: Selection, published: Mapping[str, str], lookback: int)
 
     With --from that day. Else the oldest that is known and not published, or missing between
     published ones; when there is none, `lookback` days before the newest published one, but none
-    before the oldest: a history that begins on purpose goes no further back. Everything at first.
+    before the oldest: a history that begins on purpose goes no further back. Everything at first,
+    and when a dataset or a table was added.
     """
     if selection.first is not None:
         return _begin(selection.first)
     current = sorted(
         date.fromisoformat(key) for key, fingerprint in published.items() if fingerprint
     )
-    if not current or selection.last is not None or selection.force:
+    if not current or selection.last is not None or selection.force or _added(published):
         return date(1970, 1, 1)
     oldest, newest = current[0], current[-1]
     there = set(current)
@@ -128,9 +130,36 @@ def since(day: date) -> datetime:
 def whole_history(selection: Selection, published: Mapping[str, str]) -> date:
     """The same where every export day is asked for: a history that begins on purpose stays so."""
     current = [date.fromisoformat(key) for key, fingerprint in published.items() if fingerprint]
-    if selection.first is not None or not current or selection.last is not None or selection.force:
+    asked = (selection.first, selection.last, selection.force or None)
+    if not current or asked != (None, None, None) or _added(published):
         return first_day(selection, published, 0)
     return min(date.fromisoformat(key) for key in published)  # also what was listed and failed
+
+
+def without_earlier(
+    by_day: Mapping[date, list[Share]], selection: Selection, published: Mapping[str, str]
+) -> dict[date, list[Share]]:
+    """Of days before the oldest published one only what was added, unless more is asked for."""
+    added = _added(published)
+    current = [date.fromisoformat(key) for key, fingerprint in published.items() if fingerprint]
+    if not added or not current or selection.force or selection.first or selection.last:
+        return dict(by_day)
+    found = {}
+    for day, several in by_day.items():
+        is_earlier = day < min(current)
+        own = [
+            each
+            for each in several
+            if not is_earlier or any(is_of(name, each.table, each.account) for name in added)
+        ]
+        if own or not is_earlier:
+            found[day] = own
+    return found
+
+
+def _added(published: Mapping[str, str]) -> frozenset[str]:
+    found: frozenset[str] = getattr(published, "added", frozenset())
+    return found
 
 
 def shares(table: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[date, Share]]:

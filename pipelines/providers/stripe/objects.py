@@ -1,4 +1,4 @@
-"""Lists that explain the ledger, by configuration: products, prices, subscriptions, invoices.
+"""Lists that explain the ledger, by configuration: products, prices, invoices, payouts and so on.
 
 One row per object, a partition per account; an object may change at any time and carries no trace
 of it, so a list is read whole in every run and published again when its content changed. Of an
@@ -93,6 +93,22 @@ FIELDS: Mapping[str, Mapping[str, tuple[str, pa.DataType]]] = {
         "due_date": ("due_date", WHOLE),
         "effective_at": ("effective_at", WHOLE),
     },
+    "payouts": {
+        "status": ("status", TEXT),
+        "currency": ("currency", TEXT),
+        "amount": ("amount", WHOLE),
+        "arrival_date": ("arrival_date", WHOLE),
+        "automatic": ("automatic", FLAG),
+        "reconciliation_status": ("reconciliation_status", TEXT),
+        "method": ("method", TEXT),
+        "type": ("type", TEXT),
+        "source_type": ("source_type", TEXT),
+        "balance_transaction": ("balance_transaction", TEXT),
+        "failure_balance_transaction": ("failure_balance_transaction", TEXT),
+        "failure_code": ("failure_code", TEXT),
+        "original_payout": ("original_payout", TEXT),
+        "reversed_by": ("reversed_by", TEXT),
+    },
 }
 """Per list: our column, its path in Stripe's object, its type. `id`, `created` and `account` come
 first. Amounts are in minor units, times in seconds since 1970."""
@@ -139,13 +155,7 @@ class Listing:
 
     def connect(self) -> Accounts:
         """The configured accounts, one partition each."""
-        apis = {api.account: api for api in configuration().apis()}
-        if wrong := [name for name in apis if not re.fullmatch(r"\w[\w.-]*", name)]:
-            raise ConfigurationError(
-                f"sources.stripe.accounts: {wrong[0]!r} cannot be part of a partition's name. Use "
-                "only letters, digits, - and _."
-            )
-        return Accounts(apis)
+        return Accounts(named_apis())
 
     @property
     def source(self) -> Callable[..., DltSource]:
@@ -164,6 +174,17 @@ class Listing:
             rows = self.rows(plan.provider.apis[landing.partition.key])
             delivery = land(f"stripe_{self.name}", self.schema, rows, landing)
             yield from landing.data(delivery, "listing")
+
+
+def named_apis() -> dict[str, Api]:
+    """The clients by account. Raises ConfigurationError for a name that no partition can have."""
+    apis = {api.account: api for api in configuration().apis()}
+    if wrong := [name for name in apis if not re.fullmatch(r"\w[\w.-]*", name)]:
+        raise ConfigurationError(
+            f"sources.stripe.accounts: {wrong[0]!r} cannot be part of a partition's name. Use "
+            "only letters, digits, - and _."
+        )
+    return apis
 
 
 class Accounts:

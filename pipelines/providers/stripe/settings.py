@@ -17,7 +17,8 @@ from pipelines.providers.stripe.calendar import LOOKBACK_DAYS, ONE
 @configspec
 class StripeSettings(BaseConfiguration):
     """One key, or several accounts by name, and connected accounts of theirs; how many days are
-    read again; how many threads; which tables besides the ledger.
+    read again; how many threads; how many pages of a final month are asked again; which tables
+    besides the ledger.
     """
 
     stripe_secret_key: TSecretStrValue | None = None
@@ -25,6 +26,7 @@ class StripeSettings(BaseConfiguration):
     connected: dict[str, str] | None = None
     lookback_days: int = LOOKBACK_DAYS
     workers: int = 4
+    sample_pages: int = 20
     objects: list[str] | None = None
     api_base: str | None = None
 
@@ -84,7 +86,7 @@ def configuration(**given: Any) -> StripeSettings:
     settings = resolve_configuration(
         StripeSettings(), sections=("sources", "stripe"), explicit_value=given
     )
-    for name, least in (("lookback_days", 1), ("workers", 1)):
+    for name, least in (("lookback_days", 1), ("workers", 1), ("sample_pages", 0)):
         if getattr(settings, name) < least:
             raise ConfigurationError(f"sources.stripe.{name} must be at least {least}.")
     return settings

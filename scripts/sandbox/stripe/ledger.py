@@ -9,11 +9,19 @@ Objects are shaped as Stripe's official fixtures: personal data stands where the
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 Transaction = dict[str, Any]
+
+
+class Payout(NamedTuple):
+    """A payout, and the ids of the transactions that it pays out."""
+
+    object: dict[str, Any]
+    parts: tuple[str, ...]
+
 
 #: Settlement currency, a typical charge in minor units, how often out of a hundred.
 CURRENCIES = (
@@ -83,6 +91,53 @@ def transaction(
         "status": "pending" if waits else "available",
         "type": kind,
     }
+
+
+def payouts(first: date, until: datetime, per_day: int = 12) -> dict[str, Payout]:
+    """Every payout created from `first` to `until`, by id.
+
+    Monday's automatic payout pays out the charges in USD of its day; that of the 15th is manual and
+    comes back.
+    """
+    found = {}
+    for number in range((until.date() - first).days + 1):
+        rows = list(_day(first + timedelta(days=number), per_day))
+        charges = [r for r in rows if (r["reporting_category"], r["currency"]) == ("charge", "usd")]
+        failed = {-row["amount"] for row in rows if row["reporting_category"] == "payout_reversal"}
+        for row in (row for row in rows if row["reporting_category"] == "payout"):
+            is_automatic = -row["amount"] == sum(each["net"] for each in charges)
+            if row["created"] < until.timestamp():
+                status = "failed" if row["amount"] in failed else "paid"
+                parts = [row, *charges] if is_automatic else []
+                made = payout(row, [each["id"] for each in parts], status, is_automatic)
+                found[row["source"]] = made
+    return found
+
+
+def payout(
+    own: Transaction, parts: Sequence[str], status: str = "paid", is_automatic: bool = True
+) -> Payout:
+    """A payout by its own transaction, and the ids of those that Stripe lists of it."""
+    return Payout(
+        {
+            "id": own["source"],
+            "object": "payout",
+            "amount": -own["amount"],
+            "arrival_date": own["created"] // 86_400 * 86_400 + 2 * 86_400,
+            "automatic": is_automatic,
+            "balance_transaction": own["id"],
+            "created": own["created"],
+            "currency": own["currency"],
+            "description": "Jenny Rosen's payout",
+            "destination": "ba_1",
+            "method": "standard",
+            "reconciliation_status": "completed" if is_automatic else "not_applicable",
+            "source_type": "card",
+            "status": status,
+            "type": "bank_account",
+        },
+        tuple(parts),
+    )
 
 
 def _day(day: date, per_day: int) -> Iterator[Transaction]:

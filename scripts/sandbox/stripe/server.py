@@ -2,9 +2,9 @@
 
     python -m scripts.sandbox stripe [--port 9060] [--months 4]
 
-GET /v1/balance_transactions, /v1/products, /v1/prices, /v1/subscriptions, /v1/invoices: newest
-first, `limit` (1 to 100, default 10), `starting_after`, `created[gte]` and its like, `has_more`;
-/v1/balance: what the transactions sum up to.
+GET /v1/balance_transactions, products, prices, subscriptions, invoices, payouts: newest first,
+`limit` (1 to 100, default 10), `starting_after`, `created[gte]` and its like, `has_more`; of
+transactions those of an automatic `payout`, too; /v1/balance: what the transactions sum up to.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from scripts.sandbox.http import Handler, LoopbackServer
-from scripts.sandbox.stripe.ledger import transactions
+from scripts.sandbox.stripe.ledger import Payout, payouts, transactions
 
 KEY = "rk_test_sandbox0123456789"
-PATHS = ("balance_transactions", "products", "prices", "subscriptions", "invoices", "balance")
+PATHS = (
+    "balance_transactions",
+    "products",
+    "prices",
+    "subscriptions",
+    "invoices",
+    "payouts",
+    "balance",
+)
 
 
 class Objects:
@@ -89,6 +97,7 @@ class StripeServer(LoopbackServer):
     def __init__(self, port: int = 0, key: str = KEY) -> None:
         self.rights: dict[str, tuple[str, ...]] = {key: PATHS}
         self.objects: dict[str, dict[str, Objects]] = {}
+        self.paid_out: dict[str, frozenset[str]] = {}
         self.faults: deque[Fault] = deque()
         self.hidden: set[str] = set()
         self.seen: list[str] = []
@@ -99,6 +108,13 @@ class StripeServer(LoopbackServer):
         """Replace what a list of an account has."""
         self.objects.setdefault(key, {})[path] = Objects(objects)
         self.rights.setdefault(key, PATHS)
+
+    def offer_payouts(self, payouts: Iterable[Payout], key: str = KEY) -> None:
+        """Replace the payouts of an account, and which transactions they pay out."""
+        found = list(payouts)
+        self.offer("payouts", (each.object for each in found), key)
+        for each in found:
+            self.paid_out[each.object["id"]] = frozenset(each.parts)
 
     @property
     def url(self) -> str:
@@ -128,7 +144,14 @@ class StripeServer(LoopbackServer):
         found = self.objects.get(key, {}).get(path) or Objects([])
         if self.hidden:
             found = Objects(row for row in found.all() if row["id"] not in self.hidden)
-        return found.page(path, dict(parse_qsl(address.query)))
+        query = dict(parse_qsl(address.query))
+        if payout := query.get("payout"):
+            of = self.objects.get(key, {}).get("payouts") or Objects([])
+            if not any(each["id"] == payout and each["automatic"] for each in of.all()):
+                return _error(400, "invalid_request_error", f"{payout} is not an automatic payout")
+            parts = self.paid_out.get(payout, frozenset())
+            found = Objects(row for row in found.all() if row["id"] in parts)
+        return found.page(path, query)
 
     def _balance(self, key: str) -> dict[str, Any]:
         """What the ledger sums up to, as Stripe says it."""
@@ -178,7 +201,9 @@ def first_day(until: datetime, months: int) -> date:
 def serve_ledger(until: datetime, months: int = 4, port: int = 0) -> StripeServer:
     """A server with the example company's ledger up to `until`; start it as a context."""
     server = StripeServer(port)
-    server.offer("balance_transactions", transactions(first_day(until, months), until))
+    first = first_day(until, months)
+    server.offer("balance_transactions", transactions(first, until))
+    server.offer_payouts(payouts(first, until).values())
     return server
 
 

@@ -1,0 +1,53 @@
+-- one row per source and month of use whose first days are missing: never read, or pruned
+-- A load with --from and `prune` begin at a day. A month that began before it is whole only when
+-- every day before it has lines all the same, as where Google fills a new export back.
+with lines as (
+    select
+        x_source as source,
+        cast(x_usage_date as date) as usage_date,
+        cast(date_trunc('month', x_usage_date) as date) as month,
+        cast(
+            case
+                when length(x_partition) = 7 then concat(x_partition, '-01')
+                else substring(x_partition, 1, 10)
+            end as date
+        ) as partition_day
+    from costs
+    where x_usage_date is not null
+),
+
+spans as (
+    select source, min(partition_day) as read_from
+    from lines
+    group by source
+),
+
+months as (
+    select
+        lines.source as source,
+        lines.month as month,
+        spans.read_from as read_from,
+        count(distinct case when lines.usage_date < spans.read_from then lines.usage_date end)
+            as days_with_lines,
+        min(
+            case
+                when spans.read_from < cast(lines.month + interval 1 month as date)
+                    then date_diff('day', lines.month, spans.read_from)
+                else date_diff('day', lines.month, cast(lines.month + interval 1 month as date))
+            end
+        ) as days_before
+    from lines
+    inner join spans on lines.source = spans.source
+    where lines.month < spans.read_from
+    group by lines.source, lines.month, spans.read_from
+)
+
+select
+    month,
+    source,
+    read_from,
+    days_before,
+    days_before - days_with_lines as days_missing
+from months
+where days_with_lines < days_before
+order by month, source

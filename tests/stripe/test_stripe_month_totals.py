@@ -1,0 +1,93 @@
+"""The second question about a final month: its count and sums, asked again, on both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipelines.core import months
+from pipelines.core.partition import Selection
+from pipelines.providers.stripe.month_totals import connect
+from scripts.sandbox.stripe.ledger import Transaction, transaction
+from tests.gcp.test_gcp_checks import offending
+from tests.support.commands import Commands
+from tests.support.providers.stripe_ledgers import NOW
+from tests.support.providers.stripe_shops import Shop, opened
+
+pytestmark = pytest.mark.usefixtures("guarded")
+
+OLD = [months.after(f"{NOW:%Y-%m}", -n) for n in (6, 5, 4)]
+
+
+@pytest.fixture(params=["filesystem", "clickhouse"])
+def shop(request: pytest.FixtureRequest, commands: Commands) -> Iterator[Shop]:
+    config = request.getfixturevalue("clickhouse") if request.param == "clickhouse" else None
+    with opened(commands, config) as found:
+        yield found
+
+
+def charge(month: str, number: int, amount: int = 1_000) -> Transaction:
+    at = datetime.fromtimestamp(months.start_of(month) + 3_600 * number, UTC)
+    return transaction(at, number, "charge", amount, 59, "eur" if number % 2 else "usd")
+
+
+def load(shop: Shop) -> str:
+    ran = shop.commands("load", "stripe")
+    assert ran.status == 0, ran
+    if shop.config is None:
+        shop.commands.well("normalize", marts=True)
+    return ran.out
+
+
+def named(shop: Shop) -> list[list[Any]]:
+    return offending(shop.commands).get("stripe_month_totals", [])
+
+
+def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
+    month = OLD[0]
+    rows = [charge(month, number) for number in range(6)]
+    shop.configure("main")
+    shop.offer("main", rows[1:])  # one that Stripe shows later
+    assert "stripe_month_totals: 1 loaded" in load(shop)
+    assert named(shop) == []
+    shop.offer("main", rows)
+    load(shop)
+    assert [row[:5] for row in named(shop)] == [[month, "main", "usd", "3", "2"]]
+    ran = shop.commands("load", "stripe", "--from", month)
+    assert ran.status == 0
+    load(shop)
+    assert named(shop) == []
+    shop.offer("main", [*rows[:-1], charge(month, 5, 1_001)])  # as many, another amount
+    load(shop)
+    assert [row[2:7] for row in named(shop)] == [["eur", "3", "3", "3001", "3000"]]
+
+
+def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Shop) -> None:
+    shop.configure("main")
+    shop.offer("main", [charge(month, 1) for month in OLD] + [transaction(NOW, 9, "charge", 5)])
+    load(shop)
+    published = dict.fromkeys([*OLD, f"{NOW:%Y-%m}"], "a fingerprint")
+    (planned,) = connect().partitions(published=published)
+    assert planned.key == OLD[NOW.toordinal() % len(OLD)]
+    late = Selection(first=OLD[2])
+    assert [each.key for each in connect().partitions(late, published)] == [OLD[2]]
+    assert connect().partitions(published={f"{NOW:%Y-%m}": "a fingerprint"}) == []
+
+
+def test_an_account_with_too_many_transactions_is_not_compared(shop: Shop) -> None:
+    month = OLD[0]
+    shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "1"})
+    shop.configure("big", "small")
+    shop.offer("big", [charge(month, number) for number in range(101)])
+    shop.offer("small", [charge(month, 1)])
+    load(shop)
+    shop.offer("big", [])
+    shop.offer("big", [charge(month, number) for number in range(130)])
+    shop.offer("small", [])
+    load(shop)
+    assert [row[:5] for row in named(shop)] == [[month, "small", "eur", "0", "1"]]
+    shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "0"})
+    assert "stripe_month_totals" not in load(shop)
