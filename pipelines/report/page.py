@@ -85,8 +85,8 @@ def page(figures: Figures, *, source: str, made_at: datetime) -> str:
 {_charts(figures)}
 {_tables(figures, made_at)}
 <footer>Billed is what invoices say, credits taken off. Effective spreads commitments over their
-use. The projection adds the daily run rate for the days that are left; what is charged once is not
-repeated. Every figure is a row, a sum or a ratio of the published marts.</footer>
+use. The projection adds what the days that are left will cost, by weekday and trend; what is
+charged once is not repeated. Every figure is a row, a sum or a ratio of the published marts.</footer>
 </main></body></html>
 """
 
@@ -117,15 +117,38 @@ def _warning(figures: Figures) -> str:
     if not figures.month:
         return f'<p class="note">{NO_COST}</p>'
     missing = {
-        "have no rate to USD": figures.month["line_items_without_usd"],
+        "have no rate": figures.month["line_items_without_rate"],
         "have no known cost": figures.month["line_items_without_cost"],
     }
-    return _partial(figures) + "".join(
-        f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
-        "<code>python -m pipelines check</code> names them.</p>"
-        for reason, count in missing.items()
-        if count
+    return (
+        _sources(figures)
+        + _partial(figures)
+        + "".join(
+            f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
+            "<code>python -m pipelines check</code> names them.</p>"
+            for reason, count in missing.items()
+            if count
+        )
     )
+
+
+def _sources(figures: Figures) -> str:
+    """Which sources are ahead of the headline, and which it does not wait for."""
+    notes = [text for row in figures.sources if (text := _source(row))]
+    return "".join(f'<p class="note">{escape(text)}</p>\n' for text in notes)
+
+
+def _source(row: Row) -> str:
+    name, reached, as_of = row["source"], row["complete_through"], row["as_of"]
+    if row["state"] == "stopped":
+        return f"{name} has no whole day after {_day(reached)} and is not waited for."
+    if row["state"] == "monthly":
+        return f"{name} has its cost by the month: it counts up to {_day(reached)}."
+    if reached is None:
+        return f"{name} has no whole day yet and does not count."
+    if row["newest_day"].replace(day=1) > as_of:
+        return f"{name} has begun {row['newest_day']:%B %Y}; these figures end on {_day(as_of)}."
+    return ""
 
 
 def _partial(figures: Figures) -> str:
@@ -140,6 +163,7 @@ def _tiles(figures: Figures) -> str:
     found = tiles(figures)
     before = percent(found["billed_change"], sign=True)
     budget = f"{percent(found['budget_share'])} of {money(found['budget'])}"
+    between = f"between {money(found['projection_low'])} and {money(found['projection_high'])}"
     made = [
         _tile("Billed, month to date", "billed", found, money, f"{before} on the same days before"),
         _tile(
@@ -154,7 +178,7 @@ def _tiles(figures: Figures) -> str:
             "projection",
             found,
             money,
-            f"budget: {budget}" if found["budget"] else "no budget is set",
+            f"{between}; budget: {budget}" if found["budget"] else f"{between}; no budget is set",
             bad=(found["budget_share"] or 0) > 1,
         ),
         _tile("Run rate a day", "run_rate", found, money, "billed, what comes again every day"),

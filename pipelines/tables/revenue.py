@@ -26,6 +26,14 @@ USD_RATES: tuple[Column, ...] = (
            privacy=KEEP),
 )
 
+REPORTING_RATES: tuple[Column, ...] = (
+    Column("rate_date", "date", False, "A day of cost that no other rate converts.",
+           privacy=SHIFT),
+    Column("currency", "text", False, "The billing currency, ISO 4217.", privacy=KEEP),
+    Column("units_per_reporting", "number", False,
+           "Units of it for one of the reporting currency, by fx_rates.", privacy=KEEP),
+)
+
 REVENUE: tuple[Column, ...] = (
     *STRIPE[: -len(OURS)],
     # in the reporting currency, to a millionth

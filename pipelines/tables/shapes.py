@@ -19,6 +19,7 @@ from pipelines.tables.revenue import (
     MARGIN_BY_PRODUCT,
     MARGIN_DAILY,
     PAYOUTS,
+    REPORTING_RATES,
     REVENUE,
     USD_RATES,
 )
@@ -106,6 +107,7 @@ _OWN: dict[str, tuple[Column, ...]] = {
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "usd_rates": USD_RATES,
+    "reporting_rates": REPORTING_RATES,
     "revenue": REVENUE,
     "payouts": PAYOUTS,
     "costs_split": COSTS_SPLIT,

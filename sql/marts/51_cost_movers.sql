@@ -1,169 +1,184 @@
--- one row per month, provider and service, and one per account: what moved, in USD
--- Against the same days of the month before; a month that is over, against the whole month before.
+-- one row per month, provider and service, and one per account: what moved
+-- The days that count and are compared are those of cost_overview. The change is NULL where a source
+-- has no day to compare.
 with days as (
     select
-        cast(date_trunc('month', x_usage_date) as date) as month,
-        extract(day from x_usage_date) as day,
+        x_source as source,
+        cast(x_usage_date as date) as day,
         provider_name,
         service_name,
         sub_account_id,
         max(lines.sub_account_name) as sub_account_name,
-        sum(billed_cost / usd_rate) as billed,
-        sum(effective_cost / usd_rate) as effective,
+        sum(billed_cost / reporting_rate) as billed,
+        sum(effective_cost / reporting_rate) as effective,
         sum(
             case
                 when
-                    usd_rate is null and (billed_cost is not null or effective_cost is not null)
+                    reporting_rate is null
+                    and (billed_cost is not null or effective_cost is not null)
                     then 1
                 else 0
             end
         ) as unrated
-    from {rated:costs_daily} as lines
+    from {in_reporting:costs_daily} as lines
     where x_usage_date is not null
     group by
-        date_trunc('month', x_usage_date),
-        extract(day from x_usage_date),
+        x_source,
+        cast(x_usage_date as date),
         provider_name,
         service_name,
         sub_account_id
 ),
 
-named as (
+-- services and accounts are the same money twice; every day counts in its own month, and as one of
+-- the month before in the next
+sides as (
     select
-        month,
-        day,
         'service' as kind,
-        provider_name,
-        coalesce(service_name, '(none)') as id,
-        coalesce(service_name, '(none)') as name,
-        billed,
-        effective,
-        unrated
-    from days
+        0 as is_before
     union all
     select
-        month,
-        day,
+        'service' as kind,
+        1 as is_before
+    union all
+    select
         'account' as kind,
-        provider_name,
-        coalesce(sub_account_id, '(none)') as id,
-        coalesce(sub_account_name, sub_account_id, '(none)') as name,
-        billed,
-        effective,
-        unrated
-    from days
+        0 as is_before
+    union all
+    select
+        'account' as kind,
+        1 as is_before
 ),
 
 facts as (
     select
-        month,
-        0 as is_before,
-        day,
-        kind,
-        provider_name,
-        id,
-        name,
-        billed,
-        effective,
-        unrated
-    from named
-    union all
+        days.source as source,
+        days.day as day,
+        case
+            when sides.is_before = 1
+                then cast(date_trunc('month', days.day) + interval 1 month as date)
+            else cast(date_trunc('month', days.day) as date)
+        end as month,
+        sides.is_before as is_before,
+        sides.kind as kind,
+        days.provider_name as provider_name,
+        case
+            when sides.kind = 'service' then coalesce(days.service_name, '(none)')
+            else coalesce(days.sub_account_id, '(none)')
+        end as id,
+        case
+            when sides.kind = 'service' then coalesce(days.service_name, '(none)')
+            else coalesce(days.sub_account_name, days.sub_account_id, '(none)')
+        end as name,
+        days.billed as billed,
+        days.effective as effective,
+        days.unrated as unrated
+    from days
+    cross join sides
+),
+
+placed as (
     select
-        cast(month + interval 1 month as date) as month,
-        1 as is_before,
-        day,
-        kind,
-        provider_name,
-        id,
-        name,
-        billed,
-        effective,
-        unrated
-    from named
+        facts.*,
+        calendar.is_newest as is_newest,
+        calendar.is_partial as is_partial,
+        calendar.as_of as newest_as_of,
+        calendar.month_state as month_state,
+        case
+            when facts.is_before = 0 and facts.day <= calendar.counted_through then 1 else 0
+        end as is_counted,
+        case
+            when
+                extract(day from facts.day) >= calendar.compared_from
+                and extract(day from facts.day) <= calendar.compared_to
+                then 1
+            else 0
+        end as is_compared,
+        case when calendar.compared_to >= calendar.compared_from then 1 else 0 end as is_comparable
+    from facts
+    inner join month_sources as calendar
+        on facts.source = calendar.source and facts.month = calendar.month
+    where calendar.month <= calendar.as_of
 ),
 
 compared as (
     select
-        calendar.month as month,
-        calendar.is_newest as is_newest,
-        calendar.is_partial as is_partial,
-        facts.kind as kind,
-        facts.provider_name as provider_name,
-        facts.id as id,
-        max(facts.name) as name,
-        sum(case when facts.is_before = 0 then facts.billed else 0 end) as billed,
-        sum(case when facts.is_before = 0 then facts.effective else 0 end) as effective,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.billed
-                else 0
-            end
-        ) as previous_billed,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.effective
-                else 0
-            end
-        ) as previous_effective,
-        sum(case when facts.is_before = 0 then facts.unrated else 0 end) as unrated,
-        sum(
-            case
-                when facts.is_before = 1 and facts.day <= calendar.days_compared
-                    then facts.unrated
-                else 0
-            end
-        ) as previous_unrated
-    from (
-        select
-            month,
-            is_newest,
-            is_partial,
-            case when days_elapsed < days_in_month then days_elapsed else 31 end as days_compared
-        from cost_overview
-    ) as calendar
-    inner join facts on calendar.month = facts.month
-    group by
-        calendar.month,
-        calendar.is_newest,
-        calendar.is_partial,
-        facts.kind,
-        facts.provider_name,
-        facts.id
+        placed.month as month,
+        max(placed.newest_as_of) as newest_as_of,
+        max(placed.is_newest) as is_newest,
+        max(placed.is_partial) as is_partial,
+        max(placed.month_state) as month_state,
+        placed.kind as kind,
+        placed.provider_name as provider_name,
+        placed.id as id,
+        max(placed.name) as name,
+        max(placed.is_comparable) as is_comparable,
+        sum(case when is_counted = 1 then placed.billed end) as billed,
+        sum(case when is_counted = 1 then placed.effective end) as effective,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.billed end)
+            as compared_billed,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.effective end)
+            as compared_effective,
+        sum(case when is_before = 1 and is_compared = 1 then placed.billed end)
+            as previous_billed,
+        sum(case when is_before = 1 and is_compared = 1 then placed.effective end)
+            as previous_effective,
+        sum(case when is_counted = 1 then placed.unrated else 0 end) as unrated,
+        sum(case when is_before = 1 and is_compared = 1 then placed.unrated else 0 end)
+            as previous_unrated
+    from placed
+    -- neither a day that does not count yet nor one without a counterpart makes a row
+    where placed.is_counted = 1 or (placed.is_before = 1 and placed.is_compared = 1)
+    group by placed.month, placed.kind, placed.provider_name, placed.id
 ),
 
 -- NULL where a line has no rate: a sum that is too small helps nobody
 known as (
     select
         month,
+        newest_as_of,
         is_newest,
         is_partial,
+        month_state,
         kind,
         provider_name,
         id,
         name,
-        case when unrated = 0 then coalesce(billed, 0) end as billed,
-        case when unrated = 0 then coalesce(effective, 0) end as effective,
-        case when previous_unrated = 0 then coalesce(previous_billed, 0) end as previous_billed,
-        case when previous_unrated = 0 then coalesce(previous_effective, 0) end
-            as previous_effective
+        case when unrated = 0 then coalesce(compared.billed, 0) end as billed,
+        case when unrated = 0 then coalesce(compared.effective, 0) end as effective,
+        case when previous_unrated = 0 then coalesce(compared.previous_billed, 0) end as previous_billed,
+        case when previous_unrated = 0 then coalesce(compared.previous_effective, 0) end
+            as previous_effective,
+        case
+            when unrated + previous_unrated = 0 and is_comparable = 1
+                then coalesce(compared.compared_billed, 0) - coalesce(compared.previous_billed, 0)
+        end as change_billed,
+        case
+            when unrated + previous_unrated = 0 and is_comparable = 1
+                then coalesce(compared.compared_effective, 0) - coalesce(compared.previous_effective, 0)
+        end as change_effective
     from compared
 )
 
 select
-    month,
-    is_newest,
-    is_partial,
-    kind,
-    provider_name,
-    id,
-    name,
-    billed,
-    effective,
-    previous_billed,
-    previous_effective,
-    billed - previous_billed as change_billed,
-    effective - previous_effective as change_effective
+    known.month as month,
+    '{reporting_currency}' as reporting_currency,
+    case
+        when known.is_newest = 1 then known.newest_as_of
+        else cast(known.month + interval 1 month as date) - 1
+    end as as_of,
+    known.is_newest as is_newest,
+    known.month_state as month_state,
+    known.is_partial as is_partial,
+    known.kind as kind,
+    known.provider_name as provider_name,
+    known.id as id,
+    known.name as name,
+    known.billed as billed,
+    known.effective as effective,
+    known.previous_billed as previous_billed,
+    known.previous_effective as previous_effective,
+    known.change_billed as change_billed,
+    known.change_effective as change_effective
 from known
 order by month, kind, provider_name, id

@@ -1,4 +1,4 @@
--- one row per month, provider and commitment, in USD, and one for on-demand usage beside them
+-- one row per month, provider and commitment, and one for on-demand usage beside them
 -- used is the effective cost of usage that a commitment paid for, unused the cost of the rest:
 -- utilisation is used / (used + unused). What a commitment covered counts at list price, and so
 -- does what it could have covered: usage at on-demand prices, never spot, of a family that had a
@@ -34,12 +34,12 @@ with lines as (
         coalesce(commitment_discount_type, '') as type,
         -- Google's usage does not name the commitment that paid for it
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
-        effective_cost / usd_rate as effective,
-        list_cost / usd_rate as list,
-        case when usd_rate is null then x_lines else x_lines_without_effective_cost end
+        effective_cost / reporting_rate as effective,
+        list_cost / reporting_rate as list,
+        case when reporting_rate is null then x_lines else x_lines_without_effective_cost end
             as without_effective,
-        case when usd_rate is null then x_lines else x_lines_without_list_cost end as without_list
-    from {rated:costs_daily}
+        case when reporting_rate is null then x_lines else x_lines_without_list_cost end as without_list
+    from {in_reporting:costs_daily}
     where x_usage_date is not null
 ),
 
@@ -99,6 +99,7 @@ select
     month,
     case when month in (select partial_months.month from partial_months) then 1 else 0 end
         as is_partial,
+    '{reporting_currency}' as reporting_currency,
     provider_name,
     commitment_type,
     commitment_id,

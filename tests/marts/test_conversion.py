@@ -30,7 +30,7 @@ CASES = ROOT / "tests" / "data" / "aws" / "cases"
 CNY = CASES / "19_china_cny"
 FIGURES = {
     "cost_daily": "select source, round(sum(billed), 2), round(sum(effective), 2)",
-    "cost_overview": "select line_items_without_usd, round(billed, 2), round(effective, 2)",
+    "cost_overview": "select line_items_without_rate, round(billed, 2), round(effective, 2)",
     "cost_movers": "select kind, round(billed, 2), round(effective, 2)",
     "commitments": "select commitment_type, round(used_cost, 2), round(covered_list, 2)",
 }

@@ -23,14 +23,20 @@ from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
-from pipelines.tables.schema import arrow_schema, deliveries_schema
+from pipelines.tables import daily
+from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
 from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
 
 OURS = (
     "fx_rates",
-    "usd_rates",
+    "reporting_rates",
+    "partial_months",
+    "complete_through",
+    "month_sources",
+    "cost_days",
+    "cost_projection",
     "cost_overview",
     "cost_movers",
     "commitments",
@@ -83,6 +89,7 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 cut = f"where x_usage_date <= '{LAST}'" if name == "costs" else ""
                 source = f"read_parquet('{estate.data}/{folder}/*.parquet')"
                 duck.execute(f"create view {name} as from {source} {cut}")
+            duck.execute(f"create view costs_daily as {daily.select_of('costs', TAGS)}")
             for name, columns in OTHERS.items():  # of sources that are not loaded here
                 duck.execute(f"create table {name} ({columns})")
             for mart in ours:
@@ -98,6 +105,7 @@ def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  #
                 "create table costs engine = Memory as "
                 f"select * from {whole}.costs where x_usage_date <= '{LAST}'"
             )
+            server.execute(f"create view costs_daily as {daily.select_of('costs', TAGS)}")
             for name in ("deliveries", *OTHERS):
                 server.execute(f"create view {name} as select * from {whole}.{name}")
             for mart in ours:
@@ -143,10 +151,12 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
         "month": date(2026, 10, 1),
         "as_of": LAST,
         "is_newest": 1,
+        "month_state": "open",
+        "is_partial": 0,
         "days_elapsed": 12,
         "days_in_month": 31,
         "line_items": len(now),
-        "line_items_without_usd": 0,
+        "line_items_without_rate": 0,
         "line_items_without_cost": 0,
         "budget": 26500.5,
     } | {
@@ -162,15 +172,16 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
             "previous_effective": total(before, "effective_cost"),
             "previous_month_billed": total(of_month(marts.lines, 9), "billed_cost"),
             "previous_month_effective": total(of_month(marts.lines, 9), "effective_cost"),
-            "run_rate_billed": total(steady, "billed_cost") / LAST.day,
-            "run_rate_effective": total(steady, "effective_cost") / LAST.day,
-            "projected_billed": total(now, "billed_cost")
-            + total(steady, "billed_cost") / LAST.day * left,
-            "projected_effective": total(now, "effective_cost")
-            + total(steady, "effective_cost") / LAST.day * left,
+            "compared_billed": total(now, "billed_cost"),
+            "compared_effective": total(now, "effective_cost"),
         }.items()
     }
-    assert october == expected
+    assert {name: october[name] for name in expected} == expected
+    level = total(steady, "billed_cost") / LAST.day
+    assert october["run_rate_billed"] == pytest.approx(level, rel=0.03)
+    assert october["projected_billed"] == pytest.approx(october["billed"] + left * level, rel=0.02)
+    assert october["projected_billed_low"] < october["projected_billed"]
+    assert october["projected_billed"] < october["projected_billed_high"]
     assert 0 < october["untagged_effective"] < october["usage_effective"]
     assert (september["as_of"], september["is_newest"]) == (date(2026, 9, 30), 0)
     assert september["projected_billed"] == pytest.approx(september["billed"])
@@ -317,6 +328,7 @@ def test_the_seven_day_average_is_the_mean_of_seven_days(marts: Marts) -> None:
 def test_marts_over_nothing_have_no_rows() -> None:
     connection = DuckConnection()
     connection.view("costs", [], arrow_schema(TAGS))
+    connection.view("costs_daily", [], arrow_of(daily.daily_columns(TAGS)))
     connection.view("deliveries", [], deliveries_schema())
     for name, columns in OTHERS.items():
         connection.duck.execute(f"create table {name} ({columns})")
@@ -330,12 +342,13 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection = DuckConnection()
     files = [str(path) for path in estate.data.glob("marts/costs/*.parquet")]
     connection.view("costs", files, arrow_schema(()))
+    connection.duck.execute(f"create view costs_daily as {daily.select_of('costs', ())}")
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
-    for name in ("fx_rates", "usd_rates"):
+    for name in ("fx_rates", "reporting_rates"):
         connection.duck.execute(f"create view {name} as {selects[name]}")
-    sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
-    assert connection.query(sql)[1] == [(True,), (True,)]
+    sql = f"select bool_and(untagged_effective = usage_effective) from ({selects['cost_days']})"
+    assert connection.query(sql)[1] == [(True,)]
 
 
 # Small tables of the project's own.
