@@ -86,7 +86,8 @@ def page(figures: Figures, *, source: str, made_at: datetime) -> str:
 {_tables(figures, made_at)}
 <footer>Billed is what invoices say, credits taken off. Effective spreads commitments over their
 use. The projection adds what the days that are left will cost, by weekday and trend; what is
-charged once is not repeated. Every figure is a row, a sum or a ratio of the published marts.</footer>
+charged once is not repeated. Every figure is a row, a sum or a ratio of the published marts.
+</footer>
 </main></body></html>
 """
 

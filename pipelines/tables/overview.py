@@ -222,6 +222,25 @@ COMMITMENTS: tuple[Column, ...] = (
            privacy=KEEP),
 )
 
+UNTAGGED: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    _REPORTING,
+    Column("is_newest", "integer", False, "1 in rows of the newest month, else 0.", privacy=KEEP),
+    Column("tag_key", "text", False, "Column of a configured key, such as tag_team, or (any).",
+           privacy=KEEP),
+    Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
+    Column("service_name", "text", False, "The service; (none) when it is missing.",
+           privacy=KEEP),
+    Column("sub_account_id", "text", False, "The account; (none) when it is missing.",
+           privacy=pseudonym("account")),
+    Column("usage_effective", "number", True, "Effective cost of usage that can have tags.",
+           privacy=SCALE),
+    Column("untagged_effective", "number", True, "The part of it without the tag.",
+           privacy=SCALE),
+    Column("line_items", "integer", False, "Lines of that usage.", privacy=KEEP),
+    Column("untagged_line_items", "integer", False, "Those without the tag.", privacy=KEEP),
+)
+
 RESTATEMENTS: tuple[Column, ...] = (
     Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
     Column("source_partition", "text", False, "The published partition.", privacy=SHIFT),
@@ -279,6 +298,7 @@ OVERVIEW_MARTS: dict[str, tuple[Column, ...]] = {
     "cost_overview": COST_OVERVIEW,
     "cost_movers": COST_MOVERS,
     "commitments": COMMITMENTS,
+    "untagged": UNTAGGED,
     "restatements": RESTATEMENTS,
     "freshness": FRESHNESS,
 }

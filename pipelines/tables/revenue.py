@@ -125,6 +125,23 @@ MARGIN_BY_PRODUCT: tuple[Column, ...] = (
            privacy=KEEP),
 )
 
+MARGIN_BY_SOURCE: tuple[Column, ...] = (
+    Column("date", "date", False, "Day (UTC) of activity and of usage.", privacy=SHIFT),
+    Column("source", "text", False, "Name of the source, such as aws or stripe.", privacy=KEEP),
+    Column("reporting_currency", "text", False, "Currency of every amount in the row.",
+           privacy=KEEP),
+    Column("revenue_gross", "number", True, "Charges and platform earnings, less transfers.",
+           privacy=SCALE),
+    Column("revenue_net", "number", True, "Revenue after refunds, disputes, fees and taxes.",
+           privacy=SCALE),
+    Column("cost_billed", "number", True, "Billed cost; 0 of a source of revenue.",
+           privacy=SCALE),
+    Column("cost_effective", "number", True, "Cost with commitments spread over their use.",
+           privacy=SCALE),
+    Column("margin", "number", True, "revenue_net - cost_effective: what it adds to the margin.",
+           privacy=SCALE),
+)
+
 COSTS_SPLIT: tuple[Column, ...] = (
     # when
     Column("usage_date", "date", True, "UTC date of the use.", privacy=SHIFT),

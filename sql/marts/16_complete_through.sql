@@ -1,6 +1,6 @@
 -- one row per source of cost: its last whole day, and the day that all live sources have reached
--- A day is whole when a delivery of its partition, or of a later one, came long enough after its end
--- (settle_hours) and has its usage: fees and plans that are billed ahead are not progress. A newest
+-- A day is whole when a delivery of its partition, or of a later one, came settle_hours after its
+-- end, and has its usage: fees and plans that are billed ahead are not progress. A newest
 -- day that costs less than half of each of the seven before is taken to be still arriving. Usage by
 -- the month is whole when the month is. What is more than seven days behind is not waited for.
 with by_day as (

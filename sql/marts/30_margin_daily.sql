@@ -42,7 +42,7 @@ spent as (
         day,
         concat(part, joint, case when joint = '_' then source else '' end) as figure,
         case when part = 'billed' then billed else effective end as amount
-    from {reported_cost:costs_daily}
+    from {reported_cost:costs_daily} as costs_of
     cross join parts
 ),
 

@@ -1,4 +1,4 @@
--- one row per source and day of use (UTC): cost in the reporting currency, and what of it comes again
+-- one row per source and day of use (UTC): cost, and what of it comes again
 -- What is charged once, or for more than a day, does not come again every day.
 with lines as (
     select

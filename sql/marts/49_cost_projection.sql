@@ -1,8 +1,8 @@
 -- one row: what the days that are left of the newest month will cost, with a low and a high value
 -- From the last eight weeks of whole days of live sources: the level of the last week, the trend of
 -- the last four where all of them agree on its direction, and the pattern of the week. A single day
--- that is half as dear again as its like is charged once. Charges by the month are added apart: those
--- that the month before had on later days, or that are dated ahead.
+-- that is half as dear again as its like is charged once. Charges by the month are added apart:
+-- those that the month before had on later days, or that are dated ahead.
 -- a chain without a branch: ClickHouse would run each part of it again for every use
 with measures as (
     select 'billed' as measure
@@ -265,6 +265,7 @@ totals as (
         max(ahead.newest_day) as as_of,
         max(ahead.level) as run_rate,
         max(ahead.noise) as noise,
+        max(coalesce(abs(ahead.week_1 - ahead.week_2), 0)) as weekly_change,
         max(ahead.history) as history,
         max(ahead.days_left) as days_left,
         sum(
@@ -287,8 +288,9 @@ ranged as (
         case
             when days_left = 0 then 0
             else
-                abs(daily) * (0.02 + 0.0015 * days_left)
+                abs(daily) * (0.02 + 0.002 * days_left)
                 + noise * sqrt(days_left) * (0.8 + 0.1 * sqrt(days_left))
+                + 0.5 * weekly_change / 7 * days_left * (days_left + 1) / 2
                 + case when history < 14 then abs(daily) * 0.1 else 0 end
         end as margin
     from totals

@@ -1,6 +1,6 @@
 -- one row per month, provider and service, and one per account: what moved
--- The days that count and are compared are those of cost_overview. The change is NULL where a source
--- has no day to compare.
+-- The days that count and are compared are those of cost_overview. The change is NULL where a
+-- source has no day to compare.
 with days as (
     select
         x_source as source,
@@ -146,16 +146,21 @@ known as (
         name,
         case when unrated = 0 then coalesce(compared.billed, 0) end as billed,
         case when unrated = 0 then coalesce(compared.effective, 0) end as effective,
-        case when previous_unrated = 0 then coalesce(compared.previous_billed, 0) end as previous_billed,
+        case when previous_unrated = 0 then coalesce(compared.previous_billed, 0) end
+            as previous_billed,
         case when previous_unrated = 0 then coalesce(compared.previous_effective, 0) end
             as previous_effective,
         case
             when unrated + previous_unrated = 0 and is_comparable = 1
-                then coalesce(compared.compared_billed, 0) - coalesce(compared.previous_billed, 0)
+                then
+                    coalesce(compared.compared_billed, 0)
+                    - coalesce(compared.previous_billed, 0)
         end as change_billed,
         case
             when unrated + previous_unrated = 0 and is_comparable = 1
-                then coalesce(compared.compared_effective, 0) - coalesce(compared.previous_effective, 0)
+                then
+                    coalesce(compared.compared_effective, 0)
+                    - coalesce(compared.previous_effective, 0)
         end as change_effective
     from compared
 )

@@ -38,7 +38,8 @@ with lines as (
         list_cost / reporting_rate as list,
         case when reporting_rate is null then x_lines else x_lines_without_effective_cost end
             as without_effective,
-        case when reporting_rate is null then x_lines else x_lines_without_list_cost end as without_list
+        case when reporting_rate is null then x_lines else x_lines_without_list_cost end
+            as without_list
     from {in_reporting:costs_daily}
     where x_usage_date is not null
 ),

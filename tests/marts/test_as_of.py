@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from tests.support.cost_marts import (
     usage,
 )
 
-Marts = Callable[[list[Row], list[Row]], AbstractContextManager[CostMarts]]
+Marts = Callable[..., AbstractContextManager[CostMarts]]
 FIRST, NOVEMBER, TENTH = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 10)
 LATE = delivered(at_noon(date(2026, 11, 29)), "2026-09", "2026-10", "2026-11")
 GOOGLE = {"x_source": "gcp", "provider_name": "Google Cloud", "service_name": "Engine"}
@@ -188,6 +190,71 @@ def test_movers_compare_the_days_of_the_headline(marts: Marts) -> None:
         ("Compute", TENTH, "open", 1000.0, 1000.0, 0.0),
         ("Engine", TENTH, "open", 1000.0, 0.0, None),  # new: there is nothing to compare
     ]
+
+
+@pytest.mark.quick("filesystem")
+def test_untagged_usage_is_counted_by_key_and_overall(marts: Marts) -> None:
+    rows = [
+        usage(TENTH, 60.0, tag_team="shop", tag_environment="prod"),
+        usage(TENTH, 30.0, tag_team="shop"),
+        usage(TENTH, 10.0, service_name="Storage"),
+        usage(TENTH, -5.0, x_line_item_type="EdpDiscount"),
+        usage(TENTH, 7.0, charge_category="Tax"),
+        usage(date(2026, 11, 12), 9.0, charge_category="Purchase"),
+    ]
+    with marts(rows, LATE) as mart:
+        found = mart.table("untagged", "tag_key, service_name")
+        overview = mart.newest()
+    names = ("tag_key", "service_name", "usage_effective", "untagged_effective")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        ("(any)", "Compute", 90.0, 0.0),
+        ("(any)", "Storage", 10.0, 10.0),
+        ("tag_environment", "Compute", 90.0, 30.0),
+        ("tag_environment", "Storage", 10.0, 10.0),
+        ("tag_team", "Compute", 90.0, 0.0),
+        ("tag_team", "Storage", 10.0, 10.0),
+    ]
+    assert (overview["usage_effective"], overview["untagged_effective"]) == (100.0, 10.0)
+
+
+@pytest.mark.quick("filesystem")
+def test_the_margin_by_source_has_a_row_for_each(marts: Marts) -> None:
+    rows = [usage(TENTH, 60.0), *google(TENTH, TENTH, 15.0), usage(TENTH, 2.0, x_source="focus")]
+    ledger = {"activity_date": TENTH, "x_source": "stripe", "class": "revenue"}
+    ledger |= {"gross_reporting": Decimal(200), "fee_reporting": Decimal(6)}
+    with marts(rows, LATE, revenue=[ledger]) as mart:
+        found = mart.table("margin_by_source", "source")
+    names = ("date", "source", "revenue_gross", "revenue_net", "cost_billed", "margin")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        (TENTH, "aws", 0.0, 0.0, 60.0, -60.0),
+        (TENTH, "focus", 0.0, 0.0, 2.0, -2.0),
+        (TENTH, "gcp", 0.0, 0.0, 15.0, -15.0),
+        (TENTH, "stripe", 200.0, 194.0, 0.0, 194.0),
+    ]
+
+
+@pytest.mark.quick("filesystem")
+def test_amounts_are_in_the_reporting_currency(
+    marts: Marts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A provider's rate to USD serves nothing else; what has no rate is counted."""
+    rates = tmp_path / "rates.csv"
+    head = "rate_date:date,currency:currency,units_per_eur:rate"
+    rates.write_text(f"{head}\n2026-11-09,USD,1.25\n2026-11-09,CHF,0.5\n")
+    monkeypatch.setenv("NORMALIZE__FX_RATES", str(rates))
+    monkeypatch.setenv("NORMALIZE__REPORTING_CURRENCY", "EUR")
+    rows = [
+        usage(TENTH, 125.0),
+        usage(TENTH, 40.0, billing_currency="CHF", x_currency_rate_usd=99.0),
+        usage(TENTH, 20.0, billing_currency="EUR"),
+        usage(TENTH, 3.0, billing_currency="JPY", x_lines=5),
+    ]
+    with marts(rows, LATE) as mart:
+        found = mart.newest()
+        movers = mart.table("cost_movers")
+    assert (found["reporting_currency"], found["billed"]) == ("EUR", 200.0)
+    assert found["line_items_without_rate"] == 5
+    assert {(row["billed"], row["reporting_currency"]) for row in movers} == {(None, "EUR")}
 
 
 def test_a_days_settle_time_is_configured_by_source(monkeypatch: pytest.MonkeyPatch) -> None:

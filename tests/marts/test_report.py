@@ -188,10 +188,10 @@ def test_names_that_hold_markup_are_text() -> None:
 
 def test_cost_without_a_rate_is_said() -> None:
     month: dict[str, Any] = dict.fromkeys(figures._MONTH)
-    month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_usd": 7}
+    month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_rate": 7}
     month |= {"line_items_without_cost": 2}
     made = page(figures.Figures(month=month), source="", made_at=MADE_AT)
-    assert "7 cost lines have no rate to USD and are not in these figures" in made
+    assert "7 cost lines have no rate and are not in these figures" in made
 
 
 def test_two_reporting_currencies_are_never_added() -> None:

@@ -17,6 +17,7 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of, deliveries_schema
+from pipelines.tables.shapes import mart_columns
 from tests.support.rill.sample import in_clickhouse
 
 TAGS = ("Environment", "Team")
@@ -30,7 +31,10 @@ MARTS = (
     "cost_projection",
     "cost_overview",
     "cost_movers",
+    "untagged",
+    "margin_by_source",
 )
+REVENUE = arrow_of(mart_columns(TAGS)["revenue"])
 _RATES = pa.schema(
     [
         pa.field("rate_date", pa.date32(), nullable=False),
@@ -101,13 +105,17 @@ class CostMarts:
 
 @contextmanager
 def cost_marts(
-    rows: Sequence[Row], deliveries: Sequence[Row], clickhouse: ClickHouseConfig | None = None
+    rows: Sequence[Row],
+    deliveries: Sequence[Row],
+    revenue: Sequence[Row] = (),
+    clickhouse: ClickHouseConfig | None = None,
 ) -> Iterator[CostMarts]:
     """The marts on DuckDB, or in a database of their own on the server."""
     tables = {
         "costs_daily": _table(arrow_of(daily.daily_columns(TAGS)), rows),
         "deliveries": _table(deliveries_schema(), deliveries),
         "normalized_fx": _RATES.empty_table(),
+        "revenue": _table(REVENUE, revenue),
     }
     selects = [mart for mart in mart_selects(SQL, TAGS) if mart.name in MARTS]
     if clickhouse is None:
@@ -135,7 +143,7 @@ def cost_marts(
 
 def _table(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     blank = {field.name: _blank(field) for field in schema}
-    return pa.Table.from_pylist([blank | row for row in rows], schema)
+    return pa.Table.from_pylist([{**blank, **row} for row in rows], schema)
 
 
 def _blank(field: pa.Field) -> Any:

@@ -24,9 +24,9 @@ def settled_day() -> str:
 
 def settle_hours(source_name: str) -> float:
     """How many hours after its end a source's day is complete. Raises ConfigurationError."""
-    given = dlt.config.get(f"sources.{source_name}.settle_hours")
+    given: object = dlt.config.get(f"sources.{source_name}.settle_hours")
     try:
-        hours = float(SOURCES[source_name].settle_hours if given is None else given)
+        hours = float(str(SOURCES[source_name].settle_hours if given is None else given))
     except (TypeError, ValueError):
         hours = -1.0
     if not 0 <= hours <= 31 * 24:
