@@ -134,19 +134,18 @@ def projections(
 def table(results: Sequence[Result]) -> str:
     """The results as a table of docs/rules.md."""
     rows = [
-        f"| {each.name} | {each.days} | {each.median_error:.1%} | {each.worst_tenth:.1%} "
-        f"| {each.held:.0%} |".replace("%", " %")
+        f"| {each.name} | {each.days} | {_percent(each.median_error, 1)} "
+        f"| {_percent(each.worst_tenth, 1)} | {_percent(each.held)} |"
         for each in results
     ]
-    held = sum(each.held * each.days for each in results) / sum(each.days for each in results)
-    return "\n".join(
-        [
-            "| daily cost, with 3 % of noise | days | median error | nine of ten | held |",
-            "|---|---|---|---|---|",
-            *rows,
-            f"| all | {sum(each.days for each in results)} | | | {held:.0%} |".replace("%", " %"),
-        ]
-    )
+    days = sum(each.days for each in results)
+    held = _percent(sum(each.held * each.days for each in results) / days)
+    head = "| daily cost, with 3 % of noise | days | median error | nine of ten within | held |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows, f"| all | {days} | | | {held} |"])
+
+
+def _percent(share: float, digits: int = 0) -> str:
+    return f"{share * 100:.{digits}f} %"
 
 
 def main() -> None:
