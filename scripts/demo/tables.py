@@ -36,7 +36,7 @@ NEWEST = (
     "(select max(extract(year from as_of) * 100 + extract(month from as_of)) from complete_through)"
 )
 AS_OF = Shown(
-    "Whole days: headlines end on the day that all clouds have reached",
+    "Whole days by cloud",
     """
 select source, state, strftime(complete_through, '%Y-%m-%d'), strftime(newest_day, '%Y-%m-%d'),
     strftime(as_of, '%Y-%m-%d')
