@@ -74,8 +74,8 @@ sums as (
             as previous_effective,
         sum(case when is_before = 1 then placed.billed end) as previous_month_billed,
         sum(case when is_before = 1 then placed.effective end) as previous_month_effective,
-        sum(case when is_later = 1 then placed.billed end) as dated_later_billed,
-        sum(case when is_later = 1 then placed.effective end) as dated_later_effective
+        sum(case when is_later = 1 then placed.billed else 0 end) as dated_later_billed,
+        sum(case when is_later = 1 then placed.effective else 0 end) as dated_later_effective
     from placed
     group by placed.month
 ),

@@ -25,7 +25,7 @@ from pipelines.tables.sources import COST_SOURCES
 
 log = logging.getLogger(__name__)
 
-_PLACE = "_part_starting_offset + _part_offset"
+_PLACE = "lines._part_starting_offset + lines._part_offset"
 _HASHES = "cityHash64", "sipHash64"
 _FACTOR = "11400714819323198485"
 UNMERGED = (
@@ -41,9 +41,8 @@ def insert_daily(target: str, lines: str, tag_columns: Sequence[str]) -> str:
     hashes = ", ".join(
         _hash([columns[key] for key in keys], of) for of in ("cityHash64", "sipHash64")
     )
-    sums = ", ".join(
-        f"sum({name}) as sum_{name}, count({name}) as count_{name}" for name in daily.SUMS
-    )
+    sums = ", ".join(f"sum({n}) as sum_{n}, count({n}) as count_{n}" for n in daily.SUMS)
+    sums += ", count(billed_cost + effective_cost) as count_cost"
     shown = ", ".join(f"{_shown(name, keys)} as {name}" for name in columns)
     return (
         f"insert into {target} ({', '.join(columns)}) select {shown} from {lines} as lines "
