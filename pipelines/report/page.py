@@ -7,7 +7,7 @@ that people read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import plotly.offline
 
 from pipelines.report.charts import charts
 from pipelines.report.figures import Figures, Row, month_to_date, tiles
+from pipelines.report.notes import partial_note, source_notes, spell_day
 
 STYLE = Path(__file__).with_name("page.css")
 #: Only what is in the page itself: a browser refuses everything else.
@@ -68,7 +69,7 @@ NO_COST = "No cost is loaded yet: <code>make run-etl</code> loads every source t
 def page(figures: Figures, *, source: str, made_at: datetime) -> str:
     """The whole page; `source` says where the figures were read, `made_at` is in UTC."""
     title = f"Cloud cost, {figures.month['month']:%B %Y}" if figures.month else "Cloud cost"
-    as_of = f"as of {_day(figures.as_of)}" if figures.as_of else "nothing loaded"
+    as_of = f"as of {spell_day(figures.as_of)}" if figures.as_of else "nothing loaded"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
@@ -122,8 +123,8 @@ def _warning(figures: Figures) -> str:
         "have no known cost": figures.month["line_items_without_cost"],
     }
     return (
-        _sources(figures)
-        + _partial(figures)
+        source_notes(figures)
+        + partial_note(figures)
         + "".join(
             f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
             "<code>python -m pipelines check</code> names them.</p>"
@@ -131,33 +132,6 @@ def _warning(figures: Figures) -> str:
             if count
         )
     )
-
-
-def _sources(figures: Figures) -> str:
-    """Which sources are ahead of the headline, and which it does not wait for."""
-    notes = [text for row in figures.sources if (text := _source(row))]
-    return "".join(f'<p class="note">{escape(text)}</p>\n' for text in notes)
-
-
-def _source(row: Row) -> str:
-    name, reached, as_of = row["source"], row["complete_through"], row["as_of"]
-    if row["state"] == "stopped":
-        return f"{name} has no whole day after {_day(reached)} and is not waited for."
-    if row["state"] == "monthly":
-        return f"{name} has its cost by the month: it counts up to {_day(reached)}."
-    if reached is None:
-        return f"{name} has no whole day yet and does not count."
-    if row["newest_day"].replace(day=1) > as_of:
-        return f"{name} has begun {row['newest_day']:%B %Y}; these figures end on {_day(as_of)}."
-    return ""
-
-
-def _partial(figures: Figures) -> str:
-    """Which months lack days that were never read, or pruned."""
-    cut = [f"{row['month']:%B %Y}" for row in figures.months if row["is_partial"]]
-    if not cut:
-        return ""
-    return f'<p class="note">Partial, without days at the beginning: {", ".join(cut)}.</p>\n'
 
 
 def _tiles(figures: Figures) -> str:
@@ -319,7 +293,3 @@ def _age(moment: datetime | None, made_at: datetime) -> str:
         return ""
     hours = (made_at.replace(tzinfo=None) - moment).total_seconds() / 3600
     return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
-
-
-def _day(day: date | None) -> str:
-    return f"{day.day} {day:%B %Y}" if day else ""
