@@ -30,12 +30,13 @@ class Figures:
     commitments: list[Row] = field(default_factory=list)
     restatements: list[Row] = field(default_factory=list)
     freshness: list[Row] = field(default_factory=list)
+    sources: list[Row] = field(default_factory=list)
     margin: list[Row] = field(default_factory=list)
     trading: list[Row] = field(default_factory=list)
 
     @property
     def as_of(self) -> date | None:
-        """The newest day of use in the data."""
+        """The last whole day that all live sources of cost have reached."""
         return self.month["as_of"] if self.month else None
 
 
@@ -56,10 +57,11 @@ def read(connection: Connection, tag_columns: Sequence[str]) -> Figures:
         commitments=rows("commitments", _COMMITMENTS),
         restatements=rows("restatements", _RESTATEMENTS),
         freshness=rows("freshness", "select * from freshness order by source"),
+        sources=rows("complete_through", "select * from complete_through order by source"),
         margin=rows("margin_daily", _MARGIN),
         trading=rows("trades_daily", _TRADING),
     )
-    found.month = found.months[-1] if found.months else None
+    found.month = next((row for row in found.months if row["is_newest"]), None)
     if found.as_of:
         found.services = rows("cost_movers", _MOVERS.format(kind="service"))
         found.accounts = rows("cost_movers", _MOVERS.format(kind="account"))
@@ -96,8 +98,8 @@ def part_of(part: float | None, rest: float | None) -> float | None:
 
 
 def tiles(figures: Figures) -> dict[str, float | None]:
-    """The headline figures by name. Shares are fractions; amounts are in USD, those of margin in
-    the reporting currency, for the month to date."""
+    """The headline figures by name. Shares are fractions; amounts are in the
+    reporting currency, for the month to date."""
     month = figures.month or dict.fromkeys(_MONTH)
     newest = [row for row in figures.commitments if row["month"] == month["month"]]
     covered, on_demand = whole(newest, "covered_list"), whole(newest, "on_demand_list")
@@ -107,11 +109,13 @@ def tiles(figures: Figures) -> dict[str, float | None]:
     cost = total(margin, "cost_effective")
     return {
         "billed": month["billed"],
-        "billed_change": change(month["billed"], month["previous_billed"]),
+        "billed_change": change(month["compared_billed"], month["previous_billed"]),
         "effective": month["effective"],
-        "effective_change": change(month["effective"], month["previous_effective"]),
+        "effective_change": change(month["compared_effective"], month["previous_effective"]),
         "run_rate": month["run_rate_billed"],
         "projection": month["projected_billed"],
+        "projection_low": month["projected_billed_low"],
+        "projection_high": month["projected_billed_high"],
         "budget": month["budget"],
         "budget_share": share(month["projected_billed"], month["budget"]),
         "untagged": month["untagged_effective"],
@@ -173,8 +177,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-_MONTH = """month as_of billed previous_billed effective previous_effective run_rate_billed
-    projected_billed budget untagged_effective usage_effective credits""".split()
+_MONTH = """month as_of billed compared_billed previous_billed effective compared_effective
+    previous_effective run_rate_billed projected_billed projected_billed_low
+    projected_billed_high budget untagged_effective usage_effective credits""".split()
 _COMMITMENTS = """
 select month, commitment_type, commitment_id, used_cost, unused_cost, covered_list, on_demand_list
 from commitments order by month, commitment_type, commitment_id

@@ -7,7 +7,7 @@ that people read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import plotly.offline
 
 from pipelines.report.charts import charts
 from pipelines.report.figures import Figures, Row, month_to_date, tiles
+from pipelines.report.notes import partial_note, source_notes, spell_day
 
 STYLE = Path(__file__).with_name("page.css")
 #: Only what is in the page itself: a browser refuses everything else.
@@ -68,7 +69,7 @@ NO_COST = "No cost is loaded yet: <code>make run-etl</code> loads every source t
 def page(figures: Figures, *, source: str, made_at: datetime) -> str:
     """The whole page; `source` says where the figures were read, `made_at` is in UTC."""
     title = f"Cloud cost, {figures.month['month']:%B %Y}" if figures.month else "Cloud cost"
-    as_of = f"as of {_day(figures.as_of)}" if figures.as_of else "nothing loaded"
+    as_of = f"as of {spell_day(figures.as_of)}" if figures.as_of else "nothing loaded"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
@@ -85,8 +86,9 @@ def page(figures: Figures, *, source: str, made_at: datetime) -> str:
 {_charts(figures)}
 {_tables(figures, made_at)}
 <footer>Billed is what invoices say, credits taken off. Effective spreads commitments over their
-use. The projection adds the daily run rate for the days that are left; what is charged once is not
-repeated. Every figure is a row, a sum or a ratio of the published marts.</footer>
+use. The projection adds what the days that are left will cost, by weekday and trend; what is
+charged once is not repeated. Every figure is a row, a sum or a ratio of the published marts.
+</footer>
 </main></body></html>
 """
 
@@ -117,29 +119,26 @@ def _warning(figures: Figures) -> str:
     if not figures.month:
         return f'<p class="note">{NO_COST}</p>'
     missing = {
-        "have no rate to USD": figures.month["line_items_without_usd"],
+        "have no rate": figures.month["line_items_without_rate"],
         "have no known cost": figures.month["line_items_without_cost"],
     }
-    return _partial(figures) + "".join(
-        f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
-        "<code>python -m pipelines check</code> names them.</p>"
-        for reason, count in missing.items()
-        if count
+    return (
+        source_notes(figures)
+        + partial_note(figures)
+        + "".join(
+            f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
+            "<code>python -m pipelines check</code> names them.</p>"
+            for reason, count in missing.items()
+            if count
+        )
     )
-
-
-def _partial(figures: Figures) -> str:
-    """Which months lack days that were never read, or pruned."""
-    cut = [f"{row['month']:%B %Y}" for row in figures.months if row["is_partial"]]
-    if not cut:
-        return ""
-    return f'<p class="note">Partial, without days at the beginning: {", ".join(cut)}.</p>\n'
 
 
 def _tiles(figures: Figures) -> str:
     found = tiles(figures)
     before = percent(found["billed_change"], sign=True)
     budget = f"{percent(found['budget_share'])} of {money(found['budget'])}"
+    between = f"between {money(found['projection_low'])} and {money(found['projection_high'])}"
     made = [
         _tile("Billed, month to date", "billed", found, money, f"{before} on the same days before"),
         _tile(
@@ -154,7 +153,7 @@ def _tiles(figures: Figures) -> str:
             "projection",
             found,
             money,
-            f"budget: {budget}" if found["budget"] else "no budget is set",
+            f"{between}; budget: {budget}" if found["budget"] else f"{between}; no budget is set",
             bad=(found["budget_share"] or 0) > 1,
         ),
         _tile("Run rate a day", "run_rate", found, money, "billed, what comes again every day"),
@@ -294,7 +293,3 @@ def _age(moment: datetime | None, made_at: datetime) -> str:
         return ""
     hours = (made_at.replace(tzinfo=None) - moment).total_seconds() / 3600
     return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
-
-
-def _day(day: date | None) -> str:
-    return f"{day.day} {day:%B %Y}" if day else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from pipelines.tables.privacy import KEEP
+from pipelines.tables.privacy import KEEP, SCALE, SHIFT
 from pipelines.tables.schema import Column, cost_columns
 
 NAME = "costs_daily"
@@ -114,3 +114,91 @@ def _expression(name: str, keys: set[str]) -> str:
 def key(name: str) -> str:
     """The expression of a key over the table `lines`."""
     return _SPANS if name == SPANS_DAYS else f"lines.{name}"
+
+
+# fmt: off
+# what the marts of the overview make of it
+REPORTING = Column("reporting_currency", "text", False, "Currency of every amount in the row.",
+                   privacy=KEEP)
+
+COMPLETE_THROUGH: tuple[Column, ...] = (
+    Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("state", "text", False,
+           "live; stopped: over a week behind; monthly: usage by the month; no whole day.",
+           privacy=KEEP),
+    Column("complete_through", "date", True, "Its last whole day (UTC); NULL when it has none.",
+           privacy=SHIFT),
+    Column("as_of", "date", False, "The day that all live sources have reached.", privacy=SHIFT),
+    Column("newest_day", "date", False, "The newest day of use of any line, also in the future.",
+           privacy=SHIFT),
+    Column("delivered_at", "timestamp", True, "When the provider wrote its newest delivery.",
+           privacy=SHIFT),
+)
+
+MONTH_SOURCES: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("state", "text", False, "The source's state, as in complete_through.", privacy=KEEP),
+    Column("is_newest", "integer", False, "1 in rows of the month of as_of, else 0.",
+           privacy=KEEP),
+    Column("as_of", "date", False, "The day that all live sources have reached.", privacy=SHIFT),
+    Column("source_as_of", "date", False,
+           "The day up to which the source's days count; 1970-01-01 when it has no whole day.",
+           privacy=SHIFT),
+    Column("counted_through", "date", False, "The last day of the source that counts in the month.",
+           privacy=SHIFT),
+    Column("is_partial", "integer", False,
+           "1 where the first days of the month are missing in a source, else 0.", privacy=KEEP),
+    Column("month_state", "text", False,
+           "The month's, of all sources: as in cost_overview; begun: after as_of.", privacy=KEEP),
+    Column("compared_from", "integer", False,
+           "The first day of the month that is compared with the month before.", privacy=KEEP),
+    Column("compared_to", "integer", False,
+           "The last such day: 31 is the whole month, 0 is none.", privacy=KEEP),
+)
+
+COST_DAYS: tuple[Column, ...] = (
+    Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("day", "date", False, "Day of use (UTC).", privacy=SHIFT),
+    REPORTING,
+    Column("billed", "number", True, "Billed cost.", privacy=SCALE),
+    Column("effective", "number", True, "Effective cost.", privacy=SCALE),
+    Column("list", "number", True, "Cost at list prices.", privacy=SCALE),
+    Column("credits", "number", True, "Credits and refunds within billed; negative.",
+           privacy=SCALE),
+    Column("daily_billed", "number", True, "Billed cost of what comes again every day.",
+           privacy=SCALE),
+    Column("daily_effective", "number", True, "Effective cost of what comes again every day.",
+           privacy=SCALE),
+    Column("monthly_billed", "number", True,
+           "Billed cost of usage and fees for longer than a day, such as by the month.",
+           privacy=SCALE),
+    Column("monthly_effective", "number", True,
+           "Effective cost of usage and fees for longer than a day.", privacy=SCALE),
+    Column("usage_effective", "number", True, "Effective cost of usage that can have tags.",
+           privacy=SCALE),
+    Column("untagged_effective", "number", True, "The part of it without any configured tag.",
+           privacy=SCALE),
+    Column("line_items", "integer", False, "Cost lines of the day.", privacy=KEEP),
+    Column("line_items_without_rate", "integer", False,
+           "Those that no rate turns into the reporting currency.", privacy=KEEP),
+    Column("line_items_without_cost", "integer", False,
+           "Those with no billed or no effective cost.", privacy=KEEP),
+)
+
+COST_PROJECTION: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the newest month.", privacy=SHIFT),
+    Column("as_of", "date", False, "Its last whole day of all live sources.", privacy=SHIFT),
+    Column("run_rate_billed", "number", True, "What comes again every day, as billed, per day.",
+           privacy=SCALE),
+    Column("to_come_billed", "number", True, "Billed cost expected after as_of in the month.",
+           privacy=SCALE),
+    Column("low_billed", "number", True, "The low end of it.", privacy=SCALE),
+    Column("high_billed", "number", True, "The high end of it.", privacy=SCALE),
+    Column("run_rate_effective", "number", True, "The same of effective cost.", privacy=SCALE),
+    Column("to_come_effective", "number", True, "Effective cost expected after as_of.",
+           privacy=SCALE),
+    Column("low_effective", "number", True, "The low end of it.", privacy=SCALE),
+    Column("high_effective", "number", True, "The high end of it.", privacy=SCALE),
+)
+# fmt: on

@@ -1,11 +1,18 @@
-"""The marts that answer what a reader asks first, in sql/marts/50_cost_overview.sql and after it.
+"""The marts that answer what a reader asks first: sql/marts/15_partial_months.sql to 17, and 48 on.
 
-Money is in USD, and lines without a rate to it are left out and counted; in `restatements` it is in
-the source's own currency.
+Money is in the reporting currency, and lines without a rate to it are left out and counted; in
+`restatements` it is in the source's own currency.
 """
 
 from __future__ import annotations
 
+from pipelines.tables.daily import (
+    COMPLETE_THROUGH,
+    COST_DAYS,
+    COST_PROJECTION,
+    MONTH_SOURCES,
+    REPORTING,
+)
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
@@ -13,6 +20,10 @@ from pipelines.tables.schema import Column
 _PARTIAL = Column("is_partial", "integer", False,
                   "1 where the first days of a month are missing (partial_months), else 0.",
                   privacy=KEEP)
+
+_STATE = Column("month_state", "text", False,
+                "whole; open: days are still to come; partial: days of a source are missing.",
+                privacy=KEEP)
 
 PARTIAL_MONTHS: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
@@ -25,54 +36,75 @@ PARTIAL_MONTHS: tuple[Column, ...] = (
 
 COST_OVERVIEW: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    REPORTING,
     Column("as_of", "date", False,
-           "Newest day of use in the newest month; last day of the other months.", privacy=SHIFT),
-    Column("is_newest", "integer", False, "1 in the row of the newest month, else 0.",
+           "In the newest month the day that all live sources have reached, else the last day.",
+           privacy=SHIFT),
+    Column("is_newest", "integer", False, "1 in the row of the month of that day, else 0.",
            privacy=KEEP),
+    _STATE,
     _PARTIAL,
     Column("days_elapsed", "integer", False, "Days of the month up to as_of.", privacy=KEEP),
     Column("days_in_month", "integer", False, "Days of the whole month.", privacy=KEEP),
     # to date
-    Column("billed", "number", True, "Billed in the month to date, in USD.", privacy=SCALE),
-    Column("effective", "number", True, "Effective cost to date, in USD.", privacy=SCALE),
-    Column("list", "number", True, "Cost to date at list prices, in USD.", privacy=SCALE),
-    Column("credits", "number", True, "Credits and refunds within billed, in USD; negative.",
+    Column("billed", "number", True, "Billed in the month to date.", privacy=SCALE),
+    Column("effective", "number", True, "Effective cost to date.", privacy=SCALE),
+    Column("list", "number", True, "Cost to date at list prices.", privacy=SCALE),
+    Column("credits", "number", True, "Credits and refunds within billed; negative.",
            privacy=SCALE),
     Column("usage_effective", "number", True, "Effective cost of usage that can have tags.",
            privacy=SCALE),
     Column("untagged_effective", "number", True, "The part of it without any configured tag.",
            privacy=SCALE),
     # before
+    Column("compared_billed", "number", True,
+           "The part of billed on days whose counterpart in the previous month was read.",
+           privacy=SCALE),
+    Column("compared_effective", "number", True, "The part of effective on those days.",
+           privacy=SCALE),
     Column("previous_billed", "number", True,
-           "Billed on the same days of the previous month, in USD.", privacy=SCALE),
+           "Billed on the same days of the previous month.", privacy=SCALE),
     Column("previous_effective", "number", True,
-           "Effective cost on the same days of the previous month, in USD.", privacy=SCALE),
-    Column("previous_month_billed", "number", True, "Billed in the whole previous month, in USD.",
+           "Effective cost on the same days of the previous month.", privacy=SCALE),
+    Column("previous_month_billed", "number", True, "Billed in the whole previous month.",
            privacy=SCALE),
     Column("previous_month_effective", "number", True,
-           "Effective cost of the whole previous month, in USD.", privacy=SCALE),
-    # to come
-    Column("run_rate_billed", "number", True, "Daily recurring cost, as billed, in USD.",
+           "Effective cost of the whole previous month.", privacy=SCALE),
+    # to come: NULL but in the newest month, or equal to the month to date
+    Column("later_billed", "number", True,
+           "Billed cost dated later: days that are not whole or not reached by all, bills ahead.",
            privacy=SCALE),
-    Column("run_rate_effective", "number", True, "Daily recurring effective cost, in USD.",
+    Column("later_effective", "number", True, "Effective cost dated later.", privacy=SCALE),
+    Column("run_rate_billed", "number", True, "What comes again every day, as billed, per day.",
            privacy=SCALE),
-    Column("projected_billed", "number", True,
-           "billed plus run_rate_billed for each remaining day.", privacy=SCALE),
-    Column("projected_effective", "number", True,
-           "effective plus run_rate_effective for each remaining day.", privacy=SCALE),
-    Column("budget", "number", True, "The month's budget in USD; NULL when none is set.",
+    Column("run_rate_effective", "number", True, "The same of effective cost.", privacy=SCALE),
+    Column("projected_billed", "number", True, "billed and what is expected until the month's end.",
+           privacy=SCALE),
+    Column("projected_billed_low", "number", True, "The low end of the projection.",
+           privacy=SCALE),
+    Column("projected_billed_high", "number", True, "The high end of the projection.",
+           privacy=SCALE),
+    Column("projected_effective", "number", True, "The same of effective cost.", privacy=SCALE),
+    Column("projected_effective_low", "number", True, "The low end of the projection.",
+           privacy=SCALE),
+    Column("projected_effective_high", "number", True, "The high end of the projection.",
+           privacy=SCALE),
+    Column("budget", "number", True, "The month's budget NULL when none is set.",
            privacy=SCALE),
     # how much of it is known
     Column("line_items", "integer", False, "Cost lines of the month.", privacy=KEEP),
-    Column("line_items_without_usd", "integer", False, "Those that no rate turns into USD.",
-           privacy=KEEP),
+    Column("line_items_without_rate", "integer", False,
+           "Those that no rate turns into the reporting currency.", privacy=KEEP),
     Column("line_items_without_cost", "integer", False,
            "Those with no billed or no effective cost: the sums do not include it.", privacy=KEEP),
 )
 
 COST_MOVERS: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    REPORTING,
+    Column("as_of", "date", False, "As in cost_overview.", privacy=SHIFT),
     Column("is_newest", "integer", False, "1 in rows of the newest month, else 0.", privacy=KEEP),
+    _STATE,
     _PARTIAL,
     Column("kind", "text", False, "service or account.", privacy=KEEP),
     Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
@@ -80,35 +112,57 @@ COST_MOVERS: tuple[Column, ...] = (
            privacy=pseudonym("account", unless=("kind", "service"))),
     Column("name", "text", False, "Name to display for id.",
            privacy=pseudonym("account-name", unless=("kind", "service"))),
-    Column("billed", "number", True, "Billed in the month to date, in USD.", privacy=SCALE),
-    Column("effective", "number", True, "Effective cost to date, in USD.", privacy=SCALE),
+    Column("billed", "number", True, "Billed in the month to date.", privacy=SCALE),
+    Column("effective", "number", True, "Effective cost to date.", privacy=SCALE),
     Column("previous_billed", "number", True,
-           "Billed on the same days of the previous month, in USD.", privacy=SCALE),
+           "Billed on the same days of the previous month.", privacy=SCALE),
     Column("previous_effective", "number", True,
-           "Effective cost on the same days of the previous month, in USD.", privacy=SCALE),
-    Column("change_billed", "number", True, "billed - previous_billed.", privacy=SCALE),
-    Column("change_effective", "number", True, "effective - previous_effective.", privacy=SCALE),
+           "Effective cost on the same days of the previous month.", privacy=SCALE),
+    Column("change_billed", "number", True,
+           "Change on compared days; NULL when there are none.", privacy=SCALE),
+    Column("change_effective", "number", True,
+           "Change on compared days; NULL when there are none.", privacy=SCALE),
 )
 
 COMMITMENTS: tuple[Column, ...] = (
     Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
     _PARTIAL,
+    REPORTING,
     Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
     Column("commitment_type", "text", False, "Savings Plan, Reserved Instance or On demand.",
            privacy=KEEP),
     Column("commitment_id", "text", False, "Id of the plan or reservation; empty for on demand.",
            privacy=pseudonym("commitment")),
-    Column("used_cost", "number", True, "Effective cost of what it paid for, in USD.",
+    Column("used_cost", "number", True, "Effective cost of what it paid for.",
            privacy=SCALE),
-    Column("unused_cost", "number", True, "Effective cost of what nobody used, in USD.",
+    Column("unused_cost", "number", True, "Effective cost of what nobody used.",
            privacy=SCALE),
-    Column("covered_list", "number", True, "What it covered, at list prices, in USD.",
+    Column("covered_list", "number", True, "What it covered, at list prices.",
            privacy=SCALE),
     Column("on_demand_list", "number", True, "What it could have covered, at list prices.",
            privacy=SCALE),
     Column("line_items_without_cost", "integer", False,
-           "Its lines without effective cost in USD: used_cost or unused_cost is then NULL.",
+           "Its lines without effective cost or rate: used_cost or unused_cost is then NULL.",
            privacy=KEEP),
+)
+
+UNTAGGED: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    REPORTING,
+    Column("is_newest", "integer", False, "1 in rows of the newest month, else 0.", privacy=KEEP),
+    Column("tag_key", "text", False, "Column of a configured key, such as tag_team, or (any).",
+           privacy=KEEP),
+    Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
+    Column("service_name", "text", False, "The service; (none) when it is missing.",
+           privacy=KEEP),
+    Column("sub_account_id", "text", False, "The account; (none) when it is missing.",
+           privacy=pseudonym("account")),
+    Column("usage_effective", "number", True, "Effective cost of usage that can have tags.",
+           privacy=SCALE),
+    Column("untagged_effective", "number", True, "The part of it without the tag.",
+           privacy=SCALE),
+    Column("line_items", "integer", False, "Lines of that usage.", privacy=KEEP),
+    Column("untagged_line_items", "integer", False, "Those without the tag.", privacy=KEEP),
 )
 
 RESTATEMENTS: tuple[Column, ...] = (
@@ -161,9 +215,14 @@ FRESHNESS: tuple[Column, ...] = (
 
 OVERVIEW_MARTS: dict[str, tuple[Column, ...]] = {
     "partial_months": PARTIAL_MONTHS,
+    "complete_through": COMPLETE_THROUGH,
+    "month_sources": MONTH_SOURCES,
+    "cost_days": COST_DAYS,
+    "cost_projection": COST_PROJECTION,
     "cost_overview": COST_OVERVIEW,
     "cost_movers": COST_MOVERS,
     "commitments": COMMITMENTS,
+    "untagged": UNTAGGED,
     "restatements": RESTATEMENTS,
     "freshness": FRESHNESS,
 }

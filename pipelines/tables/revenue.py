@@ -26,6 +26,14 @@ USD_RATES: tuple[Column, ...] = (
            privacy=KEEP),
 )
 
+REPORTING_RATES: tuple[Column, ...] = (
+    Column("rate_date", "date", False, "A day of cost that no other rate converts.",
+           privacy=SHIFT),
+    Column("currency", "text", False, "The billing currency, ISO 4217.", privacy=KEEP),
+    Column("units_per_reporting", "number", False,
+           "Units of it for one of the reporting currency, by fx_rates.", privacy=KEEP),
+)
+
 REVENUE: tuple[Column, ...] = (
     *STRIPE[: -len(OURS)],
     # in the reporting currency, to a millionth
@@ -115,6 +123,23 @@ MARGIN_BY_PRODUCT: tuple[Column, ...] = (
     Column("margin", "number", True, "revenue_net - cost_effective.", privacy=SCALE),
     Column("margin_ratio", "number", True, "margin / revenue_gross; NULL without revenue.",
            privacy=KEEP),
+)
+
+MARGIN_BY_SOURCE: tuple[Column, ...] = (
+    Column("date", "date", False, "Day (UTC) of activity and of usage.", privacy=SHIFT),
+    Column("source", "text", False, "Name of the source, such as aws or stripe.", privacy=KEEP),
+    Column("reporting_currency", "text", False, "Currency of every amount in the row.",
+           privacy=KEEP),
+    Column("revenue_gross", "number", True, "Charges and platform earnings, less transfers.",
+           privacy=SCALE),
+    Column("revenue_net", "number", True, "Revenue after refunds, disputes, fees and taxes.",
+           privacy=SCALE),
+    Column("cost_billed", "number", True, "Billed cost; 0 of a source of revenue.",
+           privacy=SCALE),
+    Column("cost_effective", "number", True, "Cost with commitments spread over their use.",
+           privacy=SCALE),
+    Column("margin", "number", True, "revenue_net - cost_effective: what it adds to the margin.",
+           privacy=SCALE),
 )
 
 COSTS_SPLIT: tuple[Column, ...] = (

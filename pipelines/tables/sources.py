@@ -68,6 +68,8 @@ class SourceDeclaration:
                      not; '' where it does not know
     calendar         its module with `calendar()`: when a partition is final, by its last reading
     scope_column     the raw column of what configuration can add or remove, such as the account
+    settle_hours     how many hours after its end a day of cost is complete in a delivery; the key
+                     `settle_hours` of its configuration replaces it
     lists            further raw tables, loaded after it
     lists_chosen_by  the key of its configuration that names those of them to load; else all
     """
@@ -91,6 +93,7 @@ class SourceDeclaration:
     finality: str = ""
     calendar: str = ""
     scope_column: str = ""
+    settle_hours: int = 24
     lists: tuple[ListDeclaration, ...] = ()
     lists_chosen_by: str = ""
 

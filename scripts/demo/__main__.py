@@ -31,7 +31,17 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.local_server import running_server
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.text import size
-from scripts.demo.tables import BY_MONTH, BY_SERVICE, BY_TAG, MARGIN, RESTATED, TRADES, Shown
+from scripts.demo.tables import (
+    AS_OF,
+    BY_MONTH,
+    BY_SERVICE,
+    BY_TAG,
+    HEADLINE,
+    MARGIN,
+    RESTATED,
+    TRADES,
+    Shown,
+)
 from scripts.demo.world import World
 from scripts.sandbox.aws import months
 
@@ -140,7 +150,7 @@ def filesystem(demo: Demo, world: World) -> int:
     heading(f"AWS restates {months.RESTATED_PERIOD}, Google corrects; the same commands again")
     world.restate()
     failed += commands(["load"], ["normalize"])
-    for shown in (BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, MARGIN, TRADES):
+    for shown in (AS_OF, HEADLINE, BY_MONTH, BY_SERVICE, BY_TAG, RESTATED, MARGIN, TRADES):
         show(demo, shown)
     heading("A third run, with nothing changed; then the checks")
     failed += commands(["load"], ["normalize"], CHECK)

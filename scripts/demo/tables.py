@@ -31,6 +31,32 @@ class Shown:
         return (*keys, *row[self.keys :])
 
 
+#: The month of the headlines: that of the day which all live sources of cost have reached.
+NEWEST = (
+    "(select max(extract(year from as_of) * 100 + extract(month from as_of)) from complete_through)"
+)
+AS_OF = Shown(
+    "Whole days by cloud",
+    """
+select source, state, strftime(complete_through, '%Y-%m-%d'), strftime(newest_day, '%Y-%m-%d'),
+    strftime(as_of, '%Y-%m-%d')
+from complete_through order by source
+""",
+    ("source", "state", "whole up to", "newest line", "headlines up to"),
+    (),
+)
+HEADLINE = Shown(
+    "The month so far, USD",
+    """
+select extract(year from month) * 100 + extract(month from month) as month, month_state, billed,
+    compared_billed / nullif(previous_billed, 0) - 1, projected_billed, projected_billed_low,
+    projected_billed_high, later_billed
+from cost_overview where is_newest = 1
+""",
+    ("month", "state", "billed", "change", "projection", "low", "high", "dated later"),
+    ("billed", "change", "projection", "low", "high", "dated later"),
+    keys=1,
+)
 BY_MONTH = Shown(
     "Cost by month",
     f"""
@@ -46,7 +72,7 @@ BY_SERVICE = Shown(
 with cost as (
     select provider_name, service_name, {BILLED} as billed, {EFFECTIVE} as effective,
         {LIST} as list
-    from costs where {MONTH} = (select max({MONTH}) from costs)
+    from costs where {MONTH} = {NEWEST}
     group by provider_name, service_name
 ),
 ranked as (
@@ -66,7 +92,7 @@ BY_TAG = Shown(
 with cost as (
     select coalesce(tag_environment, '(untagged)') as environment,
         coalesce(tag_team, '(untagged)') as team, {BILLED} as billed, {EFFECTIVE} as effective
-    from costs where {MONTH} = (select max({MONTH}) from costs)
+    from costs where {MONTH} = {NEWEST}
     group by environment, team
 ),
 ranked as (select *, row_number() over (order by effective desc) as place from cost)

@@ -1,115 +1,8 @@
--- one row per month of use (UTC), in USD: the cost up to its newest day, and a projection
--- The newest month ends on the newest day of use in the data so far; the others on their last day.
-with kinds as (
-    select
-        cast(x_usage_date as date) as usage_date,
-        billing_currency,
-        x_currency_rate_usd,
-        -- usage that can have tags: a discount, which AWS gives on lines of its own, has none
-        case
-            when
-                charge_category = 'Usage'
-                and coalesce(x_line_item_type, '') not like '%Discount'
-                then 1
-            else 0
-        end as is_usage,
-        -- comes again every day: what is charged once, or for more than a day, does not
-        case
-            when
-                charge_category in ('Usage', 'Purchase')
-                and coalesce(charge_frequency, '') <> 'One-Time'
-                and not x_spans_days
-                then 1
-            else 0
-        end as is_steady,
-        case
-            when
-                false
-                or {tag_column} is not null
-                then 0
-            else 1
-        end as is_untagged,
-        billed_cost,
-        effective_cost,
-        list_cost,
-        x_credit_amount,
-        x_lines,
-        x_lines_without_cost,
-        x_lines_without_billed_cost,
-        x_lines_without_effective_cost
-    from costs_daily
-    where x_usage_date is not null
-),
-
--- in the billing currency: few rows are left to be converted
-summed as (
-    select
-        usage_date,
-        billing_currency,
-        x_currency_rate_usd,
-        case when x_currency_rate_usd is null then usage_date end as rate_day,
-        is_usage,
-        is_steady,
-        is_untagged,
-        sum(billed_cost) as billed,
-        sum(effective_cost) as effective,
-        sum(list_cost) as list,
-        sum(x_credit_amount) as credits,
-        sum(x_lines) as line_items,
-        sum(x_lines_without_cost) as without_cost,
-        -- lines with neither cost count in both of these, and once in the other
-        sum(x_lines_without_billed_cost) + sum(x_lines_without_effective_cost)
-        - sum(x_lines_without_cost) as without_any
-    from kinds
-    group by
-        usage_date, billing_currency, x_currency_rate_usd, is_usage, is_steady, is_untagged
-),
-
-converted as (
-    select
-        each.*,
-        each.billed / each.usd_rate as billed_usd,
-        each.effective / each.usd_rate as effective_usd
-    from {rated:summed} as each
-),
-
-days as (
-    select
-        cast(date_trunc('month', usage_date) as date) as month,
-        extract(day from usage_date) as day,
-        usage_date,
-        sum(billed_usd) as billed,
-        sum(effective_usd) as effective,
-        sum(converted.list / converted.usd_rate) as list,
-        sum(converted.credits / converted.usd_rate) as credits,
-        -- 0 of no lines, NULL of lines whose amounts are all unknown
-        sum(case when is_steady = 1 or billed_usd is null then billed_usd else 0 end)
-            as steady_billed,
-        sum(case when is_steady = 1 or effective_usd is null then effective_usd else 0 end)
-            as steady_effective,
-        sum(case when is_usage = 1 or effective_usd is null then effective_usd else 0 end)
-            as usage_effective,
-        sum(
-            case
-                when is_usage * is_untagged = 1 or effective_usd is null then effective_usd
-                else 0
-            end
-        ) as untagged_effective,
-        sum(converted.line_items) as line_items,
-        sum(
-            case
-                when usd_rate is null then converted.line_items - converted.without_any
-                else 0
-            end
-        )
-            as line_items_without_usd,
-        sum(without_cost) as line_items_without_cost
-    from converted
-    group by usage_date
-),
-
+-- one row per month of use (UTC): the cost up to the last whole day, and a projection
+-- The newest month is that of the day which all live sources have reached (complete_through). What
+-- is dated later is in `later_…`: days that are not whole, months begun by some, bills ahead.
 -- every day counts in its own month, and as one of the month before in the next
-sides as (
+with sides as (
     select 0 as is_before
     union all
     select 1 as is_before
@@ -120,69 +13,80 @@ facts as (
         days.*,
         sides.is_before as is_before,
         case
-            when sides.is_before = 1 then cast(days.month + interval 1 month as date)
-            else days.month
-        end as in_month,
-        max(days.month) over () as newest_month
-    from days
+            when sides.is_before = 1
+                then cast(date_trunc('month', days.day) + interval 1 month as date)
+            else cast(date_trunc('month', days.day) as date)
+        end as month
+    from cost_days as days
     cross join sides
 ),
 
--- the days of a month that have passed, in the data
-dated as (
+placed as (
     select
         facts.*,
-        max(case when facts.is_before = 0 then facts.usage_date end)
-            over (partition by facts.in_month) as newest_date,
-        extract(day from facts.in_month + interval 1 month - interval 1 day) as days_in_month,
-        cast(facts.in_month + interval 1 month - interval 1 day as date) as last_date,
-        case when facts.in_month = facts.newest_month then 1 else 0 end as is_newest
-    from facts
-),
-
-calendar as (
-    select
-        dated.*,
-        case when dated.is_newest = 1 then dated.newest_date else dated.last_date end as as_of,
-        -- with the same days; a month that is over is compared with the whole month before
+        calendar.is_newest as is_newest,
+        calendar.is_partial as is_partial,
+        calendar.as_of as as_of,
+        calendar.month_state as month_state,
         case
-            when dated.is_newest = 1 and dated.newest_date < dated.last_date
-                then extract(day from dated.newest_date)
-            else 31
-        end as days_compared
-    from dated
-    where dated.newest_date is not null
+            when facts.is_before = 0 and facts.day <= calendar.counted_through then 1 else 0
+        end as is_counted,
+        case
+            when facts.is_before = 0 and facts.day > calendar.counted_through then 1 else 0
+        end as is_later,
+        case
+            when
+                extract(day from facts.day) >= calendar.compared_from
+                and extract(day from facts.day) <= calendar.compared_to
+                then 1
+            else 0
+        end as is_compared
+    from facts
+    inner join month_sources as calendar
+        on facts.source = calendar.source and facts.month = calendar.month
 ),
 
+sums as (
+    select
+        placed.month as month,
+        max(placed.as_of) as newest_as_of,
+        max(placed.is_newest) as is_newest,
+        max(placed.is_partial) as is_partial,
+        max(placed.month_state) as month_state,
+        sum(case when is_counted = 1 then placed.billed end) as billed,
+        sum(case when is_counted = 1 then placed.effective end) as effective,
+        sum(case when is_counted = 1 then placed.list end) as list,
+        sum(case when is_counted = 1 then placed.credits end) as credits,
+        sum(case when is_counted = 1 then placed.usage_effective end) as usage_effective,
+        sum(case when is_counted = 1 then placed.untagged_effective end) as untagged_effective,
+        sum(case when is_counted = 1 then placed.line_items end) as line_items,
+        sum(case when is_counted = 1 then placed.line_items_without_rate end)
+            as line_items_without_rate,
+        sum(case when is_counted = 1 then placed.line_items_without_cost end)
+            as line_items_without_cost,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.billed end)
+            as compared_billed,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.effective end)
+            as compared_effective,
+        sum(case when is_before = 1 and is_compared = 1 then placed.billed end)
+            as previous_billed,
+        sum(case when is_before = 1 and is_compared = 1 then placed.effective end)
+            as previous_effective,
+        sum(case when is_before = 1 then placed.billed end) as previous_month_billed,
+        sum(case when is_before = 1 then placed.effective end) as previous_month_effective,
+        sum(case when is_later = 1 then placed.billed else 0 end) as dated_later_billed,
+        sum(case when is_later = 1 then placed.effective else 0 end) as dated_later_effective
+    from placed
+    group by placed.month
+),
+
+-- what is dated after the days that count, in the newest month and in those begun
 months as (
     select
-        in_month as month,
-        as_of,
-        is_newest,
-        extract(day from as_of) as days_elapsed,
-        days_in_month,
-        sum(case when each.is_before = 0 then each.billed end) as billed,
-        sum(case when each.is_before = 0 then each.effective end) as effective,
-        sum(case when each.is_before = 0 then each.list end) as list,
-        sum(case when each.is_before = 0 then each.credits end) as credits,
-        sum(case when each.is_before = 0 then each.steady_billed end) as steady_billed,
-        sum(case when each.is_before = 0 then each.steady_effective end) as steady_effective,
-        sum(case when each.is_before = 0 then each.usage_effective end) as usage_effective,
-        sum(case when each.is_before = 0 then each.untagged_effective end) as untagged_effective,
-        sum(case when each.is_before = 0 then each.line_items end) as line_items,
-        sum(case when each.is_before = 0 then each.line_items_without_usd end)
-            as line_items_without_usd,
-        sum(case when each.is_before = 0 then each.line_items_without_cost end)
-            as line_items_without_cost,
-        sum(case when each.is_before = 1 and each.day <= each.days_compared then each.billed end)
-            as previous_billed,
-        sum(
-            case when each.is_before = 1 and each.day <= each.days_compared then each.effective end
-        ) as previous_effective,
-        sum(case when each.is_before = 1 then each.billed end) as previous_month_billed,
-        sum(case when each.is_before = 1 then each.effective end) as previous_month_effective
-    from calendar as each
-    group by in_month, as_of, is_newest, days_in_month
+        *,
+        sum(dated_later_billed) over () as later_billed,
+        sum(dated_later_effective) over () as later_effective
+    from sums
 ),
 
 budgets as (
@@ -191,16 +95,29 @@ budgets as (
         rows_of.from_month as from_month,
         rows_of.amount_usd as amount_usd
     from {values:budgets} as rows_of
+),
+
+dated as (
+    select
+        1 as one,
+        months.*,
+        case
+            when months.is_newest = 1 then months.newest_as_of
+            else cast(months.month + interval 1 month as date) - 1
+        end as as_of,
+        extract(day from months.month + interval 1 month - interval 1 day) as days_in_month
+    from months
+    where months.month <= months.newest_as_of
 )
 
 select
     months.month as month,
+    '{reporting_currency}' as reporting_currency,
     months.as_of as as_of,
     months.is_newest as is_newest,
-    case
-        when months.month in (select partial_months.month from partial_months) then 1 else 0
-    end as is_partial,
-    months.days_elapsed as days_elapsed,
+    months.month_state as month_state,
+    months.is_partial as is_partial,
+    extract(day from months.as_of) as days_elapsed,
     months.days_in_month as days_in_month,
     -- to date
     months.billed as billed,
@@ -210,25 +127,36 @@ select
     months.usage_effective as usage_effective,
     months.untagged_effective as untagged_effective,
     -- before
+    months.compared_billed as compared_billed,
+    months.compared_effective as compared_effective,
     months.previous_billed as previous_billed,
     months.previous_effective as previous_effective,
     months.previous_month_billed as previous_month_billed,
     months.previous_month_effective as previous_month_effective,
     -- to come
-    months.steady_billed / months.days_elapsed as run_rate_billed,
-    months.steady_effective / months.days_elapsed as run_rate_effective,
-    months.billed
-    + months.steady_billed / months.days_elapsed * (months.days_in_month - months.days_elapsed)
+    case when months.is_newest = 1 then months.later_billed end as later_billed,
+    case when months.is_newest = 1 then months.later_effective end as later_effective,
+    case when months.is_newest = 1 then ahead.run_rate_billed end as run_rate_billed,
+    case when months.is_newest = 1 then ahead.run_rate_effective end as run_rate_effective,
+    months.billed + case when months.is_newest = 1 then ahead.to_come_billed else 0 end
         as projected_billed,
-    months.effective
-    + months.steady_effective / months.days_elapsed * (months.days_in_month - months.days_elapsed)
+    months.billed + case when months.is_newest = 1 then ahead.low_billed else 0 end
+        as projected_billed_low,
+    months.billed + case when months.is_newest = 1 then ahead.high_billed else 0 end
+        as projected_billed_high,
+    months.effective + case when months.is_newest = 1 then ahead.to_come_effective else 0 end
         as projected_effective,
-    nullif(budgets.amount_usd, 0) as budget,
+    months.effective + case when months.is_newest = 1 then ahead.low_effective else 0 end
+        as projected_effective_low,
+    months.effective + case when months.is_newest = 1 then ahead.high_effective else 0 end
+        as projected_effective_high,
+    case when '{reporting_currency}' = 'USD' then nullif(budgets.amount_usd, 0) end as budget,
     -- how much of it is known
-    months.line_items as line_items,
-    months.line_items_without_usd as line_items_without_usd,
-    months.line_items_without_cost as line_items_without_cost
-from (select 1 as one, months.* from months) as months
+    coalesce(months.line_items, 0) as line_items,
+    coalesce(months.line_items_without_rate, 0) as line_items_without_rate,
+    coalesce(months.line_items_without_cost, 0) as line_items_without_cost
+from dated as months
+cross join cost_projection as ahead
 asof left join budgets
     on months.one = budgets.one and months.month >= budgets.from_month
 order by month

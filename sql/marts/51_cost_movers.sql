@@ -1,172 +1,189 @@
--- one row per month, provider and service, and one per account: what moved, in USD
--- Against the same days of the month before; a month that is over, against the whole month before.
-with newest as (
-    select max(x_usage_date) as newest_date
-    from costs_daily
-),
-
--- the newest month, its last day, and how many days of the month before it is compared with
-calendar as (
+-- one row per month, provider and service, and one per account: what moved
+-- The days that count and are compared are those of cost_overview. The change is NULL where a
+-- source has no day to compare.
+with days as (
     select
-        cast(date_trunc('month', newest_date) as date) as newest_month,
-        case
-            when newest_date < cast(
-                date_trunc('month', newest_date) + interval 1 month - interval 1 day as date
-            )
-                then extract(day from newest_date)
-            else 31
-        end as days_compared
-    from newest
-),
-
-summed as (
-    select
-        cast(date_trunc('month', x_usage_date) as date) as month,
-        -- of a month before one that is not over, only as many days are compared
-        case
-            when
-                cast(date_trunc('month', x_usage_date) + interval 1 month as date) = newest_month
-                and extract(day from x_usage_date) > days_compared
-                then 0
-            else 1
-        end as is_compared,
-        newest_month,
+        x_source as source,
+        cast(x_usage_date as date) as day,
         provider_name,
         service_name,
         sub_account_id,
-        billing_currency,
-        x_currency_rate_usd,
-        case when x_currency_rate_usd is null then x_usage_date end as rate_day,
-        max(costs_daily.sub_account_name) as sub_account_name,
-        sum(billed_cost) as billed,
-        sum(effective_cost) as effective
-    from costs_daily
-    cross join calendar
+        max(lines.sub_account_name) as sub_account_name,
+        sum(billed_cost / reporting_rate) as billed,
+        sum(effective_cost / reporting_rate) as effective,
+        sum(
+            case
+                when
+                    reporting_rate is null
+                    and (billed_cost is not null or effective_cost is not null)
+                    then 1
+                else 0
+            end
+        ) as unrated
+    from {in_reporting:costs_daily} as lines
     where x_usage_date is not null
     group by
-        cast(date_trunc('month', x_usage_date) as date),
-        case
-            when
-                cast(date_trunc('month', x_usage_date) + interval 1 month as date) = newest_month
-                and extract(day from x_usage_date) > days_compared
-                then 0
-            else 1
-        end,
-        newest_month,
+        x_source,
+        cast(x_usage_date as date),
         provider_name,
         service_name,
-        sub_account_id,
-        billing_currency,
-        x_currency_rate_usd,
-        case when x_currency_rate_usd is null then x_usage_date end
+        sub_account_id
 ),
 
--- every month as itself and as the one before, by service and by account
+-- services and accounts are the same money twice; every day counts in its own month, and as one of
+-- the month before in the next
 sides as (
-    select 0 as is_before, 'service' as kind
+    select
+        'service' as kind,
+        0 as is_before
     union all
-    select 0 as is_before, 'account' as kind
+    select
+        'service' as kind,
+        1 as is_before
     union all
-    select 1 as is_before, 'service' as kind
+    select
+        'account' as kind,
+        0 as is_before
     union all
-    select 1 as is_before, 'account' as kind
+    select
+        'account' as kind,
+        1 as is_before
 ),
 
 facts as (
     select
+        days.source as source,
+        days.day as day,
         case
-            when sides.is_before = 1 then cast(months.month + interval 1 month as date)
-            else months.month
-        end as in_month,
-        months.newest_month as newest_month,
+            when sides.is_before = 1
+                then cast(date_trunc('month', days.day) + interval 1 month as date)
+            else cast(date_trunc('month', days.day) as date)
+        end as month,
         sides.is_before as is_before,
         sides.kind as kind,
-        months.provider_name as provider_name,
+        days.provider_name as provider_name,
         case
-            when sides.kind = 'service' then coalesce(months.service_name, '(none)')
-            else coalesce(months.sub_account_id, '(none)')
+            when sides.kind = 'service' then coalesce(days.service_name, '(none)')
+            else coalesce(days.sub_account_id, '(none)')
         end as id,
         case
-            when sides.kind = 'service' then coalesce(months.service_name, '(none)')
-            else coalesce(months.sub_account_name, months.sub_account_id, '(none)')
+            when sides.kind = 'service' then coalesce(days.service_name, '(none)')
+            else coalesce(days.sub_account_name, days.sub_account_id, '(none)')
         end as name,
-        case when sides.is_before = 0 then 1 else months.is_compared end as is_compared,
-        months.billed / months.usd_rate as billed,
-        months.effective / months.usd_rate as effective,
-        case
-            when
-                months.usd_rate is null
-                and (months.billed is not null or months.effective is not null)
-                then 1
-            else 0
-        end as unrated
-    from {rated:summed} as months
+        days.billed as billed,
+        days.effective as effective,
+        days.unrated as unrated
+    from days
     cross join sides
 ),
 
--- months without a line of their own have no row
-present as (
+placed as (
     select
         facts.*,
-        min(facts.is_before) over (partition by facts.in_month) as is_absent
+        calendar.is_newest as is_newest,
+        calendar.is_partial as is_partial,
+        calendar.as_of as newest_as_of,
+        calendar.month_state as month_state,
+        case
+            when facts.is_before = 0 and facts.day <= calendar.counted_through then 1 else 0
+        end as is_counted,
+        case
+            when
+                extract(day from facts.day) >= calendar.compared_from
+                and extract(day from facts.day) <= calendar.compared_to
+                then 1
+            else 0
+        end as is_compared,
+        case when calendar.compared_to >= calendar.compared_from then 1 else 0 end as is_comparable
     from facts
+    inner join month_sources as calendar
+        on facts.source = calendar.source and facts.month = calendar.month
+    where calendar.month <= calendar.as_of
 ),
 
 compared as (
     select
-        in_month as month,
-        case when in_month = newest_month then 1 else 0 end as is_newest,
-        kind,
-        provider_name,
-        id,
-        max(each.name) as name,
-        sum(case when each.is_before = 0 then each.billed else 0 end) as billed,
-        sum(case when each.is_before = 0 then each.effective else 0 end) as effective,
-        sum(case when each.is_before = 1 and each.is_compared = 1 then each.billed else 0 end)
+        placed.month as month,
+        max(placed.newest_as_of) as newest_as_of,
+        max(placed.is_newest) as is_newest,
+        max(placed.is_partial) as is_partial,
+        max(placed.month_state) as month_state,
+        placed.kind as kind,
+        placed.provider_name as provider_name,
+        placed.id as id,
+        max(placed.name) as name,
+        max(placed.is_comparable) as is_comparable,
+        sum(case when is_counted = 1 then placed.billed end) as billed,
+        sum(case when is_counted = 1 then placed.effective end) as effective,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.billed end)
+            as compared_billed,
+        sum(case when is_counted = 1 and is_compared = 1 then placed.effective end)
+            as compared_effective,
+        sum(case when is_before = 1 and is_compared = 1 then placed.billed end)
             as previous_billed,
-        sum(case when each.is_before = 1 and each.is_compared = 1 then each.effective else 0 end)
+        sum(case when is_before = 1 and is_compared = 1 then placed.effective end)
             as previous_effective,
-        sum(case when each.is_before = 0 then each.unrated else 0 end) as unrated,
-        sum(case when each.is_before = 1 and each.is_compared = 1 then each.unrated else 0 end)
+        sum(case when is_counted = 1 then placed.unrated else 0 end) as unrated,
+        sum(case when is_before = 1 and is_compared = 1 then placed.unrated else 0 end)
             as previous_unrated
-    from present as each
-    where each.is_absent = 0
-    group by in_month, newest_month, kind, provider_name, id
+    from placed
+    -- neither a day that does not count yet nor one without a counterpart makes a row
+    where placed.is_counted = 1 or (placed.is_before = 1 and placed.is_compared = 1)
+    group by placed.month, placed.kind, placed.provider_name, placed.id
 ),
 
 -- NULL where a line has no rate: a sum that is too small helps nobody
 known as (
     select
         month,
+        newest_as_of,
         is_newest,
-        case
-            when month in (select partial_months.month from partial_months) then 1 else 0
-        end as is_partial,
+        is_partial,
+        month_state,
         kind,
         provider_name,
         id,
         name,
-        case when unrated = 0 then coalesce(billed, 0) end as billed,
-        case when unrated = 0 then coalesce(effective, 0) end as effective,
-        case when previous_unrated = 0 then coalesce(previous_billed, 0) end as previous_billed,
-        case when previous_unrated = 0 then coalesce(previous_effective, 0) end
-            as previous_effective
+        case when unrated = 0 then coalesce(compared.billed, 0) end as billed,
+        case when unrated = 0 then coalesce(compared.effective, 0) end as effective,
+        case when previous_unrated = 0 then coalesce(compared.previous_billed, 0) end
+            as previous_billed,
+        case when previous_unrated = 0 then coalesce(compared.previous_effective, 0) end
+            as previous_effective,
+        case
+            when unrated + previous_unrated = 0 and is_comparable = 1
+                then
+                    coalesce(compared.compared_billed, 0)
+                    - coalesce(compared.previous_billed, 0)
+        end as change_billed,
+        case
+            when unrated + previous_unrated = 0 and is_comparable = 1
+                then
+                    coalesce(compared.compared_effective, 0)
+                    - coalesce(compared.previous_effective, 0)
+        end as change_effective
     from compared
 )
 
 select
-    month,
-    is_newest,
-    is_partial,
-    kind,
-    provider_name,
-    id,
-    name,
-    billed,
-    effective,
-    previous_billed,
-    previous_effective,
-    billed - previous_billed as change_billed,
-    effective - previous_effective as change_effective
+    known.month as month,
+    '{reporting_currency}' as reporting_currency,
+    case
+        when known.is_newest = 1 then known.newest_as_of
+        else cast(known.month + interval 1 month as date) - 1
+    end as as_of,
+    known.is_newest as is_newest,
+    known.month_state as month_state,
+    known.is_partial as is_partial,
+    known.kind as kind,
+    known.provider_name as provider_name,
+    known.id as id,
+    known.name as name,
+    known.billed as billed,
+    known.effective as effective,
+    known.previous_billed as previous_billed,
+    known.previous_effective as previous_effective,
+    known.change_billed as change_billed,
+    known.change_effective as change_effective
 from known
 order by month, kind, provider_name, id

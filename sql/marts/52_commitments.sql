@@ -1,4 +1,4 @@
--- one row per month, provider and commitment, in USD, and one for on-demand usage beside them
+-- one row per month, provider and commitment, and one for on-demand usage beside them
 -- used is the effective cost of usage that a commitment paid for, unused the cost of the rest:
 -- utilisation is used / (used + unused). What a commitment covered counts at list price, and so
 -- does what it could have covered: usage at on-demand prices, never spot, of a family that had a
@@ -6,7 +6,7 @@
 -- known, its service decides. Coverage is covered / (covered + on demand).
 -- NULL where a line of the commitment has no such cost, as those of Dedicated Hosts, or its
 -- currency no rate.
-with parts_of_lines as (
+with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
         provider_name,
@@ -34,48 +34,14 @@ with parts_of_lines as (
         coalesce(commitment_discount_type, '') as type,
         -- Google's usage does not name the commitment that paid for it
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
-        billing_currency,
-        x_currency_rate_usd,
-        case when x_currency_rate_usd is null then x_usage_date end as rate_day,
-        effective_cost,
-        list_cost,
-        x_lines,
-        x_lines_without_effective_cost,
-        x_lines_without_list_cost
-    from costs_daily
+        effective_cost / reporting_rate as effective,
+        list_cost / reporting_rate as list,
+        case when reporting_rate is null then x_lines else x_lines_without_effective_cost end
+            as without_effective,
+        case when reporting_rate is null then x_lines else x_lines_without_list_cost end
+            as without_list
+    from {in_reporting:costs_daily}
     where x_usage_date is not null
-),
-
-summed as (
-    select
-        month,
-        provider_name,
-        service,
-        family,
-        part,
-        type,
-        id,
-        billing_currency,
-        x_currency_rate_usd,
-        rate_day,
-        sum(effective_cost) as effective,
-        sum(list_cost) as list,
-        sum(x_lines) as line_items,
-        sum(x_lines_without_effective_cost) as without_effective,
-        sum(x_lines_without_list_cost) as without_list
-    from parts_of_lines
-    where part <> 'other'
-    group by
-        month,
-        provider_name,
-        service,
-        family,
-        part,
-        type,
-        id,
-        billing_currency,
-        x_currency_rate_usd,
-        rate_day
 ),
 
 services as (
@@ -87,12 +53,10 @@ services as (
         part,
         type,
         id,
-        sum(lines.effective / lines.usd_rate) as effective,
-        sum(lines.list / lines.usd_rate) as list,
-        sum(case when lines.usd_rate is null then lines.line_items else lines.without_effective end)
-            as without_effective,
-        sum(case when lines.usd_rate is null then lines.line_items else lines.without_list end)
-            as without_list,
+        sum(lines.effective) as effective,
+        sum(lines.list) as list,
+        sum(lines.without_effective) as without_effective,
+        sum(lines.without_list) as without_list,
         max(max(case when lines.part = 'used' and lines.type = 'Savings Plan' then 1 else 0 end))
             over (partition by month, provider_name, family) as has_plan,
         max(
@@ -106,7 +70,8 @@ services as (
                 end
             )
         ) over (partition by month, provider_name, service) as has_commitment
-    from {rated:summed} as lines
+    from lines
+    where part <> 'other'
     group by month, provider_name, service, family, part, type, id
 ),
 
@@ -135,6 +100,7 @@ select
     month,
     case when month in (select partial_months.month from partial_months) then 1 else 0 end
         as is_partial,
+    '{reporting_currency}' as reporting_currency,
     provider_name,
     commitment_type,
     commitment_id,

@@ -10,10 +10,13 @@ import gzip
 import io
 import json
 import math
+import os
 import shutil
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -110,6 +113,24 @@ def test_a_discount_in_columns_and_in_rows_is_counted_once(
     for column, right in (("billed_cost", 90.0), ("effective_cost", 90.0), ("list_cost", 100.0)):
         assert sums(world, column) == [right, right]
     assert "aws_conservation" not in world.commands("check").out
+
+
+@pytest.mark.parametrize("case", ["future_days", "future_days_without"])
+def test_days_billed_ahead_do_not_end_the_month(world: World, case: str) -> None:
+    """A savings plan has lines for every day of November; usage ends on the 10th."""
+    shutil.copytree(CASES / case, world.bucket.root, dirs_exist_ok=True)
+    written = datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()
+    for path in world.bucket.root.rglob("*"):
+        os.utime(path, (written, written))
+    world.both()
+    world.commands.well("normalize", marts=True)
+    names = "as_of, billed, previous_billed, projected_billed, month_state"
+    select = f"select {names} from cost_overview where is_newest = 1"
+    path = world.commands.data / "marts" / "cost_overview" / "data.parquet"
+    local = duckdb.execute(select.replace("cost_overview", f"'{path}'")).fetchall()
+    right = (date(2026, 11, 10), 1000.0, 1000.0, pytest.approx(3000.0), "open")
+    assert local == [right]
+    assert world.query(select) == [right]
 
 
 # Commitments.

@@ -31,7 +31,7 @@ CNY = CASES / "19_china_cny"
 FIGURES = {
     "margin_by_product": "select round(sum(cost_billed), 2), round(sum(cost_effective), 2)",
     "margin_daily": "select round(sum(cost_billed_aws), 2), round(sum(cost_effective_gcp), 2)",
-    "cost_overview": "select line_items_without_usd, round(billed, 2), round(effective, 2)",
+    "cost_overview": "select line_items_without_rate, round(billed, 2), round(effective, 2)",
     "cost_movers": "select kind, round(billed, 2), round(effective, 2)",
     "commitments": "select commitment_type, round(used_cost, 2), round(covered_list, 2)",
 }

@@ -32,7 +32,12 @@ from tests.support.rill.sql import queries
 OURS = (
     "fx_rates",
     "usd_rates",
+    "reporting_rates",
     "partial_months",
+    "complete_through",
+    "month_sources",
+    "cost_days",
+    "cost_projection",
     "cost_overview",
     "cost_movers",
     "commitments",
@@ -143,13 +148,14 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
     left = calendar.monthrange(2026, 10)[1] - LAST.day
     expected = {
         "month": date(2026, 10, 1),
-        "is_partial": 0,
         "as_of": LAST,
         "is_newest": 1,
+        "month_state": "open",
+        "is_partial": 0,
         "days_elapsed": 12,
         "days_in_month": 31,
         "line_items": len(now),
-        "line_items_without_usd": 0,
+        "line_items_without_rate": 0,
         "line_items_without_cost": 0,
         "budget": 26500.5,
     } | {
@@ -165,15 +171,16 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
             "previous_effective": total(before, "effective_cost"),
             "previous_month_billed": total(of_month(marts.lines, 9), "billed_cost"),
             "previous_month_effective": total(of_month(marts.lines, 9), "effective_cost"),
-            "run_rate_billed": total(steady, "billed_cost") / LAST.day,
-            "run_rate_effective": total(steady, "effective_cost") / LAST.day,
-            "projected_billed": total(now, "billed_cost")
-            + total(steady, "billed_cost") / LAST.day * left,
-            "projected_effective": total(now, "effective_cost")
-            + total(steady, "effective_cost") / LAST.day * left,
+            "compared_billed": total(now, "billed_cost"),
+            "compared_effective": total(now, "effective_cost"),
         }.items()
     }
-    assert october == expected
+    assert {name: october[name] for name in expected} == expected
+    level = total(steady, "billed_cost") / LAST.day
+    assert october["run_rate_billed"] == pytest.approx(level, rel=0.03)
+    assert october["projected_billed"] == pytest.approx(october["billed"] + left * level, rel=0.02)
+    assert october["projected_billed_low"] < october["projected_billed"]
+    assert october["projected_billed"] < october["projected_billed_high"]
     assert 0 < october["untagged_effective"] < october["usage_effective"]
     assert (september["as_of"], september["is_newest"]) == (date(2026, 9, 30), 0)
     assert september["projected_billed"] == pytest.approx(september["billed"])
@@ -337,10 +344,10 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection.view(NAME, files, arrow_of(daily_columns(())))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
-    for name in ("fx_rates", "usd_rates", "partial_months"):
+    for name in ("fx_rates", "usd_rates", "reporting_rates"):
         connection.duck.execute(f"create view {name} as {selects[name]}")
-    sql = f"select untagged_effective = usage_effective from ({selects['cost_overview']})"
-    assert connection.query(sql)[1] == [(True,), (True,)]
+    sql = f"select bool_and(untagged_effective = usage_effective) from ({selects['cost_days']})"
+    assert connection.query(sql)[1] == [(True,)]
 
 
 # Small tables of the project's own.

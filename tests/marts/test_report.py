@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.cli import report
 from pipelines.report import figures
+from pipelines.report.notes import source_notes
 from pipelines.report.page import page, percent
 from tests.support.browser import Seen, visit
 from tests.support.estate import Estate, configured, estate  # noqa: F401 (a fixture)
@@ -188,10 +189,10 @@ def test_names_that_hold_markup_are_text() -> None:
 
 def test_cost_without_a_rate_is_said() -> None:
     month: dict[str, Any] = dict.fromkeys(figures._MONTH)
-    month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_usd": 7}
+    month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_rate": 7}
     month |= {"line_items_without_cost": 2}
     made = page(figures.Figures(month=month), source="", made_at=MADE_AT)
-    assert "7 cost lines have no rate to USD and are not in these figures" in made
+    assert "7 cost lines have no rate and are not in these figures" in made
 
 
 def test_two_reporting_currencies_are_never_added() -> None:
@@ -218,3 +219,27 @@ def test_a_destination_that_is_none_is_a_usage_error(
     assert capsys.readouterr().err == (
         "error: The destination is 'paper'. Set it to one of: filesystem, clickhouse.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "reached", "newest", "note"),
+    [
+        ("live", date(2026, 10, 31), date(2026, 10, 31), ""),
+        (
+            "live",
+            date(2026, 11, 2),
+            date(2026, 11, 3),
+            "gcp has begun November 2026; these",
+        ),
+        ("stopped", date(2026, 9, 3), date(2026, 9, 4), "gcp has no whole day after 3 September"),
+        ("monthly", date(2026, 9, 30), date(2026, 10, 1), "gcp has its cost by the month"),
+        ("no whole day", None, date(2026, 10, 30), "gcp has no whole day yet"),
+    ],
+)
+def test_a_source_that_differs_from_the_headline_is_named(
+    state: str, reached: date | None, newest: date, note: str
+) -> None:
+    row = {"source": "gcp", "state": state, "complete_through": reached}
+    row |= {"newest_day": newest, "as_of": date(2026, 10, 31)}
+    found = source_notes(figures.Figures(sources=[row]))
+    assert (note in found, bool(found)) == (True, bool(note))

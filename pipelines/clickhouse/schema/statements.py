@@ -18,6 +18,7 @@
     {costs}                      the cost lines of every source in the cost shape
     {source_names}               the sources, as a list of literals
     {newest_days}                the newest day of each source
+    {settled_day}                the last day that a delivery had time to complete
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
     {daily_sources}              the sources whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
@@ -28,6 +29,7 @@ them
 
     {values:fx_rates}            the rows of sql/fx_rates.csv as a select
     (clickhouse/schema/values.py)
+    {in_reporting:costs_daily}   the cost lines with reporting_rate, by sql/macros/in_reporting.sql
     {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
     {product:cost}               a line's product by sql/products.csv
     (clickhouse/schema/products.py)
@@ -48,6 +50,7 @@ from pathlib import Path
 import dlt
 
 from pipelines.clickhouse.schema.products import product_of
+from pipelines.clickhouse.schema.settle import settled_day
 from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
@@ -228,6 +231,8 @@ def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = 
     if "{cost_columns}" in text:
         names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
         text = text.replace("{cost_columns}", names)
+    if "{settled_day}" in text:
+        text = text.replace("{settled_day}", settled_day())
     if "{daily_rules}" in text:
         text = text.replace("{daily_rules}", daily.rules(tag_columns))
     text = _COPIED.sub(lambda found: select_list(found[1]), text)

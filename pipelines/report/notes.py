@@ -1,0 +1,42 @@
+"""What the report says beside its figures: which sources and months they do not have whole."""
+
+from __future__ import annotations
+
+from datetime import date
+from html import escape
+
+from pipelines.report.figures import Figures, Row
+
+
+def source_notes(figures: Figures) -> str:
+    """Which sources are ahead of the headline, and which it does not wait for."""
+    notes = [text for row in figures.sources if (text := _source(row))]
+    return "".join(f'<p class="note">{escape(text)}</p>\n' for text in notes)
+
+
+def _source(row: Row) -> str:
+    name, reached, as_of = row["source"], row["complete_through"], row["as_of"]
+    if row["state"] == "stopped":
+        return f"{name} has no whole day after {spell_day(reached)} and is not waited for."
+    if row["state"] == "monthly":
+        return f"{name} has its cost by the month: it counts up to {spell_day(reached)}."
+    if reached is None:
+        return f"{name} has no whole day yet and does not count."
+    if row["newest_day"].replace(day=1) > as_of:
+        return (
+            f"{name} has begun {row['newest_day']:%B %Y}; these figures end on {spell_day(as_of)}."
+        )
+    return ""
+
+
+def partial_note(figures: Figures) -> str:
+    """Which months lack days that were never read, or pruned."""
+    cut = [f"{row['month']:%B %Y}" for row in figures.months if row["is_partial"]]
+    if not cut:
+        return ""
+    return f'<p class="note">Partial, without days at the beginning: {", ".join(cut)}.</p>\n'
+
+
+def spell_day(day: date | None) -> str:
+    """A date such as 3 October 2026."""
+    return f"{day.day} {day:%B %Y}" if day else ""
