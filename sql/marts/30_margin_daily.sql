@@ -53,11 +53,6 @@ figures as (
     select day, figure, amount from spent
 ),
 
-span as (
-    select min(day) as first_day, max(day) as last_day
-    from figures
-),
-
 digits as (
     select 0 as n
     union all
@@ -80,21 +75,34 @@ digits as (
     select 9 as n
 ),
 
--- 10,000 days from the first on, up to the last
-days as (
-    select span.first_day + cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as integer) as day
-    from span
-    cross join digits as a
+-- 20,000 days from 2000 on: of them those between the first and the last with a figure count
+calendar as (
+    select
+        cast('2000-01-01' as date) + cast(
+            a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n as integer
+        ) as day
+    from digits as a
     cross join digits as b
     cross join digits as c
     cross join digits as d
-    where span.first_day + cast(a.n + 10 * b.n + 100 * c.n + 1000 * d.n as integer) <= span.last_day
+    cross join digits as e
+    where e.n < 2
 ),
 
 every_day as (
     select day, figure, amount from figures
     union all
-    select day, 'day' as figure, cast(0 as double) as amount from days
+    select day, 'day' as figure, cast(0 as double) as amount from calendar
+),
+
+bounded as (
+    select
+        day,
+        figure,
+        amount,
+        min(case when figure <> 'day' then day end) over () as first_day,
+        max(case when figure <> 'day' then day end) over () as last_day
+    from every_day
 ),
 
 by_day as (
@@ -111,7 +119,8 @@ by_day as (
         {whole:effective_aws} as cost_effective_aws,
         {whole:billed_gcp} as cost_billed_gcp,
         {whole:effective_gcp} as cost_effective_gcp
-    from every_day
+    from bounded
+    where day between first_day and last_day
     group by day
 ),
 

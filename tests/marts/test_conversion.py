@@ -31,6 +31,7 @@ CNY = CASES / "19_china_cny"
 FIGURES = {
     "margin_by_product": "select round(sum(cost_billed), 2), round(sum(cost_effective), 2)",
     "margin_daily": "select round(sum(cost_billed_aws), 2), round(sum(cost_effective_gcp), 2)",
+    "costs_daily": "select round(sum(billed_cost), 2), round(sum(effective_cost), 2)",
     "cost_overview": "select line_items_without_rate, round(billed, 2), round(effective, 2)",
     "cost_movers": "select kind, round(billed, 2), round(effective, 2)",
     "commitments": "select commitment_type, round(used_cost, 2), round(covered_list, 2)",
@@ -114,7 +115,7 @@ def test_googles_commitment_has_its_row_and_saves_a_quarter(
     publish(commands, config, None)
     # two days: a fee of 37.50 in one model, usage of 37.50 in the other, 100 at list prices
     assert rows(commands, config, "commitments") == [("Committed Use Discount", 75.0, 100.0)]
-    assert rows(commands, config, "cost_overview") == [(0, 75.0, 75.0)]
+    assert rows(commands, config, "costs_daily") == [(75.0, 75.0)]
 
 
 @pytest.mark.quick("filesystem")
