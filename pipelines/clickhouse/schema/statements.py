@@ -25,14 +25,14 @@ So a constant, a configured key or a conversion exists once for both twins. sql/
 portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
 them
 
-    {values:fx_rates}            the rows of sql/fx_rates.csv as a select
-    (clickhouse/schema/values.py)
+    {values:fx_rates}            the rows of sql/fx_rates.csv (clickhouse/schema/values.py)
+    {budgets:scoped}             the rows of sql/budgets.csv (clickhouse/schema/budgets.py)
+    {allocation:shared}          parts of sql/allocation.csv (clickhouse/schema/allocation.py)
     {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
-    {product:cost}               a line's product by sql/products.csv
-    (clickhouse/schema/products.py)
+    {reported_lines:costs_daily}  the same with reporting_rate, by sql/macros/reported_lines.sql
+    {product:cost}               a line's product by sql/products.csv (…/schema/products.py)
     {stripe_class:ledger}        the class of a row of Stripe's ledger
-    {stripe_worth:ledger.currency}  what a minor unit of a currency is worth
-    (clickhouse/schema/stripe_amounts.py)
+    {stripe_worth:ledger.currency}  what a minor unit is worth (…/schema/stripe_amounts.py)
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
 
+from pipelines.clickhouse.schema.allocation import allocation_of
+from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
 from pipelines.clickhouse.schema.values import rows_of
@@ -252,18 +254,10 @@ def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
 
 
 def _filled(name: str, argument: str, folder: Path) -> str:
-    if name == "values":
-        return rows_of(argument, folder)
-    if name == "cost_of_line":
-        return line_items.expression(argument)
-    if name == "commitment_family":
-        return commitment_families.expression()
-    if name == "product":
-        return product_of(argument, folder)
-    if name == "stripe_class":
-        return class_of(argument)
-    if name == "stripe_worth":
-        return worth_of(argument)
+    if fill := _OF_FILES.get(name):
+        return fill(argument, folder)
+    if fill_alone := _OF_CODE.get(name):
+        return fill_alone(argument)
     if name == "stripe_categories":  # those of the configuration, too
         pairs = categories().items()
         values = [pair[argument == "class"] for pair in pairs]
@@ -276,6 +270,25 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return body.strip().replace("{argument}", quoted(argument)[1:-1])
     with (LOOKUPS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         return "[" + ", ".join(quoted(row[argument]) for row in csv.DictReader(lines)) + "]"
+
+
+def _values(stem: str, folder: Path) -> str:
+    """Of budgets those of all cost, which cost_overview compares with."""
+    return budgets_of("overall", folder) if stem == "budgets" else rows_of(stem, folder)
+
+
+_OF_FILES: Mapping[str, Callable[[str, Path], str]] = {
+    "values": _values,
+    "budgets": budgets_of,
+    "allocation": allocation_of,
+    "product": product_of,
+}
+_OF_CODE: Mapping[str, Callable[[str], str]] = {
+    "cost_of_line": line_items.expression,
+    "commitment_family": lambda _: commitment_families.expression(),
+    "stripe_class": class_of,
+    "stripe_worth": worth_of,
+}
 
 
 def _split(text: str) -> list[str]:
