@@ -7,7 +7,15 @@
 -- left out; usage of the first three days of a month may differ by as much as in the months before.
 -- The newest day of a source may be incomplete and is not judged, nor is a day with an unknown
 -- cost.
-with lines as (
+with newest as (
+    select max(x_usage_date) as day
+    from costs_daily
+    where charge_category = 'Usage'
+        and coalesce(charge_frequency, 'Usage-Based') = 'Usage-Based'
+        and not x_spans_days
+),
+
+lines as (
     select
         x_source as source,
         x_usage_date as day,
@@ -23,7 +31,7 @@ with lines as (
             end
         ) as unknown
     from {reported_lines:costs_daily} as each
-    where x_usage_date is not null
+    where x_usage_date >= (select newest.day - 190 from newest)
         and charge_category = 'Usage'
         and coalesce(charge_frequency, 'Usage-Based') = 'Usage-Based'
         and coalesce(x_line_item_type, '') not like '%Discount'
@@ -104,10 +112,11 @@ daily as (
         dimension,
         value,
         day,
-        newest_day,
         date_diff('day', cast('2001-01-01' as date), day) % 7 as weekday,
         extract(day from day) as day_of_month,
-        case when sum(unknown) = 0 then sum(amount) end as amount
+        max(filled.newest_day) as newest_day,
+        max(filled.account_name) as account_name,
+        case when sum(filled.unknown) = 0 then sum(filled.amount) end as amount
     from (
         select
             series.source as source,
@@ -115,27 +124,25 @@ daily as (
             series.value as value,
             recent.day as day,
             recent.newest_day as newest_day,
+            series.account_name as account_name,
             cast(0 as double) as amount,
             0 as unknown
         from series
         inner join recent on series.source = recent.source
         union all
         select
-            facts.source as source,
-            facts.dimension as dimension,
-            facts.value as value,
-            facts.day as day,
-            recent.newest_day as newest_day,
-            coalesce(facts.amount, 0) as amount,
-            facts.unknown as unknown
+            source,
+            dimension,
+            value,
+            day,
+            null as newest_day,
+            null as account_name,
+            coalesce(amount, 0) as amount,
+            unknown
         from facts
-        inner join recent on facts.source = recent.source and facts.day = recent.day
-        inner join series
-            on facts.source = series.source
-            and facts.dimension = series.dimension
-            and facts.value = series.value
     ) as filled
-    group by source, dimension, value, day, newest_day
+    group by source, dimension, value, day
+    having max(filled.newest_day) is not null
 ),
 
 compared as (
@@ -201,6 +208,7 @@ unusual as (
         value,
         day,
         newest_day,
+        account_name,
         expected,
         amount as actual,
         case when amount > expected then 'rise' else 'drop' end as direction
@@ -254,6 +262,7 @@ changes as (
         min(numbered.day) as first_day,
         max(numbered.day) as last_day,
         max(numbered.newest_day) as newest_day,
+        max(numbered.account_name) as account_name,
         count(*) as days,
         sum(numbered.expected) as expected,
         sum(numbered.actual) as actual
@@ -262,23 +271,19 @@ changes as (
 )
 
 select
-    changes.first_day as first_day,
-    changes.last_day as last_day,
-    changes.days as days,
-    case when changes.last_day = changes.newest_day - 1 then 1 else 0 end as is_ongoing,
-    changes.source as source,
-    changes.dimension as dimension,
-    changes.value as value,
-    coalesce(series.account_name, changes.value) as name,
-    changes.direction as direction,
+    first_day,
+    last_day,
+    days,
+    case when last_day = newest_day - 1 then 1 else 0 end as is_ongoing,
+    source,
+    dimension,
+    value,
+    coalesce(account_name, value) as name,
+    direction,
     '{reporting_currency}' as reporting_currency,
-    changes.expected as expected,
-    changes.actual as actual,
-    changes.actual - changes.expected as impact
+    expected,
+    actual,
+    actual - expected as impact
 from changes
-inner join series
-    on changes.source = series.source
-    and changes.dimension = series.dimension
-    and changes.value = series.value
-where changes.first_day > changes.newest_day - 92
+where first_day > newest_day - 92
 order by first_day, source, dimension, value, direction

@@ -50,11 +50,15 @@ with lines as (
 ),
 
 months as (
-    select distinct
+    select
         month,
         cast(month + interval 1 month - interval 1 day as date) as last_day,
         extract(day from month + interval 1 month - interval 1 day) as days_in_month
-    from lines
+    from (
+        select distinct cast(date_trunc('month', x_usage_date) as date) as month
+        from costs_daily
+        where x_usage_date is not null
+    ) as days
 ),
 
 -- the last whole day of a source
@@ -62,15 +66,31 @@ spans as (
     select
         source,
         case
-            when max(day) = cast(
-                date_trunc('month', max(day)) + interval 1 month - interval 1 day as date
+            when newest = cast(
+                date_trunc('month', newest) + interval 1 month - interval 1 day as date
             )
-                then max(day)
-            else max(day) - 1
+                then newest
+            else newest - 1
         end as whole_day
-    from lines
-    where is_steady = 1
-    group by source
+    from (
+        select
+            x_source as source,
+            coalesce(
+                max(
+                    case
+                        when
+                            charge_category in ('Usage', 'Purchase')
+                            and coalesce(charge_frequency, '') <> 'One-Time'
+                            and not x_spans_days
+                            then x_usage_date
+                    end
+                ),
+                max(x_usage_date)
+            ) as newest
+        from costs_daily
+        where x_usage_date is not null
+        group by x_source
+    ) as days
 ),
 
 valid as (

@@ -43,25 +43,22 @@ measured as (
     group by lines.month, rules.shared, rules.split, lines.team, lines.product
 ),
 
-teams as (
+teamed as (
     select
-        month,
-        shared,
-        team,
-        sum(measured.amount) as team_amount
+        *,
+        sum(amount) over (partition by month, shared, team) as team_amount,
+        sum(amount) over (partition by month, shared) as all_amount,
+        row_number() over (partition by month, shared, team order by product) as place
     from measured
-    group by month, shared, team
-    having sum(measured.amount) > 0
 ),
 
 counted as (
     select
-        month,
-        shared,
-        count(*) as teams,
-        sum(teams.team_amount) as all_amount
-    from teams
-    group by month, shared
+        *,
+        sum(case when place = 1 and team_amount > 0 then 1 else 0 end) over (
+            partition by month, shared
+        ) as teams
+    from teamed
 ),
 
 pools as (
@@ -78,37 +75,20 @@ pools as (
 -- a fixed target that costs nothing itself gets its share, too
 weights as (
     select
-        measured.month as month,
-        measured.shared as shared,
-        measured.split as split,
-        measured.team as team,
-        measured.product as product,
-        case measured.split
-            when 'even' then measured.amount / teams.team_amount / counted.teams
-            else measured.amount / counted.all_amount
+        counted.month as month,
+        counted.shared as shared,
+        counted.split as split,
+        counted.team as team,
+        counted.product as product,
+        case counted.split
+            when 'even' then counted.amount / counted.team_amount / counted.teams
+            when 'fixed' then counted.amount / counted.team_amount * coalesce(targets.share, 0)
+            else counted.amount / counted.all_amount
         end as weight
-    from measured
-    inner join teams
-        on measured.month = teams.month
-        and measured.shared = teams.shared
-        and measured.team = teams.team
-    inner join counted on measured.month = counted.month and measured.shared = counted.shared
-    where measured.split <> 'fixed'
-    union all
-    select
-        measured.month as month,
-        measured.shared as shared,
-        measured.split as split,
-        measured.team as team,
-        measured.product as product,
-        measured.amount / teams.team_amount * targets.share as weight
-    from measured
-    inner join teams
-        on measured.month = teams.month
-        and measured.shared = teams.shared
-        and measured.team = teams.team
-    inner join {allocation:targets} as targets
-        on measured.shared = targets.shared and measured.team = targets.team
+    from counted
+    left join {allocation:targets} as targets
+        on counted.shared = targets.shared and counted.team = targets.team
+    where counted.team_amount > 0
     union all
     select
         wanted.month as month,
@@ -128,21 +108,23 @@ weights as (
         inner join {allocation:targets} as targets on pools.shared = targets.shared
         union all
         select
-            teams.month as month,
-            teams.shared as shared,
-            teams.team as team,
+            month,
+            shared,
+            team,
             cast(0 as double) as share,
             1 as has_cost
-        from teams
+        from counted
+        where team_amount > 0
     ) as wanted
     group by wanted.month, wanted.shared, wanted.team
-    having sum(wanted.has_cost) = 0
+    having sum(wanted.has_cost) = 0 and sum(wanted.share) > 0
 ),
 
-given as (
-    select month, shared, sum(weights.weight) as weight
-    from weights
-    group by month, shared
+-- what a team gets is taken from what is left over
+sides as (
+    select 1 as side
+    union all
+    select -1 as side
 ),
 
 amounts as (
@@ -160,26 +142,39 @@ amounts as (
     union all
     select
         pools.month as month,
-        weights.team as team,
-        weights.product as product,
+        case when sides.side = 1 then weights.team else 'unallocated' end as team,
+        case when sides.side = 1 then weights.product else 'unassigned' end as product,
         pools.shared as shared,
-        weights.split as split,
-        pools.amount * weights.weight as amount,
+        case when sides.side = 1 then weights.split else 'none' end as split,
+        pools.amount * weights.weight * sides.side as amount,
         0 as unknown
     from pools
     inner join weights on pools.month = weights.month and pools.shared = weights.shared
+    cross join sides
     where weights.weight <> 0
     union all
     select
-        pools.month as month,
+        month,
         'unallocated' as team,
         'unassigned' as product,
-        pools.shared as shared,
+        shared,
         'none' as split,
-        pools.amount * (1 - coalesce(given.weight, 0)) as amount,
-        pools.unknown as unknown
+        amount,
+        unknown
     from pools
-    left join given on pools.month = given.month and pools.shared = given.shared
+),
+
+summed as (
+    select
+        month,
+        team,
+        product,
+        shared,
+        split,
+        sum(amounts.amount) as amount,
+        sum(amounts.unknown) as unknown
+    from amounts
+    group by month, team, product, shared, split
 ),
 
 floored as (
@@ -187,7 +182,7 @@ floored as (
         *,
         floor(round(amount * 100, 6)) as whole_cents,
         round(amount * 100, 6) - floor(round(amount * 100, 6)) as remainder
-    from amounts
+    from summed
 ),
 
 placed as (

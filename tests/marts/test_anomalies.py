@@ -23,7 +23,7 @@ FOUND = (
 def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
     if request.param == "filesystem":
         return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse")
+    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
     return found
 
 

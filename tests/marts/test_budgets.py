@@ -31,7 +31,7 @@ RATES = ("('2026-08-31', 'USD', 1.25)", "('2026-09-30', 'USD', 1.2)")
 def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
     if request.param == "filesystem":
         return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse")
+    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
     return found
 
 
@@ -80,6 +80,14 @@ def test_a_budget_of_any_scope_is_burned_and_projected(
         (OCTOBER, date(2026, 10, 4), "Google", "", 70.0, 10.0, 62.0, 0.885714),
         (OCTOBER, october, "aws", "", 500.0, 391.0, 610.0, 1.22),
     ]
+
+
+def test_a_source_with_nothing_but_tax_burns_a_budget(given_files: Path) -> None:
+    (given_files / "budgets.csv").write_text(f"{BUDGETS},,,,,,2026-10,100,USD\n")
+    rows = [line(OCTOBER, 7.0, charge_category="Tax")]
+    rows += days_of(OCTOBER, 3, 1.0, x_source="gcp", provider_name="Google")
+    with marts_over(rows, None) as query:
+        assert query("select burned from budgets") == [(10.0,)]
 
 
 @pytest.mark.quick("filesystem")

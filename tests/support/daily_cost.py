@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -9,17 +10,18 @@ from typing import Any
 
 import duckdb
 
-from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.schema.statements import SQL, mart_selects
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.tables import daily
+from pipelines.tables.ddl import column_block
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import mart_columns
 
 TAGS = ("Environment", "Team")
 Query = Callable[[str], list[tuple[Any, ...]]]
 Row = dict[str, Any]
+_RATE = "(rate_date, currency, units_per_eur)"
 _USED = ("fx_rates", "reporting_rates", "cost_anomalies", "budgets", "cost_allocated", "unit_cost")
 _USUAL: Row = {
     "provider_name": "AWS",
@@ -49,13 +51,10 @@ def marts_over(
     values = ", ".join(f"({', '.join(_literal(row.get(n)) for n in names)})" for row in rows)
     insert = f"insert into costs_daily ({', '.join(names)}) values {values}"
     if config:
-        migrate(config, TAGS)
-        with ClickHouseManager(config) as manager:
+        with _database(config) as manager:
             manager.execute(insert)
             for rate in rates:
-                manager.execute(
-                    f"insert into normalized_fx (rate_date, currency, units_per_eur) values {rate}"
-                )
+                manager.execute(f"insert into normalized_fx {_RATE} values {rate}")
             yield lambda sql: [tuple(row) for row in manager.execute(sql)]
         return
     with duckdb.connect() as duck:
@@ -67,10 +66,36 @@ def marts_over(
         duck.execute(f"create table normalized_fx ({columns})")
         for rate in rates:
             duck.execute(f"insert into normalized_fx values {rate}")
-        for mart in mart_selects(SQL, TAGS):
-            if mart.name in _USED:
-                duck.execute(f"create view {mart.name} as {mart.select}")
+        for statement in _views():
+            duck.execute(statement)
         yield lambda sql: duck.execute(sql).fetchall()
+
+
+@contextmanager
+def _database(config: ClickHouseConfig) -> Iterator[ClickHouseManager]:
+    """A database of its own with what the marts read, without rows, and the marts."""
+    scratch = config.with_database(f"daily_{secrets.token_hex(6)}")
+    names = "costs_daily", "revenue", "normalized_fx"
+    tables = {name: column_block(name, TAGS) for name in names}
+    with ClickHouseManager(config) as server:
+        server.execute(f"create database {scratch.database}")
+        try:
+            with ClickHouseManager(scratch) as manager:
+                for name, columns in tables.items():
+                    manager.execute(f"create table {name} ({columns}) engine = Memory")
+                for statement in _views():
+                    manager.execute(statement)
+                yield manager
+        finally:
+            server.execute(f"drop database {scratch.database} sync")
+
+
+def _views() -> list[str]:
+    return [
+        f"create view {mart.name} as {mart.select}"
+        for mart in mart_selects(SQL, TAGS)
+        if mart.name in _USED
+    ]
 
 
 def _counts() -> list[str]:
