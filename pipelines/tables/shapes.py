@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from pipelines.tables import daily
+from pipelines.tables.finops.columns import FINOPS_MARTS
 from pipelines.tables.overview import OVERVIEW_MARTS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
@@ -116,6 +117,7 @@ _MARTS: dict[str, tuple[Column, ...]] = {
     "margin_by_product": MARGIN_BY_PRODUCT,
     "margin_by_source": MARGIN_BY_SOURCE,
     **OVERVIEW_MARTS,
+    **FINOPS_MARTS,
     **{source.mart: _OWN[source_name] for source_name, source in SOURCES.items() if source.mart},
     "trades_daily": TRADES_DAILY,
     "known_holes": KNOWN_HOLES,

@@ -45,7 +45,7 @@ def product_of(figure: str, folder: Path) -> str:
             raise ConfigurationError(
                 f"{path}, line {number}: values with a backslash are not supported."
             )
-        where = _column(of, column, f"{path}, line {number}")
+        where = column_of(of, column, f"{path}, line {number}")
         if of == figure:
             cases.append(f"when {where} = {_text(value)} then {_text(product)}")
     if not cases:
@@ -53,7 +53,8 @@ def product_of(figure: str, folder: Path) -> str:
     return f"case {' '.join(cases)} else {_text(UNASSIGNED)} end"
 
 
-def _column(of: str, name: str, where: str) -> str:
+def column_of(of: str, name: str, where: str) -> str:
+    """The column that a csv names. Raises ConfigurationError, which begins with `where`."""
     keys = dlt.config.get("normalize.tag_columns", list) or ()
     if of == "cost" and (tag := _TAG.fullmatch(name)):
         name = tag_column_name(tag[1])

@@ -13,29 +13,24 @@
     {target:normalized_aws}      the table it feeds
     {columns:normalized_aws}     the columns of a table, as pipelines/tables declares them
     {cost_columns}               the names of the cost shape, in its order
-    {published_partitions}       the published partitions of every table of tables/raw_tables.py
-    {raw_partitions}             its loaded raw partitions
+    {published_partitions}, {raw_partitions}  those of every table of tables/raw_tables.py
     {costs}                      the cost lines of every source in the cost shape
-    {source_names}               the sources, as a list of literals
     {newest_days}                the newest day of each source
     {settled_day}                the last day that a delivery had time to complete
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
-    {daily_sources}              the sources whose providers deliver every day
+    {source_names}, {daily_sources}  all sources; those whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts
 
-So a constant, a configured key or a conversion exists once for both twins. sql/marts/*.sql are
-portable selects: views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In
-them
+So a constant or a conversion exists once for both twins. sql/marts/*.sql are portable selects:
+views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). In them
 
-    {values:fx_rates}            the rows of sql/fx_rates.csv as a select
-    (clickhouse/schema/values.py)
-    {in_reporting:costs_daily}   the cost lines with reporting_rate, by sql/macros/in_reporting.sql
-    {rated:costs}                the cost lines with usd_rate, by sql/macros/rated.sql
-    {product:cost}               a line's product by sql/products.csv
-    (clickhouse/schema/products.py)
-    {stripe_class:ledger}        the class of a row of Stripe's ledger
-    {stripe_worth:ledger.currency}  what a minor unit of a currency is worth
-    (clickhouse/schema/stripe_amounts.py)
+    {values:fx_rates}            the rows of sql/fx_rates.csv (clickhouse/schema/values.py)
+    {budgets:scoped}             the rows of sql/budgets.csv (clickhouse/schema/budgets.py)
+    {allocation:shared}          parts of sql/allocation.csv (clickhouse/schema/allocation.py)
+    {in_reporting:costs_daily}, {rated:costs}  lines with reporting_rate, with usd_rate: sql/macros
+    {product:cost}               a line's product by sql/products.csv (…/schema/products.py)
+    {stripe_class:ledger}, {stripe_worth:ledger.currency}  the class of a row of Stripe's ledger,
+                                 what a minor unit is worth (…/schema/stripe_amounts.py)
 """
 
 from __future__ import annotations
@@ -43,12 +38,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
 
+from pipelines.clickhouse.schema.allocation import allocation_of
+from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.settle import settled_day
 from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
@@ -259,18 +256,10 @@ def _with_arguments(line: str, folder: Path, each: str = "each") -> str:
 
 
 def _filled(name: str, argument: str, folder: Path) -> str:
-    if name == "values":
-        return rows_of(argument, folder)
-    if name == "cost_of_line":
-        return line_items.expression(argument)
-    if name == "commitment_family":
-        return commitment_families.expression()
-    if name == "product":
-        return product_of(argument, folder)
-    if name == "stripe_class":
-        return class_of(argument)
-    if name == "stripe_worth":
-        return worth_of(argument)
+    if fill := _OF_FILES.get(name):
+        return fill(argument, folder)
+    if fill_alone := _OF_CODE.get(name):
+        return fill_alone(argument)
     if name == "stripe_categories":  # those of the configuration, too
         pairs = categories().items()
         values = [pair[argument == "class"] for pair in pairs]
@@ -283,6 +272,25 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         return body.strip().replace("{argument}", quoted(argument)[1:-1])
     with (LOOKUPS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         return "[" + ", ".join(quoted(row[argument]) for row in csv.DictReader(lines)) + "]"
+
+
+def _values(stem: str, folder: Path) -> str:
+    """Of budgets those of all cost, which cost_overview compares with."""
+    return budgets_of("overall", folder) if stem == "budgets" else rows_of(stem, folder)
+
+
+_OF_FILES: Mapping[str, Callable[[str, Path], str]] = {
+    "values": _values,
+    "budgets": budgets_of,
+    "allocation": allocation_of,
+    "product": product_of,
+}
+_OF_CODE: Mapping[str, Callable[[str], str]] = {
+    "cost_of_line": line_items.expression,
+    "commitment_family": lambda _: commitment_families.expression(),
+    "stripe_class": class_of,
+    "stripe_worth": worth_of,
+}
 
 
 def _split(text: str) -> list[str]:

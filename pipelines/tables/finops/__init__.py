@@ -1,0 +1,1 @@
+"""The shapes of marts about budgets, anomalies, allocation and unit cost."""
