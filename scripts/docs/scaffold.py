@@ -80,7 +80,8 @@ def scaffold(source_name: str, root: Path = ROOT) -> list[str]:
         raise ValueError(f"{source_name} is a source already.")
     texts = {name: (root / name).read_text(encoding="utf-8") for name, _, _ in SHARED}
     ends = {name: _end(name, texts[name], before) for name, before, _ in SHARED}
-    number = 1 + max(int(path.name[:2]) for path in (root / "sql").glob("2?_*.sql"))
+    used = {int(path.name[:2]) for path in (root / "sql").glob("2?_*.sql")}
+    number = min(set(range(20, 29)) - used)  # 29 and later read what sources publish
     files = {
         target: (TEMPLATE / f"{name}.txt").read_text(encoding="utf-8")
         for name, target in FILES.items()

@@ -1,6 +1,6 @@
 -- one row per month, configured tag key and service: usage that can have tags, and what has none
 -- The key (any) is usage without any configured tag. A discount, which AWS gives on lines of its
--- own, cannot have tags; neither can what is no usage. The days that count are those of
+-- own, cannot have tags; neither can what is not usage. The days that count are those of
 -- cost_overview, and its usage_effective and untagged_effective are the sums of (any).
 with tag_keys as (
     select '(any)' as tag_key

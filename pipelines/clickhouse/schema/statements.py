@@ -7,8 +7,7 @@
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
     {commitment_family:aws}      the commitments that could pay for a line of AWS's
-    {tag_column}                 the line is repeated for every configured tag; in it, the argument
-                                 `each` of a macro is the tag's key
+    {tag_column}                 repeats the line for each configured tag; `each` is the tag's key
     {raw:aws_costs__cur}         in a materialized view: the table it reads, or another like it
     {target:normalized_aws}      the table it feeds
     {columns:normalized_aws}     the columns of a table, as pipelines/tables declares them
@@ -29,8 +28,7 @@ views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). 
     {allocation:shared}          parts of sql/allocation.csv (clickhouse/schema/allocation.py)
     {in_reporting:costs_daily}, {rated:costs}  lines with reporting_rate, with usd_rate: sql/macros
     {product:cost}               a line's product by sql/products.csv (…/schema/products.py)
-    {stripe_class:ledger}, {stripe_worth:ledger.currency}  the class of a row of Stripe's ledger,
-                                 what a minor unit is worth (…/schema/stripe_amounts.py)
+    {stripe_class:ledger}, {stripe_worth:ledger.currency}  by schema/stripe_amounts.py
 """
 
 from __future__ import annotations

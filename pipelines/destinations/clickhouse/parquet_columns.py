@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.clickhouse.server.quoting import quoted
-from pipelines.core.partition import PartitionError
+from pipelines.core.partition import Delivery, PartitionError
+from pipelines.destinations.clickhouse.history import utc
+from pipelines.destinations.layout import RawTable
 
 # legacy parquet has a column per key instead of a map
 _FLAT = {"resource_tags": "resource_tags_", "cost_category": "cost_category_"}
@@ -171,3 +173,15 @@ def kind_of_clickhouse(name: str) -> str:
     if name.startswith("Decimal"):
         return "number"
     return "time" if name.startswith("Date") else _KINDS.get(name[:1], name)
+
+
+def defaults_of(raw_table: RawTable, files: Files, delivery: Delivery) -> dict[str, str]:
+    """What the rows of a delivery have in common, as expressions by column."""
+    defaults = {
+        raw_table.column: quoted(delivery.partition),
+        "x_fingerprint": quoted(delivery.fingerprint),
+        "x_dlt_load_id": quoted(delivery.load_id),
+        "x_delivered_at": quoted(utc(delivery.delivered_at)),
+        "x_form": quoted(delivery.layout.partition(",")[0]),
+    }
+    return defaults | maps_of_flat_columns(files)

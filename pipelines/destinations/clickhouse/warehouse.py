@@ -27,11 +27,11 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
-from pipelines.destinations.clickhouse.history import History, Note, utc
+from pipelines.destinations.clickhouse.history import History, Note
 from pipelines.destinations.clickhouse.parquet_columns import (
     Files,
+    defaults_of,
     inspect,
-    maps_of_flat_columns,
     new_columns,
     wider_columns,
 )
@@ -173,7 +173,7 @@ class Warehouse:
         note = Note.of(raw_table, delivery)
         with self._staging(raw_table, note) as staging:
             views = [] if raw_table.raw_only else self._views(raw_table)
-            staging.fill(files, _defaults(raw_table, files, delivery), views)
+            staging.fill(files, defaults_of(raw_table, files, delivery), views)
             self._sum_up(raw_table, staging)
             staging.publish(raw_table.clickhouse_name, staging.raw)
             if not raw_table.raw_only:
@@ -292,15 +292,3 @@ class Warehouse:
 
     def _columns(self, table: str) -> dict[str, str]:
         return {row[0]: row[1] for row in self.manager.execute(f"describe table {table}")}
-
-
-def _defaults(raw_table: RawTable, files: Files, delivery: Delivery) -> dict[str, str]:
-    """What the rows of a delivery have in common, as expressions by column."""
-    defaults = {
-        raw_table.column: quoted(delivery.partition),
-        "x_fingerprint": quoted(delivery.fingerprint),
-        "x_dlt_load_id": quoted(delivery.load_id),
-        "x_delivered_at": quoted(utc(delivery.delivered_at)),
-        "x_form": quoted(delivery.layout.partition(",")[0]),
-    }
-    return defaults | maps_of_flat_columns(files)
