@@ -1,8 +1,8 @@
 -- one row: what the days that are left of the newest month will cost, with a low and a high value
 -- From the last eight weeks of whole days of live sources: the level of the last week, the trend of
 -- the last four where all of them agree on its direction, and the pattern of the week. A single day
--- that is half as dear again as its like is charged once. Charges by the month are added apart:
--- those that the month before had on later days, or that are dated ahead.
+-- that costs 50 % more than its weekday usually does is charged once. Monthly charges are added
+-- apart: those that the month before had on later days, or that are dated ahead.
 -- a chain without a branch: ClickHouse would run each part of it again for every use
 with measures as (
     select 'billed' as measure
