@@ -7,7 +7,7 @@
 with lines as (
     select
         cast(date_trunc('month', cost_day) as date) as month,
-        coalesce({allocation:team}, '') as team,
+        coalesce({team}, '') as team,
         {product:cost} as product,
         {allocation:shared} as shared,
         {tag_column},
@@ -23,7 +23,7 @@ with lines as (
     group by
         {tag_column},
         cast(date_trunc('month', cost_day) as date),
-        coalesce({allocation:team}, ''),
+        coalesce({team}, ''),
         {product:cost},
         {allocation:shared}
 ),

@@ -13,7 +13,7 @@ line counts. A team is a value of the tag `[normalize] team_tag`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -45,7 +45,6 @@ class _Rule:
 def allocation_of(part: str, folder: Path) -> str:
     """The text that `{allocation:<part>}` means. Raises ConfigurationError with file and line.
 
-    team     the expression for a cost line's team, NULL without one
     shared   the expression for what a cost line is shared as, '' when it is not
     rules    a select of shared and split
     targets  a select of shared, team and share, of fixed splits
@@ -103,8 +102,11 @@ def _rule(where: str, row: list[str]) -> _Rule:
 _WITH_TO = ("tag", "fixed")
 
 
-def _team(_: list[_Rule]) -> str:
-    keys = dlt.config.get("normalize.tag_columns", list) or []
+def team_of(keys: Sequence[str]) -> str:
+    """The expression for a cost line's team, by the configured tag keys; NULL without any.
+
+    Raises ConfigurationError when `normalize.team_tag` names another one.
+    """
     named = dlt.config.get("normalize.team_tag", str)
     wanted = tag_key(named or "Team").lower()
     key = next((key for key in keys if tag_key(key).lower() == wanted), None)
@@ -155,7 +157,6 @@ def _text(text: str) -> str:
 _EMPTY_SPLITS = "select '' as shared, '' as split"
 _EMPTY_TARGETS = "select '' as shared, '' as team, cast(0 as double) as share"
 _PARTS: Mapping[str, Callable[[list[_Rule]], str]] = {
-    "team": _team,
     "shared": _shared,
     "rules": _splits,
     "targets": _targets,

@@ -1,8 +1,8 @@
 """The statements of sql/*.sql, in order, with their placeholders filled in.
 
     {database}                   the configured database
-    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array
-    {stripe_categories:class}    the same, with what `[sources.stripe.categories]` adds
+    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array; the lines of
+                                 `[sources.stripe.categories]` count as well
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
@@ -10,11 +10,9 @@
     {tag_column}                 repeats the line for each configured tag; `each` is the tag's key
     {raw:aws_costs__cur}         in a materialized view: the table it reads, or another like it
     {target:normalized_aws}      the table it feeds
-    {columns:normalized_aws}     the columns of a table, as pipelines/tables declares them
-    {cost_columns}               the names of the cost shape, in its order
+    {columns:normalized_aws}     the columns of a table; {cost_columns} the names of the cost shape
     {published_partitions}, {raw_partitions}  those of every table of tables/raw_tables.py
-    {costs}                      the cost lines of every source in the cost shape
-    {newest_days}                the newest day of each source
+    {costs}, {newest_days}       the cost lines of every source; the newest day of each
     {settled_day}                the last day that a delivery had time to complete
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
     {source_names}, {daily_sources}  all sources; those whose providers deliver every day
@@ -25,7 +23,7 @@ views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). 
 
     {values:fx_rates}            the rows of sql/fx_rates.csv (clickhouse/schema/values.py)
     {budgets:scoped}             the rows of sql/budgets.csv (clickhouse/schema/budgets.py)
-    {allocation:shared}          parts of sql/allocation.csv (clickhouse/schema/allocation.py)
+    {team}, {allocation:shared}  the team's column, parts of sql/allocation.csv (…/allocation.py)
     {in_reporting:costs_daily}, {rated:costs}  lines with reporting_rate, with usd_rate: sql/macros
     {product:cost}               a line's product by sql/products.csv (…/schema/products.py)
     {stripe_class:ledger}, {stripe_worth:ledger.currency}  by schema/stripe_amounts.py
@@ -42,7 +40,7 @@ from pathlib import Path
 
 import dlt
 
-from pipelines.clickhouse.schema.allocation import allocation_of
+from pipelines.clickhouse.schema.allocation import allocation_of, team_of
 from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.schema.products import product_of
 from pipelines.clickhouse.schema.settle import settled_day
@@ -76,6 +74,12 @@ _OF_SOURCES = {
     "{newest_days}": raw_tables.newest_days(),
     "{daily_sources}": raw_tables.daily_sources(),
     "{source_names}": raw_tables.source_names(),
+}
+_OF_CONFIGURATION: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "{cost_columns}": lambda keys: ", ".join(f"`{each.name}`" for each in cost_columns(keys)),
+    "{settled_day}": lambda _: settled_day(),
+    "{daily_rules}": daily.rules,
+    "{team}": team_of,
 }
 _COLUMNS = re.compile(r"( *)\{columns:(\w+)\}(,?)")
 
@@ -223,13 +227,9 @@ def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = 
     lines = []
     for name, select in _OF_SOURCES.items():
         text = text.replace(name, select)
-    if "{cost_columns}" in text:
-        names = ", ".join(f"`{column.name}`" for column in cost_columns(tag_columns))
-        text = text.replace("{cost_columns}", names)
-    if "{settled_day}" in text:
-        text = text.replace("{settled_day}", settled_day())
-    if "{daily_rules}" in text:
-        text = text.replace("{daily_rules}", daily.rules(tag_columns))
+    for name, made in _OF_CONFIGURATION.items():
+        if name in text:
+            text = text.replace(name, made(tag_columns))
     text = _COPIED.sub(lambda found: select_list(found[1]), text)
     for line in text.replace("{database}", f"`{database}`").splitlines():
         if found := _COLUMNS.fullmatch(line):
