@@ -1,8 +1,8 @@
 """The statements of sql/*.sql, in order, with their placeholders filled in.
 
     {database}                   the configured database
-    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array; the lines of
-                                 `[sources.stripe.categories]` count as well
+    {aws_services:product_code}  a column of tables/lookups/aws_services.csv as an array, with what
+                                 `[sources.stripe.categories]` adds
     {tag_value:Name}             sql/macros/tag_value.sql with the argument Name
     {copied:aws/columns}         what a view copies, from pipelines/providers/aws/columns.csv
     {cost_of_line:effective}     a cost of an AWS line by its type, from aws_line_items.csv
