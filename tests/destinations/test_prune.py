@@ -159,7 +159,7 @@ def test_the_history_stays_and_nothing_else(
         "normalised": [f"normalized_aws/billing_period={m}/data.parquet" for m in MONTHS[2:]],
         "costs": [
             f"marts/{mart}/aws-{month}.parquet"
-            for mart in ("costs", "costs_split")
+            for mart in ("costs", "costs_daily", "costs_split")
             for month in MONTHS[2:]
         ],
         "history": [f"aws-{month}.parquet" for month in MONTHS],
