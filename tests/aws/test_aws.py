@@ -100,6 +100,7 @@ def test_everything_lies_where_the_design_says(bucket: FolderBucket, commands: C
         "aws_costs/cur/billing_period=2026-10/_delivery.json",
         "deliveries/aws-2026-10.parquet",
         "marts/costs/aws-2026-10.parquet",
+        "marts/costs_daily/aws-2026-10.parquet",
         "normalized_aws/billing_period=2026-10/data.parquet",
     }
     published = commands.data / "normalized_aws/billing_period=2026-10/data.parquet"

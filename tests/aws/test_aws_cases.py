@@ -179,7 +179,9 @@ def test_a_compute_plan_covers_no_database_and_a_reservation_only_its_service(
     deliver_cur2(world.bucket.root, "", "cur", "2026-09", rows)
     world.both()
     for found in commitments(world):
-        assert [(r["commitment_type"], r["covered_list"], r["on_demand_list"]) for r in found] == [
+        assert sorted(
+            (r["commitment_type"], r["covered_list"], r["on_demand_list"]) for r in found
+        ) == [
             ("On demand", 0.0, 11.0),  # EC2, Lambda and ElastiCache, but not RDS
             ("Reserved Instance", 32.0, 0.0),
             ("Savings Plan", 16.0, 0.0),

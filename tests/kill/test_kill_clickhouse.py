@@ -127,6 +127,7 @@ def test_a_server_that_is_killed_and_back_in_time_has_the_load_done_in_the_same_
         "normalised": 5_001,
         "costs": 5_001,
         "history": 3,
+        "days": 76,
         "provider": 2,
         "loaded": 2,
     }
