@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.clickhouse.schema.allocation import allocation_of
+from pipelines.clickhouse.schema.allocation import allocation_of, team_of
 from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
@@ -223,13 +223,15 @@ def test_a_split_that_cannot_be_meant_is_refused(
         allocation_of("rules", given_files)
 
 
-def test_the_team_is_a_configured_tag(given_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert allocation_of("team", given_files) == "tag_team"
+def test_the_team_is_a_configured_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert team_of(["Environment", "Team"]) == "tag_team"
+    assert team_of(["Environment"]) == "tag_environment"
+    assert team_of([]) == "nullif('', '')"
     monkeypatch.setenv("NORMALIZE__TEAM_TAG", "environment")
-    assert allocation_of("team", given_files) == "tag_environment"
+    assert team_of(["Environment", "Team"]) == "tag_environment"
     monkeypatch.setenv("NORMALIZE__TEAM_TAG", "Owner")
     with pytest.raises(ConfigurationError, match="team_tag is 'Owner', which has no column"):
-        allocation_of("team", given_files)
+        team_of(["Environment", "Team"])
 
 
 @pytest.mark.quick("filesystem")

@@ -5,7 +5,7 @@ Money is in the reporting currency.
 
 from __future__ import annotations
 
-from pipelines.tables.privacy import KEEP, SCALE, SHIFT, WITHHOLD, pseudonym
+from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
 # fmt: off
@@ -79,13 +79,13 @@ COST_ALLOCATED: tuple[Column, ...] = (
 UNIT_COST: tuple[Column, ...] = (
     Column("date", "date", False, "Day (UTC).", privacy=SHIFT),
     Column("unit", "text", False, "What is counted, by sql/units.csv.", privacy=KEEP),
-    Column("quantity", "number", False, "How many of it.", privacy=WITHHOLD),
+    Column("quantity", "number", False, "How many of it.", privacy=SCALE),
     _CURRENCY,
     Column("cost", "number", True, "Effective cost of the day; NULL when a part is not known.",
            privacy=SCALE),
     Column("revenue", "number", True, "Gross revenue of the day; NULL when a part is not known.",
            privacy=SCALE),
-    Column("cost_per_unit", "number", True, "cost / quantity.", privacy=WITHHOLD),
+    Column("cost_per_unit", "number", True, "cost / quantity.", privacy=KEEP),
     Column("cost_per_revenue", "number", True, "cost / revenue.", privacy=KEEP),
 )
 # fmt: on
