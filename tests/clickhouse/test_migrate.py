@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -140,8 +141,10 @@ def wanted(clickhouse_server: ClickHouseConfig) -> Iterator[Callable[..., tuple[
 
     def made(tags: Sequence[str] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
         query(clickhouse_server, "drop database if exists reference sync")
-        filled(reference, tags)
-        assert told(reference, tags) == [FILLED]
+        with pytest.MonkeyPatch.context() as patch:  # marts ask the configuration for tags
+            patch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
+            filled(reference, tags)
+            assert told(reference, tags) == [FILLED]
         return schema(reference), published(reference)
 
     yield made
@@ -303,9 +306,13 @@ def test_an_older_version_becomes_the_current_one_with_its_data(
     "tags", [("Environment", "Owner"), (), ("Owner", "Team", "Environment", "Application")]
 )
 def test_other_tag_columns_rebuild_the_table_in_their_order(
-    clickhouse: ClickHouseConfig, wanted: Callable[..., tuple[Any, Any]], tags: tuple[str, ...]
+    clickhouse: ClickHouseConfig,
+    wanted: Callable[..., tuple[Any, Any]],
+    tags: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     filled(clickhouse)
+    monkeypatch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
     assert told(clickhouse, tags) == [REBUILT, REBUILT_GCP, REBUILT_DAYS]
     assert (schema(clickhouse), published(clickhouse)) == wanted(tags)
     if "Owner" in tags:
