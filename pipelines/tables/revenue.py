@@ -18,14 +18,6 @@ FX_RATES: tuple[Column, ...] = (
            "ECB, or manual for sql/fx_rates.csv, which takes precedence.", privacy=KEEP),
 )
 
-USD_RATES: tuple[Column, ...] = (
-    Column("rate_date", "date", False, "A day of cost without a rate of its provider's.",
-           privacy=SHIFT),
-    Column("currency", "text", False, "The billing currency, ISO 4217.", privacy=KEEP),
-    Column("units_per_usd", "number", False, "Units of it for one USD, by fx_rates.",
-           privacy=KEEP),
-)
-
 REPORTING_RATES: tuple[Column, ...] = (
     Column("rate_date", "date", False, "A day of cost that no other rate converts.",
            privacy=SHIFT),

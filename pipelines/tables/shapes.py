@@ -23,7 +23,6 @@ from pipelines.tables.revenue import (
     PAYOUTS,
     REPORTING_RATES,
     REVENUE,
-    USD_RATES,
 )
 from pipelines.tables.schema import DELIVERIES, Column, arrow_of, cost_columns
 from pipelines.tables.sources import COST_SOURCES, SOURCES
@@ -108,7 +107,6 @@ _OWN: dict[str, tuple[Column, ...]] = {
 }
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
-    "usd_rates": USD_RATES,
     "reporting_rates": REPORTING_RATES,
     "revenue": REVENUE,
     "payouts": PAYOUTS,

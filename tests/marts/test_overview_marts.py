@@ -31,7 +31,6 @@ from tests.support.rill.sql import queries
 
 OURS = (
     "fx_rates",
-    "usd_rates",
     "reporting_rates",
     "partial_months",
     "complete_through",
@@ -344,7 +343,7 @@ def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # n
     connection.view(NAME, files, arrow_of(daily_columns(())))
     connection.duck.execute(f"create table normalized_fx ({OTHERS['normalized_fx']})")
     selects = {mart.name: mart.select for mart in mart_selects(SQL, ())}
-    for name in ("fx_rates", "usd_rates", "reporting_rates"):
+    for name in ("fx_rates", "reporting_rates"):
         connection.duck.execute(f"create view {name} as {selects[name]}")
     sql = f"select bool_and(untagged_effective = usage_effective) from ({selects['cost_days']})"
     assert connection.query(sql)[1] == [(True,)]

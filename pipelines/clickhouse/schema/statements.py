@@ -24,7 +24,7 @@ views here, computed by DuckDB over local parquet (pipelines/marts/compute.py). 
     {values:fx_rates}            the rows of sql/fx_rates.csv (clickhouse/schema/values.py)
     {budgets:scoped}             the rows of sql/budgets.csv (clickhouse/schema/budgets.py)
     {team}, {allocation:shared}  the team's column, parts of sql/allocation.csv (…/allocation.py)
-    {in_reporting:costs_daily}, {rated:costs}  lines with reporting_rate, with usd_rate: sql/macros
+    {in_reporting:costs_daily}   the rows with reporting_rate, by sql/macros/in_reporting.sql
     {product:cost}               a line's product by sql/products.csv (…/schema/products.py)
     {stripe_class:ledger}, {stripe_worth:ledger.currency}  by schema/stripe_amounts.py
 """
@@ -178,7 +178,7 @@ def _view(where: str, text: str, tag_columns: Sequence[str], folder: Path) -> Vi
 class Mart:
     """A mart that is computed: one portable select, over tables and the marts before it.
 
-    `word` is set when it is made of one partition of that word at a time, `is_of_raw` when it
+    `source_name` is set when it is made of one partition of that source, `is_of_raw` when it
     reads the raw rows of that partition and not the normalised ones.
     """
 
