@@ -38,7 +38,7 @@ from pipelines.tables import daily
 from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.schema import arrow_of
-from pipelines.tables.shapes import arrow_shape, mart_columns
+from pipelines.tables.shapes import RETIRED_MARTS, arrow_shape, mart_columns
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def compute(store: Store) -> list[str]:
         for path in store.lock_files(_LOCK):
             locks.enter_context(held(path, f"{_LOCK} ({path})"))
         workdir.remove(store.scratch, _LOCK)  # what a killed run left
+        _remove_retired(store)
         return [*_whole_marts(store), *_marts_by_partition(store)]
 
 
@@ -71,6 +72,14 @@ def _whole_marts(store: Store) -> Iterator[str]:
     for mart in stale:
         _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
         yield mart.name
+
+
+def _remove_retired(store: Store) -> None:
+    for name in RETIRED_MARTS:
+        folder = store.computed(name).rpartition("/")[0]
+        if store.glob(f"{folder}/*"):
+            store.remove_folder(_LOCK, folder)
+            log.info("mart %s: removed, which is no longer computed", name)
 
 
 def _marts_by_partition(store: Store) -> Iterator[str]:

@@ -105,6 +105,10 @@ _OWN: dict[str, tuple[Column, ...]] = {
     for source_name, source in SOURCES.items()
     if not source.is_cost
 }
+
+RETIRED_MARTS = ("cost_daily",)
+"""Marts of older versions: whoever reads one would read figures that nobody computes any more."""
+
 _MARTS: dict[str, tuple[Column, ...]] = {
     "fx_rates": FX_RATES,
     "reporting_rates": REPORTING_RATES,

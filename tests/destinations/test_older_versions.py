@@ -67,3 +67,32 @@ def test_tables_that_dlt_wrote_rows_into_go_from_clickhouse(
     assert totals(clickhouse) == {"2026-10": 1.0}
     assert leftovers(clickhouse) == []
     assert "0 differences" in commands("migrate", "--validate").out
+
+
+def test_a_mart_that_is_no_longer_computed_goes_from_a_folder(
+    aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    commands.read_from(aws_bucket.url)
+    deliver(aws_bucket.root, "2026-10", [1.0])
+    commands.well("load")
+    commands.well("normalize", marts=True)
+    before = published(commands.data)
+    stale = commands.data / "marts" / "cost_daily" / "data.parquet"
+    stale.parent.mkdir()
+    stale.write_bytes(b"figures of an older version")
+    commands.well("normalize", marts=True)
+    assert not stale.parent.exists()
+    assert published(commands.data) == before
+    assert list((commands.data / ".staging").rglob("*.parquet")) == []
+
+
+def test_a_mart_that_is_no_longer_computed_goes_from_clickhouse(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    commands.set(environ(clickhouse, aws_bucket.root))
+    query(clickhouse, "create view cost_daily as select 1 as billed")
+    query(clickhouse, "alter table _schema_version modify comment 'that of an older version'")
+    ran = commands("migrate")
+    assert (ran.status, "dropped view cost_daily" in ran.out + ran.err) == (0, True)
+    assert query(clickhouse, "exists view cost_daily") == [(0,)]
+    assert "0 differences" in commands("migrate", "--validate").out

@@ -24,6 +24,7 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.digests import hex_digest
 from pipelines.core.partition import Busy
 from pipelines.tables import daily
+from pipelines.tables.shapes import RETIRED_MARTS
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,9 @@ class _Migration:
         for name in sorted(self.have & _carriers(self.tables)):
             self.manager.execute(f"drop table if exists `{name}` sync")
             self.tell(f"dropped table {name}, which is no longer used")
+        for name in sorted(self.have & {*RETIRED_MARTS}):
+            self.manager.execute(f"drop view if exists `{name}` sync")
+            self.tell(f"dropped view {name}, which is no longer computed")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
         for source_name in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, source_name):
