@@ -35,17 +35,13 @@ paced as (
         cast(date_diff('day', days.day, states.as_of) as integer) as n,
         states.as_of as as_of,
         case when states.state = 'live' then 1 else 0 end as is_live,
-        cast(
-            case
-                when measures.measure = 'billed' then days.daily_billed else days.daily_effective
-            end as double
-        ) as daily,
-        cast(
-            case
-                when measures.measure = 'billed' then days.monthly_billed
-                else days.monthly_effective
-            end as double
-        ) as monthly
+        case
+            when measures.measure = 'billed' then days.daily_billed else days.daily_effective
+        end as daily,
+        case
+            when measures.measure = 'billed' then days.monthly_billed
+            else days.monthly_effective
+        end as monthly
     from cost_days as days
     inner join complete_through as states on days.source = states.source
     cross join measures

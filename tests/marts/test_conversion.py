@@ -94,7 +94,6 @@ def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
     ]
 
 
-@pytest.mark.quick("filesystem")
 def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:
