@@ -198,7 +198,10 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
             r"^-- made per partition of (\w+)(, from its raw rows)?$", text, re.MULTILINE
         )
         name = path.stem.partition("_")[2]
-        select = _mart_text(text.strip().rstrip(";"), folder)
+        # what is portable has no database, and only here is the currency asked for
+        select = text.strip().rstrip(";")
+        if "{reporting_currency}" in select:
+            select = select.replace("{reporting_currency}", reporting_currency())
         found.append(
             Mart(path.name, name, source[1] if source else "", select, bool(source and source[2]))
         )
@@ -213,13 +216,6 @@ def reporting_currency() -> str:
             f"normalize.reporting_currency is {found!r}. Set it to an ISO 4217 code, such as USD."
         )
     return found
-
-
-def _mart_text(text: str, folder: Path) -> str:
-    """A mart's select with its placeholders filled in; what is portable has no database."""
-    if "{reporting_currency}" in text:
-        text = text.replace("{reporting_currency}", reporting_currency())
-    return "\n".join(_with_arguments(line, folder) for line in text.splitlines())
 
 
 def render(text: str, database: str, tag_columns: Sequence[str], folder: Path = SQL) -> str:
@@ -267,7 +263,8 @@ def _filled(name: str, argument: str, folder: Path) -> str:
         body = "\n".join(
             line for line in macro.read_text(encoding="utf-8").splitlines() if line[:2] != "--"
         )
-        return body.strip().replace("{argument}", quoted(argument)[1:-1])
+        body = body.strip().replace("{argument}", quoted(argument)[1:-1])
+        return _with_arguments(body, folder)  # a macro may use others
     with (LOOKUPS / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         return "[" + ", ".join(quoted(row[argument]) for row in csv.DictReader(lines)) + "]"
 
