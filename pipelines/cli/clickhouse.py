@@ -18,7 +18,7 @@ from pipelines.clickhouse.server.config import (
 )
 from pipelines.core.partition import ConfigurationError
 from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
-from pipelines.marts import checks
+from pipelines.marts import checks, stored
 from pipelines.normalize.run import tag_columns
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,11 @@ def warehouse(environ: Mapping[str, str], *, migrated: bool = False) -> Warehous
     return Warehouse(config)
 
 
+def compute_marts(environ: Mapping[str, str]) -> None:
+    """Bring the stored marts up to date, as a run does that changes what is published."""
+    stored.compute(configured(environ), tag_columns())
+
+
 def run_checks(config: ClickHouseConfig, names: Sequence[str]) -> list[checks.Result]:
     """These of sql/checks over the tables."""
     with connect(config) as client:
@@ -60,6 +65,8 @@ def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         title = f"sql/ and {_place(config)}"
         return _tell(title, compare.validate(config, tag_columns()))
     migrations.migrate(config, tag_columns(), say)
+    if options.marts:
+        stored.compute(config, tag_columns())
     say(f"{_place(config)} matches sql/")
     return 0
 

@@ -29,7 +29,8 @@ def load(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     destination = open_destination(options, environ, migrated=not options.dry_run)
     if options.dry_run:
         return _show_plans(entries, destination, selection)
-    return _load_entries(entries, destination, selection, "loaded", options.debug)
+    status = _load_entries(entries, destination, selection, "loaded", options.debug)
+    return max(status, _compute_marts(options, environ, destination))
 
 
 def ingest(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -47,7 +48,8 @@ def ingest(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         say("nothing is normalised yet")
     if options.dry_run:
         return _show_plans(entries, warehouse, read_selection(options))
-    return _load_entries(entries, warehouse, read_selection(options), "ingested", options.debug)
+    status = _load_entries(entries, warehouse, read_selection(options), "ingested", options.debug)
+    return max(status, _compute_marts(options, environ, warehouse))
 
 
 def _load_entries(
@@ -79,6 +81,21 @@ def _load_entries(
         say(f"{line}, {kept} kept as published" if kept else line)
         codes.add(1 if bad else 0)
     return 1 if 1 in codes else max(codes)
+
+
+def _compute_marts(
+    options: argparse.Namespace, environ: Mapping[str, str], destination: loading.Destination
+) -> int:
+    """In ClickHouse: local marts follow normalising. What is loaded stays when one cannot be."""
+    if destination.kind != "clickhouse" or not options.marts:
+        return 0
+    from pipelines.cli import clickhouse
+
+    try:
+        clickhouse.compute_marts(environ)
+    except UserError as error:
+        return fail(error, 1, options.debug)
+    return 0
 
 
 def _show_plans(

@@ -103,7 +103,13 @@ COMMANDS: Commands = {
     "load": (
         _load,
         "Load every changed partition.",
-        (flags.add_sources, flags.add_selection, flags.add_accept_shrunk, flags.add_destination),
+        (
+            flags.add_sources,
+            flags.add_selection,
+            flags.add_accept_shrunk,
+            flags.add_no_marts,
+            flags.add_destination,
+        ),
     ),
     "normalize": (
         _normalize,
@@ -113,12 +119,12 @@ COMMANDS: Commands = {
     "ingest": (
         _ingest,
         "Load the normalised parquet files into ClickHouse instead of raw.",
-        (flags.add_sources, flags.add_selection),
+        (flags.add_sources, flags.add_selection, flags.add_no_marts),
     ),
     "migrate": (
         _migrate,
         "Create and update the tables in ClickHouse from sql/; safe to repeat.",
-        (flags.add_comparison,),
+        (flags.add_comparison, flags.add_no_marts),
     ),
     "check": (
         _check,

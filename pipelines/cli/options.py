@@ -63,7 +63,7 @@ def add_no_marts(command: argparse.ArgumentParser) -> None:
         "--no-marts",
         dest="marts",
         action="store_false",
-        help="leave the computed marts to the next normalize, when more sources follow",
+        help="leave the computed marts to the next run, when more sources follow",
     )
 
 

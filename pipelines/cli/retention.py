@@ -37,13 +37,17 @@ def first_kept(keep: Sequence[str], at: datetime) -> str:
 
 
 def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Show what goes, and with --yes remove it; the local marts then follow."""
+    """Show what goes, and with --yes remove it; the marts then follow."""
     sources = [SOURCES[source_name] for source_name in source_names(options.sources)]
     entries = [each for source in sources for each in (source, *source.more)]
     destination = open_destination(options, environ, migrated=options.yes)
     status = _prune(options, entries, destination)
     if options.yes and isinstance(destination, Store):
         compute.compute(destination)
+    elif options.yes:
+        from pipelines.cli import clickhouse  # its clients take a while to import
+
+        clickhouse.compute_marts(environ)
     return status
 
 

@@ -128,7 +128,7 @@ def local_connection(store: Store) -> DuckConnection:
         ]
     published = published_partitions("count(*)")
     connection.duck.execute(f"create view published_partitions as {published}")
-    _mart_views(connection, store, [name for name in mart_columns(()) if name not in _PUBLISHED])
+    mart_views(connection, store, [name for name in mart_columns(()) if name not in _PUBLISHED])
     connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
@@ -148,7 +148,7 @@ def published_connection(store: Store) -> DuckConnection:
         pattern = store.normalized(entry.raw_table, "*")
         shape = arrow_shape(source_name, tag_columns())
         connection.view(f"normalized_{source_name}", urls(store, store.glob(pattern)), shape)
-    _mart_views(connection, store, _PUBLISHED)
+    mart_views(connection, store, _PUBLISHED)
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection
@@ -171,7 +171,8 @@ def raw_list_views(connection: DuckConnection, store: Store, names: Iterable[str
         connection.view(name, urls(store, files), arrow_of(RAW_LISTS[name].fields))
 
 
-def _mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+def mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
+    """Those marts, from their published files."""
     columns = mart_columns(tag_columns())
     for name in names:
         connection.view(name, urls(store, _mart_files(store, name)), arrow_of(columns[name]))

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
-from pipelines.clickhouse.schema.statements import render, reporting_currency
+from pipelines.clickhouse.schema.rendering import render
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.problems import explain
@@ -60,8 +60,6 @@ def run(
         meaning = re.sub(r"^--\s*", "", sql.splitlines()[0])
         if PLACEHOLDER in sql:
             sql = sql.replace(PLACEHOLDER, scopes())
-        if "{reporting_currency}" in sql:
-            sql = sql.replace("{reporting_currency}", reporting_currency())
         columns, rows = connection.query(render(sql, "", ()))
         results.append(Result(name, meaning, columns, rows))
     return results

@@ -1,42 +1,41 @@
 """Compute the marts of the filesystem destination, each by its one select in sql/marts.
 
-In ClickHouse the same selects are views (clickhouse/schema/statements.py). A mart is computed when
-what it reads, its select or (if it reads the clock) the date has changed, and published as one
-file: a reader sees the old or the new. One that is `made per partition` of a source has a file for
-each, and only those of changed partitions are computed.
+A mart is computed when what it reads or its select has changed, and published as one file: a
+reader sees the old or the new. One that is `made per partition` of a source has a file for each,
+and only those of changed partitions are computed. In ClickHouse the same selects fill tables
+(stored.py).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.schema.statements import SQL, Mart, mart_selects
+from pipelines.clickhouse.schema.marts import Mart, mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.core import workdir
-from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
-from pipelines.core.partition import Delivery, now
+from pipelines.core.partition import Delivery
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
     DuckConnection,
+    mart_views,
     published_connection,
     raw_list_views,
     raw_view,
     store_connection,
     urls,
 )
+from pipelines.marts.inputs import DELIVERIES, LISTS, digest, digests, lists_in
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
-from pipelines.tables.raw_lists import RAW_LISTS
-from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import RETIRED_MARTS, arrow_shape, mart_columns
 
@@ -44,7 +43,6 @@ log = logging.getLogger(__name__)
 
 _LOCK = "marts"  # of its lock and its scratch folder
 _ROWS = 100_000
-_CLOCK = re.compile(r"\btoday\(\)|\bnow\(\)|\bcurrent_date\b")
 
 
 def compute(store: Store) -> list[str]:
@@ -58,20 +56,26 @@ def compute(store: Store) -> list[str]:
 
 
 def _whole_marts(store: Store) -> Iterator[str]:
-    wanted = [mart for mart in mart_selects(SQL, tag_columns()) if not mart.source_name]
-    digests = _digests(store, wanted)
-    stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != digests[m.name]]
+    """Each from its files of before, or else computed in turn: one may read those before it."""
+    marts = mart_selects(SQL, tag_columns())
+    wanted = [mart for mart in marts if not mart.source_name]
+    made_of = digests(wanted, tag_columns(), partial(_version, store))
+    stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != made_of[m.name]]
     if not stale:
         return
     connection = published_connection(store)
-    raw_list_views(connection, store, sorted({name for mart in wanted for name in _lists_in(mart)}))
-    for mart in mart_selects(SQL, tag_columns()):  # one may read the others
+    raw_list_views(connection, store, sorted({name for mart in wanted for name in lists_in(mart)}))
+    for mart in marts:
         if mart.is_of_raw:
             continue
-        connection.duck.execute(f"create view {mart.name} as {mart.select}")
-    for mart in stale:
-        _publish(store, connection, mart.name, store.computed(mart.name), digests[mart.name])
-        yield mart.name
+        if mart in wanted:
+            if mart in stale:
+                select, path = mart.select, store.computed(mart.name)
+                _publish(store, connection, mart.name, select, path, made_of[mart.name])
+                yield mart.name
+            mart_views(connection, store, [mart.name])
+        else:
+            connection.duck.execute(f"create view {mart.name} as {mart.select}")
 
 
 def _remove_retired(store: Store) -> None:
@@ -88,14 +92,13 @@ def _marts_by_partition(store: Store) -> Iterator[str]:
         deliveries = cache(partial(store.deliveries, raw_table))  # read when a partition is stale
         for partition, footer in store.footers(raw_table).items():
             target = store.mart(mart.name, mart.source_name, partition)
-            digest = _digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
-            if _inputs(store, target) == digest:
+            made_of = digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
+            if _inputs(store, target) == made_of:
                 continue
             connection = _connection_to(store, mart, partition, footer, deliveries)
             if connection is None:
                 continue
-            connection.duck.execute(f"create view {mart.name} as {mart.select}")
-            _publish(store, connection, mart.name, target, digest)
+            _publish(store, connection, mart.name, mart.select, target, made_of)
             yield f"{mart.name} {partition}"
 
 
@@ -126,41 +129,17 @@ def _connection_to(
     return connection
 
 
-def _digests(store: Store, wanted: Sequence[Mart]) -> dict[str, str]:
-    """Per mart what changes when its select, or any file below what it reads, does."""
-    listings = {
-        f"normalized_{source_name}": f"normalized_{source_name}/*/*.parquet"
-        for source_name in SOURCES
-    }
-    listings[daily.NAME] = f"marts/{daily.NAME}/*.parquet"
-    listings["deliveries"] = "deliveries/*.parquet"
-    for raw_table in (
-        raw_table for raw_table in RAW_TABLES.values() if raw_table.clickhouse_name in RAW_LISTS
-    ):
-        listings[raw_table.clickhouse_name] = f"{raw_table.dataset}/{raw_table.table}/*/*.parquet"
-    found: dict[str, str] = {}
-    for mart in wanted:
-        parts = [mart.select, ",".join(tag_columns())]
-        if _CLOCK.search(mart.select):
-            parts.append(now().date().isoformat())
-        read = _tables_in(mart.select, listings, found)
-        parts += [found.get(table) or _listing(store, listings[table]) for table in read]
-        found[mart.name] = _digest(*parts)
-    return found
-
-
-def _lists_in(mart: Mart) -> list[str]:
-    return [name for name in RAW_LISTS if re.search(rf"\b{name}\b", mart.select)]
-
-
-def _tables_in(
-    select: str, listings: Mapping[str, str], computed: Mapping[str, str]
-) -> Iterator[str]:
-    """The tables, and the marts computed before, that a select reads."""
-    for name, members in LINKED.items():
-        if re.search(rf"\b{name}\b", select):
-            yield from (f"normalized_{source_name}" for source_name in members)
-    yield from (name for name in [*listings, *computed] if re.search(rf"\b{name}\b", select))
+def _version(store: Store, table: str) -> str:
+    """The listing of a table's files."""
+    if table in LISTS:
+        pattern = f"{LISTS[table].dataset}/{LISTS[table].table}/*/*.parquet"
+    elif table == DELIVERIES:
+        pattern = "deliveries/*.parquet"
+    elif table == daily.NAME:
+        pattern = f"marts/{daily.NAME}/*.parquet"
+    else:
+        pattern = f"{table}/*/*.parquet"
+    return _listing(store, pattern)
 
 
 def _listing(store: Store, pattern: str) -> str:
@@ -170,10 +149,6 @@ def _listing(store: Store, pattern: str) -> str:
         info = store.fs.info(path)
         found.append([path, str(info.get("ETag") or [info.get("mtime"), info["size"]])])
     return json.dumps(found)
-
-
-def _digest(*parts: str) -> str:
-    return hex_digest([json.dumps(parts)])
 
 
 def _inputs(store: Store, path: str) -> str:
@@ -190,16 +165,16 @@ def _inputs(store: Store, path: str) -> str:
 
 
 def _publish(
-    store: Store, connection: DuckConnection, name: str, published: str, digest: str
+    store: Store, connection: DuckConnection, name: str, select: str, published: str, made_of: str
 ) -> None:
     schema = arrow_of(mart_columns(tag_columns())[name])
     names = ", ".join(f'"{column}"' for column in schema.names)
     target, count = store.target(_LOCK), 0
-    rows = connection.duck.sql(f"select {names} from {name}").to_arrow_reader(_ROWS)
+    rows = connection.duck.sql(f"select {names} from (\n{select}\n)").to_arrow_reader(_ROWS)
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
         for batch in rows:
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
             count += batch.num_rows
-        writer.add_key_value_metadata({"inputs": digest})
+        writer.add_key_value_metadata({"inputs": made_of})
     store.publish_file(target, published)
     log.info("mart %s: %s rows", name, f"{count:,}")

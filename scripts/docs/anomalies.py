@@ -16,7 +16,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 
 RULES = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
 MARK, END = "<!-- from scripts/docs/backtest.py -->", "<!-- end -->"

@@ -64,3 +64,4 @@ group by
     days.provider_name,
     days.service_name,
     days.sub_account_id
+order by month, tag_key, provider_name, service_name, sub_account_id

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from pipelines.clickhouse.schema.migrate import is_current, migrate
-from pipelines.clickhouse.schema.statements import SQL, statements
+from pipelines.clickhouse.schema.rendering import SQL
+from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
@@ -371,7 +372,7 @@ class Killed:
         victim = Victim()
         self.proxy.watch(kill_at, victim.kill)
         ran = self.harness.run(
-            "migrate", environ=self.environ, watched=self.folder, on_start=victim.is_
+            "migrate", "--no-marts", environ=self.environ, watched=self.folder, on_start=victim.is_
         )
         return ran.status
 

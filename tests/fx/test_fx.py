@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.clickhouse.schema.statements import mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
 from pipelines.core.partition import ConfigurationError, PartitionError
 from pipelines.providers.fx.ecb import years
 from scripts.sandbox.fx.server import BASES, FxServer, archive, rates

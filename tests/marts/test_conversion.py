@@ -62,7 +62,7 @@ def publish(commands: Commands, config: ClickHouseConfig | None, bucket: Path | 
     else:
         commands.monkeypatch.delenv("SOURCES__AWS__BUCKET_URL", raising=False)
     if config:
-        commands.well("load")
+        commands.well("load", marts=True)
     else:
         commands.well("load", "normalize", marts=True)
 

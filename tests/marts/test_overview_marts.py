@@ -18,7 +18,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import ConfigurationError

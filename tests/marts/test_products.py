@@ -84,7 +84,7 @@ def test_products_divide_cost_and_revenue_exactly(
 
     loaded.set(environ(clickhouse, aws_bucket.root))
     loaded.well("migrate")
-    loaded.well("load")
+    loaded.well("load", marts=True)
     there = query(clickhouse, f"select {COLUMNS} from margin_by_product order by 1, 2")
     assert [row[:2] for row in there] == [row[:2] for row in local]
     for one, other in zip(there, local, strict=True):

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.marts.catalogue import DuckConnection

@@ -10,7 +10,8 @@ from typing import Any
 
 import duckdb
 
-from pipelines.clickhouse.schema.statements import SQL, mart_selects
+from pipelines.clickhouse.schema.marts import mart_selects
+from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.tables import daily

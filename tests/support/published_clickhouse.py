@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.clickhouse.schema.marts import COMPUTED, NOT_COMPUTED
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.marts import stored
+from pipelines.normalize.run import tag_columns
 from tests.support.clickhouse.server import Server
 from tests.support.clickhouse.users import add_users
 
 RAW, NORMALISED = "aws_costs__cur", "normalized_aws"
 #: Names that begin so are nobody's to read: staging, leases, scratch tables of migrate.
-PRIVATE = ("_stage_", "_lock_", "_new_", "_probe_")
+PRIVATE = ("_stage_", "_lock_", "_new_", "_probe_", "_mart_")
 
 
 def environ(config: ClickHouseConfig, bucket: Path) -> dict[str, str]:
@@ -90,7 +93,10 @@ def schema(config: ClickHouseConfig) -> dict[str, Any]:
         f"from system.columns where {where} order by table, position",
     )
     return {
-        name: (rest, [column[1:] for column in columns if column[0] == name])
+        name: (
+            [COMPUTED.sub(NOT_COMPUTED, text) for text in rest],
+            [column[1:] for column in columns if column[0] == name],
+        )
         for name, *rest in tables
         if "__dlt_" not in name and name != "_schema_version" and not name.startswith(PRIVATE)
     }
@@ -123,3 +129,14 @@ def add_user(server: Server, name: str, grants: Sequence[str]) -> ClickHouseConf
     password = f"{name}-Pa55/word"
     add_users(server, password, {name: [f"grant {grant}" for grant in grants]})
     return replace(server.config(), user=name, password=password)
+
+
+def compute_marts(config: ClickHouseConfig) -> None:
+    """The stored marts, whatever a test has changed behind the project's back."""
+    with ClickHouseManager(config) as manager:
+        for (name,) in manager.execute(
+            "select name from system.tables where database = currentDatabase() "
+            "and engine = 'MergeTree' and comment like 'Computed by %'"
+        ):
+            manager.execute(f"alter table {name} modify comment ''")
+    stored.compute(config, tag_columns())

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from pipelines.clickhouse.schema.marts import COMPUTED, NOT_COMPUTED
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
@@ -59,7 +60,8 @@ def describe(config: ClickHouseConfig, names: Sequence[str]) -> Description:
         for table, engine, *properties in manager.execute(_TABLES, asked):
             found[table,] = _SHARED.sub("", engine)  # Cloud has its own of the same kind
             for name, value in zip(_PROPERTIES, properties, strict=True):
-                found[table, "", name] = database.sub("", value)
+                plain = COMPUTED.sub(NOT_COMPUTED, value)  # of which rows is no difference
+                found[table, "", name] = database.sub("", plain)
         for table, column, kind, default, comment in manager.execute(_COLUMNS, asked):
             if found.get((table,)) == "MaterializedView":
                 continue  # the table that it feeds has them

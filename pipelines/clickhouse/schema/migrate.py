@@ -16,7 +16,8 @@ from pathlib import Path
 from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
 from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
-from pipelines.clickhouse.schema.statements import SQL, Statement, statements
+from pipelines.clickhouse.schema.rendering import SQL
+from pipelines.clickhouse.schema.statements import Statement, statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -88,7 +89,9 @@ class _Migration:
     ) -> None:
         self.manager, self.wanted, self.tell = manager, wanted, tell
         self.have = {row[0] for row in manager.execute("show tables")}
-        self.tables = {s.name: s.text for s in wanted if s.kind == "table"}
+        tables = [s for s in wanted if s.kind == "table"]
+        self.tables = {s.name: s.text for s in tables if not s.is_mart}
+        self.marts = {s.name: s.text for s in tables if s.is_mart}
         self.views = [s.view for s in wanted if s.view]
         self.daily = DailyTable(manager, self.tables[daily.NAME], tag_columns)
         self.rebuild = Rebuild(manager, self.tables, self.views, self.daily)
@@ -96,6 +99,7 @@ class _Migration:
     def run(self) -> None:
         self._drop_leftovers()
         changed = {name for name, text in self.tables.items() if self._table(name, text)}
+        self._create_marts()
         stored = stored_rules(self.manager)
         rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
         if rebuilt:  # readers' views name columns, which every table has by now
@@ -113,6 +117,13 @@ class _Migration:
             if statement.kind in ("view", "materialized view"):
                 self._view(statement)
         self._comment_views()
+
+    def _create_marts(self) -> None:
+        """Those that are missing; one of another version is replaced when it is computed."""
+        for name, text in self.marts.items():
+            if name not in self.have:
+                self.manager.execute(text)
+                self.tell(f"created table {name}")
 
     def _days(self, is_old: bool) -> None:
         if is_old:
@@ -171,8 +182,8 @@ class _Migration:
             self.manager.execute(f"drop table if exists `{name}` sync")
             self.tell(f"dropped table {name}, which is no longer used")
         for name in sorted(self.have & {*RETIRED_MARTS}):
-            self.manager.execute(f"drop view if exists `{name}` sync")
-            self.tell(f"dropped view {name}, which is no longer computed")
+            self.manager.execute(f"drop table if exists `{name}` sync")
+            self.tell(f"dropped {name}, which is no longer computed")
         locks = {found[1] for name in self.have if (found := _LOCK.fullmatch(name))}
         for source_name in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, source_name):

@@ -44,7 +44,7 @@ class World(ABC):
 
     @abstractmethod
     def run(self, command: str, point: Point = NOWHERE) -> Ended:
-        """`load`, or a command with options; killed at a point."""
+        """`load` without marts in ClickHouse, or a command with options; killed at a point."""
 
     @abstractmethod
     def points(self, command: str) -> list[Point]:
@@ -135,8 +135,10 @@ class Tables(World):
     def _run(
         self, command: str, kill_at: int = 0, on_start: Callable[[int], None] = lambda pid: None
     ) -> Ended:
+        leaving = ["--no-marts"] if command == "load" else []
         return self.harness.run(
             *command.split(),
+            *leaving,
             *self.words,
             environ=self.environ,
             watched=self.dlt,
