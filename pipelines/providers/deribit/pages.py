@@ -129,7 +129,7 @@ def parse(body: bytes, asked: Asked) -> Page:
     if trades.num_rows == 0 and has_more:
         raise Malformed("an empty page that is not the last one")
     _check(trades, asked)
-    return Page(drop_repeated(trades).cast(HELD), has_more)
+    return Page(drop_repeated(trades), has_more)
 
 
 def _by_columns(body: bytes) -> tuple[pa.Table, bool] | None:
@@ -138,17 +138,19 @@ def _by_columns(body: bytes) -> tuple[pa.Table, bool] | None:
         if answer.error is not None:
             return None
         columns = zip(*map(_cells, answer.result.trades), strict=True)
-        made = [_column(f, cells) for f, cells in zip(TRADE, columns, strict=False)]
+        made = [_column(f, cells) for f, cells in zip(HELD, columns, strict=False)]
     except (msgspec.MsgspecError, pa.ArrowException, OverflowError, UnicodeError):
         return None
     if not made:
-        return TRADE.empty_table(), answer.result.has_more
-    return pa.Table.from_arrays(made, schema=TRADE), answer.result.has_more
+        return HELD.empty_table(), answer.result.has_more
+    return pa.Table.from_arrays(made, schema=HELD), answer.result.has_more
 
 
 def _column(field: pa.Field, cells: tuple[Any, ...]) -> pa.Array:
     if field.name in _LENIENT:
         cells = tuple(None if each is None else str(each) for each in cells)
+    if field.name in REPEATED:
+        return pa.array(cells, pa.string()).dictionary_encode()
     return pa.array(cells, field.type)
 
 
@@ -164,7 +166,7 @@ def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
             raise Malformed(f"a trade that is {trade!r:.40}")
         rows.append({f.name: trade.get(f.name) for f in TRADE} | _lenient(trade))
     try:
-        return pa.Table.from_pylist(rows, TRADE), result["has_more"]
+        return pa.Table.from_pylist(rows, TRADE).cast(HELD), result["has_more"]
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise Malformed(f"a trade of other types: {str(error).splitlines()[0]}") from error
 
@@ -197,8 +199,8 @@ def _check(trades: pa.Table, asked: Asked) -> None:
 
 def drop_repeated(trades: pa.Table) -> pa.Table:
     """Each trade id once, at its first place: pages repeat trades, and overlap."""
-    ids = trades["trade_id"].to_pylist()
-    if len(set(ids)) == len(ids):
+    if pc.count_distinct(trades["trade_id"]).as_py() == trades.num_rows:
         return trades
+    ids = trades["trade_id"].to_pylist()
     first = {trade: at for at, trade in reversed(list(enumerate(ids)))}
     return trades.take(pa.array(sorted(first.values())))

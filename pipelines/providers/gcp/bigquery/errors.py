@@ -35,7 +35,7 @@ def explained(where: str) -> Iterator[None]:
     try:
         yield
     except exceptions.RetryError as error:
-        raise _of(_last(error), where, "went on failing") from error
+        raise _of(last(error), where, "went on failing") from error
     except (
         exceptions.GoogleAPIError,
         google.auth.exceptions.GoogleAuthError,
@@ -44,7 +44,7 @@ def explained(where: str) -> Iterator[None]:
         raise _of(error, where) from error
 
 
-def _last(error: BaseException) -> BaseException:
+def last(error: BaseException) -> BaseException:
     """What failed at the last try; retries are nested."""
     while isinstance(error, exceptions.RetryError) and error.cause:
         error = error.cause

@@ -22,7 +22,7 @@ from google.cloud.bigquery.table import RowIterator
 
 from pipelines.core.partition import PartitionError
 from pipelines.providers.gcp.bigquery import rows
-from pipelines.providers.gcp.bigquery.errors import told
+from pipelines.providers.gcp.bigquery.errors import last, told
 
 if TYPE_CHECKING:
     from pipelines.providers.gcp.bigquery.storage import Reader
@@ -58,7 +58,7 @@ class Storage:
         log.warning(
             "gcp: BigQuery's Storage Read API cannot be used (%s): days are read as REST pages, "
             "which takes longer. %s, or set sources.gcp.storage_api = false.",
-            told(error),
+            told(last(error)),
             fix(error),
         )
 
@@ -67,7 +67,7 @@ class Storage:
         from pipelines.providers.gcp.bigquery.storage import fix
 
         error = self.reader.refusal(job)
-        return (told(error), fix(error)) if error else ("", "")
+        return (told(last(error)), fix(error)) if error else ("", "")
 
 
 @dataclass(frozen=True)
