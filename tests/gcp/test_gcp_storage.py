@@ -19,7 +19,7 @@ import pytest
 from tests.support.commands import Commands
 from tests.support.providers.gcp_days import billed, environ, put
 from tests.support.providers.raw_gcp import TABLE
-from tests.support.relay import Relay
+from tests.support.providers.relay import Relay
 
 if TYPE_CHECKING:
     from pipelines.providers.gcp.bigquery.jobs import Jobs
@@ -58,9 +58,10 @@ def read(given: Jobs, sql: str = SQL, schema: pa.Schema = SCHEMA, count: int = R
 
 def is_whole(found: pa.Table) -> bool:
     """Whether every row of the table came once."""
-    sums = (pc.sum(found["n"]).as_py(), pytest.approx(pc.sum(found["cost"]).as_py()))
+    numbers, costs = (pc.sum(found[name]).as_py() for name in ("n", "cost"))
     total = ROWS * (ROWS - 1) // 2
-    return found["n"].to_pylist() == list(range(ROWS)) and sums == (total, total / 7)
+    is_all = found["n"].to_pylist() == list(range(ROWS))
+    return is_all and numbers == total and abs(costs - total / 7) < 1e-6
 
 
 def asked(server: BigQueryServer) -> dict[str, int]:

@@ -80,7 +80,7 @@ def result(bigquery_server: BigQueryServer, bigquery_client: ClientFactory) -> s
 
 
 def opened(reader: BigQueryReadClient, table: str, streams: int = 0, **options: Any) -> Any:
-    session = {"table": table, "data_format": "ARROW", "read_options": options}
+    session: Any = {"table": table, "data_format": "ARROW", "read_options": options}
     return reader.create_read_session(
         parent="projects/example-billing", read_session=session, max_stream_count=streams
     )
@@ -114,7 +114,7 @@ def test_streams_hold_each_row_once_and_begin_at_any_row(
     session = opened(reader, result, 3)
     found = [rows(reader, session, number) for number in range(3)]
     assert [len(each) for each in found] == [167, 167, 166]
-    assert sum(found, []) == ROWS
+    assert [*found[0], *found[1], *found[2]] == ROWS
     assert rows(reader, session, 1, 95) == found[1][95:]
     assert rows(reader, session, 1, 167) == []
     assert len(opened(reader, result).streams) == 4

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
@@ -62,10 +62,8 @@ class Jobs:
         return self.storage.examined(job)
 
     def _job(self, found: RowIterator) -> bigquery.QueryJob:
-        job: bigquery.QueryJob = self.client.get_job(
-            found.job_id, location=found.location, retry=self._retry
-        )
-        return job
+        job = self.client.get_job(str(found.job_id), location=found.location, retry=self._retry)
+        return cast("bigquery.QueryJob", job)
 
     def bytes_of(self, sql: str, parameters: Mapping[str, Any], where: str) -> int:
         """What a query would scan; asking costs nothing."""

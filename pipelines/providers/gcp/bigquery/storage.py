@@ -7,7 +7,7 @@ cloud.google.com/bigquery/docs/reference/storage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +56,7 @@ class Reader:
     client: BigQueryReadClient
     seconds: float
 
-    def batches(self, job: QueryJob) -> Iterator[pa.RecordBatch]:
+    def batches(self, job: QueryJob) -> Generator[pa.RecordBatch]:
         """Every row of a query's result once, in the order of streams. Raises Google's errors."""
         session = self._session(job, STREAMS)
         schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
