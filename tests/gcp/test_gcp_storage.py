@@ -61,7 +61,7 @@ def is_whole(found: pa.Table) -> bool:
     numbers, costs = (pc.sum(found[name]).as_py() for name in ("n", "cost"))
     total = ROWS * (ROWS - 1) // 2
     is_all = found["n"].to_pylist() == list(range(ROWS))
-    return is_all and numbers == total and abs(costs - total / 7) < 1e-6
+    return bool(is_all and numbers == total and abs(costs - total / 7) < 1e-6)
 
 
 def asked(server: BigQueryServer) -> dict[str, int]:
