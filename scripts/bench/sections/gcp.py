@@ -64,10 +64,14 @@ class Measured:
         self.idle_normalizes.append(place.pipelines("normalize", "gcp"))
 
     @property
-    def ours(self) -> float:
-        """Seconds of both commands beyond start-up and beyond the sandbox's."""
-        both = beyond(self.loads, self.idle_loads) + beyond(self.normalizes, self.idle_normalizes)
-        return both - statistics.median(self.theirs)
+    def load(self) -> float:
+        """Seconds of the load beyond start-up and beyond the sandbox's."""
+        return beyond(self.loads, self.idle_loads) - statistics.median(self.theirs)
+
+    @property
+    def normalize(self) -> float:
+        """Seconds of normalising beyond start-up."""
+        return beyond(self.normalizes, self.idle_normalizes)
 
 
 def gcp(bench: Bench) -> Section:
@@ -97,14 +101,14 @@ _YARDSTICK = ("-m", "scripts.bench.yardsticks.duckdb")
 
 def _section(storage: Measured, pages: Measured, copies: tuple[float, ...]) -> Section:
     copy = statistics.median(copies)
-    rest = copy * pages.rows / storage.rows
+    as_pages = pages.load * storage.rows / pages.rows
     return Section(
         "gcp",
         f"{storage.rows:,} rows of the detailed export in {storage.rows // pages.rows} days, by "
         "the Storage Read API; one of these days as REST pages. DuckDB: COPY of the same rows from "
         "newline JSON to parquet. The sandbox's seconds are those of its answers over REST, which "
         "the load waits for. Ratios leave these out, and what the two commands take when there is "
-        "nothing new.",
+        "nothing new; that of REST pages is of the day's load as often as there are days.",
         [
             seconds("gcp_duckdb_s", "DuckDB, newline JSON to parquet", copies),
             walls("gcp_load_wall_s", "load, the whole command", storage.loads),
@@ -113,14 +117,14 @@ def _section(storage: Measured, pages: Measured, copies: tuple[float, ...]) -> S
             walls("gcp_normalize_wall_s", "normalise, the whole command", storage.normalizes),
             walls("gcp_normalize_idle_wall_s", "normalise nothing new", storage.idle_normalizes),
             Figure("gcp_ratio", "load + normalise without the sandbox : DuckDB",
-                   storage.ours / copy, "×", limit=1.5),
+                   (storage.load + storage.normalize) / copy, "×", limit=1.5),
             Figure("gcp_load_cpu_s", "load, CPU per million rows beyond start-up",
                    _cpu(storage), "s"),
             Figure("gcp_load_peak_mb", "load, peak memory", peak(storage.loads), "MB", limit=800),
             walls("gcp_rest_load_wall_s", "load of one day as REST pages", pages.loads),
             seconds("gcp_rest_sandbox_s", "of it, the sandbox's", tuple(pages.theirs)),
             Figure("gcp_rest_ratio", "REST pages: load + normalise without the sandbox : DuckDB",
-                   pages.ours / rest, "×", limit=2.8),
+                   (as_pages + storage.normalize) / copy, "×", limit=2.8),
         ],
     )  # fmt: skip
 
