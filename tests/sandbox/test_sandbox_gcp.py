@@ -416,8 +416,9 @@ def test_the_command_serves_the_export(tmp_path: Path) -> None:
         text=True,
     )
     assert run.stdout
-    said = [run.stdout.readline().strip() for _ in range(5)]
+    said = [run.stdout.readline().strip() for _ in range(6)]
     url = said.pop().removeprefix("BIGQUERY_EMULATOR_HOST=")
+    assert said.pop().startswith("SOURCES__GCP__STORAGE_URL=http://127.0.0.1:")
     assert said == [
         f"gcp {gcp.STANDARD_USD}: 6,272 rows",
         f"gcp {gcp.DETAILED_USD}: 6,272 rows",

@@ -92,15 +92,30 @@ DERIBIT = {
     "deribit_again_wall_s": None,
     "deribit_normalize_wall_s": None,
     "deribit_clickhouse_wall_s": None,
-    "deribit_ratio": ("at_most", 1.5),
+    "deribit_load_cpu_s": ("at_most", 12.0),
     "deribit_paced_loop_s": None,
     "deribit_paced_wall_s": None,
-    "deribit_paced_ratio": ("at_most", 1.5),
+    "deribit_paced_ratio": ("at_most", 1.05),
     "deribit_rate": None,
     "deribit_clickhouse_rate": None,
     "deribit_load_peak_mb": ("at_most", 800),
     "deribit_normalize_peak_mb": ("at_most", 800),
     "deribit_clickhouse_peak_mb": ("at_most", 800),
+}
+
+GCP = {
+    "gcp_duckdb_s": None,
+    "gcp_load_wall_s": None,
+    "gcp_idle_wall_s": None,
+    "gcp_sandbox_s": None,
+    "gcp_normalize_wall_s": None,
+    "gcp_normalize_idle_wall_s": None,
+    "gcp_ratio": ("at_most", 1.5),
+    "gcp_load_cpu_s": None,
+    "gcp_load_peak_mb": ("at_most", 800),
+    "gcp_rest_load_wall_s": None,
+    "gcp_rest_sandbox_s": None,
+    "gcp_rest_ratio": ("at_most", 2.8),
 }
 
 
@@ -294,3 +309,10 @@ def test_configuration_of_the_user_does_not_reach_what_is_measured(
     script = "import os; print([n for n in os.environ if n.startswith('SOURCES__')])"
     ran: Ran = run(["-c", script], {"SOURCES__AWS__BUCKET_URL": "file:///x"})
     assert ran.output == "['SOURCES__AWS__BUCKET_URL']\n"
+
+
+@pytest.mark.thorough
+def test_gcp_is_measured_by_storage_and_by_pages(tmp_path: Path) -> None:
+    document = bench_of(tmp_path / "bench", "gcp", "--rows", "24000")  # days of 1,200 rows
+    (section,) = document["sections"]
+    assert limits(section) == GCP

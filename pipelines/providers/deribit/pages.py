@@ -1,21 +1,21 @@
 """A page of trades as an arrow table, checked against what was asked for.
 
-Arrow's own JSON parser reads a page in a tenth of the time of Python's and without holding its
-lock. `combo_trade_id`, a number here and text there, is made text before; what it refuses goes row
-by row.
+msgspec reads a page into typed records in a tenth of the time of arrow's own JSON parser, and of
+these a column at once is made arrow. `combo_trade_id`, a number here and text there, becomes text;
+what msgspec refuses goes row by row.
 """
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
 from pipelines.providers.deribit.client import Malformed, envelope
 
@@ -58,16 +58,26 @@ _KINDS = {
 }
 """By the instrument's name, the first that fits."""
 _LENIENT = ("combo_trade_id",)  # a number in the documentation, text on the wire
-_COMBO_TRADE = b'"combo_trade_id":'
-_BARE = re.compile(rb"^ *(\d+)")
-_PAGE = pa.schema(
-    [
-        (
-            "result",
-            pa.struct([("trades", pa.list_(pa.struct(TRADE))), ("has_more", pa.bool_())]),
-        )
-    ]
+_TYPES = {pa.string(): str, pa.int64(): int, pa.float64(): float}
+_Trade = msgspec.defstruct(
+    "_Trade",
+    [(f.name, _TYPES[f.type] | (int if f.name in _LENIENT else None) | None, None) for f in TRADE],
+    gc=False,
 )
+_cells = attrgetter(*TRADE.names)
+
+
+class _Result(msgspec.Struct, gc=False):
+    trades: list[_Trade]  # type: ignore[valid-type] # made of TRADE
+    has_more: bool
+
+
+class _Answer(msgspec.Struct, gc=False):
+    result: _Result
+    error: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ def kind_of(instrument: str) -> str:
 
 def parse(body: bytes, asked: Asked) -> Page:
     """Raises ApiError for an error's envelope, Malformed for anything but such a page."""
-    found = _by_arrow(body) or _by_rows(body)
+    found = _by_columns(body) or _by_rows(body)
     trades, has_more = found
     for name in REQUIRED:
         if trades[name].null_count:
@@ -119,29 +129,29 @@ def parse(body: bytes, asked: Asked) -> Page:
     if trades.num_rows == 0 and has_more:
         raise Malformed("an empty page that is not the last one")
     _check(trades, asked)
-    return Page(drop_repeated(trades).cast(HELD), has_more)
+    return Page(drop_repeated(trades), has_more)
 
 
-def _by_arrow(body: bytes) -> tuple[pa.Table, bool] | None:
-    start, *others = body.split(_COMBO_TRADE)  # many times faster than one pattern over the page
-    text = _COMBO_TRADE.join([start, *(_BARE.sub(rb'"\1"', part, count=1) for part in others)])
+def _by_columns(body: bytes) -> tuple[pa.Table, bool] | None:
     try:
-        document = pj.read_json(
-            io.BytesIO(text),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(text) + 1),
-            parse_options=pj.ParseOptions(explicit_schema=_PAGE, newlines_in_values=True),
-        )
-    except (pa.ArrowException, ValueError):
+        answer = _decoder.decode(body)
+        if answer.error is not None:
+            return None
+        columns = zip(*map(_cells, answer.result.trades), strict=True)
+        made = [_column(f, cells) for f, cells in zip(HELD, columns, strict=False)]
+    except (msgspec.MsgspecError, pa.ArrowException, OverflowError, UnicodeError):
         return None
-    if document.num_rows != 1 or "error" in document.column_names:
-        return None
-    result = document["result"].combine_chunks()
-    more = result.field("has_more")[0].as_py()
-    lists = result.field("trades")
-    if more is None or not lists[0].is_valid:
-        return None
-    rows = pa.Table.from_struct_array(lists.flatten())
-    return rows.select(TRADE.names), more
+    if not made:
+        return HELD.empty_table(), answer.result.has_more
+    return pa.Table.from_arrays(made, schema=HELD), answer.result.has_more
+
+
+def _column(field: pa.Field, cells: tuple[Any, ...]) -> pa.Array:
+    if field.name in _LENIENT:
+        cells = tuple(None if each is None else str(each) for each in cells)
+    if field.name in REPEATED:
+        return pa.array(cells, pa.string()).dictionary_encode()
+    return pa.array(cells, field.type)
 
 
 def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
@@ -156,7 +166,7 @@ def _by_rows(body: bytes) -> tuple[pa.Table, bool]:
             raise Malformed(f"a trade that is {trade!r:.40}")
         rows.append({f.name: trade.get(f.name) for f in TRADE} | _lenient(trade))
     try:
-        return pa.Table.from_pylist(rows, TRADE), result["has_more"]
+        return pa.Table.from_pylist(rows, TRADE).cast(HELD), result["has_more"]
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise Malformed(f"a trade of other types: {str(error).splitlines()[0]}") from error
 
@@ -189,8 +199,8 @@ def _check(trades: pa.Table, asked: Asked) -> None:
 
 def drop_repeated(trades: pa.Table) -> pa.Table:
     """Each trade id once, at its first place: pages repeat trades, and overlap."""
-    ids = trades["trade_id"].to_pylist()
-    if len(set(ids)) == len(ids):
+    if pc.count_distinct(trades["trade_id"]).as_py() == trades.num_rows:
         return trades
+    ids = trades["trade_id"].to_pylist()
     first = {trade: at for at, trade in reversed(list(enumerate(ids)))}
     return trades.take(pa.array(sorted(first.values())))

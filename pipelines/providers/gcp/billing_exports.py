@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from pipelines.core.partition import ALL, Changed, ConfigurationError, Partition, Selection
 from pipelines.providers.gcp import days
-from pipelines.providers.gcp.bigquery import rows
 from pipelines.providers.gcp.bigquery.errors import explained
-from pipelines.providers.gcp.bigquery.jobs import LEAST, Jobs, price
+from pipelines.providers.gcp.bigquery.jobs import LEAST, price
 from pipelines.providers.gcp.bigquery.reading import Wanted, query
 from pipelines.providers.gcp.columns import Selected, arrow_schema, selected
 from pipelines.providers.gcp.days import Share
@@ -24,7 +23,7 @@ from pipelines.providers.gcp.exports import (
     parse_tables,
 )
 from pipelines.providers.gcp.plan import Planner
-from pipelines.providers.gcp.settings import GcpSettings, configuration, open_client
+from pipelines.providers.gcp.settings import GcpSettings, configuration, open_jobs
 
 
 class GcpExports:
@@ -33,7 +32,7 @@ class GcpExports:
     def __init__(self, settings: GcpSettings) -> None:
         self.settings = settings
         self.project: str | None = settings.project or settings.credentials.project_id
-        self.jobs = Jobs(open_client(settings), settings.maximum_bytes, settings.retry_seconds)
+        self.jobs = open_jobs(settings)
         self._planner = Planner(self.jobs, settings.lookback_days)
         self._columns: dict[str, list[Selected]] = {}
         self._to_read: list[Partition] = []
@@ -73,12 +72,22 @@ class GcpExports:
         return planned
 
     def estimate(self, partitions: Iterable[Partition]) -> str:
-        """What BigQuery would scan to read them, and what it would charge."""
-        scanned = self._scanned(list(partitions))
-        cost = price(scanned, self.settings.price_per_tib)
-        return (
+        """What BigQuery would scan to read them, and what it would charge for it.
+
+        The Storage Read API reads what the queries select, no more than they scan.
+        """
+        scanned, settings = self._scanned(list(partitions)), self.settings
+        cost = price(scanned, settings.price_per_tib)
+        said = (
             f"gcp: BigQuery would scan {_size(scanned)}, about {cost:,.4f} USD at "
-            f"{self.settings.price_per_tib} USD per TiB"
+            f"{settings.price_per_tib} USD per TiB"
+        )
+        if not settings.storage_api:
+            return said
+        cost = price(scanned, settings.storage_price_per_tib)
+        return (
+            f"{said}; its Storage Read API would charge at most {cost:,.4f} USD, at "
+            f"{settings.storage_price_per_tib} USD per TiB read"
         )
 
     def columns(self, table: str) -> list[Selected]:
@@ -91,12 +100,12 @@ class GcpExports:
         """The rows of a day in one table. Raises Changed when the plan has other rows."""
         columns = self.columns(table)
         sql, parameters = query(table, columns, [(day, several)])
-        found = self.jobs.rows(sql, parameters, f"{table}, day {day}")
         planned = sum(each.rows for each in several)
-        if found.total_rows != planned:
-            raise Changed(f"{table} had {planned:,} rows and now has {found.total_rows:,}")
+        found = self.jobs.result(sql, parameters, f"{table}, day {day}", planned)
+        if found.count != planned:
+            raise Changed(f"{table} had {planned:,} rows and now has {found.count:,}")
         with explained(f"{table}, day {day}"):
-            yield from rows.tables(found, arrow_schema(columns), lambda: self.jobs.storage)
+            yield from found.tables(arrow_schema(columns))
 
     def refuse_too_much(self) -> None:
         """Before the first reading after a plan: may the whole of it be read?

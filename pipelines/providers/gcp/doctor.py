@@ -31,11 +31,23 @@ def examine() -> Iterator[Finding]:
     limit = settings.maximum_bytes
     said = f"at most {limit / 1024**3:,.0f} GiB a run" if limit else "no limit of bytes"
     yield Finding(True, _SUBJECT, f"queries run in project {exports.project}, {said}")
+    yield _reading(exports)
     found = exports.exports()
     for each in found:
         yield Finding(True, _SUBJECT, f"export {each.table}: {_described(each)}")
     yield from _left_out(exports, found)
     yield from _days(exports)
+
+
+def _reading(exports: gcp.GcpExports) -> Finding:
+    """A session is opened on the result of a query that scans nothing."""
+    if not exports.settings.storage_api:
+        return Finding(True, _SUBJECT, f"days are read as REST pages {origin('storage_api')}")
+    refused, fix = exports.jobs.examined()
+    if refused:
+        detail = f"BigQuery's Storage Read API cannot be used ({refused}): days are read as REST "
+        return warning(_SUBJECT, f"{detail}pages, which takes longer", f"{fix}.")
+    return Finding(True, _SUBJECT, "days are read by the Storage Read API")
 
 
 def _described(export: Export) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
@@ -13,7 +14,12 @@ from google.cloud import bigquery
 
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers import github
+from pipelines.providers.gcp.bigquery.jobs import Jobs
 from pipelines.providers.gcp.bigquery.pages import read_by_arrow
+from pipelines.providers.gcp.bigquery.results import Storage
+
+if TYPE_CHECKING:
+    from pipelines.providers.gcp.bigquery.storage import Reader
 
 
 @configspec
@@ -44,6 +50,12 @@ class GcpOptions(BaseConfiguration):
     """How many bytes a run, and each of its queries, may scan; 0 means no limit."""
     price_per_tib: float = 6.25
     """Price of scanning a TiB in USD, for estimates only."""
+    storage_api: bool = True
+    """Whether days of many rows are read by the Storage Read API; else as REST pages."""
+    storage_url: str = "https://bigquerystorage.googleapis.com"
+    """Address of the Storage Read API; http:// is a stand-in's, without TLS and credentials."""
+    storage_price_per_tib: float = 1.1
+    """Price of reading a TiB by the Storage Read API in USD, for estimates only."""
     retry_seconds: float = 120.0
     """How long to keep retrying a failing request, in seconds."""
 
@@ -88,8 +100,8 @@ def configuration(credentials: Any = None, **given: Any) -> GcpSettings:
     return GcpSettings(**dict(options), credentials=credentials)
 
 
-def open_client(settings: GcpSettings) -> bigquery.Client:
-    """A client with these credentials. Raises ConfigurationError."""
+def open_jobs(settings: GcpSettings) -> Jobs:
+    """A client with these credentials, and its limits. Raises ConfigurationError."""
     try:
         credentials = settings.credentials.to_native_credentials()
     except ValueError:
@@ -106,7 +118,14 @@ def open_client(settings: GcpSettings) -> bigquery.Client:
         )
     client = bigquery.Client(project=project, credentials=credentials, location=settings.location)
     client._http.hooks["response"].append(read_by_arrow)
-    return client
+    storage = Storage(partial(_storage, settings, credentials) if settings.storage_api else None)
+    return Jobs(client, settings.maximum_bytes, settings.retry_seconds, storage)
+
+
+def _storage(settings: GcpSettings, credentials: Any) -> Reader:
+    from pipelines.providers.gcp.bigquery.storage import open_storage  # gRPC: only who needs it
+
+    return open_storage(credentials, settings.storage_url, settings.retry_seconds)
 
 
 # Workload identity federation: a GitHub job reads BigQuery without any key. Google's Security Token

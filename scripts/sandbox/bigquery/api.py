@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.sandbox.bigquery import rows
 from scripts.sandbox.bigquery.errors import ApiError, unsupported
-from scripts.sandbox.bigquery.jobs import Job, Jobs, Query
+from scripts.sandbox.bigquery.jobs import HIDDEN, Job, Jobs, Query
 from scripts.sandbox.bigquery.rows import Page
 from scripts.sandbox.bigquery.sql import Place
 from scripts.sandbox.bigquery.tables import Table, TableId, Tables
@@ -132,6 +132,12 @@ class Api:
 
     def _job(self, request: Request) -> Job:
         return self._jobs.get(request.names["project"], request.names["job"])
+
+    def result(self, project: str, dataset: str, table: str) -> Job:
+        """The query whose result is kept in a hidden table. Raises ApiError."""
+        if dataset != HIDDEN:
+            raise unsupported("the Storage Read API of a table; only that of a query's result")
+        return self._jobs.get(project, table.removeprefix("anon"))
 
     def _results(self, job: Job, kind: str, parameters: dict[str, str]) -> bytes:
         made: dict[str, Any] = {"kind": kind, "jobReference": job.reference}

@@ -16,10 +16,12 @@ from duckdb.sqltypes import DuckDBPyType
 from scripts.sandbox.bigquery import sql, types
 from scripts.sandbox.bigquery.errors import ApiError, unsupported
 from scripts.sandbox.bigquery.sql import Place
-from scripts.sandbox.bigquery.tables import Tables
+from scripts.sandbox.bigquery.tables import TableId, Tables
 
 #: Results that are kept; older jobs answer 404, as BigQuery's do after a day.
 KEPT = 32
+#: The dataset of results, which nobody sees.
+HIDDEN = "_5b1d"
 _MESSAGES = [
     (r'Referenced column "(.+?)" not found', r"Unrecognized name: \1"),
     (r'Referenced table "(.+?)" not found', r"Unrecognized name: \1"),
@@ -92,6 +94,11 @@ class Job:
         return names | {"location": self.place.location}
 
     @property
+    def destination(self) -> dict[str, str]:
+        """The TableReference of the hidden table in which BigQuery keeps the result for a day."""
+        return TableId(self.place.project, HIDDEN, f"anon{self.id}").reference
+
+    @property
     def schema(self) -> dict[str, Any]:
         """The result's TableSchema."""
         return {"fields": [types.field(*column) for column in self.columns]}
@@ -112,7 +119,8 @@ class Job:
         moments = {"creationTime": str(self.created), "startTime": str(self.created)}
         if state == "DONE":
             moments["endTime"] = str(self.created + 1)
-        configuration = {"jobType": "QUERY", "query": self.query.configuration}
+        place = {} if self.query.is_dry_run else {"destinationTable": self.destination}
+        configuration = {"jobType": "QUERY", "query": self.query.configuration | place}
         dry = {"dryRun": True} if self.query.is_dry_run else {}
         return {
             "kind": "bigquery#job",

@@ -15,17 +15,16 @@ the columns and partitions that a query selects, errors have Google's form. Faul
 request, which is Google's name of the method (`jobs.insert`, `jobs.getQueryResults`,
 `tabledata.list`, `token` …), or strike a job's execution (`fail_job`).
 
-Not here: the BigQuery Storage API, which is gRPC. The client reads pages over REST when it is
-given no Storage client (`to_arrow(create_bqstorage_client=False)`, `to_arrow_iterable()`); a
-query's result names no destination table, so that `to_arrow()` does the same by itself. No legacy
-SQL, no DDL or DML, no INFORMATION_SCHEMA, no load, copy and extract jobs.
+Results of queries are also read by the Storage Read API, gRPC at `storage_url`
+(scripts/sandbox/bigquery/storage/service.py); other tables are not. No legacy SQL, no DDL or DML,
+no INFORMATION_SCHEMA, no load, copy and extract jobs.
 
 The variable BIGQUERY_EMULATOR_HOST=<url> does what `api_endpoint` does; credentials are still
 needed, anonymous ones or these. GOOGLE_APPLICATION_CREDENTIALS may name a file that holds
 service_account(). google-auth asks iamcredentials.googleapis.com, in a thread of its own, where a
 service account may work, and no setting stops it: `environ` makes this server the proxy for
-https, where it refuses. gRPC heeds the same variables, so that a Storage client fails at once
-with 503 and a fallback to REST can be tested.
+https, where it refuses. gRPC heeds the same variables, so that a client of Google's own address
+of the Storage Read API is told at once that it cannot be reached.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 
@@ -42,6 +42,9 @@ from scripts.sandbox.bigquery.auth import JOB_TOKEN, Tokens
 from scripts.sandbox.bigquery.errors import ApiError
 from scripts.sandbox.bigquery.faults import Fault, Faults
 from scripts.sandbox.bigquery.http import ServiceHandler
+from scripts.sandbox.bigquery.jobs import Job
+from scripts.sandbox.bigquery.storage.service import StorageService
+from scripts.sandbox.bigquery.storage.sessions import MESSAGE_ROWS, STREAM_ROWS
 from scripts.sandbox.bigquery.tables import TableId, Tables
 from scripts.sandbox.http import LoopbackServer
 
@@ -70,6 +73,12 @@ class BigQueryServer(LoopbackServer):
         super().__init__(ServiceHandler, port)
         self.url = self.address
         self._tokens = Tokens(self.url, project)
+        self._storage = StorageService(self, location)
+        self.storage_url = self._storage.address
+
+    def __enter__(self) -> Self:
+        self._storage.start()
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -77,6 +86,7 @@ class BigQueryServer(LoopbackServer):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._storage.stop()
         super().__exit__(kind, error, trace)
         self.tables.close()
 
@@ -155,10 +165,20 @@ class BigQueryServer(LoopbackServer):
         """Call once, just before the nth request of these kinds is answered."""
         self._faults.add(Fault(frozenset(kinds.split()), "*", nth - 1, 1, call=call))
 
-    def set_pace(self, *, polls: int = 0, page_rows: int | None = None) -> None:
-        """Let each new job be seen running `polls` times, and end pages after `page_rows`."""
+    def set_pace(
+        self,
+        *,
+        polls: int = 0,
+        page_rows: int | None = None,
+        stream_rows: int | None = None,
+        message_rows: int | None = None,
+    ) -> None:
+        """Let each new job be seen running `polls` times, and end pages after `page_rows`, streams
+        of the Storage Read API after `stream_rows`, their messages after `message_rows`."""
         self._api.polls = polls
         self._api.page_rows = page_rows or type(self._api).page_rows
+        self._storage.stream_rows = stream_rows or STREAM_ROWS
+        self._storage.message_rows = message_rows or MESSAGE_ROWS
 
     # authorisation
 
@@ -166,7 +186,8 @@ class BigQueryServer(LoopbackServer):
     def environ(self) -> dict[str, str]:
         """Variables for a process that shall use this server and reach nothing else of Google."""
         proxy = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.url)
-        return {"BIGQUERY_EMULATOR_HOST": self.url, **proxy}
+        storage = {"SOURCES__GCP__STORAGE_URL": self.storage_url}
+        return {"BIGQUERY_EMULATOR_HOST": self.url, **proxy, **storage}
 
     def service_account(self) -> dict[str, str]:
         """A key file in Google's form whose token_uri is this server."""
@@ -188,6 +209,10 @@ class BigQueryServer(LoopbackServer):
     def arrived(self, kind: str, target: str) -> list[Fault]:
         """Record a request; the faults that strike it."""
         return self._faults.arrived(kind, target)
+
+    def result(self, project: str, dataset: str, table: str) -> Job:
+        """The query whose result is kept in a table. Raises ApiError."""
+        return self._api.result(project, dataset, table)
 
     def answer(self, request: Request, authorization: str | None) -> bytes:
         """The body of an answer. Raises ApiError or TokenError."""

@@ -106,6 +106,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.key:
             arguments.key.write_text(json.dumps(server.service_account(), indent=2))
             print(f"key file: {arguments.key}")
+        print(f"SOURCES__GCP__STORAGE_URL={server.storage_url}")
         print(f"BIGQUERY_EMULATOR_HOST={server.url}", flush=True)
         server.wait()
     return 0

@@ -35,7 +35,7 @@ def explained(where: str) -> Iterator[None]:
     try:
         yield
     except exceptions.RetryError as error:
-        raise _of(_last(error), where, "went on failing") from error
+        raise _of(last(error), where, "went on failing") from error
     except (
         exceptions.GoogleAPIError,
         google.auth.exceptions.GoogleAuthError,
@@ -44,7 +44,7 @@ def explained(where: str) -> Iterator[None]:
         raise _of(error, where) from error
 
 
-def _last(error: BaseException) -> BaseException:
+def last(error: BaseException) -> BaseException:
     """What failed at the last try; retries are nested."""
     while isinstance(error, exceptions.RetryError) and error.cause:
         error = error.cause
@@ -59,7 +59,7 @@ def reason(error: BaseException) -> str:
 
 
 def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
-    text = _told(error)
+    text = told(error)
     kind = reason(error)
     refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
     if isinstance(error, refused):
@@ -94,7 +94,7 @@ def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
     )
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """The service's own sentence, without the address of the request and the job's id."""
     errors: Any = getattr(error, "errors", None) or []
     if errors and isinstance(errors[0], dict) and errors[0].get("message"):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 from google.cloud.bigquery.table import RowIterator
 
 from pipelines.providers.gcp.bigquery.errors import explained
-from pipelines.providers.gcp.bigquery.rows import storage_client
+from pipelines.providers.gcp.bigquery.results import Result, Storage
 
 LEAST = 10 * 1024**2
 """Bytes that BigQuery bills a query for each table, however little it scans."""
@@ -28,8 +28,15 @@ class Jobs:
     client: bigquery.Client
     maximum_bytes: int
     retry_seconds: float
+    storage: Storage = field(default_factory=lambda: Storage(None))
 
-    def rows(self, sql: str, parameters: Mapping[str, Any], where: str) -> RowIterator:
+    def rows(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        where: str,
+        page_size: int | None = None,
+    ) -> RowIterator:
         """Run a query. BigQuery itself refuses one that would scan more than the limit."""
         with explained(where):
             return self.client.query_and_wait(
@@ -37,7 +44,26 @@ class Jobs:
                 job_config=self._config(parameters),
                 retry=self._retry,
                 job_retry=DEFAULT_JOB_RETRY.with_timeout(self.retry_seconds),
+                page_size=page_size,
             )
+
+    def result(self, sql: str, parameters: Mapping[str, Any], where: str, expected: int) -> Result:
+        """Run a query of so many rows: they are the Storage Read API's where it may be used."""
+        is_for_storage = self.storage.serves(expected)
+        # BigQuery answers with the first page, which nobody reads then: a row is the least of it
+        found = self.rows(sql, parameters, where, page_size=1 if is_for_storage else None)
+        storage = self.storage if is_for_storage else None
+        return Result(found, storage, partial(self._job, found))
+
+    def examined(self) -> tuple[str, str]:
+        """What keeps the Storage Read API from being used, and the fix; else nothing."""
+        job = self.client.query("select 1 as one", job_config=self._config({}), retry=self._retry)
+        job.result(retry=self._retry)
+        return self.storage.examined(job)
+
+    def _job(self, found: RowIterator) -> bigquery.QueryJob:
+        job = self.client.get_job(str(found.job_id), location=found.location, retry=self._retry)
+        return cast("bigquery.QueryJob", job)
 
     def bytes_of(self, sql: str, parameters: Mapping[str, Any], where: str) -> int:
         """What a query would scan; asking costs nothing."""
@@ -58,11 +84,6 @@ class Jobs:
         with explained(dataset):
             listed = list(self.client.list_tables(dataset, retry=self._retry))
         return [f"{each.project}.{each.dataset_id}.{each.table_id}" for each in listed]
-
-    @cached_property
-    def storage(self) -> Any:
-        """The client of the Storage API, None where it is not installed or not allowed."""
-        return storage_client(self.client)
 
     @property
     def _retry(self) -> Any:

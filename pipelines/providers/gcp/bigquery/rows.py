@@ -1,65 +1,40 @@
-"""A query's rows as arrow: over the BigQuery Storage API where it can be had, else over REST.
+"""A query's rows as arrow, of REST pages and of the Storage Read API: the same tables of both.
 
-Storage is gRPC and needs the package google-cloud-bigquery-storage and the right
-bigquery.readsessions.create. Without either, pages of JSON are made arrow column by column
-(pages.py); the client's own conversion looks at every cell in Python.
+Pages of JSON are made arrow column by column (pages.py); the client's own conversion looks at every
+cell in Python.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.api_core import exceptions
-from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
 from pipelines.core.ahead import ahead
 from pipelines.providers.gcp.bigquery.pages import Cells
 
-log = logging.getLogger(__name__)
 
-_NO_STORAGE = (
-    exceptions.Forbidden,
-    exceptions.NotFound,
-    exceptions.MethodNotImplemented,
-    exceptions.ServiceUnavailable,
-    exceptions.RetryError,
-)
-
-
-def tables(
-    rows: RowIterator, schema: pa.Schema, storage: Callable[[], Any] = lambda: None
-) -> Iterator[pa.Table]:
-    """The rows in `schema`, batch by batch. `storage` gives a Storage client or None."""
-    client = storage() if rows.total_rows else None
-    if client is not None:
-        batches = rows.to_arrow_iterable(bqstorage_client=client)
-        try:
-            first = next(batches, None)
-        except _NO_STORAGE as error:
-            log.info("gcp: no BigQuery Storage (%s), REST pages instead", type(error).__name__)
-        else:
-            read = batches if first is None else chain([first], batches)
-            for batch in read:
-                yield pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
-            return
+def tables(rows: RowIterator, schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows in `schema`, page by page."""
     for page in ahead(rows.pages, "page"):
         yield of_page(page.raw_page.get("rows", []), schema)
 
 
-def storage_client(client: bigquery.Client) -> Any:
-    """A Storage client with the same credentials, None where its package is not installed."""
-    try:
-        package = import_module("google.cloud.bigquery_storage")
-    except ImportError:
-        return None
-    return package.BigQueryReadClient(credentials=client._credentials)
+def of_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
+    """Rows of the Storage Read API; their columns are those of the query, in its order."""
+    columns = zip(batch.columns, schema.types, strict=True)
+    return pa.Table.from_arrays([_as(column, kind) for column, kind in columns], schema=schema)
+
+
+def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """A column in another type of its kind. A number goes by its text, as REST has it."""
+    if column.type == kind:
+        return column
+    is_number = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return (column.cast(pa.string()) if is_number else column).cast(kind)
 
 
 def of_page(rows: Cells | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -1,0 +1,1 @@
+"""BigQuery's Storage Read API on loopback: gRPC, for the real client."""
