@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-import clickhouse_connect
 import tenacity
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
@@ -21,6 +20,7 @@ from pipelines.clickhouse.schema.migrate import is_current
 from pipelines.clickhouse.server import probe, rights
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import diagnose
 from pipelines.clickhouse.server.rules import Kind as Trouble
@@ -171,10 +171,8 @@ class _Examination:
 
     def _log_in_over_http(self) -> None:
         timeout = max(1, round(self.config.connect_timeout))  # a sleeping service says nothing
-        arguments = self.server.to_connect_arguments()
-        clickhouse_connect.get_client(
-            **arguments, send_receive_timeout=timeout, dedicated_pool=True
-        ).close()
+        with connect(self.server, answer_seconds=timeout):
+            pass
 
     def _server(self) -> Iterator[Finding]:
         sql = "select version(), currentUser(), toUnixTimestamp64Milli(now64(3)) / 1000"

@@ -47,6 +47,7 @@ from pipelines.clickhouse.schema.settle import settled_day
 from pipelines.clickhouse.schema.stripe_amounts import class_of, worth_of
 from pipelines.clickhouse.schema.values import rows_of
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.clickhouse.server.settings import for_readers
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables import commitment_families, daily, line_items, raw_tables
 from pipelines.tables.categories import categories
@@ -145,7 +146,7 @@ def statements(
             text = view.text if view else render(raw, database, tag_columns, folder)
             yield Statement(path.name, kind, name, text, view)
     for mart in mart_selects(folder, tag_columns):
-        text = f"create or replace view {mart.name} as\n{mart.select}"
+        text = f"create or replace view {mart.name} as\n{for_readers(mart.select)}"
         yield Statement(f"marts/{mart.file}", "view", mart.name, text)
 
 

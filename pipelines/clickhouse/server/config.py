@@ -20,6 +20,7 @@ from pipelines.clickhouse.server.local_server import FOLDER, running_server
 from pipelines.clickhouse.server.mode import MODES, adopt, check_mode, choose_mode
 from pipelines.clickhouse.server.origins import SETTINGS, ClickHouseConfigError, Found, Places
 from pipelines.clickhouse.server.parse import PARSERS
+from pipelines.clickhouse.server.settings import CLIENT_NAME, of_statement
 
 __all__ = ["NOT_CONFIGURED", "ClickHouseConfig", "ClickHouseConfigError", "Secret", "is_configured"]
 
@@ -138,9 +139,12 @@ class ClickHouseConfig:
         """The same as dlt's own resolved value, which dlt does not resolve again.
 
         A dict it would complete from its files, and refuse when .dlt/config.toml has a section
-        [destination.clickhouse.credentials].
+        [destination.clickhouse.credentials]. dlt's statements carry our settings, too.
         """
-        credentials = ClickHouseCredentials(self.to_dlt_credentials())
+        given = self.to_dlt_credentials()
+        pinned = {name: str(value) for name, value in of_statement().items() if value != ""}
+        given["query"] = {"client_name": CLIENT_NAME} | pinned | given.get("query", {})
+        credentials = ClickHouseCredentials(given)
         credentials.resolve()
         return credentials
 
@@ -155,6 +159,7 @@ class ClickHouseConfig:
             "password": self.password,
             "secure": self.secure,
             "connect_timeout": self.connect_timeout,
+            "client_name": CLIENT_NAME,
             "tcp_keepalive": True,
         } | tls
 
@@ -168,6 +173,7 @@ class ClickHouseConfig:
             "username": self.user,
             "password": str(self.password),
             "secure": self.secure,
+            "client_name": CLIENT_NAME,
             "connect_timeout": ceil(self.connect_timeout),
         } | tls
 

@@ -37,6 +37,7 @@ from pipelines.clickhouse.server.problems import (
     server_code,
 )
 from pipelines.clickhouse.server.rules import Kind
+from pipelines.clickhouse.server.settings import of_statement
 
 log = logging.getLogger(__name__)
 # The driver logs a traceback at WARNING for every failed try, and raises the same; we report it.
@@ -121,7 +122,8 @@ class ClickHouseManager:
         """
 
         def run(client: Client) -> list[Row]:
-            result = client.execute(sql, dict(params) if params else None, settings=settings)
+            given = dict(params) if params else None
+            result = client.execute(sql, given, settings=of_statement(settings))
             return result if isinstance(result, list) else []
 
         with self._lock:
@@ -149,8 +151,7 @@ class ClickHouseManager:
             while batch := list(islice(waiting, batch_size)):
 
                 def run(client: Client, batch: list[Any] = batch) -> None:
-                    # as one insert, not joined with others by the server
-                    client.execute(sql, batch, settings={"async_insert": 0})
+                    client.execute(sql, batch, settings=of_statement())
 
                 try:
                     self._run(run, sql, repeatable)
@@ -170,7 +171,8 @@ class ClickHouseManager:
             try:
                 if not self.is_connected:
                     self._open()
-                return bool(self._client.execute("select 1") == [(1,)])
+                answer = self._client.execute("select 1", settings=of_statement())
+                return bool(answer == [(1,)])
             except (DriverError, *_BROKEN, *_MISFIT) as error:
                 log.info("not healthy: %s", explain(error, self.config))
                 self.close()
@@ -249,7 +251,8 @@ class ClickHouseManager:
         client = Client(
             **self.config.to_driver_arguments(), send_receive_timeout=self.config.connect_timeout
         )
-        client.execute("select 1")  # the driver opens its connection with the first statement
+        # the driver opens its connection with the first statement
+        client.execute("select 1", settings=of_statement())
         client.connection.send_receive_timeout = ANSWER_SECONDS
         client.connection.socket.settimeout(ANSWER_SECONDS)
         self._client = client

@@ -7,22 +7,20 @@ of a killed run nobody reads; the next run takes note of it and drops it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
-from clickhouse_connect.driver.client import Client
 
 from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import server_code
 from pipelines.clickhouse.server.quoting import quoted
@@ -37,11 +35,8 @@ log = logging.getLogger(__name__)
 _THREADS = 2
 _CHUNK = 1 << 20  # bytes that are sent at a time
 _INSERT = {
-    "async_insert": 0,
-    "input_format_skip_unknown_fields": 0,
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
     "max_insert_threads": 1,
-    "materialized_views_ignore_errors": 0,  # a profile may say 1: rows would be lost in silence
 }
 # What is staged is read once and moved away: the published table merges what it gets, into parts of
 # a file per column. Here a part is one file: a part of raw's columns would be 500.
@@ -49,21 +44,6 @@ _UNMERGED = (
     "settings max_bytes_to_merge_at_max_space_in_pool = 1, "
     "max_bytes_to_merge_at_min_space_in_pool = 1, min_bytes_for_wide_part = 1000000000000"
 )
-
-
-@contextmanager
-def connect(config: ClickHouseConfig) -> Iterator[Client]:
-    """A clickhouse-connect client (HTTP), for files."""
-    client = clickhouse_connect.get_client(
-        **config.to_connect_arguments(),
-        autogenerate_session_id=False,
-        send_receive_timeout=3600,
-        dedicated_pool=True,  # closing it closes its connections
-    )
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 class Staging:
