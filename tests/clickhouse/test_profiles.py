@@ -106,7 +106,8 @@ def differing(one: Tables, other: Tables) -> dict[str, Any]:
         if columns != others:
             found[name] = sorted(set(columns) ^ set(others))
         elif rows != theirs:
-            found[name] = ([r for r in rows if r not in theirs][:1], [r for r in theirs if r not in rows][:1])  # fmt: skip
+            sides = (rows, theirs), (theirs, rows)
+            found[name] = [next((row for row in a if row not in b), None) for a, b in sides]
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import ceil
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -24,8 +25,10 @@ HttpClient.params = {
 
 
 @contextmanager
-def connect(config: ClickHouseConfig, *, answer_seconds: float = 3600) -> Iterator[Client]:
+def connect(config: ClickHouseConfig, *, answer_seconds: float | None = None) -> Iterator[Client]:
     """A client whose every request carries the settings that statements rely on.
+
+    An answer may take `answer_seconds`, by default the configured time.
 
     Raises clickhouse_connect's errors, also for a setting that the user's profile forbids to
     change; `explain` words them.
@@ -33,7 +36,7 @@ def connect(config: ClickHouseConfig, *, answer_seconds: float = 3600) -> Iterat
     client = clickhouse_connect.get_client(
         **config.to_connect_arguments(),
         autogenerate_session_id=False,
-        send_receive_timeout=answer_seconds,
+        send_receive_timeout=ceil(answer_seconds or config.answer_timeout),
         dedicated_pool=True,  # closing it closes its connections
     )
     try:

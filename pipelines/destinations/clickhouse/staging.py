@@ -14,15 +14,20 @@ from types import TracebackType
 from uuid import uuid4
 
 from clickhouse_connect.driver.binding import quote_identifier
+from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
-from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
+from pipelines.clickhouse.server.codes import TOO_LARGE_TO_DROP, UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.errors import (
+    ClickHouseConnectionError,
+    ClickHouseError,
+    ClickHouseQueryError,
+)
 from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.problems import server_code
+from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
@@ -171,8 +176,26 @@ class Staging:
             statement = f"insert into {into} ({columns or '*'}) format Parquet\n"
             client.raw_insert("", None, _with_file(statement, path), _INSERT)
 
-        with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(insert, files.filled))
+        try:
+            with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
+                list(threads.map(insert, files.filled))
+        except ConnectError as error:
+            if "timed out" not in str(error):
+                raise
+            self._count_arrived(table, files, error)
+
+    def _count_arrived(self, table: str, files: Files, error: ConnectError) -> None:
+        """An insert's answer was lost. Goes on when all rows are there, else says how many are."""
+        (arrived,) = self._manager.execute(f"select count() from {table}")[0]
+        waited = f"{self._config.answer_timeout:g} s (CLICKHOUSE_ANSWER_TIMEOUT)"
+        if arrived == files.rows:
+            log.warning("no answer to an insert in %s; all %s rows arrived", waited, arrived)
+            return
+        raise ClickHouseConnectionError(
+            f"no answer to an insert in {waited}; {arrived:,} of {files.rows:,} rows arrived in a "
+            "private table, nothing was published. Fix: look at system.processes for what holds "
+            "it up, or allow more seconds; then run the command again"
+        ) from redacted(error, self._config)
 
     def _check(self, table: str, column: str, files: Files) -> None:
         note = self._note
@@ -223,7 +246,13 @@ def left_behind(manager: ClickHouseManager, raw_table: RawTable) -> dict[str, No
 def drop(manager: ClickHouseManager, *tables: str) -> None:
     """Remove tables, whether they are there or not."""
     for table in tables:
-        manager.execute(f"drop table if exists {table} sync")
+        try:
+            manager.execute(f"drop table if exists {table} sync")
+        except ClickHouseQueryError as error:
+            if error.code != TOO_LARGE_TO_DROP:
+                raise
+            # nobody reads it, so later partitions need not wait for somebody to lift the limit
+            log.warning("%s stays: %s", table, error)
 
 
 def _prefix(raw_table: RawTable) -> str:

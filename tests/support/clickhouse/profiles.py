@@ -75,7 +75,8 @@ LIMITS: Mapping[str, str] = {
 #: What of it a reader's statement is meant to say: their own question, not what a view answers.
 READERS_OWN = {
     "additional_result_filter", "extremes", "final", "force_primary_key", "limit", "offset",
-    "max_ast_elements", "max_query_size", "use_query_cache", "bool_true_representation", "date_time_output_format",
+    "max_ast_elements", "max_query_size", "use_query_cache",
+    "bool_true_representation", "date_time_output_format",
 }  # fmt: skip
 
 
