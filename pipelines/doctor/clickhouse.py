@@ -21,6 +21,7 @@ from pipelines.clickhouse.server import probe, rights
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.http_client import connect
+from pipelines.clickhouse.server.limits import limits
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import diagnose
 from pipelines.clickhouse.server.rules import Kind as Trouble
@@ -99,7 +100,7 @@ class _Examination:
             why = f"they need the login over the {NATIVE}"
             yield skipped("server, clock, rights, schema", why)
             return
-        for examine_part in (self._server, self._rights, self._schema):
+        for examine_part in (self._server, self._limits, self._rights, self._schema):
             try:
                 yield from examine_part()
             except ClickHouseError as error:
@@ -190,6 +191,19 @@ class _Examination:
             yield Finding(False, "clock", detail, fix)
         else:
             yield Finding(True, "clock", detail)
+
+    def _limits(self) -> Iterator[Finding]:
+        """What the user's profile and quotas will refuse, before a load runs into it."""
+        user = self.config.user
+        with ClickHouseManager(self.server) as manager:
+            found = limits(manager)
+        for limit in found:
+            fix = f"as an administrator: alter user {user} settings {limit.none}"
+            if limit.forbids:
+                yield Finding(False, "limits", f"{limit.text}: nothing can be loaded", fix)
+            else:
+                what = f"{limit.text}: a statement that exceeds it is refused"
+                yield warning("limits", what, f"{fix}, if loads are refused")
 
     def _rights(self) -> Iterator[Finding]:
         subject, database = "rights", self.config.database

@@ -34,6 +34,7 @@ PASSWORD = "Pr0file/word"
 #: Of the run and not of what was loaded.
 OF_A_RUN = re.compile(r"x_dlt_load_id|\w+_at|newest_(delivery|publishing)")
 RILL = {"cast_keep_nullable": "1", "join_use_nulls": "1", "session_timezone": "UTC"}
+SETTINGS = {**UNUSUAL, **LIMITS}
 Tables = dict[str, tuple[list[tuple[str, str]], list[tuple[Any, ...]]]]
 """By name the columns with their types, and the rows."""
 
@@ -139,14 +140,14 @@ def test_no_unusual_setting_changes_what_is_loaded_or_read(providers: Providers,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(names=st.sets(st.sampled_from(sorted(UNUSUAL | LIMITS)), min_size=1, max_size=8))
+@given(names=st.sets(st.sampled_from(sorted(SETTINGS)), min_size=1, max_size=8))
 def test_a_random_profile_changes_nothing_or_is_refused_by_name(
     providers: Providers, names: set[str]
 ) -> None:
     plain = providers.user({})
     assert providers.load(plain, "aws stripe --from 2026-10").status == 0
     before = read(plain)
-    unusual = providers.user({name: (UNUSUAL | LIMITS)[name] for name in names})
+    unusual = providers.user({name: SETTINGS[name] for name in names})
     ran = providers.load(unusual, "aws stripe --from 2026-10")
     if ran.status == 0:
         assert differing(before, read(unusual)) == {}

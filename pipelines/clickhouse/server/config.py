@@ -1,7 +1,7 @@
 """Where ClickHouse is and how to get in: one value from dlt's configuration and CLICKHOUSE_*.
 
-The order of places stands in pipelines/clickhouse/server/configuration/origins.py, what CLICKHOUSE_MODE=local and
-=cloud stand for in pipelines/clickhouse/server/configuration/mode.py. Each value remembers where it comes from.
+The order of places stands in configuration/origins.py beside this, what CLICKHOUSE_MODE=local and
+=cloud stand for in configuration/mode.py. Each value remembers where it comes from.
 """
 
 from __future__ import annotations

@@ -92,7 +92,10 @@ REFUSALS: dict[int, Problem] = {
         f"{_NEED} allow_ddl = 1",
     ),
     394: _refusal("somebody cancelled the statement", "run the command again"),
-    396: _ROWS,
+    396: _refusal(
+        "the answer has more rows or bytes than the user's profile allows",
+        f"{_NEED} max_result_rows = 0, max_result_bytes = 0",
+    ),
     452: _refusal(
         "the profile of user {user} forbids a setting that our statements rely on",
         "as an administrator: remove the constraint on the setting that the text names",
