@@ -21,13 +21,13 @@ from pipelines.clickhouse.server import probe, rights
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.http_client import connect
-from pipelines.clickhouse.server.limits import limits
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import diagnose
 from pipelines.clickhouse.server.rules import Kind as Trouble
 from pipelines.clickhouse.server.rules import Problem
 from pipelines.core.findings import Finding, Kind, skipped, warning
 from pipelines.core.partition import ConfigurationError, UserError
+from pipelines.doctor.limits import limits
 from pipelines.doctor.settings import read_settings
 from pipelines.normalize.run import tag_columns
 

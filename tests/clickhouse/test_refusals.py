@@ -12,11 +12,11 @@ from clickhouse_driver.errors import ServerException
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
-from pipelines.clickhouse.server.limits import limits
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import explain
 from pipelines.clickhouse.server.refusals import OF_TEXT, PASSING, REFUSALS, passes
 from pipelines.clickhouse.server.rules import CODES
+from pipelines.doctor.limits import limits
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.profiles import add_profiles
 from tests.support.clickhouse.proxy import Proxy
