@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.marts import checks
 from pipelines.providers.deribit.client import Host
 from pipelines.providers.deribit.days import Day, read_day

@@ -20,12 +20,13 @@ from clickhouse_connect.driver.exceptions import Error as ConnectError
 from pipelines.anonymize.rules import MEANING, rules_of
 from pipelines.anonymize.values import Secrets, anonymous
 from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import explain, redacted
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.filesystem.swap import swap_folder
 from pipelines.tables.privacy import Privacy

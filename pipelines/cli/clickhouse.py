@@ -16,8 +16,9 @@ from pipelines.clickhouse.server.config import (
     ClickHouseConfigError,
     is_configured,
 )
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.core.partition import ConfigurationError
-from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.marts import checks, stored
 from pipelines.normalize.run import tag_columns
 

@@ -66,7 +66,7 @@ def read(destination: str) -> tuple[report_figures.Figures, str]:
         known = ", ".join(DESTINATIONS)
         raise ConfigurationError(f"The destination is {destination!r}. Set it to one of: {known}.")
     from pipelines.cli import clickhouse
-    from pipelines.destinations.clickhouse.warehouse import connect
+    from pipelines.clickhouse.server.http_client import connect
     from pipelines.marts import checks
 
     config = clickhouse.configured(os.environ)

@@ -11,7 +11,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from pipelines.core.partition import Changed, PartitionError, Unchanged, UserError, causes
-from pipelines.destinations.failures import PublishFailed, ServerGone
+from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.filesystem import destination as filesystem
 from pipelines.destinations.filesystem.store import Store
 
@@ -63,7 +63,7 @@ def _meant(
     """The error inside dlt's that says what happened."""
     found = list(causes(error))
     for cause in found:
-        if isinstance(cause, PublishFailed | ServerGone):
+        if isinstance(cause, PublishFailed):
             return PartitionError(str(cause))
     for kind in (Changed, Unchanged, UserError):
         for cause in found:

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from dlt.common.destination.exceptions import (
-    DestinationTerminalException,
-    DestinationTransientException,
-)
+from dlt.common.destination.exceptions import DestinationTerminalException
 
 
 class PublishFailed(DestinationTerminalException):
-    """The delivery cannot be published; trying again by itself would not help."""
-
-
-class ServerGone(DestinationTransientException):
-    """The server is away or the connection broke: the whole job can be run again."""
+    """The delivery cannot be published, or was tried again for long enough."""

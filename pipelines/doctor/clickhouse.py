@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
-import clickhouse_connect
 import tenacity
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
@@ -21,12 +20,14 @@ from pipelines.clickhouse.schema.migrate import is_current
 from pipelines.clickhouse.server import probe, rights
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import diagnose
 from pipelines.clickhouse.server.rules import Kind as Trouble
 from pipelines.clickhouse.server.rules import Problem
 from pipelines.core.findings import Finding, Kind, skipped, warning
 from pipelines.core.partition import ConfigurationError, UserError
+from pipelines.doctor.limits import limits
 from pipelines.doctor.settings import read_settings
 from pipelines.normalize.run import tag_columns
 
@@ -99,7 +100,7 @@ class _Examination:
             why = f"they need the login over the {NATIVE}"
             yield skipped("server, clock, rights, schema", why)
             return
-        for examine_part in (self._server, self._rights, self._schema):
+        for examine_part in (self._server, self._limits, self._rights, self._schema):
             try:
                 yield from examine_part()
             except ClickHouseError as error:
@@ -171,10 +172,8 @@ class _Examination:
 
     def _log_in_over_http(self) -> None:
         timeout = max(1, round(self.config.connect_timeout))  # a sleeping service says nothing
-        arguments = self.server.to_connect_arguments()
-        clickhouse_connect.get_client(
-            **arguments, send_receive_timeout=timeout, dedicated_pool=True
-        ).close()
+        with connect(self.server, answer_seconds=timeout):
+            pass
 
     def _server(self) -> Iterator[Finding]:
         sql = "select version(), currentUser(), toUnixTimestamp64Milli(now64(3)) / 1000"
@@ -192,6 +191,19 @@ class _Examination:
             yield Finding(False, "clock", detail, fix)
         else:
             yield Finding(True, "clock", detail)
+
+    def _limits(self) -> Iterator[Finding]:
+        """What the user's profile and quotas will refuse, before a load runs into it."""
+        user = self.config.user
+        with ClickHouseManager(self.server) as manager:
+            found = limits(manager)
+        for limit in found:
+            fix = f"as an administrator: alter user {user} settings {limit.none}"
+            if limit.forbids:
+                yield Finding(False, "limits", f"{limit.text}: nothing can be loaded", fix)
+            else:
+                what = f"{limit.text}: a statement that exceeds it is refused"
+                yield warning("limits", what, f"{fix}, if loads are refused")
 
     def _rights(self) -> Iterator[Finding]:
         subject, database = "rights", self.config.database

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines.clickhouse.server import env_files
 from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig, is_configured
-from pipelines.clickhouse.server.origins import SETTINGS, ClickHouseConfigError
+from pipelines.clickhouse.server.configuration import env_files
+from pipelines.clickhouse.server.configuration.origins import SETTINGS, ClickHouseConfigError
 from pipelines.core.findings import Finding, Kind, warning
 
 _PREFIXES = ("CLICKHOUSE_", "DESTINATION__CLICKHOUSE__")

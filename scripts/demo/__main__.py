@@ -28,7 +28,7 @@ from rich.console import Console
 
 from pipelines.cli.tables import table
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.clickhouse.server.local_server import running_server
+from pipelines.clickhouse.server.configuration.local_server import running_server
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.text import size
 from scripts.demo.tables import (

@@ -1,4 +1,4 @@
-"""Write the raw tables that sources declare into the list of tables in CLICKHOUSE_SETUP.md."""
+"""Write into CLICKHOUSE_SETUP.md what the code knows: raw tables, and what a server refuses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from pipelines.clickhouse.server.refusals import PASSING, REFUSALS
 from pipelines.tables.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "CLICKHOUSE_SETUP.md"
 _HEAD = "| in database `dlt` | one row per |\n|---|---|\n"
 _NEXT = "| `normalized_"
+_REFUSED = "| code | a refusal reads | fix | tried again |\n|---|---|---|---|\n"
 
 
 def _rows() -> Iterator[tuple[str, str]]:
@@ -24,13 +26,29 @@ def _rows() -> Iterator[tuple[str, str]]:
 
 def page() -> str:
     """The whole page, with the list as it has to be; tables with one meaning share a line."""
-    before, head, rest = PAGE.read_text(encoding="utf-8").partition(_HEAD)
+    text = _with_refusals(PAGE.read_text(encoding="utf-8"))
+    before, head, rest = text.partition(_HEAD)
     _, following, after = rest.partition(_NEXT)
     lines = "".join(
         f"| {', '.join(name for name, _ in rows)} | {row} |\n"
         for row, rows in groupby(_rows(), key=lambda each: each[1])
     )
     return f"{before}{head}{lines}{following}{after}"
+
+
+def _with_refusals(text: str) -> str:
+    """The table of refusals; codes with one meaning share a line."""
+    before, head, rest = text.partition(_REFUSED)
+    after = rest[rest.index("\n\n") :] if "\n\n" in rest else ""
+    codes: dict[tuple[str, str, bool], list[int]] = {}
+    for code, problem in sorted(REFUSALS.items()):
+        what = problem.what.removesuffix(": {detail}")
+        codes.setdefault((what, problem.fix, code in PASSING), []).append(code)
+    lines = [
+        f"| {', '.join(map(str, codes))} | {what} | {fix} | {'yes' if again else ''} |"
+        for (what, fix, again), codes in codes.items()
+    ]
+    return before + head + "\n".join(lines).format(user="loader") + after
 
 
 if __name__ == "__main__":

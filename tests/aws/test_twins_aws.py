@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from pipelines.aws_pipeline import AwsExport, AwsSettings
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.destinations.clickhouse.parquet_columns import kind_of_clickhouse
-from pipelines.destinations.clickhouse.warehouse import connect
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.providers.aws.deliveries import files_of
 from pipelines.providers.aws.landing import land

@@ -21,8 +21,8 @@ from pipelines.clickhouse.server.config import (
     ClickHouseConfigError,
     is_configured,
 )
+from pipelines.clickhouse.server.configuration.origins import Environment, Places
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.origins import Environment, Places
 from tests.support.clickhouse.server import Server
 
 DLT = "DESTINATION__CLICKHOUSE__CREDENTIALS"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.clickhouse.server.configuration.origins import SETTINGS
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.origins import SETTINGS
 from scripts.test_connection_cloud import main
 from tests.support.clickhouse.server import Authority, Server
 from tests.support.clickhouse.users import environ_of

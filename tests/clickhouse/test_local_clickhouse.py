@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.configuration.local_server import running_server
 from pipelines.clickhouse.server.errors import ClickHouseAuthError
-from pipelines.clickhouse.server.local_server import running_server
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support.clickhouse.server import ROOT, SCRIPT, Authority, Server
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.clickhouse.server.http_client import connect
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape
 from tests.gcp.test_gcp_checks import offending

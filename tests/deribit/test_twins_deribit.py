@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.layout import RawTable
 from pipelines.normalize.batches import RawFile, normalize_files
 from pipelines.providers.deribit import normalize

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.destinations.clickhouse.warehouse import connect
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 from pipelines.cli.main import parser
 from pipelines.clickhouse.schema.statements import statements
-from pipelines.clickhouse.server.origins import SETTINGS
+from pipelines.clickhouse.server.configuration.origins import SETTINGS
 from pipelines.tables.ddl import tables
 from pipelines.tables.sources import SOURCE_NAMES
 from scripts.docs import clickhouse_tables, command_reference

@@ -143,7 +143,8 @@ def test_a_server_that_stays_away_is_named_and_the_next_run_makes_it_good(
 ) -> None:
     own_world.proxy.watch(STATEMENTS[name], lambda: _kill(own_server), "during")
     command = [sys.executable, "-m", "pipelines", "load"]
-    ran = subprocess.run(command, cwd=ROOT, env=own_world.environ, capture_output=True, text=True)
+    environ = own_world.environ | {"CLICKHOUSE_RETRY_SECONDS": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (1, "aws: 0 loaded, 1 unchanged, 1 failed\n")
     (line,) = [line for line in ran.stderr.splitlines() if line.startswith("aws 2026-09: ")]
     assert "ClickHouse at localhost" in line

@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.partition import Delivery
-from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.layout import RawTable
 from pipelines.normalize.batches import Normalizer, RawFile, normalize_files
 from pipelines.providers.aws import contract, normalize

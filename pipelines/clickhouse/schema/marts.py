@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pipelines.clickhouse.schema.rendering import SQL, render
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.clickhouse.server.settings import for_readers
 from pipelines.tables.ddl import column_block
 
 NOT_COMPUTED = "A mart, not computed yet."
@@ -44,7 +45,7 @@ class Mart:
     def statement(self, tag_columns: Sequence[str]) -> tuple[str, str]:
         """What it is in ClickHouse, and the statement that creates it."""
         if not self.is_stored:
-            return "view", f"create or replace view {self.name} as\n{self.select}"
+            return "view", f"create or replace view {self.name} as\n{for_readers(self.select)}"
         meaning = _FIRST_COMMENTS.match(self.select)
         return "table", f"{meaning[0] if meaning else ''}{self.table(self.name, tag_columns)}"
 

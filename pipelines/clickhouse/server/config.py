@@ -1,7 +1,7 @@
 """Where ClickHouse is and how to get in: one value from dlt's configuration and CLICKHOUSE_*.
 
-The order of places stands in pipelines/clickhouse/server/origins.py, what CLICKHOUSE_MODE=local and
-=cloud stand for in pipelines/clickhouse/server/mode.py. Each value remembers where it comes from.
+The order of places stands in configuration/origins.py beside this, what CLICKHOUSE_MODE=local and
+=cloud stand for in configuration/mode.py. Each value remembers where it comes from.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from typing import Any
 from dlt.common.configuration.providers.provider import ConfigProvider
 from dlt.destinations.impl.clickhouse.configuration import ClickHouseCredentials
 
-from pipelines.clickhouse.server.local_server import FOLDER, running_server
-from pipelines.clickhouse.server.mode import MODES, adopt, check_mode, choose_mode
-from pipelines.clickhouse.server.origins import SETTINGS, ClickHouseConfigError, Found, Places
-from pipelines.clickhouse.server.parse import PARSERS
+from pipelines.clickhouse.server.configuration.local_server import FOLDER, running_server
+from pipelines.clickhouse.server.configuration.mode import MODES, adopt, check_mode, choose_mode
+from pipelines.clickhouse.server.configuration.origins import (
+    SETTINGS,
+    ClickHouseConfigError,
+    Found,
+    Places,
+)
+from pipelines.clickhouse.server.configuration.parse import PARSERS
+from pipelines.clickhouse.server.settings import CLIENT_NAME, of_statement
 
 __all__ = ["NOT_CONFIGURED", "ClickHouseConfig", "ClickHouseConfigError", "Secret", "is_configured"]
 
@@ -43,7 +49,9 @@ class Secret(str):
 class ClickHouseConfig:
     """How to reach a server, on both protocols.
 
-    `max_retries` is the number of tries to connect, in all. `ca` is a PEM file that replaces the
+    `max_retries` is the number of tries to connect, in all. What passes by itself while loading, as
+    a full server, is tried again for `retry_seconds`; after `answer_timeout` seconds without a sign
+    of life a statement's answer counts as lost. `ca` is a PEM file that replaces the
     usual authorities; `verify` False accepts any certificate. `origins` says for each value by
     name where it comes from, for `doctor`. Raises ClickHouseConfigError on values that cannot be.
     """
@@ -57,6 +65,8 @@ class ClickHouseConfig:
     secure: bool = False
     connect_timeout: float = 10.0
     max_retries: int = 3
+    retry_seconds: float = 120.0
+    answer_timeout: float = 600.0
     verify: bool = True
     ca: str | None = None
     mode: str = "local"
@@ -138,9 +148,12 @@ class ClickHouseConfig:
         """The same as dlt's own resolved value, which dlt does not resolve again.
 
         A dict it would complete from its files, and refuse when .dlt/config.toml has a section
-        [destination.clickhouse.credentials].
+        [destination.clickhouse.credentials]. dlt's statements carry our settings, too.
         """
-        credentials = ClickHouseCredentials(self.to_dlt_credentials())
+        given = self.to_dlt_credentials()
+        pinned = {name: str(value) for name, value in of_statement().items() if value != ""}
+        given["query"] = {"client_name": CLIENT_NAME} | pinned | given.get("query", {})
+        credentials = ClickHouseCredentials(given)
         credentials.resolve()
         return credentials
 
@@ -155,6 +168,7 @@ class ClickHouseConfig:
             "password": self.password,
             "secure": self.secure,
             "connect_timeout": self.connect_timeout,
+            "client_name": CLIENT_NAME,
             "tcp_keepalive": True,
         } | tls
 
@@ -168,6 +182,7 @@ class ClickHouseConfig:
             "username": self.user,
             "password": str(self.password),
             "secure": self.secure,
+            "client_name": CLIENT_NAME,
             "connect_timeout": ceil(self.connect_timeout),
         } | tls
 

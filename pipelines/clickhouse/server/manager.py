@@ -28,6 +28,7 @@ from pipelines.clickhouse.server.errors import (
     ClickHouseError,
     ClickHouseQueryError,
 )
+from pipelines.clickhouse.server.patience import patiently
 from pipelines.clickhouse.server.problems import (
     detail,
     diagnose,
@@ -37,6 +38,7 @@ from pipelines.clickhouse.server.problems import (
     server_code,
 )
 from pipelines.clickhouse.server.rules import Kind
+from pipelines.clickhouse.server.settings import of_statement
 
 log = logging.getLogger(__name__)
 # The driver logs a traceback at WARNING for every failed try, and raises the same; we report it.
@@ -46,13 +48,17 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 BATCH_ROWS = 50_000
-ANSWER_SECONDS = 300  # without a sign of life; a running query tells its progress
 BACKOFF = tenacity.wait_exponential(multiplier=0.5, max=10)
 # Comments and brackets may come first; a `with` may also begin an insert.
 _READ = re.compile(
     r"(\s|\(|--[^\n]*\n)*"
     r"(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
     re.IGNORECASE | re.DOTALL,
+)
+# What the server refused may be asked of it again without harm.
+_IDEMPOTENT = re.compile(
+    r"\s*(drop .*\bif exists|create .*\bif not exists|alter table \S+ (replace|drop) partition)\b",
+    re.I,
 )
 _INSERT = re.compile(r"\s*insert\b", re.IGNORECASE)
 # What the driver raises before anything of a statement has been sent ...
@@ -117,15 +123,20 @@ class ClickHouseManager:
         `params` replace `%(name)s` in `sql`, escaped as literals; write `%%` for a percent sign
         then. Times are cut to seconds by the driver. A read is repeated once on a new connection;
         of any other statement, ClickHouseConnectionError says that it may have happened.
-        Raises ClickHouseQueryError when the server refuses it.
+        Raises ClickHouseQueryError when the server refuses it; for a reason that passes by itself,
+        when it still does after `config.retry_seconds` of trying what may be repeated.
         """
 
         def run(client: Client) -> list[Row]:
-            result = client.execute(sql, dict(params) if params else None, settings=settings)
+            given = dict(params) if params else None
+            result = client.execute(sql, given, settings=of_statement(settings))
             return result if isinstance(result, list) else []
 
+        is_read = bool(_READ.match(sql))
         with self._lock:
-            return self._run(run, sql, repeatable=bool(_READ.match(sql)))
+            if not is_read and not _IDEMPOTENT.match(sql):
+                return self._run(run, sql, repeatable=False)
+            return patiently(self.config, lambda: self._run(run, sql, is_read), sleep=self._sleep)
 
     def execute_many(
         self,
@@ -149,8 +160,7 @@ class ClickHouseManager:
             while batch := list(islice(waiting, batch_size)):
 
                 def run(client: Client, batch: list[Any] = batch) -> None:
-                    # as one insert, not joined with others by the server
-                    client.execute(sql, batch, settings={"async_insert": 0})
+                    client.execute(sql, batch, settings=of_statement())
 
                 try:
                     self._run(run, sql, repeatable)
@@ -170,7 +180,8 @@ class ClickHouseManager:
             try:
                 if not self.is_connected:
                     self._open()
-                return bool(self._client.execute("select 1") == [(1,)])
+                answer = self._client.execute("select 1", settings=of_statement())
+                return bool(answer == [(1,)])
             except (DriverError, *_BROKEN, *_MISFIT) as error:
                 log.info("not healthy: %s", explain(error, self.config))
                 self.close()
@@ -245,13 +256,14 @@ class ClickHouseManager:
         return ClickHouseConnectionError(text) if code is None else ClickHouseQueryError(text, code)
 
     def _open(self) -> None:
-        """Log in. The driver would wait `ANSWER_SECONDS` for a port that takes and says nothing."""
+        """Log in. The driver would wait `answer_timeout` for a port that takes and says nothing."""
         client = Client(
             **self.config.to_driver_arguments(), send_receive_timeout=self.config.connect_timeout
         )
-        client.execute("select 1")  # the driver opens its connection with the first statement
-        client.connection.send_receive_timeout = ANSWER_SECONDS
-        client.connection.socket.settimeout(ANSWER_SECONDS)
+        # the driver opens its connection with the first statement
+        client.execute("select 1", settings=of_statement())
+        client.connection.send_receive_timeout = self.config.answer_timeout
+        client.connection.socket.settimeout(self.config.answer_timeout)
         self._client = client
 
     def _may_pass(self, error: BaseException) -> bool:

@@ -10,6 +10,7 @@ import re
 from urllib.parse import quote, quote_plus
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.refusals import OF_TEXT, REFUSALS
 from pipelines.clickhouse.server.rules import CODES, OTHER, RULES, UNKNOWN, Problem
 from pipelines.core.partition import UserError, causes
 
@@ -29,8 +30,13 @@ def diagnose(error: BaseException, config: ClickHouseConfig) -> Problem:
     """The error understood, with the configuration's values filled in."""
     text = "\n".join(f"{type(cause).__name__}: {cause}" for cause in causes(error))
     code = server_code(error)
-    found = (_match(text) or UNKNOWN) if code is None else CODES.get(code, OTHER)
-    values = _values(config, _is_http(error)) | {"detail": detail(error, config)}
+    plain = detail(error, config)
+    refused = next((r.problem for r in OF_TEXT if re.search(r.pattern, plain)), None)
+    if code is None:
+        found = refused or _match(text) or UNKNOWN
+    else:
+        found = refused or CODES.get(code) or REFUSALS.get(code, OTHER)
+    values = _values(config, _is_http(error)) | {"detail": plain}
     return Problem(found.kind, found.what.format(**values), found.fix.format(**values))
 
 

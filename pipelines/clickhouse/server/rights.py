@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import tenacity
 
+from pipelines.clickhouse.server.codes import FORBIDDEN
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError, ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -21,7 +22,6 @@ _ONCE = tenacity.stop_after_attempt(1)
 _ENGINE = "engine = MergeTree partition by p order by n"
 
 
-_FORBIDDEN = (291, 497)
 _SYNTAX_ERROR = 62
 
 
@@ -158,7 +158,7 @@ def grant(config: ClickHouseConfig, grants: Iterable[str]) -> str:
 
 def is_lack(error: ClickHouseError) -> bool:
     """Whether the server refused for want of a grant."""
-    return isinstance(error, ClickHouseQueryError) and error.code in _FORBIDDEN
+    return isinstance(error, ClickHouseQueryError) and error.code in FORBIDDEN
 
 
 def name(text: str) -> str:

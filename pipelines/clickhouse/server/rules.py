@@ -171,7 +171,7 @@ CODES = {
         fix="make init-clickhouse creates it; or correct its name (from: {database_origin})",
     ),
     **dict.fromkeys((192, 193, 194, 195, 516), _REFUSED),
-    **dict.fromkeys((202, 209, 210, 999), _BUSY),
+    **dict.fromkeys((202, 209, 210), _BUSY),
     **dict.fromkeys((291, 497), _FORBIDDEN),
     700: Problem(
         Kind.AUTH,

@@ -7,7 +7,9 @@ after a kill holds its rows twice; its stock merge deletes first and inserts aft
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,12 +26,15 @@ from dlt.destinations.impl.clickhouse.configuration import ClickHouseClientConfi
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.clickhouse.server.errors import ClickHouseConnectionError
+from pipelines.clickhouse.server.errors import ClickHouseConnectionError, ClickHouseError
+from pipelines.clickhouse.server.patience import patiently
 from pipelines.clickhouse.server.problems import diagnose, explain, redacted, server_code
+from pipelines.clickhouse.server.refusals import passes
 from pipelines.clickhouse.server.rules import Kind
+from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import UserError
 from pipelines.destinations.clickhouse.warehouse import Warehouse
-from pipelines.destinations.failures import PublishFailed, ServerGone
+from pipelines.destinations.failures import PublishFailed
 from pipelines.destinations.handover import FileJob, Handed, handed_over, is_raw
 from pipelines.destinations.resolving import ResolvedOnce
 
@@ -48,20 +53,32 @@ class PartitionJob(RunnableLoadJob):
     """Publishes the partition of its package, once dlt has all of its files. Repeatable."""
 
     def run(self) -> None:
-        """Raises PublishFailed or ServerGone; the published partition then is as it was."""
+        """Raises PublishFailed; the published partition then is as it was.
+
+        What passes by itself, as a full server or one that starts again, is tried again for the
+        configured while.
+        """
         server: ClickHouseConfig = cast(PartitionsConfiguration, self._job_client.config).server
         handed = handed_over(self._load_id)
-        try:
+        tries = itertools.count(self.job_file_info().retry_count)
+        source_name, partition = handed.raw_table.source_name, handed.delivery.partition
+
+        def publish() -> None:
             with Warehouse(server) as warehouse:
-                self._publish(warehouse, handed)
+                self._publish(warehouse, handed, is_retry=next(tries) > 0)
+
+        try:
+            with labelled(source=source_name, partition=partition, load_id=handed.delivery.load_id):
+                patiently(server, publish, again=partial(_passes, server))
         except (ClickHouseConnectionError, *Gone) as error:
-            raise _meant(error, server, handed.where) from redacted(error, server)
+            # dlt would begin the job again, though it was tried again for long enough
+            text = handed.where + explain(error, server)
+            raise PublishFailed(text) from redacted(error, server)
         except (UserError, OSError) as error:
             raise PublishFailed(handed.explain(error)) from error
 
-    def _publish(self, warehouse: Warehouse, handed: Handed) -> None:
+    def _publish(self, warehouse: Warehouse, handed: Handed, *, is_retry: bool) -> None:
         raw_table, delivery = handed.raw_table, handed.delivery
-        is_retry = self.job_file_info().retry_count > 0
         if is_retry and warehouse.was_published(raw_table, delivery):
             return
         is_normalized = delivery.layout.startswith(NORMALIZED)
@@ -131,10 +148,11 @@ def destination_of(warehouse: Warehouse) -> clickhouse_partitions:
     )
 
 
-def _meant(error: Exception, server: ClickHouseConfig, where: str = "") -> Exception:
-    """What the server refuses it would refuse again; what broke on the way may go through."""
-    kind = diagnose(error, server).kind
-    refused = kind in (Kind.TLS, Kind.AUTH, Kind.PROTOCOL) or (
-        kind is Kind.QUERY and server_code(error) is not None
-    )
-    return (PublishFailed if refused else ServerGone)(where + explain(error, server))
+def _passes(server: ClickHouseConfig, error: BaseException) -> bool:
+    """Whether the same may go through a little later."""
+    code = server_code(error)
+    if isinstance(error, (ClickHouseError, *Gone)) and passes(code, str(error)):
+        return True
+    if not isinstance(error, (ClickHouseConnectionError, *Gone)) or code is not None:
+        return False
+    return diagnose(error, server).kind is Kind.NETWORK

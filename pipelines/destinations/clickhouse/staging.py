@@ -7,24 +7,27 @@ of a killed run nobody reads; the next run takes note of it and drops it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-import clickhouse_connect
 from clickhouse_connect.driver.binding import quote_identifier
-from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
-from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
+from pipelines.clickhouse.server.codes import TOO_LARGE_TO_DROP, UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.clickhouse.server.errors import ClickHouseError
+from pipelines.clickhouse.server.errors import (
+    ClickHouseConnectionError,
+    ClickHouseError,
+    ClickHouseQueryError,
+)
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.problems import server_code
+from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
@@ -37,11 +40,8 @@ log = logging.getLogger(__name__)
 _THREADS = 2
 _CHUNK = 1 << 20  # bytes that are sent at a time
 _INSERT = {
-    "async_insert": 0,
-    "input_format_skip_unknown_fields": 0,
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
     "max_insert_threads": 1,
-    "materialized_views_ignore_errors": 0,  # a profile may say 1: rows would be lost in silence
 }
 # What is staged is read once and moved away: the published table merges what it gets, into parts of
 # a file per column. Here a part is one file: a part of raw's columns would be 500.
@@ -49,21 +49,6 @@ _UNMERGED = (
     "settings max_bytes_to_merge_at_max_space_in_pool = 1, "
     "max_bytes_to_merge_at_min_space_in_pool = 1, min_bytes_for_wide_part = 1000000000000"
 )
-
-
-@contextmanager
-def connect(config: ClickHouseConfig) -> Iterator[Client]:
-    """A clickhouse-connect client (HTTP), for files."""
-    client = clickhouse_connect.get_client(
-        **config.to_connect_arguments(),
-        autogenerate_session_id=False,
-        send_receive_timeout=3600,
-        dedicated_pool=True,  # closing it closes its connections
-    )
-    try:
-        yield client
-    finally:
-        client.close()
 
 
 class Staging:
@@ -191,8 +176,26 @@ class Staging:
             statement = f"insert into {into} ({columns or '*'}) format Parquet\n"
             client.raw_insert("", None, _with_file(statement, path), _INSERT)
 
-        with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(insert, files.filled))
+        try:
+            with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
+                list(threads.map(insert, files.filled))
+        except ConnectError as error:
+            if "timed out" not in str(error):
+                raise
+            self._count_arrived(table, files, error)
+
+    def _count_arrived(self, table: str, files: Files, error: ConnectError) -> None:
+        """An insert's answer was lost. Goes on when all rows are there, else says how many are."""
+        (arrived,) = self._manager.execute(f"select count() from {table}")[0]
+        waited = f"{self._config.answer_timeout:g} s (CLICKHOUSE_ANSWER_TIMEOUT)"
+        if arrived == files.rows:
+            log.warning("no answer to an insert in %s; all %s rows arrived", waited, arrived)
+            return
+        raise ClickHouseConnectionError(
+            f"no answer to an insert in {waited}; {arrived:,} of {files.rows:,} rows arrived in a "
+            "private table, nothing was published. Fix: look at system.processes for what holds "
+            "it up, or allow more seconds; then run the command again"
+        ) from redacted(error, self._config)
 
     def _check(self, table: str, column: str, files: Files) -> None:
         note = self._note
@@ -243,7 +246,13 @@ def left_behind(manager: ClickHouseManager, raw_table: RawTable) -> dict[str, No
 def drop(manager: ClickHouseManager, *tables: str) -> None:
     """Remove tables, whether they are there or not."""
     for table in tables:
-        manager.execute(f"drop table if exists {table} sync")
+        try:
+            manager.execute(f"drop table if exists {table} sync")
+        except ClickHouseQueryError as error:
+            if error.code != TOO_LARGE_TO_DROP:
+                raise
+            # nobody reads it, so later partitions need not wait for somebody to lift the limit
+            log.warning("%s stays: %s", table, error)
 
 
 def _prefix(raw_table: RawTable) -> str:

@@ -37,13 +37,11 @@ from pipelines.destinations.clickhouse.parquet_columns import (
 )
 from pipelines.destinations.clickhouse.readings import WarehouseReadings
 from pipelines.destinations.clickhouse.retention import WarehouseRetention
-from pipelines.destinations.clickhouse.staging import Staging, connect, drop, left_behind
+from pipelines.destinations.clickhouse.staging import Staging, drop, left_behind
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import finish
 from pipelines.tables import daily
 from pipelines.tables.sources import COST_SOURCES
-
-__all__ = ["Warehouse", "connect"]
 
 
 class Warehouse:

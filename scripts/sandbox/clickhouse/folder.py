@@ -1,8 +1,8 @@
 """The folder of a local ClickHouse: who holds it, the password, and what it tells when ready.
 
 lock is held as long as the server lives, so it is the truth about whether one runs; ready.json
-says where it is, and is left over after a kill. pipelines/clickhouse/server/local_server.py reads
-both.
+says where it is, and is left over after a kill. local_server.py in
+pipelines/clickhouse/server/configuration reads both.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.core.landing import delivered, write_rows
 from pipelines.core.registry import SOURCES
-from pipelines.destinations.clickhouse.warehouse import Warehouse, connect
+from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.providers.deribit import calendar
 from pipelines.providers.deribit.calendar import DayFingerprint
 from pipelines.providers.deribit.days import RAW, Day, Digest

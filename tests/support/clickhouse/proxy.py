@@ -30,8 +30,9 @@ _CHUNK = 1 << 16
 
 
 #: What becomes of the statement at which a test acts: it never arrives; it waits until the act is
-#: over; it is on its way when the act begins, and its client is cut off after.
-When = Literal["instead", "before", "during"]
+#: over; it is on its way when the act begins, and its client is cut off after; it arrives, and its
+#: client never hears of it; it never arrives, and its client waits.
+When = Literal["instead", "before", "during", "unheard", "swallowed"]
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Proxy:
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._unheard: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self.watch()
         self._listeners = [self._listen(self.server.port), self._listen(self.server.http_port)]
@@ -120,8 +122,12 @@ class Proxy:
                     if self._is_time(text):
                         if self._when == "during":
                             server.sendall(data)
+                        if self._when == "unheard":
+                            self._unheard.add(server)
                         self._act()
-                        if self._when != "before":
+                        while self._when == "swallowed" and client.recv(_CHUNK):
+                            pass
+                        if self._when not in ("before", "unheard"):
                             break
                 server.sendall(data)
         except OSError:
@@ -134,7 +140,8 @@ class Proxy:
         try:
             while data := server.recv(_CHUNK):
                 answered.set()
-                client.sendall(data)
+                if server not in self._unheard:
+                    client.sendall(data)
         except OSError:
             pass
         self._end(client, server)
@@ -191,6 +198,8 @@ def _native(data: bytes) -> bytes:
             while data[place] >= 0x80:
                 length, place = length << 7 | data[place] & 0x7F, place - 1
             text = data[start : start + length]
+            if b"\0" in text:  # settings, whose names may end like a statement begins
+                continue
             if len(text) == length > len(found[0]) and text.strip().startswith(found[0]):
                 return text
     return b"?"

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.destinations.clickhouse.warehouse import connect
 from scripts.docs.rill_columns import path_of
 
 FILLED = ("revenue", "margin_daily", "trades", "trades_daily")

@@ -11,8 +11,12 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.clickhouse.server.local_server import LocalServer
-from pipelines.clickhouse.server.origins import SETTINGS, ClickHouseConfigError, Places
+from pipelines.clickhouse.server.configuration.local_server import LocalServer
+from pipelines.clickhouse.server.configuration.origins import (
+    SETTINGS,
+    ClickHouseConfigError,
+    Places,
+)
 
 MODES: dict[str, dict[str, Any]] = {
     "local": {"host": "localhost", "port": 9000, "http_port": 8123, "secure": False},

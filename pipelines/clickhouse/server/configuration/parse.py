@@ -90,6 +90,8 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "secure": switch,
     "connect_timeout": seconds,
     "max_retries": tries,
+    "retry_seconds": seconds,
+    "answer_timeout": seconds,
     "verify": switch,
     "ca": text,
 }

@@ -65,6 +65,8 @@ SETTINGS = {
         Setting("secure", "secure", "secure"),
         Setting("connect_timeout", "connect_timeout", "connect_timeout"),
         Setting("max_retries"),
+        Setting("retry_seconds"),
+        Setting("answer_timeout"),
         Setting("verify", query="verify"),
         Setting("ca", query="ca_certs"),
     )

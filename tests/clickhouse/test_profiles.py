@@ -1,0 +1,156 @@
+"""Whatever a user's profile on the server sets, what is published and read stays the same."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_driver import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.tables.shapes import published_tables
+from scripts.demo.world import World
+from tests.support.clickhouse.profiles import (
+    LIMITS,
+    READERS_OWN,
+    UNUSUAL,
+    Profile,
+    add_profiles,
+)
+from tests.support.clickhouse.server import Server
+from tests.support.commands import Commands, Ran
+from tests.support.estate import TAGS
+from tests.support.published_clickhouse import environ, leftovers
+
+PASSWORD = "Pr0file/word"
+#: Of the run and not of what was loaded.
+OF_A_RUN = re.compile(r"x_dlt_load_id|\w+_at|newest_(delivery|publishing)")
+RILL = {"cast_keep_nullable": "1", "join_use_nulls": "1", "session_timezone": "UTC"}
+SETTINGS = {**UNUSUAL, **LIMITS}
+Tables = dict[str, tuple[list[tuple[str, str]], list[tuple[Any, ...]]]]
+"""By name the columns with their types, and the rows."""
+
+
+@dataclass
+class Providers:
+    """What there is to load, and a server whose users' profiles a test chooses."""
+
+    server: Server
+    bucket: Path
+    commands: Commands
+
+    def user(self, profile: Profile, database: str = "") -> ClickHouseConfig:
+        """A user with that profile; without `database` one that does not exist yet."""
+        add_profiles(self.server, PASSWORD, {"unusual": profile})
+        config = replace(self.server.config(), user="unusual", password=PASSWORD)
+        return config.with_database(database or f"d_{secrets.token_hex(6)}")
+
+    def load(self, config: ClickHouseConfig, what: str = "") -> Ran:
+        """Load as this user."""
+        self.commands.set(environ(config, self.bucket))
+        return self.commands("load", *what.split())
+
+
+@pytest.fixture
+def providers(module_server: Server, tmp_path: Path, commands: Commands) -> Iterator[Providers]:
+    with World(tmp_path / "bucket") as world:
+        commands.set(world.environ)
+        yield Providers(module_server, tmp_path / "bucket", commands)
+
+
+def read(config: ClickHouseConfig) -> Tables:
+    """Every published table and mart as our own statements read it."""
+    with ClickHouseManager(config) as manager:
+        return {
+            name: (
+                columns := [(row[0], row[1]) for row in manager.execute(f"describe {name}")],
+                comparable(columns, manager.execute(f"select * from {name}")),
+            )
+            for name in published_tables(TAGS)
+        }
+
+
+def read_as_anybody(config: ClickHouseConfig) -> Tables:
+    """The same as a reader's tool does: with the profile's settings and no other."""
+    found: Tables = {}
+    client = Client(**config.to_driver_arguments())
+    for name in published_tables(TAGS):
+        rows, columns = client.execute(f"select * from {name}", with_column_types=True)
+        found[name] = (columns, comparable(columns, rows))
+    client.disconnect()
+    return found
+
+
+def comparable(columns: list[tuple[str, str]], rows: list[tuple[Any, ...]]) -> list[Any]:
+    """Rows without what differs between two runs, sums to nine digits."""
+    kept = [n for n, (name, _) in enumerate(columns) if not OF_A_RUN.fullmatch(name)]
+    plain = [
+        tuple(float(f"{row[n]:.9g}") if isinstance(row[n], float) else row[n] for n in kept)
+        for row in rows
+    ]
+    return sorted(plain, key=repr)
+
+
+def differing(one: Tables, other: Tables) -> dict[str, Any]:
+    """By table the first rows, or the columns, that only one side has."""
+    found: dict[str, Any] = {}
+    for name, (columns, rows) in one.items():
+        others, theirs = other[name]
+        if columns != others:
+            found[name] = sorted(set(columns) ^ set(others))
+        elif rows != theirs:
+            sides = (rows, theirs), (theirs, rows)
+            found[name] = [next((row for row in a if row not in b), None) for a, b in sides]
+    return found
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["aws --from 2026-10", pytest.param("", marks=pytest.mark.thorough)],
+    ids=["one-month", "everything"],
+)
+def test_no_unusual_setting_changes_what_is_loaded_or_read(providers: Providers, what: str) -> None:
+    """All of them at once."""
+    plain = providers.user({})
+    assert providers.load(plain, what).status == 0
+    before = read(plain)
+    assert before["costs"][1]
+    assert before["cost_overview"][1]
+    unusual = providers.user(UNUSUAL)
+    ran = providers.load(unusual, what)
+    assert ran.status == 0, ran
+    assert leftovers(unusual) == []
+    assert differing(before, read(unusual)) == {}
+    for profile in (RILL, {n: v for n, v in UNUSUAL.items() if n not in READERS_OWN}):
+        reader = providers.user(profile, plain.database)
+        assert differing(before, read_as_anybody(reader)) == {}, profile
+
+
+@pytest.mark.thorough
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(names=st.sets(st.sampled_from(sorted(SETTINGS)), min_size=1, max_size=8))
+def test_a_random_profile_changes_nothing_or_is_refused_by_name(
+    providers: Providers, names: set[str]
+) -> None:
+    plain = providers.user({})
+    assert providers.load(plain, "aws stripe --from 2026-10").status == 0
+    before = read(plain)
+    unusual = providers.user({name: SETTINGS[name] for name in names})
+    ran = providers.load(unusual, "aws stripe --from 2026-10")
+    if ran.status == 0:
+        assert differing(before, read(unusual)) == {}
+    else:
+        assert names & LIMITS.keys(), ran
+        assert [name for name in names & LIMITS.keys() if name in ran.err], ran
