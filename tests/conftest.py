@@ -21,6 +21,7 @@ from scripts.sandbox.aws.targets import FolderTarget, S3Target
 from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
+    clickhouse_databases,
     clickhouse_server,
     clickhouse_template,
     empty_clickhouse,

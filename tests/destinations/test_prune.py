@@ -13,7 +13,7 @@ from pipelines.cli.retention import first_kept
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
 from tests.support.kill.points import TIERS, Point, of_files, of_tables

@@ -18,7 +18,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
 from tests.support.kill.points import TIERS, of_tables, of_tier
 from tests.support.kill.worlds import (

@@ -15,7 +15,7 @@ import pytest
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
 from tests.support.kill.points import TIERS, of_tables, of_tier
 from tests.support.kill.worlds import (

@@ -19,7 +19,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.clickhouse.proxy import Proxy, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands

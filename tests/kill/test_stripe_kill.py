@@ -20,7 +20,7 @@ from scripts.sandbox.fx.server import FxServer, archive
 from scripts.sandbox.stripe.ledger import transaction
 from scripts.sandbox.stripe.server import StripeServer
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
 from tests.support.kill.points import TIERS, of_tables, of_tier
 from tests.support.kill.worlds import (

@@ -15,7 +15,7 @@ from typing import Any
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support import published, published_clickhouse
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.kill.harness import Ended, Harness
 from tests.support.kill.points import NOWHERE, STRIDE, Point, of_tier
