@@ -557,8 +557,8 @@ def test_secrets_appear_nowhere(
         deliver_cur2(faulty_s3.target, "in", "daily", period, lines(period, [1.0]))
     faulty_s3.proxy.fail("*2026-09/*.parquet", 403, "SignatureDoesNotMatch", kinds="GET", times=9)
     assert commands("load", "--debug").status == 1
-    statuses = [commands(name).status for name in ("load", "normalize", "status", "doctor")]
-    assert statuses[:3] == [1, 0, 0]
+    again = ("load", "normalize --no-marts", "status", "doctor")
+    assert [commands(*words.split()).status for words in again][:3] == [1, 0, 0]
     faulty_s3.proxy.reset()
     assert commands("load", "--debug").status == 0
     faulty_s3.proxy.fail("*", 403, "SignatureDoesNotMatch")

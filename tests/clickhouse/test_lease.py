@@ -419,6 +419,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.quick("publish-raw")
 @pytest.mark.parametrize(
     "moment",
     [

@@ -280,12 +280,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.quick(
-    "a-column-of-the-cost-shape-is-missing",
-    "a-rule-is-another",
-    "a-table-is-missing",
-    "comments-are-others",
-)
+@pytest.mark.quick("a-column-of-the-cost-shape-is-missing", "a-table-is-missing")
 @pytest.mark.parametrize("case", OLDER)
 def test_an_older_version_becomes_the_current_one_with_its_data(
     clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
@@ -490,6 +485,7 @@ def test_a_view_that_cannot_be_rebuilt_is_named(clickhouse: ClickHouseConfig, ol
         migrate(clickhouse, TAGS, folder=edited.folder)
 
 
+@pytest.mark.thorough
 def test_a_view_over_a_table_that_is_not_there_is_refused_by_name(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:

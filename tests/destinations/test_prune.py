@@ -132,6 +132,7 @@ def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: C
     assert loaded(*PRUNE).out == f"aws: 1 removed, 2 kept, from {MONTHS[2]} on\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("filesystem")
 def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
     assert loaded(*PRUNE).status == 0
@@ -173,6 +174,7 @@ def test_the_history_stays_and_nothing_else(
 TABLES = ("raw_partitions", "published_partitions", "provider_partitions", "deliveries")
 
 
+@pytest.mark.thorough
 def test_an_object_store_is_pruned_as_well(
     s3: S3Bucket, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

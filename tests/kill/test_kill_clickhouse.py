@@ -163,6 +163,7 @@ def _kill(server: Server) -> None:
 # The network between them.
 
 
+@pytest.mark.quick("insert-instead", "publish-normalised-during")
 @pytest.mark.parametrize("when", ["instead", "during"])
 @pytest.mark.parametrize("name", EVERY)
 def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(
