@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -134,21 +135,22 @@ def filled(config: ClickHouseConfig, tags: Sequence[str] = TAGS, folder: Path = 
         query(config, sql)
 
 
-@pytest.fixture
-def wanted(clickhouse_server: ClickHouseConfig) -> Iterator[Callable[..., tuple[Any, Any]]]:
+@pytest.fixture(scope="module")
+def wanted(clickhouse_server: ClickHouseConfig) -> Callable[..., tuple[Any, Any]]:
     """Schema and content of a database that the current version made, for some tag columns."""
     reference = clickhouse_server.with_database("reference")
 
-    def made(tags: Sequence[str] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
-        query(clickhouse_server, "drop database if exists reference sync")
+    @functools.cache
+    def made(tags: tuple[str, ...] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
         with pytest.MonkeyPatch.context() as patch:  # marts ask the configuration for tags
             patch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
             filled(reference, tags)
             assert told(reference, tags) == [FILLED]
-        return schema(reference), published(reference)
+        found = schema(reference), published(reference)
+        query(clickhouse_server, "drop database reference sync")
+        return found
 
-    yield made
-    query(clickhouse_server, "drop database if exists reference sync")
+    return made
 
 
 # From nothing, and again.
@@ -402,7 +404,7 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     assert len(points) > 10
     if STRIDE == 1 and tier == "all":
         points = list(enumerate(killed.proxy.steps, 1))
-    points = of_tier(points, tier, quick=6 if killed.older else 3, thorough=24)
+    points = of_tier(points, tier, quick=3 if killed.older else 1, thorough=24)
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older
     for number, step in points:

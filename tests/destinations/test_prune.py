@@ -16,7 +16,7 @@ from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, Point, of_files, of_tables
+from tests.support.kill.points import THOROUGH, TIERS, Point, normalising, of_files, of_tables
 from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
@@ -208,13 +208,13 @@ def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
 
     def rest(point: Point) -> list[str]:
         noted = list(world.data.glob("aws_costs/_retention_cur.json"))
-        return ["load", "normalize"] if noted and point.file % 2 else [" ".join(PRUNE)]
+        return ["load", normalising(tier)] if noted and point.file % 2 else [" ".join(PRUNE)]
 
     state = partial(published, world.data)
     end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)
 
 
-@TIERS
+@THOROUGH
 def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
     clickhouse_server: ClickHouseConfig,
     clickhouse_template: Template,

@@ -404,6 +404,7 @@ def elsewhere(clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: 
     return Elsewhere(aws_bucket, variables)
 
 
+@pytest.mark.thorough
 def test_elsewhere_one_command_does_the_same(elsewhere: Elsewhere) -> None:
     elsewhere.deliver("2026-09", datetime.now(UTC))
     status, last, row = elsewhere.run()

@@ -217,7 +217,7 @@ def both_end_as_if_undisturbed(
         points = [point for point in world.points(command) if "/data/" in point.what]
         assert len(points) > 10, command
         world.well(*rest)
-        chosen = of_tier(points, tier, quick=2, thorough=3)
+        chosen = of_tier(points, tier, quick=1, thorough=3)
         end_as_if_undisturbed(world, command, chosen, rest, state, is_whole)
 
 
