@@ -87,6 +87,7 @@ def test_a_discount_is_not_untagged_usage_and_has_no_list_price(world: World) ->
         assert (month["billed"], month["list"]) == (90.0, 100.0)
 
 
+@pytest.mark.thorough
 def test_the_overview_counts_lines_that_have_no_known_cost(world: World) -> None:
     rows = lines("2026-09", [1.0, 2.0])
     rows[1]["line_item_line_item_type"] = "SomethingNew"

@@ -122,6 +122,7 @@ def test_a_month_whose_files_expired_stays_when_a_second_export_comes(world: Wor
     assert billed(world) == {"2026-09": 1.0, "2026-09@us.daily": 40.0, "2026-10": 2.0}
 
 
+@pytest.mark.thorough
 def test_the_month_of_a_payer_in_two_exports_is_refused_by_name(world: World) -> None:
     deliver(world, "eu", "2026-10", [2.0])
     rows = lines("2026-10", [2.0])

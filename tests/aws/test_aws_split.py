@@ -138,6 +138,7 @@ def test_the_tags_of_cur2_in_one_column_name_the_workload(world: World) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_restated_month_replaces_its_shares(world: World) -> None:
     for shares in ([(4.0, 1.0), (4.0, 1.0)], [(10.0, 0.0)], []):
         rows = [node(10.0), *(share(POD, *each) for each in shares)]
@@ -164,7 +165,7 @@ def test_net_shares_add_up_to_the_net_cost_of_a_covered_instance(world: World) -
     assert failing(world) == []
 
 
-@pytest.mark.quick("1-11.0-True", "24-9.0-False")
+@pytest.mark.quick("1-11.0-True")
 @pytest.mark.parametrize(
     ("hours", "split", "named"),
     [

@@ -12,8 +12,17 @@ from typing import Protocol, TypeVar
 import pytest
 
 QUICK = "not thorough"
-#: Random examples of each tier. A test of pure functions names its own number, which both run.
+#: Random examples of each tier. A test of pure functions names its own number: `examples`.
 EXAMPLES = {"quick": 5, "thorough": 50}
+
+
+def examples(thorough: int) -> int:
+    """How many random examples a test of pure functions takes: in the quick tier a quarter."""
+    from hypothesis import settings
+
+    is_quick = settings().max_examples < EXAMPLES["thorough"]
+    return thorough // 4 if is_quick else thorough
+
 
 #: Words in the names of files whose tests take long.
 LONG = ("kill", "migrate", "demo", "prune", "ingest", "readers", "workflows", "lease", "bench")

@@ -87,7 +87,8 @@ class Databases:
 
     def _is_cleared(self, database: Database) -> bool:
         name, before, marks = database.name, database.marks, self._marks(database.name)
-        if not before.keys() <= marks.keys():
+        ids = {each: uuid for each, (uuid, _) in marks.items()}
+        if any(ids.get(each) != uuid for each, (uuid, _) in before.items()):
             return False
         for table in sorted(marks.keys() - before.keys()):
             self._execute(f"drop table {name}.`{table}` sync")
