@@ -29,6 +29,7 @@ from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for ever
     own_server,
 )
 from tests.support.commands import Commands
+from tests.support.estate import estate  # noqa: F401 (one for all: a file that imports it has its own)
 from tests.support.kill.harness import harness  # noqa: F401 (a fixture for every test)
 from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
     bigquery_client,

@@ -136,6 +136,7 @@ def test_an_ingest_without_change_does_nothing(world: IngestingWorld) -> None:
     assert world.query("select count() from aws_costs___dlt_loads") == loads
 
 
+@pytest.mark.thorough
 def test_a_restated_month_replaces_the_old_one(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.normalise("2026-10", [1.0, 2.0])
@@ -209,6 +210,7 @@ def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(
     assert world.well() == SAID.format(0, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("ours0-theirs0-tag_team")
 @pytest.mark.parametrize(
     ("ours", "theirs", "named"),

@@ -16,7 +16,7 @@ from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, Point, normalising, of_files, of_tables
+from tests.support.kill.points import THOROUGH, TIERS, Point, of_files, of_tables
 from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
@@ -105,6 +105,7 @@ def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> 
     assert reload(loaded) == "aws: 0 loaded, 4 unchanged, 0 failed"
 
 
+@pytest.mark.quick("clickhouse")
 def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> None:
     ran = loaded(*PRUNE)
     assert (ran.status, ran.out) == (0, f"aws: 2 removed, 2 kept, from {MONTHS[2]} on\n")
@@ -208,7 +209,7 @@ def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
 
     def rest(point: Point) -> list[str]:
         noted = list(world.data.glob("aws_costs/_retention_cur.json"))
-        return ["load", normalising(tier)] if noted and point.file % 2 else [" ".join(PRUNE)]
+        return ["load", "normalize"] if noted and point.file % 2 else [" ".join(PRUNE)]
 
     state = partial(published, world.data)
     end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)
