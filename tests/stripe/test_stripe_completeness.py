@@ -44,6 +44,7 @@ def second_account() -> dict[str, list[Row]]:
     return found
 
 
+@pytest.mark.quick("filesystem")
 def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     first, paused = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 9, 15, 12, tzinfo=UTC)
     shop.configure("main")
@@ -62,6 +63,7 @@ def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
 
 
+@pytest.mark.quick("clickhouse")
 def test_a_reading_that_changes_nothing_makes_a_month_final_without_publishing_it(
     shop: Shop,
 ) -> None:
