@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -39,6 +39,16 @@ def mark_thorough(items: Iterable[pytest.Item]) -> None:
             case = item.name.partition("[")[2].removesuffix("]")
             if not any(f"-{word}-" in f"-{case}-" for word in mark.args):
                 item.add_marker("thorough")
+
+
+def contained_campaigns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The quick part of each campaign of kills of which every point is killed as well."""
+    names = {item.nodeid for item in items}
+    return [
+        item
+        for item in items
+        if item.nodeid.endswith("quick]") and f"{item.nodeid.removesuffix('quick]')}all]" in names
+    ]
 
 
 class InFile(Protocol):
