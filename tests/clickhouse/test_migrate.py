@@ -318,6 +318,7 @@ def test_other_tag_columns_rebuild_the_table_in_their_order(
     assert told(clickhouse, tags) == []
 
 
+@pytest.mark.thorough
 def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:

@@ -163,7 +163,7 @@ def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) ->
     assert [row[1] for row in offending(shop.commands)["stale_partitions"]] == [month]
     shop.commands.well("load stripe --accept-shrunk")
     if shop.config is None:
-        shop.commands.well("normalize", marts=True)
+        shop.commands.well("normalize")
     assert shop.total()[0] == 3
 
 
@@ -192,7 +192,7 @@ def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None
     shop.offer("main", daily(start, start + timedelta(days=20, hours=12)))
     shop.commands.well("load stripe")
     if shop.config is None:
-        shop.commands.well("normalize", marts=True)
+        shop.commands.well("normalize")
     assert shop.total()[0] == 21
     assert "unfinished_partitions" not in offending(shop.commands)
 

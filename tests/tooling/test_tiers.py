@@ -62,6 +62,7 @@ def test_a_case_that_no_quick_word_names_is_thorough(
     assert is_thorough == (case in ("two", "someone"))
 
 
+@pytest.mark.thorough
 def test_the_quick_tier_leaves_those_cases_out() -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not thorough"]
     found = subprocess.run(
