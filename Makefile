@@ -5,7 +5,8 @@
 python := .venv/bin/python
 pipelines := $(python) -m pipelines
 installed := .venv/.installed
-pytest := $(python) -m pytest --numprocesses auto --dist worksteal
+# Bytecode is kept whatever the shell says: rewriting every test's asserts takes each worker seconds
+pytest := PYTHONDONTWRITEBYTECODE= $(python) -m pytest --numprocesses auto --dist worksteal
 
 # Status 1 means that some partitions failed and are named: the others are normalised anyway.
 load_and_normalize = status=0; \

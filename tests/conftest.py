@@ -21,6 +21,7 @@ from scripts.sandbox.aws.targets import FolderTarget, S3Target
 from tests.support import loopback
 from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for every test)
     clickhouse,
+    clickhouse_databases,
     clickhouse_server,
     clickhouse_template,
     empty_clickhouse,
@@ -28,6 +29,7 @@ from tests.support.clickhouse.fixtures import (  # noqa: F401 (fixtures for ever
     own_server,
 )
 from tests.support.commands import Commands
+from tests.support.estate import estate  # noqa: F401 (one for all: a file that imports it has its own)
 from tests.support.kill.harness import harness  # noqa: F401 (a fixture for every test)
 from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures for every test)
     bigquery_client,
@@ -35,7 +37,7 @@ from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures 
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
-from tests.support.tiers import dealt, load_profile, mark_thorough
+from tests.support.tiers import contained_campaigns, dealt, load_profile, mark_thorough, tier
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -73,9 +75,13 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not select
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give each case its tier, and begin with what takes long, on every worker."""
     mark_thorough(items)
+    if tier(config) == "thorough":
+        contained = contained_campaigns(items)
+        config.hook.pytest_deselected(items=contained)
+        items[:] = [item for item in items if item not in contained]
     items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 

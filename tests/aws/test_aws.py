@@ -50,6 +50,7 @@ def deliver(bucket: Any, period: str, costs: list[float], **options: Any) -> Del
     return deliver_cur2(target, "billing", "daily", period, lines(period, costs, prefix), **options)
 
 
+@pytest.mark.quick("cur2", "legacy-csv")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_first_load_publishes_every_month_in_every_form(
     bucket: FolderBucket, commands: Commands, form: str
@@ -693,13 +694,23 @@ def test_an_object_store_serves_as_destination(
         "marts/costs/aws-2026-10.parquet",
     ):
         assert on_store(on_s3, key)["billed_cost"].to_pylist() == [5.0]
-    commands.well("normalize", marts=True)
-    (month,) = on_store(on_s3, "marts/cost_overview/data.parquet").to_pylist()[-1:]
-    assert (f"{month['month']:%Y-%m}", month["billed"]) == ("2026-10", 5.0)
     history = on_store(on_s3, "deliveries/aws-2026-10.parquet")
     assert history["billed"].to_pylist() == [6.0, 5.0]
     status = commands("status")
     assert (status.status, "2026-09" in status.out, "2026-10" in status.out) == (0, True, True)
+
+
+@pytest.mark.thorough
+def test_an_object_store_has_every_mart_and_is_checked_and_examined(
+    on_s3: S3Bucket, commands: Commands, aws_bucket: FolderBucket
+) -> None:
+    deliver(aws_bucket, "2026-10", [1.0, 2.0, 3.0], files=3)
+    commands.well("load", "normalize")
+    deliver(aws_bucket, "2026-10", [5.0])
+    commands.well("load")
+    commands.well("normalize", marts=True)
+    (month,) = on_store(on_s3, "marts/cost_overview/data.parquet").to_pylist()[-1:]
+    assert (f"{month['month']:%Y-%m}", month["billed"]) == ("2026-10", 5.0)
     check = commands("check")
     assert check.out.endswith("failed\n") or check.out.endswith("failed: freshness\n")
     doctor = commands("doctor")

@@ -62,6 +62,7 @@ def overview(world: World) -> list[dict[str, Any]]:
     return [local, dict(zip(local, there, strict=True))]
 
 
+@pytest.mark.quick("net_unused_plan-9.0-20.0", "sp_refund_edp--8869.444--8869.444000000001")
 @pytest.mark.parametrize(
     ("case", "effective", "listed"),
     [
@@ -86,6 +87,7 @@ def test_a_discount_is_not_untagged_usage_and_has_no_list_price(world: World) ->
         assert (month["billed"], month["list"]) == (90.0, 100.0)
 
 
+@pytest.mark.thorough
 def test_the_overview_counts_lines_that_have_no_known_cost(world: World) -> None:
     rows = lines("2026-09", [1.0, 2.0])
     rows[1]["line_item_line_item_type"] = "SomethingNew"
@@ -115,6 +117,7 @@ def test_a_discount_in_columns_and_in_rows_is_counted_once(
     assert "aws_conservation" not in world.commands("check").out
 
 
+@pytest.mark.quick("future_days_without")
 @pytest.mark.parametrize("case", ["future_days", "future_days_without"])
 def test_days_billed_ahead_do_not_end_the_month(world: World, case: str) -> None:
     """A savings plan has lines for every day of November; usage ends on the 10th."""
@@ -154,6 +157,7 @@ def test_coverage_counts_only_what_a_plan_could_have_covered(world: World) -> No
         assert (covered, on_demand, covered / (covered + on_demand)) == (90.0, 10.0, 0.9)
 
 
+@pytest.mark.thorough
 def test_a_compute_plan_covers_no_database_and_a_reservation_only_its_service(
     world: World,
 ) -> None:
@@ -188,6 +192,7 @@ def test_a_compute_plan_covers_no_database_and_a_reservation_only_its_service(
         ]
 
 
+@pytest.mark.thorough
 def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World) -> None:
     rows = lines("2026-09", [0.0, 0.0])
     for row, arn, effective in zip(rows, ("hosts", "instances"), (None, 2.0), strict=True):
@@ -209,6 +214,7 @@ def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World)
 # Tags.
 
 
+@pytest.mark.thorough
 def test_lines_with_the_column_tags_of_cur2_are_not_untagged(world: World) -> None:
     load(world, "cur2_tags_column")
     for month in overview(world):
@@ -230,6 +236,7 @@ def test_lines_with_the_column_tags_of_cur2_are_not_untagged(world: World) -> No
         assert tagged == [(2,)]
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("has_both", [False, True])
 def test_the_column_tags_of_cur2_holds_tags_of_all_kinds(world: World, has_both: bool) -> None:
     """Where keys are equal, the values of `resource_tags` and `cost_category` beside it stay."""
@@ -274,6 +281,7 @@ def test_maps_of_numbers_in_a_csv_are_maps_of_numbers(world: World) -> None:
     assert raw["discount"].to_pylist()[0] == [("edp_discount", -0.1), ("total_discount", -0.1)]
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("formats1")
 @pytest.mark.parametrize("formats", [("csv", "parquet", "csv"), ("parquet", "csv", "parquet")])
 def test_an_export_may_change_its_file_format(world: World, formats: tuple[str, ...]) -> None:
@@ -322,6 +330,7 @@ def deliver_as(bucket: FolderBucket, file_format: str, period: str, rows: list[A
 # Which months a bucket has.
 
 
+@pytest.mark.thorough
 def test_months_that_were_copied_in_without_metadata_are_loaded(world: World) -> None:
     load(world, "backfill_without_manifest")
     assert world.commands.partitions() == ["2026-07", "2026-08", "2026-09"]
@@ -347,6 +356,7 @@ def test_an_empty_newest_execution_leaves_the_month_as_it_was(world: World) -> N
     assert (world.commands.billed("2026-09"), world.column("billed_cost")) == ([], [])
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("True")
 @pytest.mark.parametrize("is_published", [True, False])
 def test_a_month_whose_files_expired_is_history_and_not_an_error(

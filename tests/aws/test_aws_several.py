@@ -110,6 +110,7 @@ def test_going_from_one_export_to_several_and_back_keeps_every_month_once(
     assert billed(world) == several | {"2026-10": 3.0, "2026-11@eu.daily": 4.0}
 
 
+@pytest.mark.thorough
 def test_a_month_whose_files_expired_stays_when_a_second_export_comes(world: World) -> None:
     deliver(world, "eu", "2026-09", [1.0])
     deliver(world, "eu", "2026-10", [2.0])
@@ -121,6 +122,7 @@ def test_a_month_whose_files_expired_stays_when_a_second_export_comes(world: Wor
     assert billed(world) == {"2026-09": 1.0, "2026-09@us.daily": 40.0, "2026-10": 2.0}
 
 
+@pytest.mark.thorough
 def test_the_month_of_a_payer_in_two_exports_is_refused_by_name(world: World) -> None:
     deliver(world, "eu", "2026-10", [2.0])
     rows = lines("2026-10", [2.0])
@@ -144,6 +146,7 @@ def test_the_month_of_a_payer_in_two_exports_is_refused_by_name(world: World) ->
         assert "2026-10@focus" not in world.commands("check", f"--destination={destination}").out
 
 
+@pytest.mark.thorough
 def test_an_export_that_names_no_payer_cannot_be_told_apart(world: World) -> None:
     deliver(world, "eu", "2026-10", [2.0])
     rows = lines("2026-10", [3.0])
@@ -155,6 +158,7 @@ def test_an_export_that_names_no_payer_cannot_be_told_apart(world: World) -> Non
     assert billed(world) == {"2026-10@eu.daily": 2.0}
 
 
+@pytest.mark.thorough
 def test_another_payers_export_never_replaces_a_month_when_there_are_several(world: World) -> None:
     """No published month is known by its fingerprint: accounts tell whose it is."""
     deliver(world, "us", "2026-10", [40.0])
@@ -208,6 +212,7 @@ def test_a_list_of_names_may_come_in_any_form() -> None:
         names_of("[a")
 
 
+@pytest.mark.thorough
 def test_two_exports_that_keys_would_call_the_same_are_refused(world: World) -> None:
     deliver(world, "eu", "2026-10", [2.0])
     deliver_cur2(world.bucket, "", "eu.daily", "2026-10", lines("2026-10", [1.0]))

@@ -96,6 +96,7 @@ def failing(world: World) -> list[str]:
     return found
 
 
+@pytest.mark.quick("deliver_cur2")
 @pytest.mark.parametrize("deliver", [deliver_cur2, deliver_legacy_csv, deliver_legacy_parquet])
 def test_pods_and_tasks_are_published_beside_the_costs(
     world: World, deliver: Callable[..., Any]
@@ -123,6 +124,7 @@ def test_pods_and_tasks_are_published_beside_the_costs(
     assert failing(world) == []
 
 
+@pytest.mark.thorough
 def test_the_tags_of_cur2_in_one_column_name_the_workload(world: World) -> None:
     tags = {f"resourceTags/{key}": value for key, value in EKS_TAGS.items()}
     rows = [node(10.0), share("arn-of-no-known-form", 4.0, 6.0, tags=tags)]
@@ -136,6 +138,7 @@ def test_the_tags_of_cur2_in_one_column_name_the_workload(world: World) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_restated_month_replaces_its_shares(world: World) -> None:
     for shares in ([(4.0, 1.0), (4.0, 1.0)], [(10.0, 0.0)], []):
         rows = [node(10.0), *(share(POD, *each) for each in shares)]
@@ -162,6 +165,7 @@ def test_net_shares_add_up_to_the_net_cost_of_a_covered_instance(world: World) -
     assert failing(world) == []
 
 
+@pytest.mark.quick("1-11.0-True")
 @pytest.mark.parametrize(
     ("hours", "split", "named"),
     [
@@ -218,6 +222,7 @@ def test_random_shares_are_the_same_on_both_destinations(world: World) -> None:
     assert len(found) == len(split) > 200
 
 
+@pytest.mark.thorough
 def test_a_pruned_month_has_no_shares(world: World) -> None:
     deliver_cur2(world.bucket, "", "cur", "2026-09", [node(10.0), share(POD, 10.0, 0.0)])
     world.both()

@@ -11,6 +11,7 @@ from pipelines.providers.aws import normalize
 from tests.support.providers import oracle_aws
 from tests.support.providers.random_aws import LINES, OPTIONAL
 from tests.support.providers.raw_aws import CARRIED, TAGS, Row, normalized, table
+from tests.support.tiers import examples
 
 
 def assert_as_the_oracle(raw: pa.Table, rows: list[Row]) -> None:
@@ -19,14 +20,14 @@ def assert_as_the_oracle(raw: pa.Table, rows: list[Row]) -> None:
     assert [row for row in zip(found, wanted, strict=True) if not oracle_aws.is_same(*row)] == []
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LINES, min_size=1, max_size=12), st.sets(st.sampled_from(OPTIONAL), max_size=6))
 def test_random_lines_come_out_as_the_oracle_says(rows: list[Row], missing: set[str]) -> None:
     kept = [{name: row[name] for name in row if name not in missing} for row in rows]
     assert_as_the_oracle(table(kept), kept)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LINES, min_size=2, max_size=12), st.data())
 def test_slices_and_chunks_do_not_change_a_line(rows: list[Row], data: st.DataObject) -> None:
     raw = table(rows)
@@ -42,7 +43,7 @@ def test_slices_and_chunks_do_not_change_a_line(rows: list[Row], data: st.DataOb
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LINES, min_size=1, max_size=20))
 def test_what_is_billed_is_what_the_raw_lines_say(rows: list[Row]) -> None:
     raw = [

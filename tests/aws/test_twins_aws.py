@@ -413,6 +413,7 @@ def test_maps_of_any_text_are_the_same(twins: Twins, maps: pa.Array) -> None:
 # Types, times, amounts and columns that are not there.
 
 
+@pytest.mark.quick("binary", "decimal128(38, 18)", "int8", "timestamp[ns, tz=Asia/Tokyo]", "null")
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -531,6 +532,7 @@ def test_columns_without_a_value_are_the_same(twins: Twins) -> None:
     assert twins.differences(table([dict.fromkeys(ON_DEMAND)])) == []
 
 
+@pytest.mark.quick("region", "net")
 @pytest.mark.parametrize(
     "name",
     "region kind net rate tag_keys lower_keys source entries stripped places winners kept".split(),

@@ -107,12 +107,7 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.quick(
-    "create-fewer rows",
-    "create-no rows",
-    "overwrite-credits",
-    "overwrite-other cost under equal ids",
-)
+@pytest.mark.quick("create-no rows", "overwrite-credits")
 @pytest.mark.parametrize("kind", RESTATED)
 @pytest.mark.parametrize("mode", ["overwrite", "create"])
 def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: str) -> None:
@@ -134,6 +129,7 @@ def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: st
     assert world.well() == NOTHING.format(2)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("guarded")
 def test_a_month_without_any_file_is_published_empty_and_known_to_be(world: World) -> None:
     made = world.deliver("2026-10", [1.0, 2.0])
@@ -153,6 +149,7 @@ def test_a_month_without_any_file_is_published_empty_and_known_to_be(world: Worl
     assert world.column("billed_cost") == [7.0]
 
 
+@pytest.mark.thorough
 def test_a_month_of_split_costs_alone_has_raw_rows_and_no_published_ones(world: World) -> None:
     world.deliver("2026-10", [1.0, 2.0])
     world.well()
@@ -219,7 +216,7 @@ WIDER: dict[str, tuple[Any, pa.DataType, Any, pa.DataType, list[str] | list[floa
 }  # fmt: skip
 
 
-@pytest.mark.quick("count-then-money", "money-then-fraction")
+@pytest.mark.quick("money-then-fraction")
 @pytest.mark.parametrize("case", WIDER)
 def test_a_number_column_of_our_own_grows_rather_than_lose_digits(world: World, case: str) -> None:
     first, first_type, second, second_type, expected = WIDER[case]
@@ -255,6 +252,7 @@ def test_files_of_one_month_may_differ_in_columns_and_in_the_width_of_numbers(
     ]
 
 
+@pytest.mark.thorough
 def test_a_column_without_any_value_waits_for_its_first_one(world: World) -> None:
     for period, value in (("2026-09", pa.nulls(1)), ("2026-10", pa.array(["x"]))):
         made = world.deliver(period, [1.0])
@@ -264,6 +262,7 @@ def test_a_column_without_any_value_waits_for_its_first_one(world: World) -> Non
     assert world.query(f"select my_text from {RAW} order by billing_period") == [(None,), ("x",)]
 
 
+@pytest.mark.thorough
 def test_flat_tags_of_a_legacy_report_become_the_map_and_a_later_report_brings_its_own(
     world: World,
 ) -> None:
@@ -282,6 +281,7 @@ def test_flat_tags_of_a_legacy_report_become_the_map_and_a_later_report_brings_i
     ]
 
 
+@pytest.mark.thorough
 def test_a_focus_delivery_takes_the_place_of_a_cur_of_the_same_month(world: World) -> None:
     world.deliver("2026-10", [1.0, 2.0, 4.0])
     world.well()
@@ -354,7 +354,7 @@ BAD = {
 }
 
 
-@pytest.mark.quick("foreign-partition", "truncated")
+@pytest.mark.quick("truncated")
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_by_name_and_the_other_months_are_loaded(
     world: World, case: str
@@ -434,6 +434,7 @@ def test_the_history_has_a_row_for_each_publishing(world: World) -> None:
     assert fingerprints(world.database)[RAW] == [("2026-10", marks[1][0])]
 
 
+@pytest.mark.thorough
 def test_a_missing_row_of_the_history_is_added_by_the_next_run(world: World) -> None:
     world.deliver("2026-10", [1.0, 2.0])
     world.well()
@@ -458,7 +459,7 @@ def test_what_the_provider_had_is_noted_whether_or_not_it_could_be_loaded(world:
     assert world.query("select count() from provider_partitions") == [(2,)]
 
 
-@pytest.mark.quick("replaced-normalized_aws", "mixed-aws_costs__cur")
+@pytest.mark.quick("replaced-normalized_aws")
 @pytest.mark.parametrize("table", [RAW, NORMALISED])
 @pytest.mark.parametrize("what", ["replaced", "dropped", "mixed"])
 def test_a_month_whose_raw_and_published_rows_are_of_two_deliveries_is_loaded_again(
@@ -501,6 +502,7 @@ def test_private_tables_of_killed_jobs_are_dropped_by_the_next_run(world: World)
     assert leftovers(world.database) == ["_stage_gcp__0123_raw"]
 
 
+@pytest.mark.thorough
 def test_a_database_without_its_views_publishes_nothing_and_says_so(world: World) -> None:
     world.deliver("2026-10", [1.0])
     world.well()

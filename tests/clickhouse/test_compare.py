@@ -165,7 +165,7 @@ DIFFERENCES: dict[str, tuple[Sequence[str], Rows]] = {
 }  # fmt: skip
 
 
-@pytest.mark.quick("a missing view", "another type", "a column too many")
+@pytest.mark.quick("another type")
 @pytest.mark.parametrize("kind", DIFFERENCES)
 def test_every_kind_of_difference_is_named(world: World, kind: str) -> None:
     changes, expected = DIFFERENCES[kind]
@@ -173,6 +173,7 @@ def test_every_kind_of_difference_is_named(world: World, kind: str) -> None:
     assert validate(world.commands, world.database) == expected
 
 
+@pytest.mark.thorough
 def test_a_changed_view_shows_where_it_begins_to_differ(world: World) -> None:
     (select,) = query(
         world.database, "select as_select from system.tables where name = 'normalize_aws' and "
@@ -194,6 +195,7 @@ def test_a_changed_view_shows_where_it_begins_to_differ(world: World) -> None:
     assert (ran.status, validate(world.commands, world.database)) == (0, [])
 
 
+@pytest.mark.thorough
 def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World) -> None:
     world.commands.set({"NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Owner"]'})
     found = validate(world.commands, world.database)
@@ -215,6 +217,7 @@ def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World
     assert validate(world.commands, world.database) == []
 
 
+@pytest.mark.thorough
 def test_columns_that_a_delivery_brought_to_raw_are_no_difference(
     world: World, aws_bucket: FolderBucket
 ) -> None:
@@ -226,6 +229,7 @@ def test_columns_that_a_delivery_brought_to_raw_are_no_difference(
     assert validate(world.commands, world.database) == []
 
 
+@pytest.mark.thorough
 def test_a_database_whose_name_needs_quotes_is_compared_too(
     clickhouse_server: ClickHouseConfig, commands: Commands, tmp_path: Path
 ) -> None:
@@ -247,6 +251,7 @@ def test_the_scratch_database_goes_when_the_comparison_fails(world: World) -> No
     assert scratch(world.database) == []
 
 
+@pytest.mark.thorough
 def test_a_user_who_may_not_create_a_database_is_told_so(
     own_server: Server, commands: Commands, tmp_path: Path
 ) -> None:
@@ -304,6 +309,7 @@ def without_tags(clickhouse_server: ClickHouseConfig) -> Iterator[ClickHouseConf
     query(clickhouse_server, f"drop database {config.database} sync")
 
 
+@pytest.mark.quick("another type")
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_a_schema_that_sql_does_not_follow_is_seen(
     without_tags: ClickHouseConfig, kind: str
@@ -377,6 +383,7 @@ def pair(
         assert not any(password in text for text in commands.printed)
 
 
+@pytest.mark.thorough
 def test_two_servers_with_the_same_tables_and_months_are_aligned(pair: Pair) -> None:
     deliver_cur2(pair.bucket, "", "daily", "2026-09", lines("2026-09", [0.1] * 50))
     deliver_cur2(pair.bucket, "", "daily", "2026-10", [])
@@ -412,6 +419,7 @@ def test_two_servers_that_differ_are_told_apart_by_table_and_by_month(pair: Pair
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_server_that_was_never_migrated_lacks_everything(pair: Pair) -> None:
     migrated(pair.local, TAGS)
     query(pair.cloud.with_database("default"), f"drop database {pair.cloud.database} sync")

@@ -22,7 +22,7 @@ from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Busy
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver
@@ -419,6 +419,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.quick("publish-raw")
 @pytest.mark.parametrize(
     "moment",
     [

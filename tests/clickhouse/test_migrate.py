@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -135,21 +136,22 @@ def filled(config: ClickHouseConfig, tags: Sequence[str] = TAGS, folder: Path = 
         query(config, sql)
 
 
-@pytest.fixture
-def wanted(clickhouse_server: ClickHouseConfig) -> Iterator[Callable[..., tuple[Any, Any]]]:
+@pytest.fixture(scope="module")
+def wanted(clickhouse_server: ClickHouseConfig) -> Callable[..., tuple[Any, Any]]:
     """Schema and content of a database that the current version made, for some tag columns."""
     reference = clickhouse_server.with_database("reference")
 
-    def made(tags: Sequence[str] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
-        query(clickhouse_server, "drop database if exists reference sync")
+    @functools.cache
+    def made(tags: tuple[str, ...] = TAGS) -> tuple[dict[str, Any], dict[str, Any]]:
         with pytest.MonkeyPatch.context() as patch:  # marts ask the configuration for tags
             patch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
             filled(reference, tags)
             assert told(reference, tags) == [FILLED]
-        return schema(reference), published(reference)
+        found = schema(reference), published(reference)
+        query(clickhouse_server, "drop database reference sync")
+        return found
 
-    yield made
-    query(clickhouse_server, "drop database if exists reference sync")
+    return made
 
 
 # From nothing, and again.
@@ -281,12 +283,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.quick(
-    "a-column-of-the-cost-shape-is-missing",
-    "a-rule-is-another",
-    "a-table-is-missing",
-    "comments-are-others",
-)
+@pytest.mark.quick("a-column-of-the-cost-shape-is-missing", "a-table-is-missing")
 @pytest.mark.parametrize("case", OLDER)
 def test_an_older_version_becomes_the_current_one_with_its_data(
     clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
@@ -322,6 +319,7 @@ def test_other_tag_columns_rebuild_the_table_in_their_order(
     assert told(clickhouse, tags) == []
 
 
+@pytest.mark.thorough
 def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:
@@ -408,7 +406,7 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     assert len(points) > 10
     if STRIDE == 1 and tier == "all":
         points = list(enumerate(killed.proxy.steps, 1))
-    points = of_tier(points, tier, quick=6 if killed.older else 3, thorough=24)
+    points = of_tier(points, tier, quick=3 if killed.older else 1, thorough=24)
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older
     for number, step in points:
@@ -491,6 +489,7 @@ def test_a_view_that_cannot_be_rebuilt_is_named(clickhouse: ClickHouseConfig, ol
         migrate(clickhouse, TAGS, folder=edited.folder)
 
 
+@pytest.mark.thorough
 def test_a_view_over_a_table_that_is_not_there_is_refused_by_name(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:

@@ -136,6 +136,7 @@ def test_an_ingest_without_change_does_nothing(world: IngestingWorld) -> None:
     assert world.query("select count() from aws_costs___dlt_loads") == loads
 
 
+@pytest.mark.thorough
 def test_a_restated_month_replaces_the_old_one(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.normalise("2026-10", [1.0, 2.0])
@@ -147,6 +148,7 @@ def test_a_restated_month_replaces_the_old_one(world: IngestingWorld) -> None:
         assert world.well() == SAID.format(0, 2)
 
 
+@pytest.mark.thorough
 def test_a_delivery_says_recipe_files_bytes_and_when(world: IngestingWorld) -> None:
     world.normalise("2026-10", [1.0, 2.5], files=2)
     world.well()
@@ -192,6 +194,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(world: IngestingWorld)
 # Rules and tag columns.
 
 
+@pytest.mark.thorough
 def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(
     world: IngestingWorld,
 ) -> None:
@@ -207,6 +210,7 @@ def test_other_tag_columns_are_ingested_again_after_the_tables_have_them(
     assert world.well() == SAID.format(0, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("ours0-theirs0-tag_team")
 @pytest.mark.parametrize(
     ("ours", "theirs", "named"),
@@ -233,6 +237,7 @@ def test_files_with_other_tag_columns_are_refused_with_the_fix(
     assert world.well() == SAID.format(1, 0)
 
 
+@pytest.mark.thorough
 def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
@@ -294,6 +299,7 @@ def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: Ingesti
     assert world.billed() == {key: [2.0] for key in months}
 
 
+@pytest.mark.thorough
 def test_rows_of_another_month_in_our_file_are_refused(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     path = world.file("2026-09")
@@ -326,6 +332,7 @@ def test_with_nothing_normalised_there_is_nothing_to_ingest(world: IngestingWorl
 # Beside loading raw, and beside another run.
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("ingest-load")
 @pytest.mark.parametrize(("first", "second"), [("ingest", "load"), ("load", "ingest")])
 def test_ingesting_beside_loading_raw_ends_current(
@@ -345,6 +352,7 @@ def test_ingesting_beside_loading_raw_ends_current(
         assert world.commands("ingest").out == SAID.format(0, 1)
 
 
+@pytest.mark.thorough
 def test_another_run_that_holds_the_lease_is_not_disturbed(world: IngestingWorld) -> None:
     world.normalise("2026-10", [1.0])
     world.well()
@@ -357,6 +365,7 @@ def test_another_run_that_holds_the_lease_is_not_disturbed(world: IngestingWorld
     assert world.well() == SAID.format(1, 0)
 
 
+@pytest.mark.thorough
 def test_two_runs_at_once_end_as_one(world: IngestingWorld, tmp_path: Path) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
@@ -487,6 +496,7 @@ def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing,
 # From an object store.
 
 
+@pytest.mark.thorough
 def test_normalised_files_on_an_object_store_are_ingested(
     s3: S3Bucket, clickhouse: ClickHouseConfig, commands: Commands, aws_bucket: FolderBucket
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.conftest import FolderBucket, S3Bucket
 from tests.support.commands import Commands
@@ -53,6 +55,7 @@ def keys(s3: S3Bucket) -> list[str]:
     return sorted(s3.target.keys(prefix=""))
 
 
+@pytest.mark.thorough
 def test_tables_that_dlt_wrote_rows_into_go_from_clickhouse(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands, tmp_path: Path
 ) -> None:
@@ -86,6 +89,7 @@ def test_a_mart_that_is_no_longer_computed_goes_from_a_folder(
     assert list((commands.data / ".staging").rglob("*.parquet")) == []
 
 
+@pytest.mark.thorough
 def test_a_mart_that_is_no_longer_computed_goes_from_clickhouse(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

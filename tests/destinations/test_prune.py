@@ -13,10 +13,10 @@ from pipelines.cli.retention import first_kept
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
 from tests.conftest import FolderBucket, S3Bucket
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, Point, of_files, of_tables
+from tests.support.kill.points import THOROUGH, TIERS, Point, of_files, of_tables
 from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
@@ -105,6 +105,7 @@ def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> 
     assert reload(loaded) == "aws: 0 loaded, 4 unchanged, 0 failed"
 
 
+@pytest.mark.quick("clickhouse")
 def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> None:
     ran = loaded(*PRUNE)
     assert (ran.status, ran.out) == (0, f"aws: 2 removed, 2 kept, from {MONTHS[2]} on\n")
@@ -132,6 +133,7 @@ def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: C
     assert loaded(*PRUNE).out == f"aws: 1 removed, 2 kept, from {MONTHS[2]} on\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("filesystem")
 def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
     assert loaded(*PRUNE).status == 0
@@ -173,6 +175,7 @@ def test_the_history_stays_and_nothing_else(
 TABLES = ("raw_partitions", "published_partitions", "provider_partitions", "deliveries")
 
 
+@pytest.mark.thorough
 def test_an_object_store_is_pruned_as_well(
     s3: S3Bucket, aws_bucket: FolderBucket, commands: Commands
 ) -> None:
@@ -212,7 +215,7 @@ def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
     end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)
 
 
-@TIERS
+@THOROUGH
 def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
     clickhouse_server: ClickHouseConfig,
     clickhouse_template: Template,

@@ -96,6 +96,7 @@ def test_a_reader_sees_the_old_or_the_new_month_and_never_a_part(
     assert min(seen.values()) >= 3
 
 
+@pytest.mark.thorough
 @ROUNDS
 @ONE
 def test_a_reader_sees_a_month_go_and_come_back_in_one_step(
@@ -113,6 +114,7 @@ def test_a_reader_sees_a_month_go_and_come_back_in_one_step(
     assert set(seen) == {(august, ("2026-09", 15.0, 4)), (august,)}
 
 
+@pytest.mark.thorough
 @ROUNDS
 @ONE
 def test_a_reader_sees_all_old_or_all_new_rows_while_a_table_is_rebuilt(

@@ -63,6 +63,7 @@ def publish(commands: Commands, config: ClickHouseConfig | None, *options: str) 
 Loaded = tuple["BigQueryServer", ClickHouseConfig | None]
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("filesystem")
 def test_good_days_are_silent_and_a_day_that_shrank_is_named(
     loaded: Loaded, commands: Commands

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
@@ -64,6 +66,7 @@ def test_days_are_replaced_whole_and_ingesting_gives_the_same(
     assert costs(clickhouse) == loaded
 
 
+@pytest.mark.thorough
 def test_a_day_that_the_table_no_longer_has_stays_published(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:

@@ -112,6 +112,7 @@ def test_the_rows_are_those_of_the_case(world: World) -> None:
             }
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("filesystem")
 def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destination(
     world: World,

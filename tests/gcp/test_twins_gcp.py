@@ -280,6 +280,7 @@ def test_what_is_left_of_a_fee_is_its_unused_part(twins: Twins) -> None:
 # Time.
 
 
+@pytest.mark.quick("202611-2026-11-01 07:00-2026-12-01 08:00", "202613-None-None", "None-None-None")
 @pytest.mark.parametrize(
     ("month", "start", "end"),
     [

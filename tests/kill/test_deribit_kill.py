@@ -18,9 +18,9 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, TIERS, normalising, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -95,7 +95,8 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     exchange: Exchange, harness: Harness, tmp_path: Path, tier: str
 ) -> None:
     world = Files(harness, tmp_path, exchange.environ, exchange.words())
-    world.well("load", "normalize")
+    normalize = normalising(tier)
+    world.well("load", normalize)
     assert in_files(world.data) == exchange.old
     new = exchange.go_on()
     world.words = exchange.words()
@@ -104,6 +105,7 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
         tier,
         partial(published, world.data, "deribit"),
         lambda step: seen_whole(in_files(world.data), exchange.old, new, step),
+        normalize,
     )
     assert in_files(world.data) == new
 
@@ -133,7 +135,7 @@ def tables(
     made.close()
 
 
-@TIERS
+@THOROUGH
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     exchange: Exchange, tables: Tables, tier: str
 ) -> None:

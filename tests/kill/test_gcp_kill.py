@@ -15,9 +15,9 @@ import pytest
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, TIERS, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -74,7 +74,7 @@ def tables(
     made.close()
 
 
-@TIERS
+@THOROUGH
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(tables: Tables, tier: str) -> None:
     gcp = ("gcp_costs__billing_export", "normalized_gcp")
     old, new = ({day: sum(costs) for day, costs in days.items()} for days in (OLD, AFTER))
@@ -85,7 +85,7 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(tables: Tables, tie
     end_as_if_undisturbed(
         tables,
         "load",
-        of_tier(points, tier, quick=2, thorough=6),
+        of_tier(points, tier, quick=1, thorough=6),
         ["load"],
         partial(there.published, tables.database, *gcp),
         lambda step: seen_whole(there.totals(tables.database), old, new, step),

@@ -19,7 +19,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.clickhouse.proxy import Proxy, When
 from tests.support.clickhouse.server import Server
 from tests.support.commands import Commands
@@ -164,6 +164,7 @@ def _kill(server: Server) -> None:
 # The network between them.
 
 
+@pytest.mark.quick("insert-instead", "publish-normalised-during")
 @pytest.mark.parametrize("when", ["instead", "during"])
 @pytest.mark.parametrize("name", EVERY)
 def test_a_connection_that_breaks_has_the_load_done_in_the_same_run(

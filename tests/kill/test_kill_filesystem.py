@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, of_files
+from tests.support.kill.points import TIERS, normalising, of_files
 from tests.support.kill.worlds import Files, end_as_if_undisturbed, seen_whole
 from tests.support.providers.aws_months import deliver
 from tests.support.published import published, totals
@@ -35,8 +35,8 @@ def test_a_load_killed_at_any_step_ends_as_if_undisturbed(restated: Files, tier:
 @TIERS
 def test_a_normalise_killed_at_any_step_ends_as_if_undisturbed(restated: Files, tier: str) -> None:
     restated.well("load")
-    # with the marts, which it computes last
-    every_kill_ends_the_same(restated, "normalize", ["normalize"], tier)
+    command = normalising(tier)
+    every_kill_ends_the_same(restated, command, [command], tier)
 
 
 def every_kill_ends_the_same(world: Files, command: str, rest: list[str], tier: str) -> None:

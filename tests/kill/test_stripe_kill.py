@@ -20,9 +20,9 @@ from scripts.sandbox.fx.server import FxServer, archive
 from scripts.sandbox.stripe.ledger import transaction
 from scripts.sandbox.stripe.server import StripeServer
 from tests.support import published_clickhouse as there
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, TIERS, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -184,7 +184,7 @@ class Loaded:
         return there.query(self.config, sql)
 
 
-@TIERS
+@THOROUGH
 @pytest.mark.parametrize("source_name", WORDS)
 def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     providers: Providers, tables: Tables, source_name: str, tier: str
@@ -202,7 +202,7 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     end_as_if_undisturbed(
         tables,
         "load",
-        of_tier(points, tier, quick={"stripe": 2, "fx": 1}[source_name], thorough=6),
+        of_tier(points, tier, quick=1, thorough=6),
         ["load"],
         loaded.state,
         loaded.is_new,

@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.docs.anomalies import RULES, measure, services, table
-from tests.support.daily_cost import Row, line, marts_over
+from tests.support.daily_cost import line, marts_over
+from tests.support.mart_engines import Row
 
 FIRST = date(2026, 7, 1)
 DAYS = 100
@@ -93,7 +94,7 @@ def test_fees_unknown_cost_and_the_newest_day_are_not_changes(
 @pytest.mark.quick("filesystem")
 def test_amounts_are_in_the_reporting_currency(config: ClickHouseConfig | None) -> None:
     rows = steady("euros", {70: 300.0}, billing_currency="EUR")
-    rates = [f"('{day(number)}', 'USD', 1.25)" for number in range(0, DAYS, 5)]
+    rates = [(day(number), "USD", "1.25") for number in range(0, DAYS, 5)]
     with marts_over(rows, config, rates) as query:
         (found,) = query(FOUND)
     assert found[5:] == (125.0, 375.0, 250.0)

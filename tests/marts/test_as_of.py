@@ -16,13 +16,13 @@ from pipelines.clickhouse.schema.settle import settled_day
 from pipelines.core.partition import ConfigurationError
 from tests.support.cost_marts import (
     CostMarts,
-    Row,
     at_noon,
     cost_marts,
     delivered,
     steady,
     usage,
 )
+from tests.support.mart_engines import Row
 
 Marts = Callable[..., AbstractContextManager[CostMarts]]
 FIRST, NOVEMBER, TENTH = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 10)

@@ -16,7 +16,8 @@ from pipelines.clickhouse.schema.allocation import allocation_of, team_of
 from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
-from tests.support.daily_cost import Row, line, marts_over
+from tests.support.daily_cost import line, marts_over
+from tests.support.mart_engines import Row
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 BUDGETS = (
@@ -24,7 +25,7 @@ BUDGETS = (
     "from_month:date,amount:number,currency:currency\n"
 )
 ALLOCATION = "shared,column,value,split,to,share\n"
-RATES = ("('2026-08-31', 'USD', 1.25)", "('2026-09-30', 'USD', 1.2)")
+RATES = ((date(2026, 8, 31), "USD", "1.25"), (date(2026, 9, 30), "USD", "1.2"))
 
 
 @pytest.fixture(params=["filesystem", "clickhouse"])

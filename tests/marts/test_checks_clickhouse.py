@@ -83,6 +83,7 @@ def world(
     return CheckedWorld(aws_bucket, clickhouse, commands)
 
 
+@pytest.mark.thorough
 def test_a_server_into_which_nothing_was_loaded_offends_nobody(world: CheckedWorld) -> None:
     assert world.commands("migrate").status == 0
     assert world.offending() == {}
@@ -96,6 +97,7 @@ def test_whole_bills_pass_every_check_on_both(world: CheckedWorld) -> None:
     assert world.offending() == {}
 
 
+@pytest.mark.thorough
 def test_a_focus_export_passes_every_check_on_both(world: CheckedWorld) -> None:
     rows = months.line_items("2026-09")[::20]
     deliver_focus(world.bucket, "", "focus", "2026-09", rows, delivered_at=NOW)
@@ -106,6 +108,7 @@ def test_a_focus_export_passes_every_check_on_both(world: CheckedWorld) -> None:
 # What a delivery can bring.
 
 
+@pytest.mark.thorough
 def test_lines_of_another_month_are_named(world: CheckedWorld) -> None:
     world.published("2026-10", lines("2026-10", [1.0]) + lines("2026-09", [9.0, 9.0]))
     assert world.offending() == {
@@ -160,6 +163,7 @@ def test_unknown_kinds_costs_currencies_and_rates_are_named(world: CheckedWorld)
     }
 
 
+@pytest.mark.thorough
 def test_a_delivery_of_four_days_ago_is_not_fresh(world: CheckedWorld) -> None:
     four_days_ago = NOW - timedelta(days=4)
     world.published("2026-09", lines("2026-09", [9.0]), at=four_days_ago)
@@ -186,6 +190,7 @@ def test_a_delivery_that_could_not_be_loaded_is_named(world: CheckedWorld) -> No
 # What can only be done to published rows by hand.
 
 
+@pytest.mark.thorough
 def test_pods_that_cost_more_than_their_instance_are_named(world: CheckedWorld) -> None:
     node, pod = lines("2026-09", [10.0, 0.0])
     node |= {"line_item_usage_type": "BoxUsage:m5.large", "line_item_resource_id": "i-1"}
@@ -208,6 +213,7 @@ def test_pods_that_cost_more_than_their_instance_are_named(world: CheckedWorld) 
     }
 
 
+@pytest.mark.thorough
 def test_rows_that_raw_and_normalised_lost_alike_are_named(world: CheckedWorld) -> None:
     world.published("2026-09", lines("2026-09", [9.0, 1.0, 0.5]))
     (raw,) = (world.commands.data / "aws_costs/cur/billing_period=2026-09").glob("*.parquet")
@@ -259,6 +265,7 @@ def test_lost_rows_and_lost_money_are_named(world: CheckedWorld) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_rows_that_a_mart_lacks_are_named(world: CheckedWorld) -> None:
     world.published("2026-10", lines("2026-10", [1.0, 2.0]))
     mark = world.commands.delivery("2026-10")["fingerprint"]
@@ -274,6 +281,7 @@ def test_rows_that_a_mart_lacks_are_named(world: CheckedWorld) -> None:
     assert offending == {"mart_complete": [columns, ["aws", "2026-10", mark, "2", "1"]]}
 
 
+@pytest.mark.thorough
 def test_a_month_that_holds_two_deliveries_is_named(world: CheckedWorld) -> None:
     world.published("2026-10", lines("2026-10", [1.0]))
 
@@ -301,6 +309,7 @@ def test_a_month_that_holds_two_deliveries_is_named(world: CheckedWorld) -> None
     }
 
 
+@pytest.mark.thorough
 def test_a_month_that_is_not_normalised_is_named(world: CheckedWorld) -> None:
     world.delivered("2026-09", lines("2026-09", [9.0]))
     world.published("2026-10", lines("2026-10", [1.0]))
@@ -321,6 +330,7 @@ def test_a_month_that_is_not_normalised_is_named(world: CheckedWorld) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_ingested_months_pass_until_they_are_old(world: CheckedWorld) -> None:
     """No raw lies on the server then: what it can be held against is where it was loaded."""
     world.delivered("2026-10", lines("2026-10", [1.0]), at=NOW - timedelta(days=5))

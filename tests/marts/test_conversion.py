@@ -94,6 +94,7 @@ def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
     ]
 
 
+@pytest.mark.quick("filesystem")
 def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:
@@ -117,7 +118,7 @@ def test_googles_commitment_has_its_row_and_saves_a_quarter(
     assert rows(commands, config, "costs_daily") == [(75.0, 75.0)]
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_the_same_line_in_euros_is_the_same_in_francs_on_both_clouds(
     commands: Commands,
     config: ClickHouseConfig | None,

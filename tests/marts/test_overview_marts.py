@@ -26,7 +26,7 @@ from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables.daily import NAME, daily_columns
 from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
-from tests.support.estate import TAGS, Estate, configured, estate  # noqa: F401 (a fixture)
+from tests.support.estate import TAGS, Estate, configured
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
 
@@ -74,7 +74,7 @@ class Marts:
 
 
 @pytest.fixture(scope="module", params=["duckdb", "clickhouse"])
-def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:  # noqa: F811
+def marts(estate: Estate, request: pytest.FixtureRequest) -> Iterator[Marts]:
     """The demo's cost as it stood on LAST, and all of its deliveries."""
     paths = sorted(estate.data.glob("marts/costs/*.parquet"))
     names = [name for name in arrow_schema(TAGS).names if name != "tags"]
@@ -190,7 +190,7 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
 
 def test_the_projection_repeats_days_and_not_what_is_charged_once(
     marts: Marts,
-    estate: Estate,  # noqa: F811
+    estate: Estate,
 ) -> None:
     """Twelve days foretell the month within 5 % of what it came to: the demo's days are alike."""
     path = estate.data / "marts" / "costs" / "aws-2026-10.parquet"
@@ -338,7 +338,7 @@ def test_marts_over_nothing_have_no_rows() -> None:
             assert connection.query(f"select * from {mart.name}")[1] == []
 
 
-def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:  # noqa: F811
+def test_without_tag_columns_all_usage_is_untagged(estate: Estate) -> None:
     connection = DuckConnection()
     files = [str(path) for path in estate.data.glob(f"marts/{NAME}/*.parquet")]
     connection.view(NAME, files, arrow_of(daily_columns(())))
@@ -360,7 +360,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_csv_becomes_a_select_on_both_engines(
     tmp_path: Path,
-    estate: Estate,  # noqa: F811
+    estate: Estate,
 ) -> None:
     text = "day:date,name:text,amount:number\n2026-01,it's,1.50\n2026-02-03,,-2e3\n"
     select = f"select * from {rows_of('budgets', written(tmp_path, text))} as t order by day"

@@ -15,7 +15,7 @@ from pipelines.report import figures
 from pipelines.report.notes import source_notes
 from pipelines.report.page import page, percent
 from tests.support.browser import Seen, visit
-from tests.support.estate import Estate, configured, estate  # noqa: F401 (a fixture)
+from tests.support.estate import Estate, configured
 from tests.support.published_clickhouse import query
 
 MADE_AT = datetime(2026, 11, 4, 7, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ MADE_AT = datetime(2026, 11, 4, 7, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module", params=report.DESTINATIONS)
 def written(
-    estate: Estate,  # noqa: F811
+    estate: Estate,
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, Path]:
@@ -39,7 +39,7 @@ def seen(written: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return visit(written[1], tmp_path_factory.mktemp("browser"))
 
 
-def rows(estate: Estate, destination: str, sql: str) -> list[tuple[Any, ...]]:  # noqa: F811
+def rows(estate: Estate, destination: str, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a mart, past the report's own way to read it."""
     if destination == "clickhouse":
         return query(estate.clickhouse, sql)
@@ -60,7 +60,7 @@ def test_a_browser_draws_it_without_an_error_or_a_request(seen: Seen) -> None:
 
 
 def test_its_headlines_are_those_of_the_marts(
-    estate: Estate,  # noqa: F811
+    estate: Estate,
     written: tuple[str, Path],
     seen: Seen,
 ) -> None:
@@ -105,7 +105,7 @@ def test_its_headlines_are_those_of_the_marts(
 
 
 def test_its_tables_are_the_rows_of_the_marts(
-    estate: Estate,  # noqa: F811
+    estate: Estate,
     written: tuple[str, Path],
     seen: Seen,
 ) -> None:
@@ -137,7 +137,7 @@ def cells(seen: Seen, table: str, columns: int) -> list[list[str]]:
     return [found[n : n + columns] for n in range(0, len(found), columns)]
 
 
-def test_both_destinations_say_the_same(estate: Estate) -> None:  # noqa: F811
+def test_both_destinations_say_the_same(estate: Estate) -> None:
     with configured(estate.environ):
         one, other = (report.read(destination)[0] for destination in report.DESTINATIONS)
     first, second = figures.tiles(one), figures.tiles(other)

@@ -20,7 +20,7 @@ from pipelines.normalize.columns import constants
 from pipelines.tables.schema import arrow_of
 from pipelines.tables.shapes import published_tables
 from scripts.docs.rill_columns import path_of
-from tests.support.estate import TAGS, Estate, estate  # noqa: F401 (a fixture)
+from tests.support.estate import TAGS, Estate
 from tests.support.rill import sample as rill_sample
 from tests.support.rill.project import ROOT, Project, dimensions, measures, problems, table_of
 from tests.support.rill.sql import ClickHouseEngine, DuckEngine, differences, make_models, queries
@@ -45,7 +45,7 @@ class Engines:
 
 
 @pytest.fixture(scope="module")
-def engines(estate: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:  # noqa: F811
+def engines(estate: Estate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     root = tmp_path_factory.mktemp("viz_rill")
     (root / "data").symlink_to(estate.data)
     shutil.copytree(ROOT / "empty", root / "empty")

@@ -44,6 +44,7 @@ def second_account() -> dict[str, list[Row]]:
     return found
 
 
+@pytest.mark.quick("filesystem")
 def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     first, paused = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 9, 15, 12, tzinfo=UTC)
     shop.configure("main")
@@ -62,6 +63,7 @@ def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
 
 
+@pytest.mark.quick("clickhouse")
 def test_a_reading_that_changes_nothing_makes_a_month_final_without_publishing_it(
     shop: Shop,
 ) -> None:
@@ -161,7 +163,7 @@ def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) ->
     assert [row[1] for row in offending(shop.commands)["stale_partitions"]] == [month]
     shop.commands.well("load stripe --accept-shrunk")
     if shop.config is None:
-        shop.commands.well("normalize", marts=True)
+        shop.commands.well("normalize")
     assert shop.total()[0] == 3
 
 
@@ -190,7 +192,7 @@ def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None
     shop.offer("main", daily(start, start + timedelta(days=20, hours=12)))
     shop.commands.well("load stripe")
     if shop.config is None:
-        shop.commands.well("normalize", marts=True)
+        shop.commands.well("normalize")
     assert shop.total()[0] == 21
     assert "unfinished_partitions" not in offending(shop.commands)
 

@@ -55,7 +55,7 @@ def load(shop: Shop) -> str:
     ran = shop.commands("load", "stripe")
     assert ran.status == 0, ran
     if shop.config is None:
-        shop.commands.well("normalize", marts=True)
+        shop.commands.well("normalize")
     return ran.out
 
 

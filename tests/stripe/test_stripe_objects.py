@@ -92,9 +92,7 @@ def test_nothing_but_the_ledger_is_read_unless_it_is_chosen(commands: Commands) 
     assert (ran.status, "sources.stripe.objects: unknown table customers" in ran.err) == (2, True)
 
 
-def test_chosen_lists_reach_raw_without_personal_data(
-    commands: Commands, clickhouse: ClickHouseConfig
-) -> None:
+def test_chosen_lists_reach_raw_without_personal_data(commands: Commands) -> None:
     with served(*rows(("charge", 100, 3, "usd"))) as server:
         for name in LISTS:
             offer(server, name)
@@ -114,6 +112,13 @@ def test_chosen_lists_reach_raw_without_personal_data(
         assert [line.partition(",")[0] for line in commands("load").out.splitlines()][1:] == again
         assert read(commands, "products", "name") == [("More seats",)]
 
+
+@pytest.mark.thorough
+def test_chosen_lists_reach_clickhouse(commands: Commands, clickhouse: ClickHouseConfig) -> None:
+    with served(*rows(("charge", 100, 3, "usd"))) as server:
+        for name in LISTS:
+            offer(server, name)
+        commands.set(server.environ | chosen(*LISTS))
         migrate(clickhouse, ())
         commands.set(environ(clickhouse, commands.data))
         assert commands("load", "stripe").status == 0

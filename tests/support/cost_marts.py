@@ -1,27 +1,16 @@
-"""The marts over days of cost that a test makes up, on either engine: no provider, no loading."""
+"""Days of cost that a test makes up, and the cost marts over them, on either engine."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pyarrow as pa
-
-from pipelines.clickhouse.schema.marts import mart_selects
-from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.marts.catalogue import DuckConnection
-from pipelines.tables import daily
-from pipelines.tables.schema import arrow_of, deliveries_schema
-from pipelines.tables.shapes import mart_columns
-from tests.support.rill.sample import in_clickhouse
+from tests.support.mart_engines import Query, Row, marts_of
 
-TAGS = ("Environment", "Team")
 MARTS = (
     "fx_rates",
     "reporting_rates",
@@ -35,15 +24,7 @@ MARTS = (
     "untagged",
     "margin_by_source",
 )
-REVENUE = arrow_of(mart_columns(TAGS)["revenue"])
-_RATES = pa.schema(
-    [
-        pa.field("rate_date", pa.date32(), nullable=False),
-        pa.field("currency", pa.string(), nullable=False),
-        pa.field("units_per_eur", pa.decimal128(38, 9), nullable=False),
-    ]
-)
-_USAGE: dict[str, Any] = {
+_USAGE: Row = {
     "x_source": "aws",
     "billing_currency": "USD",
     "charge_category": "Usage",
@@ -55,7 +36,6 @@ _USAGE: dict[str, Any] = {
     "x_line_item_type": "Usage",
     "x_lines": 24,
 }
-Row = dict[str, Any]
 
 
 def usage(day: date, cost: float, **columns: Any) -> Row:
@@ -89,7 +69,7 @@ class CostMarts:
     """Both tables that the marts read, and the marts over them."""
 
     engine: str
-    query: Any
+    query: Query
 
     def table(self, mart: str, order: str = "1") -> list[Row]:
         """A mart's rows."""
@@ -112,51 +92,6 @@ def cost_marts(
     clickhouse: ClickHouseConfig | None = None,
 ) -> Iterator[CostMarts]:
     """The marts on DuckDB, or in a database of their own on the server."""
-    tables = {
-        "costs_daily": _table(arrow_of(daily.daily_columns(TAGS)), rows),
-        "deliveries": _table(deliveries_schema(), deliveries),
-        "normalized_fx": _RATES.empty_table(),
-        "revenue": _table(REVENUE, revenue),
-    }
-    selects = [mart for mart in mart_selects(SQL, TAGS) if mart.name in MARTS]
-    if clickhouse is None:
-        connection = DuckConnection()
-        for name, table in tables.items():
-            connection.duck.register(name, table)
-        connection.duck.execute("create view costs as select * from costs_daily")
-        for mart in selects:
-            connection.duck.execute(f"create view {mart.name} as {mart.select}")
-        yield CostMarts("duckdb", lambda sql: connection.query(sql)[1])
-        connection.duck.close()
-        return
-    scratch = clickhouse.with_database(f"marts_{secrets.token_hex(6)}")
-    with ClickHouseManager(clickhouse) as manager:
-        manager.execute(f"create database {scratch.database}")
-        for name, table in tables.items():
-            in_clickhouse(name, table, scratch)
-        with ClickHouseManager(scratch) as server:
-            server.execute("create view costs as select * from costs_daily")
-            for mart in selects:
-                server.execute(f"create view {mart.name} as {mart.select}")
-            yield CostMarts("clickhouse", server.execute)
-        manager.execute(f"drop database {scratch.database} sync")
-
-
-def _table(schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    blank = {field.name: _blank(field) for field in schema}
-    return pa.Table.from_pylist([{**blank, **row} for row in rows], schema)
-
-
-def _blank(field: pa.Field) -> Any:
-    """What a row has that does not say: nothing, or 0 where there has to be something."""
-    if field.nullable:
-        return None
-    if pa.types.is_boolean(field.type):
-        return False
-    if pa.types.is_integer(field.type):
-        return 0
-    if pa.types.is_floating(field.type):
-        return 0.0
-    if pa.types.is_timestamp(field.type):
-        return datetime(2026, 1, 1, tzinfo=UTC)
-    return "" if pa.types.is_string(field.type) else None
+    given = {"costs_daily": rows, "deliveries": deliveries, "revenue": revenue}
+    with marts_of(given, MARTS, clickhouse) as query:
+        yield CostMarts("clickhouse" if clickhouse else "duckdb", query)

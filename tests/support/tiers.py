@@ -5,15 +5,24 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
 
 QUICK = "not thorough"
-#: Random examples of each tier. A test of pure functions names its own number, which both run.
+#: Random examples of each tier. A test of pure functions names its own number: `examples`.
 EXAMPLES = {"quick": 5, "thorough": 50}
+
+
+def examples(thorough: int) -> int:
+    """How many random examples a test of pure functions takes: in the quick tier a quarter."""
+    from hypothesis import settings
+
+    is_quick = settings().max_examples < EXAMPLES["thorough"]
+    return thorough // 4 if is_quick else thorough
+
 
 #: Words in the names of files whose tests take long.
 LONG = ("kill", "migrate", "demo", "prune", "ingest", "readers", "workflows", "lease", "bench")
@@ -32,6 +41,16 @@ def mark_thorough(items: Iterable[pytest.Item]) -> None:
                 item.add_marker("thorough")
 
 
+def contained_campaigns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The quick part of each campaign of kills of which every point is killed as well."""
+    names = {item.nodeid for item in items}
+    return [
+        item
+        for item in items
+        if item.nodeid.endswith("quick]") and f"{item.nodeid.removesuffix('quick]')}all]" in names
+    ]
+
+
 class InFile(Protocol):
     """A test, as far as its place matters."""
 
@@ -46,9 +65,15 @@ def dealt(items: Iterable[_Item], workers: int) -> list[_Item]:
 
     Each worker starts with an equal part of the list, in order, and steals from the end of
     another's. So the long files are dealt out first, one to each part. A file stays together,
-    because its tests share servers.
+    because its tests share servers, and so do the files of one estate.
     """
-    files = [list(group) for _, group in itertools.groupby(items, lambda item: item.path)]
+    items = list(items)
+    of_estate = {item.path for item in items if "estate" in getattr(item, "fixturenames", ())}
+    together: dict[object, list[_Item]] = {}
+    for item in items:
+        key = "estate" if item.path in of_estate else item.path
+        together.setdefault(key, []).append(item)
+    files = list(together.values())
     files.sort(key=lambda file: not any(word in file[0].path.stem for word in LONG))
     parts: list[list[_Item]] = [[] for _ in range(workers)]
     for file in files:

@@ -62,6 +62,7 @@ def test_a_case_that_no_quick_word_names_is_thorough(
     assert is_thorough == (case in ("two", "someone"))
 
 
+@pytest.mark.thorough
 def test_the_quick_tier_leaves_those_cases_out() -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not thorough"]
     found = subprocess.run(
@@ -69,6 +70,17 @@ def test_the_quick_tier_leaves_those_cases_out() -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert re.findall(r"test_a_case\w+(\[.*\])", found.stdout) == ["[one]", "[a b-x]"]
+
+
+@pytest.mark.thorough
+def test_the_thorough_tier_kills_at_every_point_once() -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-k", "killed_at_any_step"]
+    folder = ROOT / "tests" / "kill"
+    for options, cases in (([], {"[all]"}), (["-m", "not thorough"], {"[quick]"})):
+        found = subprocess.run(
+            [*command, *options, folder], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert {*re.findall(r"test_\w+(\[.*\])", found.stdout)} == cases
 
 
 @dataclass

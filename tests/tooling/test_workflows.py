@@ -361,6 +361,7 @@ def test_a_source_that_fails_is_named_and_nothing_else_is_left_out(night: Night)
     assert night.costs() == before
 
 
+@pytest.mark.thorough
 def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Night) -> None:
     job = night.run(vars_ETL_WORDS=" ".join(SOURCES), secrets_CLICKHOUSE_PASSWORD="wrong-password")
     assert job.failed is True
@@ -404,6 +405,7 @@ def elsewhere(clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: 
     return Elsewhere(aws_bucket, variables)
 
 
+@pytest.mark.thorough
 def test_elsewhere_one_command_does_the_same(elsewhere: Elsewhere) -> None:
     elsewhere.deliver("2026-09", datetime.now(UTC))
     status, last, row = elsewhere.run()

@@ -1,4 +1,4 @@
-"""Fixtures for whatever talks to ClickHouse: one server per run, one fresh database per test.
+"""Fixtures for whatever talks to ClickHouse: one server per run, one clean database per test.
 
 `clickhouse` is a database as `migrate` leaves it; `empty_clickhouse` is one that nobody migrated.
 
@@ -12,18 +12,14 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pytest
 
-from pipelines.clickhouse.schema.migrate import migrate, version
+from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.quoting import quoted
+from tests.support.clickhouse.databases import TAGS, Databases, Template
 from tests.support.clickhouse.server import Server
-
-#: As the project's configuration says, of which every test has a copy.
-TAGS = ("Environment", "Team", "Application")
 
 
 @pytest.fixture(scope="session")
@@ -36,27 +32,9 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clic
         yield server.config()
 
 
-@dataclass(frozen=True)
-class Template:
-    """A migrated database, which takes half as long to restore as to migrate.
-
-    It is a backup in the server's memory, which lasts as long as the connection that made it.
-    """
-
-    manager: ClickHouseManager
-    database: str
-
-    def restore(self, database: str) -> None:
-        """Create a database that a load finds migrated."""
-        sql = f"restore database {self.database} as {database} from Memory('{self.database}')"
-        self.manager.execute(sql)
-        mark = quoted(version(database, TAGS))
-        self.manager.execute(f"alter table {database}._schema_version modify comment {mark}")
-
-
 @pytest.fixture(scope="session")
 def clickhouse_template(clickhouse_server: ClickHouseConfig) -> Iterator[Template]:
-    """What `clickhouse` is restored from."""
+    """What databases are restored from."""
     name = f"template_{secrets.token_hex(6)}"
     migrate(clickhouse_server.with_database(name), TAGS)
     with ClickHouseManager(clickhouse_server) as manager:
@@ -65,14 +43,20 @@ def clickhouse_template(clickhouse_server: ClickHouseConfig) -> Iterator[Templat
         yield Template(manager, name)
 
 
+@pytest.fixture(scope="session")
+def clickhouse_databases(clickhouse_template: Template) -> Databases:
+    """Where `clickhouse` takes a database from."""
+    return Databases(clickhouse_template)
+
+
 @pytest.fixture
 def clickhouse(
-    clickhouse_server: ClickHouseConfig, clickhouse_template: Template
+    clickhouse_server: ClickHouseConfig, clickhouse_databases: Databases
 ) -> Iterator[ClickHouseConfig]:
-    """The running server with a migrated database of this test alone, removed afterwards."""
-    with _a_database(clickhouse_server) as config:
-        clickhouse_template.restore(config.database)
-        yield config
+    """The running server with a migrated database that no other test sees, without a row."""
+    name = clickhouse_databases.take()
+    yield clickhouse_server.with_database(name)
+    clickhouse_databases.give_back(name)
 
 
 @pytest.fixture

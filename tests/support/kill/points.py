@@ -20,6 +20,8 @@ from pipelines.tables.sources import SOURCE_NAMES
 STRIDE = int(os.environ.get("KILL_STRIDE", "15"))
 #: For tests that take a `tier`.
 TIERS = pytest.mark.parametrize("tier", ["quick", pytest.param("all", marks=pytest.mark.thorough)])
+#: For those whose quick part another source's campaign has.
+THOROUGH = pytest.mark.parametrize("tier", [pytest.param("all", marks=pytest.mark.thorough)])
 
 _CHANGES = re.compile(r"(create|alter|insert|drop|exchange)\b", re.IGNORECASE)
 _SOURCES = re.compile(rf"(?<=/)({'|'.join(SOURCE_NAMES)})(?=[._/\n]|$)")
@@ -37,6 +39,12 @@ class Point:
 
 
 NOWHERE = Point()
+
+
+def normalising(tier: str) -> str:
+    """The command to kill: its marts take most of it, and the quick tier kills their computation
+    elsewhere (tests/marts/test_local_marts.py)."""
+    return "normalize" if tier == "all" else "normalize --no-marts"
 
 
 def of_files(points: Sequence[Point], tier: str) -> list[Point]:

@@ -15,7 +15,7 @@ from typing import Any
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support import published, published_clickhouse
-from tests.support.clickhouse.fixtures import Template
+from tests.support.clickhouse.databases import Template
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.kill.harness import Ended, Harness
 from tests.support.kill.points import NOWHERE, STRIDE, Point, of_tier
@@ -219,7 +219,7 @@ def both_end_as_if_undisturbed(
         points = [point for point in world.points(command) if "/data/" in point.what]
         assert len(points) > 10, command
         world.well(*rest)
-        chosen = of_tier(points, tier, quick=2, thorough=3)
+        chosen = of_tier(points, tier, quick=1, thorough=3)
         end_as_if_undisturbed(world, command, chosen, rest, state, is_whole)
 
 

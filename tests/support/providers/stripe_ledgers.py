@@ -55,7 +55,16 @@ def official_objects() -> Row:
 
 def mart(commands: Commands, name: str, columns: str = "*", rest: str = "") -> list[Any]:
     """Rows of a local mart."""
-    connection = duckdb.connect()
-    connection.execute("set timezone = 'UTC'")
-    files = f"{commands.data}/marts/{name}/*.parquet"
-    return connection.execute(f"select {columns} from '{files}' {rest}").fetchall()
+    return _rows(commands, f"marts/{name}/*.parquet", columns, rest)
+
+
+def published_in(commands: Commands, columns: str = "*", rest: str = "") -> list[Any]:
+    """Rows of the local ledger, which no mart has to be computed for."""
+    return _rows(commands, "normalized_stripe/*/data.parquet", columns, rest)
+
+
+def _rows(commands: Commands, files: str, columns: str, rest: str) -> list[Any]:
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        sql = f"select {columns} from '{commands.data}/{files}' {rest}"
+        return connection.execute(sql).fetchall()

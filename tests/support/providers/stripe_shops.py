@@ -20,7 +20,7 @@ from pipelines.marts import status
 from pipelines.stripe_pipeline import StripeLedger, configuration
 from scripts.sandbox.stripe.server import StripeServer
 from tests.support.commands import Commands
-from tests.support.providers.stripe_ledgers import Row, mart
+from tests.support.providers.stripe_ledgers import Row, mart, published_in
 from tests.support.published_clickhouse import environ, query
 
 
@@ -48,7 +48,7 @@ class Shop:
         entry = replace(SOURCES["stripe"], connect=lambda: StripeLedger(settings, lambda: moment))
         outcome = loading.load(entry, self._destination(), selection, Progress())
         if self.config is None:
-            self.commands.well("normalize", marts=True)
+            self.commands.well("normalize")
         return outcome
 
     def plan(self, moment: datetime) -> list[str]:
@@ -60,12 +60,13 @@ class Shop:
     def published(self, columns: str, rest: str = "") -> list[tuple[Any, ...]]:
         """Of the published ledger."""
         if self.config is None:
-            return mart(self.commands, "revenue", columns, rest)
+            return published_in(self.commands, columns, rest)
         return query(self.config, f"select {columns} from normalized_stripe {rest}")
 
     def daily(self, columns: str) -> list[tuple[Any, ...]]:
         """Of margin_daily, by day."""
         if self.config is None:
+            self.commands.well("normalize", marts=True)
             return mart(self.commands, "margin_daily", columns, "order by date")
         return query(self.config, f"select {columns} from margin_daily order by date")
 
