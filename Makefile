@@ -20,6 +20,7 @@ sources := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/p
 .DEFAULT_GOAL := help
 .PHONY: help install demo run-etl run-etl-clickhouse $(sources:%=run-%) $(sources:%=run-%-clickhouse) \
 	normalize $(sources:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
+	streaming-up streaming-down streaming-init streaming-smoke connector-deploy \
 	status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
 	bench lock clean e2e-validate measure-volume
 
@@ -61,6 +62,21 @@ clickhouse-up: $(installed) ## Start a local ClickHouse server
 
 clickhouse-down: $(installed) ## Stop the local ClickHouse server
 	$(python) -m scripts.local_clickhouse down
+
+streaming-up: $(installed) ## Start Kafka, the schema registry and Connect without Docker (Java 21, Maven)
+	@$(python) -m scripts.streaming up $(ARGS)
+
+streaming-down: $(installed) ## Stop them; topics and schemas stay
+	@$(python) -m scripts.streaming down $(ARGS)
+
+streaming-init: $(installed) ## Create tables and topics, register the schema, after checking the contract
+	@$(python) -m scripts.streaming init $(ARGS)
+
+streaming-smoke: $(installed) ## Try live trades from a schema to rows in ClickHouse, and what goes wrong
+	@$(python) -m scripts.streaming smoke $(ARGS)
+
+connector-deploy: $(installed) ## Deploy ClickHouse's sink to Kafka Connect
+	@$(python) -m scripts.streaming connector-deploy $(ARGS)
 
 prune: $(installed) ## List what is older than 13 months; ARGS=--yes removes it
 	$(pipelines) prune --keep 13 months $(ARGS)

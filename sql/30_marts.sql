@@ -5,9 +5,11 @@
 create or replace view costs as
 {costs};
 
--- one row per trade on Deribit
+-- one row per trade on Deribit: the batch's, and live ones of days that the batch has not proved
 create or replace view trades as
-select * from normalized_deribit;
+select * from normalized_deribit
+union all
+{live_trades};
 
 -- one row per partition and delivery that readers read
 create or replace view published_partitions as

@@ -99,6 +99,18 @@ def _migrate(options: argparse.Namespace) -> int:
     return clickhouse.migrate(options, os.environ)
 
 
+def _collect(options: argparse.Namespace) -> int:
+    from pipelines.cli.live import commands  # Kafka's client loads a C library
+
+    return commands.collect(options, os.environ)
+
+
+def _sink(options: argparse.Namespace) -> int:
+    from pipelines.cli.live import commands
+
+    return commands.sink(options, os.environ)
+
+
 COMMANDS: Commands = {
     "load": (
         _load,
@@ -140,6 +152,16 @@ COMMANDS: Commands = {
         _prune,
         "Remove partitions older than N months. Lists them only, unless --yes is given.",
         (flags.add_sources, flags.add_keep, flags.add_destination),
+    ),
+    "collect": (
+        _collect,
+        "Read live trades from a websocket and write them to Kafka, until stopped.",
+        (flags.add_stream,),
+    ),
+    "sink": (
+        _sink,
+        "Write live trades from Kafka into ClickHouse, each exactly once, until stopped.",
+        (flags.add_stream, flags.add_until_idle),
     ),
     "anonymize": (
         _anonymize,

@@ -113,6 +113,22 @@ def add_comparison(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_stream(command: argparse.ArgumentParser) -> None:
+    """The source whose stream it is."""
+    command.add_argument("source", metavar="SOURCE", help="a source with a stream: deribit")
+
+
+def add_until_idle(command: argparse.ArgumentParser) -> None:
+    """Add `--until-idle`, which ends a sink that has caught up."""
+    command.add_argument(
+        "--until-idle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="end when no record came for so long; default: never",
+    )
+
+
 def add_without(command: argparse.ArgumentParser) -> None:
     """Add `--without`, which leaves out checks."""
     command.add_argument(

@@ -18,6 +18,7 @@ from pipelines.core.partition import Delivery
 from pipelines.core.registry import SOURCES, Source, tables
 from pipelines.destinations.filesystem.store import LocalStore, Store
 from pipelines.destinations.layout import RawTable
+from pipelines.marts.live import LIVE_TABLES
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.raw_lists import RAW_LISTS
@@ -133,6 +134,8 @@ def local_connection(store: Store) -> DuckConnection:
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
     )
+    for name, schema in LIVE_TABLES.items():  # a stream has no part on parquet
+        connection.duck.register(name, schema.empty_table())
     connection.duck.register("readings", pa.Table.from_pylist(readings, _READINGS))
     return connection
 

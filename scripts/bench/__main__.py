@@ -3,10 +3,10 @@
     python -m scripts.bench [SECTION …] [--rows 2000000] [--json] [--strict]
 
 Sections: startup, load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp,
-stripe, deribit, partitions and marts. One generated bill of 63 columns serves load to unchanged and
-clickhouse; it is made once and kept in .bench/. What is compared runs on the same files and disk,
-in turns, with the files in the page cache. Limits are meant for the full size on a machine that
-does nothing else.
+stripe, deribit, partitions, marts and streaming. One generated bill of 63 columns serves load to
+unchanged and clickhouse; it is made once and kept in .bench/. What is compared runs on the same
+files and disk, in turns, with the files in the page cache. Limits are meant for the full size on a
+machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from scripts.bench.sections import (
     marts,
     partitions,
     startup,
+    streaming,
     stripe,
 )
 
@@ -49,8 +50,9 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "partitions": partitions.partitions,
     "marts": marts.marts,
     "clickhouse": clickhouse.clickhouse,
+    "streaming": streaming.streaming,
 }
-ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions", "marts"}
+ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions", "marts", "streaming"}
 out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 progress = Console(stderr=True, highlight=False, style="dim")
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from pipelines.clickhouse.server.refusals import PASSING, REFUSALS
+from pipelines.streaming.topics import TOPICS
 from pipelines.tables.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +23,9 @@ def _rows() -> Iterator[tuple[str, str]]:
         yield f"`{source.dataset}__{source.table}`", source.row
         for each in source.lists:
             yield f"`{source.dataset}__{each.table}`", each.row
+    for topic in TOPICS.values():
+        yield f"`{topic.table}`", "live trade, written by the sink: docs/streaming.md"
+        yield f"`{topic.dead}`", "record that the sink could not read"
 
 
 def page() -> str:

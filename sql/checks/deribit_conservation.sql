@@ -8,6 +8,7 @@ with raw as (
 published as (
     select x_partition, count(*) as row_count, sum(coalesce(amount, 0)) as total
     from trades
+    where x_fingerprint <> 'live'
     group by x_partition
 ),
 

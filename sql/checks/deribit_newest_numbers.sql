@@ -12,6 +12,7 @@ with newest as (
 published as (
     select x_partition, instrument_name, max(trade_seq) as published_seq
     from trades
+    where x_fingerprint <> 'live'
     group by x_partition, instrument_name
 )
 

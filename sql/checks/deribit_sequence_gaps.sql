@@ -28,6 +28,7 @@ by_day as (
         sum(x_missing_before) as missing,
         min_by(x_missing_before, trade_seq) as missing_first
     from trades
+    where x_fingerprint <> 'live'
     group by currency, trade_date, instrument_name
 ),
 

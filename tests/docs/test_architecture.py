@@ -31,7 +31,10 @@ BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
     r"cli\.nightly": f"cli marts providers.github core.registry {BASE}",
+    r"cli\.live(\..+)?": f"cli.clickhouse cli.console providers.deribit.settings streaming {BASE}",
     r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
+    r"streaming\.collector(\..+)?": f"streaming providers.deribit {BASE}",
+    r"streaming(\..+)?": f"streaming clickhouse.server {BASE}",
     r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
     r"report(\..+)?": "report marts.checks tables",

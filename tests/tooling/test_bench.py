@@ -20,6 +20,8 @@ from scripts.bench.data.bucket import Shape, bill, export
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import BenchError, Ran, run
 from scripts.sandbox.aws.columns import CUR2_COLUMNS, column_type
+from scripts.streaming.jars import fetch
+from scripts.streaming.java import Missing, find_java
 from tests.conftest import ROOT
 
 #: section: its figures; those with a limit say which
@@ -175,6 +177,22 @@ def test_a_tiny_run_of_deribit_gives_its_figures(tmp_path: Path) -> None:
         f"partitions_{table}_{key}"
         for table in ("days", "months")
         for key in ("fill_s", "replace_s", "published_s", "day_s", "instrument_s", "all_s", "parts")
+    }
+
+
+@pytest.mark.thorough
+def test_a_tiny_run_of_streaming_gives_its_figures(tmp_path: Path) -> None:
+    try:
+        find_java()
+        fetch()
+    except Missing as reason:
+        pytest.skip(str(reason))
+    (section,) = bench_of(tmp_path / "bench", "streaming", "--rows", "20000")["sections"]
+    assert limits(section) == {
+        "streaming_backlog_rate": ("at_least", 15_000),
+        "streaming_backlog_cpu_s": None,
+        "streaming_p50_ms": None,
+        "streaming_p99_ms": ("at_most", 1000),
     }
 
 

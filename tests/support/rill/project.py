@@ -46,7 +46,7 @@ KEYS: Mapping[str, set[str]] = {
 CLICKHOUSE = set("driver mode host port username password database ssl".split())
 PRESETS = set("none humanize currency_usd currency_eur percentage interval_ms".split())
 GRAINS = set("minute hour day week month quarter year".split())
-_CHART = {"metrics_view", "title", "x", "y", "color"}
+_CHART = {"metrics_view", "title", "x", "y", "color", "time_filters"}
 COMPONENTS: Mapping[str, set[str]] = {
     "kpi_grid": {"metrics_view", "measures", "comparison", "sparkline", "title"},
     "line_chart": _CHART,
@@ -55,7 +55,7 @@ COMPONENTS: Mapping[str, set[str]] = {
     "stacked_bar": _CHART,
     "stacked_bar_normalized": _CHART,
     "leaderboard": {"metrics_view", "dimensions", "measures", "num_rows", "title"},
-    "table": {"metrics_view", "columns", "title"},
+    "table": {"metrics_view", "time_filters", "columns", "title"},
     "markdown": {"content"},
 }
 #: What only one of the engines knows, or answers in another way.

@@ -1,0 +1,1 @@
+"""Deribit's websocket and HTTP API → Kafka."""
