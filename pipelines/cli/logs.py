@@ -13,7 +13,7 @@ Fields = Callable[[], Mapping[str, str]]
 
 
 def formatter(log_format: str, fields: Fields) -> logging.Formatter:
-    """The formatter that LOG_FORMAT names: '' the message alone, `text` with time and level, `json`.
+    """What LOG_FORMAT names: '' the message alone, `text` with time and level, `json`.
 
     `fields` are what the moment is about, such as source and partition. Raises ConfigurationError.
     """

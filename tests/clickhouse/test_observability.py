@@ -30,11 +30,13 @@ OF_THE_CLIENT = {
 @pytest.fixture(scope="module")
 def logging_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseConfig]:
     """A server that logs its statements, as servers do by default."""
-    folder = tmp_path_factory.mktemp("logging") / "server"
-    (folder / "config.d").mkdir(parents=True)
     text = "<query_log><database>system</database><table>query_log</table></query_log>"
-    (folder / "config.d" / "log.xml").write_text(f"<clickhouse>{text}</clickhouse>")
-    with Server(folder) as server:
+    with Server(tmp_path_factory.mktemp("logging") / "server") as server:
+        server.stop()
+        (server.folder / "config.d").mkdir()
+        log = server.folder / "config.d" / "log.xml"
+        log.write_text(f"<clickhouse>{text}</clickhouse>", encoding="utf-8")
+        server.start()
         yield server.config(database="observed")
 
 
@@ -44,7 +46,7 @@ def world(
 ) -> Iterator[World]:
     commands.set(environ(logging_server, aws_bucket.root))
     yield World(aws_bucket, logging_server, commands)
-    query(logging_server.with_database("default"), "drop database observed sync")
+    query(logging_server.with_database("default"), "drop database if exists observed sync")
 
 
 def objects(lines: str) -> list[dict[str, Any]]:
