@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipelines.cli.logs import formatter
 from pipelines.cli.progress import BarProgress, LogProgress
+from pipelines.clickhouse.server.settings import label
 from pipelines.core.findings import Finding, exit_status, shown
 from pipelines.core.partition import ConfigurationError, Progress, UserError
 from pipelines.core.text import describe
@@ -73,10 +75,13 @@ def fail_unhandled(error: Exception, debug: bool) -> int:
     return fail(UserError(f"Unexpected: {text}\nRun again with --debug to see where."), 1, False)
 
 
-def set_up_logging(debug: bool) -> None:
-    """Our log lines to stderr as they are; dlt's own errors only with --debug."""
+def set_up_logging(debug: bool, log_format: str = "") -> None:
+    """Our log lines to stderr, as LOG_FORMAT says; dlt's own errors only with --debug.
+
+    Raises ConfigurationError for a format that there is not.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(formatter(log_format, label))
     ours = logging.getLogger("pipelines")
     ours.handlers[:] = [handler]
     ours.setLevel(logging.DEBUG if debug else logging.INFO)

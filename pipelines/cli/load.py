@@ -11,6 +11,7 @@ from pipelines.cli import tables
 from pipelines.cli.console import fail, out, progress, say
 from pipelines.cli.destination import open_destination
 from pipelines.cli.options import read_selection
+from pipelines.clickhouse.server.settings import labelled
 from pipelines.core import load as loading
 from pipelines.core import registry
 from pipelines.core.partition import ConfigurationError, Selection, UserError
@@ -63,7 +64,8 @@ def _load_entries(
     codes = {0}
     for entry in entries:
         try:
-            with progress() as watcher:
+            source_name = entry.raw_table.source_name
+            with labelled(source=source_name), progress() as watcher:
                 outcome = loading.load(entry, destination, selection, watcher)
         except (ConfigurationError, ConfigurationException) as error:
             codes.add(fail(error, 2, debug))

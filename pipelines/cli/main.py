@@ -26,9 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
     from pipelines.cli import console
+    from pipelines.clickhouse.server.settings import label_process
 
-    console.set_up_logging(options.debug)
+    label_process(command=options.command)
     try:
+        console.set_up_logging(options.debug, os.environ.get("LOG_FORMAT", ""))
         status: int = options.function(options)
     except KeyboardInterrupt:
         return console.fail(
@@ -146,7 +148,7 @@ COMMANDS: Commands = {
     "status": (
         _status,
         "Show what is published and how old it is.",
-        (flags.add_sources, flags.add_destination),
+        (flags.add_sources, flags.add_destination, flags.add_status),
     ),
     "prune": (
         _prune,

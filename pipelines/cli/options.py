@@ -147,6 +147,18 @@ def add_destination(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_status(command: argparse.ArgumentParser) -> None:
+    """For whom it is, and what it is of."""
+    command.add_argument(
+        "--json", action="store_true", help="one JSON object per partition and line, for machines"
+    )
+    command.add_argument(
+        "--cost",
+        action="store_true",
+        help="what the loads of the last 7 days took on ClickHouse, by source, partition and step",
+    )
+
+
 def read_selection(options: argparse.Namespace) -> Selection:
     """The selection by the options. Raises ConfigurationError for an invalid partition."""
     for value in (options.first, options.last):

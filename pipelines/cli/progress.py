@@ -31,11 +31,21 @@ class LogProgress(Progress):
 
     def done(self, source_name: str, partition: str, line: str) -> None:
         """Log the line of a finished partition."""
-        log.info("%s", line)
+        log.info("%s", line, extra=_fields(source_name, partition))
 
     def failed(self, source_name: str, partition: str, error: UserError) -> None:
         """The error, as one line; where it happened with --debug."""
-        log.error("%s", error, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+        log.error(
+            "%s",
+            error,
+            exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+            extra=_fields(source_name, partition),
+        )
+
+
+def _fields(source_name: str, partition: str) -> dict[str, dict[str, str]]:
+    """For logs that are read by machines."""
+    return {"fields": {"source": source_name, "partition": partition}}
 
 
 class BarProgress(LogProgress):

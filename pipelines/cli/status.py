@@ -1,26 +1,66 @@
-"""`status`: what is published, and how old it is."""
+"""`status`: what is published and how old it is, and what the loads took on ClickHouse."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from pipelines.cli import tables
-from pipelines.cli.console import out
+from pipelines.cli.console import out, say
 from pipelines.cli.destination import open_destination
 from pipelines.core import registry
+from pipelines.core.partition import ConfigurationError
+from pipelines.destinations.filesystem.store import Store
 from pipelines.marts import status
 
 
 def show_status(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """One table per source that is configured or has published something."""
+    """One table per source that is configured or has published something; `--json` objects."""
     destination = open_destination(options, environ)
+    if options.cost:
+        if isinstance(destination, Store):
+            raise ConfigurationError(
+                "status --cost reads ClickHouse's query log. Add --destination clickhouse"
+            )
+        from pipelines.marts.cost_of_loads import COLUMNS, NUMBERS, cost_of_loads
+
+        with destination as warehouse:
+            found = cost_of_loads(warehouse.manager, registry.source_names(options.sources))
+        _show("loads of the last 7 days", COLUMNS, found, NUMBERS, as_json=options.json)
+        return 0
     in_use = registry.in_use(options.sources)
     for source_name in registry.source_names(options.sources):
         rows = status.rows(registry.SOURCES[source_name].raw_table, destination)
-        if not rows and source_name not in in_use:
-            continue
-        out.print(
-            tables.table(source_name, status.COLUMNS, [r.cells() for r in rows], status.RIGHT)
-        )
+        if options.json:
+            for row in rows:
+                _say_json({"source": source_name, **vars(row)})
+        elif rows or source_name in in_use:
+            cells = [row.cells() for row in rows]
+            out.print(tables.table(source_name, status.COLUMNS, cells, status.RIGHT))
     return 0
+
+
+def _show(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    right: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    if not as_json:
+        out.print(tables.table(title, columns, rows, right))
+    for row in rows if as_json else ():
+        _say_json(dict(zip(columns, row, strict=True)))
+
+
+def _say_json(fields: Mapping[str, Any]) -> None:
+    """One line; times as ISO 8601 in UTC."""
+    say(json.dumps(fields, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -204,7 +204,14 @@ _OF_READERS = """
     output_format_decimal_trailing_zeros final
 """.split()
 
+_of_process: dict[str, str] = {}
 _label: ContextVar[Mapping[str, str]] = ContextVar("label", default=MappingProxyType({}))
+
+
+def label_process(**parts: str) -> None:
+    """Say what this process does, such as its command, in all of its threads."""
+    _of_process.clear()
+    _of_process.update(parts)
 
 
 @contextmanager
@@ -229,7 +236,12 @@ def _literal(value: Value) -> str:
 
 def log_comment() -> str:
     """What the statements of this moment are for, as JSON with sorted keys."""
-    return json.dumps({"client": CLIENT_NAME, **_label.get()}, sort_keys=True)
+    return json.dumps({"client": CLIENT_NAME, **label()}, sort_keys=True)
+
+
+def label() -> dict[str, str]:
+    """What this moment is about: command, source, partition, step."""
+    return {**_of_process, **_label.get()}
 
 
 def of_statement(settings: Mapping[str, Value] | None = None) -> dict[str, Value]:

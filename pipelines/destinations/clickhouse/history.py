@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import STORED_NAMES, Delivery
 from pipelines.destinations.layout import RawTable
 from pipelines.tables.sources import COST_SOURCES
@@ -107,6 +108,7 @@ class History:
         rows = self._manager.execute(_LAST, {"word": raw_table.source_name})
         return {partition: (fingerprint, count) for partition, fingerprint, count in rows}
 
+    @labelled(step="history")
     def add(self, raw_table: RawTable, note: Note, table: str) -> None:
         """Write one row with the sums of `table`, which holds what was published."""
         counted, rows = _COSTS_COUNTED if raw_table.source_name in COST_SOURCES else _COUNTED

@@ -29,6 +29,7 @@ from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
 from pipelines.destinations.clickhouse.parquet_columns import Files
@@ -93,6 +94,7 @@ class Staging:
                 "again."
             ) from error
 
+    @labelled(step="stage")
     def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
         """The tables, from the files; `defaults` of raw are expressions by column.
 
@@ -120,12 +122,14 @@ class Staging:
         if selects:
             self._check_normalised(selects)
 
+    @labelled(step="stage")
     def fill_normalised(self, files: Files) -> None:
         """A table like the normalised one with files that are normalised already."""
         self._create_normalised()
         self._insert(self.normalised, files)
         self._check(self.normalised, "x_partition", files)
 
+    @labelled(step="sum up")
     def fill_daily(self, tag_columns: Sequence[str]) -> None:
         """A table like the daily one, from `normalised`."""
         self._manager.execute(f"create table {self.daily} as {daily.NAME} {_UNMERGED} comment ''")
@@ -141,6 +145,7 @@ class Staging:
         """One step for readers; from an empty table the partition is dropped on purpose."""
         self._replace(table, quoted(self._note.partition), staged)
 
+    @labelled(step="publish")
     def _replace(self, table: str, literal: str, staged: str) -> None:
         if self._manager.execute(f"select count() from {staged}")[0][0]:
             self._manager.execute(f"alter table {table} replace partition {literal} from {staged}")
