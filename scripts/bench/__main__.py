@@ -2,11 +2,16 @@
 
     python -m scripts.bench [SECTION …] [--rows 2000000] [--json] [--strict]
 
-Sections: startup, load, unique, peer, memory, unchanged; only when they are named clickhouse, gcp,
-stripe, deribit, partitions, marts and streaming. One generated bill of 63 columns serves load to
-unchanged and clickhouse; it is made once and kept in .bench/. What is compared runs on the same
-files and disk, in turns, with the files in the page cache. Limits are meant for the full size on a
-machine that does nothing else.
+ON_REQUEST = {
+    "month",
+    "clickhouse",
+    "gcp",
+    "stripe",
+    "deribit",
+    "partitions",
+    "marts",
+    "streaming",
+}
 """
 
 from __future__ import annotations
@@ -43,6 +48,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "unique": local.unique,
     "peer": local.peer,
     "memory": local.memory,
+    "month": local.month,
     "unchanged": local.unchanged,
     "gcp": gcp.gcp,
     "stripe": stripe.stripe,
@@ -52,7 +58,16 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "clickhouse": clickhouse.clickhouse,
     "streaming": streaming.streaming,
 }
-ON_REQUEST = {"clickhouse", "gcp", "stripe", "deribit", "partitions", "marts", "streaming"}
+ON_REQUEST = {
+    "month",
+    "clickhouse",
+    "gcp",
+    "stripe",
+    "deribit",
+    "partitions",
+    "marts",
+    "streaming",
+}
 out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 progress = Console(stderr=True, highlight=False, style="dim")
 

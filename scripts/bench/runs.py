@@ -20,6 +20,7 @@ from scripts.bench.process import Ran, Workplace, median, run
 NOTHING = ("--from", "2999-01")  # a selection that holds no partition
 COMMANDS = ("load", "normalize")
 TIMES = 5  # so many times the rows, in as many times the files, for the growth of memory
+MONTH = 10  # so many times the rows, all different, in as many times the files
 
 
 @dataclass
@@ -79,6 +80,14 @@ class Bench:
     def grown(self) -> Compared:
         """Five times the plain bill: the same files under five names each."""
         return self._compare("grown", self.files * TIMES, 1, yardstick=False)
+
+    @cached_property
+    def month(self) -> Compared:
+        """Ten times the rows of the plain bill, none of them twice."""
+        self.say(f"making {self.rows * MONTH:,} rows")
+        shape = Shape(self.rows * MONTH, 4 * MONTH, row_group=self.row_group)
+        files = bill(self.home / "bills", shape)[PERIOD]
+        return self._compare("month", files, 1, yardstick=False)
 
     @cached_property
     def peer(self) -> Ran:

@@ -341,6 +341,18 @@ def test_an_error_after_the_first_rows_is_the_day_s_and_what_is_published_stays(
     assert billed(commands.data) == MANY
 
 
+def test_a_stream_that_ends_too_early_is_noticed_by_the_number_of_rows(
+    server: BigQueryServer, commands: Commands
+) -> None:
+    put(server, MANY)
+    server.fail("ReadRows", "OK", after=1)
+    ran = commands("load", "gcp")
+    assert (ran.status, ran.out) == (1, "gcp: 1 loaded, 0 unchanged, 1 failed\n")
+    assert "BigQuery has 1,500 rows of the query and sent 750." in ran.err
+    commands.well("load gcp", "normalize gcp")
+    assert billed(commands.data) == MANY
+
+
 def test_the_doctor_opens_a_session(server: BigQueryServer, commands: Commands) -> None:
     put(server, MANY)
     ran = commands("doctor", "gcp")

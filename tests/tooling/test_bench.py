@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -334,3 +335,37 @@ def test_gcp_is_measured_by_storage_and_by_pages(tmp_path: Path) -> None:
     document = bench_of(tmp_path / "bench", "gcp", "--rows", "24000")  # days of 1,200 rows
     (section,) = document["sections"]
     assert limits(section) == GCP
+
+
+@pytest.mark.thorough
+def test_a_month_of_ten_times_the_rows_is_measured(tmp_path: Path) -> None:
+    (section,) = bench_of(tmp_path / "bench", "month", "--rows", "2000")["sections"]
+    assert limits(section) == {
+        "month_load_wall_s": None,
+        "month_normalize_wall_s": None,
+        "month_times": ("at_most", 1.1),
+        "month_load_peak_mb": ("at_most", 800),
+        "month_normalize_peak_mb": ("at_most", 800),
+        "month_load_growth": ("at_most", 1.3),
+        "month_normalize_growth": ("at_most", 1.3),
+    }
+
+
+def test_a_resource_of_the_bill_has_a_line_of_one_kind_for_most_hours(tmp_path: Path) -> None:
+    assert cur.main([str(tmp_path), "--rows", "40000", "--files", "1"]) == 0
+    table = pq.read_table(
+        tmp_path / "2026-10" / "1.parquet",
+        columns=["line_item_resource_id", "line_item_line_item_type"],
+    )
+    lines = table.filter(pc.not_equal(table["line_item_resource_id"], ""))
+    by_resource = lines.group_by("line_item_resource_id").aggregate(
+        [([], "count_all"), ("line_item_line_item_type", "distinct")]
+    )
+    assert 600 < pc.mean(by_resource["count_all"]).as_py() < 800
+    assert {
+        frozenset(kinds) for kinds in by_resource["line_item_line_item_type_distinct"].to_pylist()
+    } <= {
+        frozenset({"Usage"}),
+        frozenset({"DiscountedUsage"}),
+        frozenset({"SavingsPlanCoveredUsage", "SavingsPlanNegation"}),
+    }

@@ -3,9 +3,10 @@
     python -m scripts.bench.data.cur FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10 …]
 
 Writes FOLDER/2026-10/1.parquet … and, of their first tenth, FOLDER/2026-10/sample/sample.parquet:
-the same bytes each time. `--unique` gives every row a resource id and a tag of its own: the worst
-case for text that is kept dictionary-encoded. It is its own process so that the benchmark's stays
-small: a child's peak memory counts from what its parent had.
+the same bytes each time. As in a real bill, a resource has a line for most hours of the month.
+`--unique` gives every row a resource id and a tag of its own: the worst case for text that is kept
+dictionary-encoded. It is its own process so that the benchmark's stays small: a child's peak memory
+counts from what its parent had.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ SHARES = {
     "EdpDiscount": 0.015,
 }
 CONCERN_RESOURCES = 4  # of the types above, the first ones
+HOURS = 744  # of a month, each with a line of each resource
 
 
 def write(
@@ -49,7 +51,7 @@ def write(
 ) -> None:
     """All files of these months, `rows` in each month."""
     meters = estate.meters(np.random.default_rng(SEED))
-    resources = estate.resources(np.random.default_rng(SEED + 1), max(20, rows // 70), meters)
+    resources = estate.resources(np.random.default_rng(SEED + 1), max(20, rows // HOURS), meters)
     bounds = [rows * number // files for number in range(files + 1)]
     how: dict[str, Any] = {"compression": "snappy", "store_schema": False}
     for period in periods:
@@ -78,8 +80,8 @@ class Lines:
         self.random, self.rows, self.meters, self.resources = random, rows, meters, resources
         self.start = datetime.strptime(period, "%Y-%m").replace(tzinfo=UTC)
         self.end = (self.start + timedelta(days=31)).replace(day=1)
-        self.kind = random.choice(len(SHARES), rows, p=list(SHARES.values()))
         self.resource = random.integers(0, len(resources.ids), rows)
+        self.kind = self._kinds()
         self.meter = resources.meter[self.resource]
         self.hour = random.integers(0, (self.end - self.start) // timedelta(hours=1), rows)
 
@@ -208,6 +210,17 @@ class Lines:
     def _tags(self, unique: bool) -> pa.MapArray:
         own = ("user:RequestId", texts(self.random, self.rows, b"request-", 20)) if unique else None
         return maps([*self.resources.tags, {}], self._resource_or_none(), own)
+
+    def _kinds(self) -> Integers:
+        """By the row, but a resource is on demand, reserved or on a plan all month."""
+        shares = list(SHARES.values())
+        kind = self.random.choice(len(shares), self.rows, p=shares)
+        demand, reserved, plan, negation = np.array(shares[:CONCERN_RESOURCES])
+        share = np.array([demand, reserved, plan + negation]) / sum(shares[:CONCERN_RESOURCES])
+        paid = np.random.default_rng(SEED + 2).choice(3, len(self.resources.ids), p=share)
+        of_plan = 2 + self.random.integers(0, 2, self.rows)  # a line, and one that takes it back
+        own = np.where(paid[self.resource] == 2, of_plan, paid[self.resource])
+        return np.where(kind < CONCERN_RESOURCES, own, kind)
 
     def _resource_or_none(self) -> Integers:
         """Positions of the resources; those of fees, tax and credits are behind the last one."""

@@ -1,7 +1,7 @@
 """What the benchmark's bill is about: accounts, meters and resources, as pools that rows pick from.
 
 Sizes follow large real bills: a few accounts, thousands of meters (a product's usage type in a
-region, with its price), tens of thousands of resources that are billed every hour.
+region, with its price), thousands of resources that are billed every hour.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import statistics
 from scripts.bench.data.bucket import Shape, bill, export
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Ran, peak, run
-from scripts.bench.runs import TIMES, Bench, beyond
+from scripts.bench.runs import MONTH, TIMES, Bench, beyond
 
 IMPORTS = "import pipelines.cli.load, pipelines.cli.normalize"
 START_UP = "import dlt; dlt.pipeline('start_up', destination='filesystem', dataset_name='none')"
@@ -105,6 +105,30 @@ def memory(bench: Bench) -> Section:
             _growth("normalize_growth", f"normalise, {more}", grown.normalizes, of.normalizes),
         ],
     )
+
+
+def month(bench: Bench) -> Section:
+    """A month of ten times the rows, all of them different."""
+    of, more = bench.plain, bench.month
+    start = statistics.median(each.seconds for each in of.load_idle + of.normalize_idle)
+    own = more.loads[0].seconds + more.normalizes[0].seconds - 2 * start
+    what = f"{bench.rows * MONTH:,} rows"
+    return Section(
+        "month",
+        f"A month of {what} in {4 * MONTH} files, no row twice, against one of {bench.rows:,}. "
+        "Seconds are beyond start-up.",
+        [
+            walls("month_load_wall_s", f"load of {what}", more.loads),
+            walls("month_normalize_wall_s", f"normalise of {what}", more.normalizes),
+            Figure("month_times", f"load + normalise : {MONTH} times that of {bench.rows:,} rows",
+                   own / (of.load + of.normalize) / MONTH, "×", limit=1.1),
+            _peak("month_load_peak_mb", f"load of {what}", more.loads, limit=800),
+            _peak("month_normalize_peak_mb", f"normalise of {what}", more.normalizes, limit=800),
+            _growth("month_load_growth", f"load, {what}", more.loads, of.loads),
+            _growth("month_normalize_growth", f"normalise, {what}", more.normalizes,
+                    of.normalizes),
+        ],
+    )  # fmt: skip
 
 
 def unchanged(bench: Bench) -> Section:

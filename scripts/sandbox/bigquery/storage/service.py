@@ -1,8 +1,8 @@
 """The methods of google.cloud.bigquery.storage.v1.BigQueryRead, served over gRPC on loopback.
 
 Faults strike by kind of request, `CreateReadSession` and `ReadRows`, whose target is the table. An
-error has the reason of a REST error or gRPC's own code, such as RESOURCE_EXHAUSTED. A `cut` ends a
-stream with UNAVAILABLE after so many messages.
+error has the reason of a REST error or gRPC's own code, as RESOURCE_EXHAUSTED; OK ends a stream
+without its rows, as if it were whole. A `cut` ends one with UNAVAILABLE after so many messages.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class StorageService:
         try:
             yield from self._rows(request)
         except ApiError as error:
-            _abort(context, error)
+            if error.reason != "OK":
+                _abort(context, error)
 
     def _rows(self, request: types.ReadRowsRequest) -> Iterator[types.ReadRowsResponse]:
         session, rows = self._sessions.stream(request.read_stream)
