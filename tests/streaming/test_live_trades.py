@@ -11,7 +11,7 @@ import clickhouse_connect
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.marts import checks
 from pipelines.streaming.sink.live_table import LiveTable, to_fill
 from pipelines.streaming.sink.retention import Retention
