@@ -19,6 +19,7 @@ from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import Busy
 from pipelines.marts.inputs import digest, digests, sources_of
 from pipelines.tables.shapes import mart_columns
@@ -53,7 +54,8 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
                 manager.execute(f"drop table if exists {name} sync")
             stale = _stale(manager, tag_columns)
             for mart, made_of in stale:
-                _publish(manager, mart, tag_columns, made_of)
+                with labelled(step="compute", mart=mart.name):
+                    _publish(manager, mart, tag_columns, made_of)
                 log.info("mart %s: computed", mart.name)
             return [mart.name for mart, _ in stale]
 

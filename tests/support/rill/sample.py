@@ -17,7 +17,16 @@ from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from scripts.docs.rill_columns import path_of
 
-FILLED = ("revenue", "margin_daily", "trades", "trades_daily")
+FILLED = (
+    "revenue",
+    "margin_daily",
+    "margin_by_source",
+    "trades",
+    "trades_daily",
+    "cost_anomalies",
+    "budgets",
+    "unit_cost",
+)
 _WORDS = {
     "class": ["revenue", "contra", "dispute", "fee", "movement", "unclassified"],
     "level": ["instrument", "expiry"],
