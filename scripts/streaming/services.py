@@ -22,7 +22,7 @@ from scripts.streaming.java import Missing
 _HEAP = ("-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOGS = f"-Dlog4j2.configurationFile={ROOT / 'configs' / 'kafka' / 'log4j2.yaml'}"
 _CONFIGS = ROOT / "configs"
-_WAIT = 120.0
+_WAIT = 300.0  # a machine that does other work takes minutes
 
 
 @dataclass(frozen=True)

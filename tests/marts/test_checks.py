@@ -256,6 +256,7 @@ def test_every_check_says_what_one_row_is_and_has_a_test_here() -> None:
             ROOT / "tests/stripe/test_stripe_month_totals.py",
             ROOT / "tests/stripe/test_stripe_payouts.py",
             ROOT / "tests/deribit/test_deribit_final_days.py",
+            ROOT / "tests/streaming/test_live_trades.py",
         }
     )
     tests = "".join(path.read_text(encoding="utf-8") for path in files)

@@ -12,7 +12,7 @@
     {target:normalized_aws}      the table it feeds
     {columns:normalized_aws}     the columns of a table; {cost_columns} the names of the cost shape
     {published_partitions}, {raw_partitions}  those of every table of tables/raw_tables.py
-    {live_trades}                live trades that the batch has not
+    {live_trades}                live trades that the batch has not (…/schema/statements.py)
     {costs}, {newest_days}       the cost lines of every source; the newest day of each
     {settled_day}                the last day that a delivery had time to complete
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
