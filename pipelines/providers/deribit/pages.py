@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -64,7 +65,7 @@ _Trade = msgspec.defstruct(
     [(f.name, _TYPES[f.type] | (int if f.name in _LENIENT else None) | None, None) for f in TRADE],
     gc=False,
 )
-_cells = attrgetter(*TRADE.names)
+_cell_of = [(f, attrgetter(f.name)) for f in HELD]
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -110,10 +111,13 @@ class Page:
 
 def numbers(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
     """An integer column without NULLs, as numpy."""
-    found: np.ndarray[Any, np.dtype[np.int64]] = table[name].to_numpy()
+    column = table[name]
+    whole = column.chunk(0) if column.num_chunks == 1 else column  # without a copy
+    found: np.ndarray[Any, np.dtype[np.int64]] = whole.to_numpy()
     return found
 
 
+@cache
 def kind_of(instrument: str) -> str:
     """As `kind` asks for it; '' for a family that we do not know."""
     return next((kind for kind, form in _KINDS.items() if form.fullmatch(instrument)), "")
@@ -137,18 +141,16 @@ def _by_columns(body: bytes) -> tuple[pa.Table, bool] | None:
         answer = _decoder.decode(body)
         if answer.error is not None:
             return None
-        columns = zip(*map(_cells, answer.result.trades), strict=True)
-        made = [_column(f, cells) for f, cells in zip(HELD, columns, strict=False)]
+        trades = answer.result.trades
+        made = [_column(f, list(map(cell, trades))) for f, cell in _cell_of]
     except (msgspec.MsgspecError, pa.ArrowException, OverflowError, UnicodeError):
         return None
-    if not made:
-        return HELD.empty_table(), answer.result.has_more
     return pa.Table.from_arrays(made, schema=HELD), answer.result.has_more
 
 
-def _column(field: pa.Field, cells: tuple[Any, ...]) -> pa.Array:
+def _column(field: pa.Field, cells: list[Any]) -> pa.Array:
     if field.name in _LENIENT:
-        cells = tuple(None if each is None else str(each) for each in cells)
+        cells = [None if each is None else str(each) for each in cells]
     if field.name in REPEATED:
         return pa.array(cells, pa.string()).dictionary_encode()
     return pa.array(cells, field.type)
