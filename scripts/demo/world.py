@@ -1,8 +1,8 @@
 """The made-up world of `make demo`: what each provider has, and the servers that speak for it.
 
 AWS delivers into a folder; BigQuery (which runs the SQL that it is sent), Stripe, the ECB, Deribit
-and ClickHouse Cloud are servers on loopback. All are of the year 2026, whatever the date; AWS's files arrive as
-the demo runs.
+and ClickHouse Cloud are servers on loopback. All are of the year 2026, whatever the date; AWS's
+files arrive as the demo runs.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def by_service(provider: str, lines: Sequence[dict[str, Any]]) -> Rows:
     others = [line for name in ranked[5:] for line in services[name]]
     return [
         [provider, name, *(money(total(lines, column)) for column in MONEY)]
-        for name, lines in [*shown, ("all others", others)]
+        for name, lines in [*shown, *([("all others", others)] if others else [])]
     ]
 
 
