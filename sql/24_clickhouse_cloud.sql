@@ -3,23 +3,7 @@
 
 -- one row per day, entity and meter
 create table if not exists clickhouse_cloud__usage_cost (
-    month String comment 'The partition: the month of usage (UTC), such as 2026-10.',
-    x_fingerprint LowCardinality(String) comment 'Fingerprint of the row''s delivery.',
-    x_dlt_load_id LowCardinality(String) comment 'dlt''s id of the load that wrote the row.',
-    x_delivered_at DateTime64(6, 'UTC') comment 'When the row was read.',
-    x_form LowCardinality(String) comment 'usage cost.',
-    organization_id LowCardinality(Nullable(String)) comment 'Id of the organisation.',
-    organization_name LowCardinality(Nullable(String)) comment 'Name of the organisation.',
-    usage_date Nullable(Date32) comment 'UTC day of the usage.',
-    data_warehouse_id LowCardinality(Nullable(String)) comment 'Id of the data warehouse.',
-    service_id LowCardinality(Nullable(String)) comment 'Id of the service, where it is of one.',
-    entity_type LowCardinality(Nullable(String)) comment 'datawarehouse, service or clickpipe.',
-    entity_id LowCardinality(Nullable(String)) comment 'Id of what caused the cost.',
-    entity_name LowCardinality(Nullable(String)) comment 'Name of what caused the cost.',
-    meter LowCardinality(Nullable(String)) comment 'Entity type and metric, as service.computeCHC.',
-    amount_chc Nullable(Float64) comment 'Cost in ClickHouse Credits.',
-    locked Nullable(Bool) comment 'Whether the record is immutable.',
-    grand_total_chc Nullable(Float64) comment 'Cost of the organisation''s month, as the API sums.'
+    {columns:clickhouse_cloud__usage_cost}
 )
 engine = MergeTree
 partition by month
