@@ -114,7 +114,8 @@ def regions(environ: Mapping[str, str]) -> str:
     price = prices().egress_gb
     return (
         f"warn: the loader runs in {loader}, the service in {service}: intra-region is free, "
-        f"egress is not, at {price:.2f} USD per GB by prices.egress_gb. Run the loader in {service}."
+        f"egress is not, at {price:.2f} USD per GB by prices.egress_gb. Run the loader in "
+        f"{service}."
     )
 
 

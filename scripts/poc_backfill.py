@@ -2,9 +2,9 @@
 
     python -m scripts.poc_backfill 2026-10-01 2026-10-03 --dir backfill [--years 5] [--real]
 
-Each day is read, proven and written to <dir>/<day>.parquet; a day whose measurement is in the folder
-is not read again. Without --real the days come from the sandbox. Costs are on paper: by the measured
-seconds, memory and bytes, and the list prices in [prices].
+Each day is read, proven and written to <dir>/<day>.parquet; a day whose measurement is in the
+folder is not read again. Without --real the days come from the sandbox. Costs are on paper: by the
+measured seconds, memory and bytes, and the list prices in [prices].
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from pathlib import Path
 from pipelines.core.landing import write_rows
 from pipelines.core.partition import UserError
 from pipelines.providers.deribit.calendar import start_of
-from pipelines.providers.deribit.days import read_day
-from pipelines.providers.deribit.market import RAW, Market, milliseconds
+from pipelines.providers.deribit.days import RAW, read_day
+from pipelines.providers.deribit.market import Market, milliseconds
 from pipelines.providers.deribit.settings import DeribitSettings, configuration
 from pipelines.providers.deribit.sweep import day_span
 from scripts.costs.prices import Prices, prices
@@ -135,9 +135,11 @@ def _sandbox(stack: ExitStack, options: argparse.Namespace) -> DeribitSettings:
     tape = make((options.currency,), options.first, days, Shape(trades_per_day=2_000, holes=0))
     at = datetime.combine(options.last + timedelta(days=2), datetime.min.time(), UTC)
     server = stack.enter_context(Sandbox(tape, round(at.timestamp() * 1000)))
-    prefix = "SOURCES__DERIBIT__"
-    given = {name.removeprefix(prefix).lower(): v for name, v in server.environ.items()}
-    return DeribitSettings(**given)
+    return DeribitSettings(
+        api_url=server.environ["SOURCES__DERIBIT__API_URL"],
+        history_url=server.environ["SOURCES__DERIBIT__HISTORY_URL"],
+        requests_per_second=10_000.0,
+    )
 
 
 def _days(options: argparse.Namespace) -> list[date]:

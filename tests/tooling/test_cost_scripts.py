@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ class _Runs(Handler[GitHub]):
 
 
 @pytest.fixture
-def published(commands: Commands, aws_bucket: FolderBucket) -> Iterator[Commands]:
+def published(commands: Commands, aws_bucket: FolderBucket) -> Commands:
     """Ten days of ClickHouse Cloud, and a month of AWS with usage types of transfer."""
     usage = [
         record(FIRST + timedelta(days=n), "service", PROD, "prod", compute="2",
@@ -57,7 +56,7 @@ def published(commands: Commands, aws_bucket: FolderBucket) -> Iterator[Commands
     with ClickhouseCloudServer(usage, created=FIRST) as server:
         commands.set(server.environ)
         commands.well("load aws", "load clickhouse_cloud --to 2026-10", "normalize")
-    yield commands
+    return commands
 
 
 def test_the_platforms_cost_is_measured_and_projected_to_a_month(
