@@ -7,14 +7,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from pipelines.tables.raw_lists import RAW_LISTS
-from pipelines.tables.schema import arrow_of
-from pipelines.tables.shapes import arrow_shape
-from tests.support.cost_marts import Row, cost_marts, table_of, usage
+from tests.support.cost_marts import Row, usage
+from tests.support.mart_engines import marts_of
 
 MARTS = ("provider_totals", "reconciliation")
 RAW = (
@@ -66,21 +63,12 @@ def reconciled(
     **raw: Any,
 ) -> list[tuple[Any, ...]]:
     """kind, invoice, ours, difference, verdict and reason, ordered."""
-    tables: dict[str, pa.Table] = {
-        name: table_of(
-            pa.schema([(c.name, arrow_of((c,)).field(0).type) for c in RAW_LISTS[name].columns]),
-            raw.get(name.partition("__")[2] if name != RAW[3] else "stripe", []),
-        )
-        for name in RAW
-    }
-    tables["normalized_stripe"] = table_of(arrow_shape("stripe", ()), ledger)
-    with cost_marts(lines, [], clickhouse=config, more=tables, marts=MARTS) as marts:
-        found = marts.table("reconciliation", order)
-    return [
-        (row["kind"], row["invoice_id"], row["ours"], round(row["difference"], 6), row["verdict"],
-         row["reason"])
-        for row in found
-    ]  # fmt: skip
+    tables = {name: raw.get(name.partition("__")[2] if name != RAW[3] else "stripe", [])
+              for name in RAW}  # fmt: skip
+    given = {"costs_daily": lines, "normalized_stripe": ledger, **tables}
+    columns = "kind, invoice_id, ours, round(difference, 6), verdict, reason"
+    with marts_of(given, MARTS, config) as query:
+        return list(query(f"select {columns} from reconciliation order by {order}"))
 
 
 USAGE, TAX = ours(100.0), ours(8.0, "Tax")
