@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.cli import clickhouse
 from pipelines.cli.tables import table
-from pipelines.destinations.clickhouse.warehouse import connect
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.marts.catalogue import local_connection
 from pipelines.marts.checks import ClickHouseConnection, Connection
