@@ -22,7 +22,8 @@ sources := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/p
 	normalize $(sources:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
 	streaming-up streaming-down streaming-init streaming-smoke connector-deploy \
 	status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
-	bench lock clean e2e-validate measure-volume
+	bench lock clean e2e-validate measure-volume \
+	measure-costs monitor-egress poc-backfill
 
 help: ## Print this list
 	@awk -v sources="$(sources)" -f scripts/docs/help.awk Makefile
@@ -115,6 +116,15 @@ e2e-validate: $(installed) ## Publish an hour of Deribit into a local ClickHouse
 
 measure-volume: $(installed) ## Measure the bytes of a day of Deribit and project them (ARGS="2026-10-31")
 	$(python) -m scripts.measure_volume $(ARGS)
+
+measure-costs: $(installed) ## Show what the platform itself costs, and a month by it
+	$(python) -m scripts.measure_baseline_costs $(ARGS)
+
+monitor-egress: $(installed) ## Show bytes and cost of data transfer, and warn of two regions
+	$(python) -m scripts.monitor_egress $(ARGS)
+
+poc-backfill: $(installed) ## Measure a backfill of Deribit (ARGS="2026-10-01 2026-10-03 --dir backfill")
+	$(python) -m scripts.poc_backfill $(ARGS)
 
 lint: $(installed) ## Check style, types, SQL and workflows
 	$(python) -m ruff check . && $(python) -m ruff format --check .

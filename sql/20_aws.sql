@@ -370,3 +370,21 @@ select
     x_fingerprint,
     x_dlt_load_id
 from source;
+
+-- one row per service and record type of a month: what Cost Explorer says
+create table if not exists aws_costs__cost_explorer (
+    {columns:aws_costs__cost_explorer}
+)
+engine = MergeTree
+partition by month
+order by ()
+comment 'Months of AWS as Cost Explorer has them, for the mart reconciliation.';
+
+-- one row per invoice of a month
+create table if not exists aws_costs__invoices (
+    {columns:aws_costs__invoices}
+)
+engine = MergeTree
+partition by month
+order by ()
+comment 'Invoices of AWS without their lines, for the mart reconciliation.';

@@ -31,6 +31,7 @@ class Figures:
     restatements: list[Row] = field(default_factory=list)
     freshness: list[Row] = field(default_factory=list)
     sources: list[Row] = field(default_factory=list)
+    totals: list[Row] = field(default_factory=list)
     margin: list[Row] = field(default_factory=list)
     trading: list[Row] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ def read(connection: Connection, tag_columns: Sequence[str]) -> Figures:
         restatements=rows("restatements", _RESTATEMENTS),
         freshness=rows("freshness", "select * from freshness order by source"),
         sources=rows("complete_through", "select * from complete_through order by source"),
+        totals=rows("reconciliation", "select * from reconciliation order by month, source, kind"),
         margin=rows("margin_daily", _MARGIN),
         trading=rows("trades_daily", _TRADING),
     )

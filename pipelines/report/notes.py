@@ -29,6 +29,25 @@ def _source(row: Row) -> str:
     return ""
 
 
+def totals_notes(figures: Figures) -> str:
+    """Whether months agree with what providers say of them, and each that does not."""
+    if not figures.totals:
+        return ""
+    is_open = [row for row in figures.totals if row["verdict"] == "open"]
+    counts = {
+        v: sum(row["verdict"] == v for row in figures.totals) for v in ("agrees", "explained")
+    }
+    said = f"{len(figures.totals)} totals of providers: {counts['agrees']} agree, "
+    notes = [f"{said}{counts['explained']} are explained, {len(is_open)} are open."]
+    notes += [
+        f"{row['source']} {row['month']:%Y-%m}, {row['kind'].replace('_', ' ')}: the provider says "
+        f"{row['theirs']:,.2f} {row['currency']}, {row['difference']:+,.2f} against what is "
+        f"published ({row['reason']})."
+        for row in is_open
+    ]
+    return "".join(f'<p class="note">{escape(text)}</p>\n' for text in notes)
+
+
 def partial_note(figures: Figures) -> str:
     """Which months lack days that were never read, or pruned."""
     cut = [f"{row['month']:%B %Y}" for row in figures.months if row["is_partial"]]

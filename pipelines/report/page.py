@@ -16,7 +16,7 @@ import plotly.offline
 
 from pipelines.report.charts import charts
 from pipelines.report.figures import Figures, Row, month_to_date, tiles
-from pipelines.report.notes import partial_note, source_notes, spell_day
+from pipelines.report.notes import partial_note, source_notes, spell_day, totals_notes
 
 STYLE = Path(__file__).with_name("page.css")
 #: Only what is in the page itself: a browser refuses everything else.
@@ -125,6 +125,7 @@ def _warning(figures: Figures) -> str:
     return (
         source_notes(figures)
         + partial_note(figures)
+        + totals_notes(figures)
         + "".join(
             f'<p class="note bad">{count:,} cost lines {reason} and are not in these figures; '
             "<code>python -m pipelines check</code> names them.</p>"

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipelines.tables.finops.billing import (
+    AWS_INVOICE_FIELDS,
+    COST_EXPLORER_FIELDS,
+    USAGE_COST_FIELDS,
+)
 from pipelines.tables.schema import Column
 
 
@@ -253,7 +258,14 @@ NEWEST_NUMBERS = RawList(
 ), "newest_numbers")
 # fmt: on
 
+_MONTH = Column("month", "text", False, "The partition: the month, such as 2026-10.", many=True)
+COST_EXPLORER = RawList(_MONTH, "When AWS was asked.", COST_EXPLORER_FIELDS, "cost_explorer")
+AWS_INVOICES = RawList(_MONTH, "When AWS was asked.", AWS_INVOICE_FIELDS, "invoices")
+USAGE_COST = RawList(_MONTH, "When the row was read.", USAGE_COST_FIELDS, "usage cost")
+
 RAW_LISTS: Mapping[str, RawList] = {
+    "aws_costs__cost_explorer": COST_EXPLORER,
+    "aws_costs__invoices": AWS_INVOICES,
     "gcp_costs__month_totals": MONTH_TOTALS,
     "stripe__products": PRODUCTS,
     "stripe__prices": PRICES,
@@ -267,5 +279,6 @@ RAW_LISTS: Mapping[str, RawList] = {
     "deribit__volatility_index": VOLATILITY_INDEX,
     "deribit__funding_rates": FUNDING_RATES,
     "deribit__newest_numbers": NEWEST_NUMBERS,
+    "clickhouse_cloud__usage_cost": USAGE_COST,
 }
-"""Every raw list by its table's name in ClickHouse."""
+"""Every raw list by its table's name in ClickHouse, and the raw table that marts read like one."""

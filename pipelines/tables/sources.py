@@ -18,6 +18,7 @@ SOURCE_NAMES: tuple[str, ...] = (
     "stripe",
     "fx",
     "deribit",
+    "clickhouse_cloud",
 )
 """In the order in which they are loaded."""
 

@@ -1,8 +1,8 @@
 """The made-up world of `make demo`: what each provider has, and the servers that speak for it.
 
-AWS delivers into a folder; BigQuery (which runs the SQL that it is sent), Stripe, the ECB and
-Deribit are servers on loopback. All are of the year 2026, whatever the date; AWS's files arrive as
-the demo runs.
+AWS delivers into a folder; BigQuery (which runs the SQL that it is sent), Stripe, the ECB, Deribit
+and ClickHouse Cloud are servers on loopback. All are of the year 2026, whatever the date; AWS's
+files arrive as the demo runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Self
 from scripts.sandbox.aws import months
 from scripts.sandbox.aws.targets import FolderTarget
 from scripts.sandbox.bigquery.server import BigQueryServer
+from scripts.sandbox.clickhouse_cloud.server import ClickhouseCloudServer
+from scripts.sandbox.clickhouse_cloud.usage import records
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Shape, make
 from scripts.sandbox.fx.server import BASES, MORE, FxServer, archive
@@ -27,6 +29,8 @@ GCP_SINCE = date(2026, 10, 16)
 """Google exports from the day on which the export was set up: here the 16th of October."""
 END = datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
 """Until then Stripe's ledger goes, and the ECB's rates."""
+CLOUD_SINCE = date(2026, 9, 1)
+"""ClickHouse Cloud is used from September on."""
 TRADING_DAYS = (date(2026, 10, 30), date(2026, 10, 31))
 TRADES = Shape(trades_per_day=1_500, run=1_100, holes=0)
 
@@ -45,8 +49,10 @@ class World:
         rates = archive(END.date(), date(END.year, 1, 1), BASES | MORE)
         fx = self._servers.enter_context(FxServer(rates))
         tape = make(("BTC",), TRADING_DAYS[0], len(TRADING_DAYS), TRADES)
-        at = datetime(2026, 11, 2, tzinfo=UTC)  # both days are over
+        at = datetime(2026, 11, 2, tzinfo=UTC)  # every day is over
         deribit = self._servers.enter_context(Sandbox(tape, round(at.timestamp() * 1000)))
+        usage = records(CLOUD_SINCE, END.date(), at.date())
+        cloud = self._servers.enter_context(ClickhouseCloudServer(usage, seconds=0))
         self.environ = {
             "SOURCES__AWS__BUCKET_URL": self._bucket.as_uri(),
             **self._bigquery.environ,
@@ -56,6 +62,7 @@ class World:
             **fx.environ,
             "SOURCES__FX__FIRST_YEAR": str(END.year),
             **deribit.environ,
+            **cloud.environ,
             "SOURCES__DERIBIT__CURRENCIES": '["BTC"]',
             "SOURCES__DERIBIT__FIRST_DAY": TRADING_DAYS[0].isoformat(),
         }

@@ -88,31 +88,31 @@ amounts as (
             when 'x_lines'
                 then cast(x_lines as double)
             when 'consumed_quantity'
-                then cast(consumed_quantity as double)
+                then consumed_quantity
             when 'x_lines_without_consumed_quantity'
                 then cast(x_lines_without_consumed_quantity as double)
             when 'pricing_quantity'
-                then cast(pricing_quantity as double)
+                then pricing_quantity
             when 'x_lines_without_pricing_quantity'
                 then cast(x_lines_without_pricing_quantity as double)
             when 'billed_cost'
-                then cast(billed_cost as double)
+                then billed_cost
             when 'x_lines_without_billed_cost'
                 then cast(x_lines_without_billed_cost as double)
             when 'effective_cost'
-                then cast(effective_cost as double)
+                then effective_cost
             when 'x_lines_without_effective_cost'
                 then cast(x_lines_without_effective_cost as double)
             when 'list_cost'
-                then cast(list_cost as double)
+                then list_cost
             when 'x_lines_without_list_cost'
                 then cast(x_lines_without_list_cost as double)
             when 'contracted_cost'
-                then cast(contracted_cost as double)
+                then contracted_cost
             when 'x_lines_without_contracted_cost'
                 then cast(x_lines_without_contracted_cost as double)
             when 'x_credit_amount'
-                then cast(x_credit_amount as double)
+                then x_credit_amount
             when 'x_lines_without_credit_amount'
                 then cast(x_lines_without_credit_amount as double)
         end as amount

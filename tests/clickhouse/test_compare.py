@@ -16,6 +16,7 @@ from pipelines.clickhouse.schema.statements import statements
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.tables.schema import COSTS, Column
 from pipelines.tables.shapes import published_tables
+from pipelines.tables.sources import COST_SOURCES
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.server import Server
@@ -206,7 +207,7 @@ def test_other_tag_columns_are_a_difference_until_they_are_migrated(world: World
         ["costs.tag_owner: type", text, "(missing)"],
         *(
             row
-            for table in ("costs_daily", "normalized_aws", "normalized_gcp")
+            for table in ("costs_daily", *(f"normalized_{name}" for name in sorted(COST_SOURCES)))
             for row in (
                 [f"{table}.tag_application: type", "(missing)", text],
                 [f"{table}.tag_owner: type", text, "(missing)"],

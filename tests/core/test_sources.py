@@ -108,9 +108,10 @@ def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
             f"deribit_{name}"
             for name in "instruments volatility_index funding_rates newest_numbers".split()
         ),
+        "clickhouse_cloud",
     ]
-    assert COST_SOURCES == ("aws", "gcp")
-    assert LINKED == {"costs": ("aws", "gcp"), "trades": ("deribit",)}
+    assert COST_SOURCES == ("aws", "gcp", "clickhouse_cloud")
+    assert LINKED == {"costs": COST_SOURCES, "trades": ("deribit",)}
 
 
 def shape(folder: Path, *lines: str, end: str = OURS) -> tuple[Column, ...]:

@@ -16,8 +16,9 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables import daily
+from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.schema import arrow_of, deliveries_schema
-from pipelines.tables.shapes import mart_columns
+from pipelines.tables.shapes import arrow_shape, mart_columns
 from tests.support.rill.sample import in_clickhouse
 
 TAGS = ("Environment", "Team")
@@ -37,6 +38,10 @@ READ = {
         ]
     ),
 }
+#: What only some marts read, and is there only when rows of it are given.
+ALSO_READ = {name: arrow_of(each.columns) for name, each in RAW_LISTS.items()} | {
+    "normalized_stripe": arrow_shape("stripe", ()),
+}
 
 
 @contextmanager
@@ -48,7 +53,8 @@ def marts_of(
     """Queries of these marts over the rows of each table, on DuckDB or in a database of their own
     on the server. A table that is not named has no rows; `costs` is costs_daily. Each mart is
     computed once, from those before it, as a run does."""
-    tables = {name: _table(schema, rows.get(name, ())) for name, schema in READ.items()}
+    wanted = READ | {name: ALSO_READ[name] for name in rows if name not in READ}
+    tables = {name: _table(schema, rows.get(name, ())) for name, schema in wanted.items()}
     engine = "" if clickhouse is None else "engine = Memory "
     made = ["create view costs as select * from costs_daily"] + [
         f"create table {mart.name} {engine}as {mart.select}"

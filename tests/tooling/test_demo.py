@@ -20,8 +20,9 @@ import pytest
 
 from pipelines.tables.raw_tables import RAW_TABLES
 from scripts.demo.__main__ import FOLDERS
-from scripts.demo.world import END, GCP_SINCE, TRADES, TRADING_DAYS
+from scripts.demo.world import CLOUD_SINCE, END, GCP_SINCE, TRADES, TRADING_DAYS
 from scripts.sandbox.aws import months
+from scripts.sandbox.clickhouse_cloud.usage import records
 from scripts.sandbox.deribit.tape import make as make_tape
 from scripts.sandbox.fx.server import BASES, MORE, rates
 from scripts.sandbox.gcp import exports
@@ -120,11 +121,42 @@ def gcp_of(period: str, restated: bool = True) -> list[dict[str, Any]]:
     return [row for row in gcp(restated) if row["month"] == period]
 
 
+@cache
+def cloud() -> list[dict[str, Any]]:
+    """ClickHouse Cloud's lines: a credit is a dollar, billed at its list price."""
+    services = {
+        "datawarehouse.storage": "ClickHouse Cloud Storage",
+        "datawarehouse.backup": "ClickHouse Cloud Backup",
+        "service.compute": "ClickHouse Cloud Compute",
+    }
+    return [
+        {
+            "month": record["date"][:7],
+            "service_name": services.get(
+                f"{record['entityType']}.{meter.removesuffix('CHC')}",
+                "ClickPipes"
+                if record["entityType"] == "clickpipe"
+                else "ClickHouse Cloud Data Transfer",
+            ),
+            **dict.fromkeys(MONEY, amount),
+            "x_credit_amount": Decimal(0),
+        }
+        for record in records(CLOUD_SINCE, END.date(), END.date())
+        for meter, amount in record["metrics"].items()
+    ]
+
+
+def cloud_of(period: str) -> list[dict[str, Any]]:
+    return [row for row in cloud() if row["month"] == period]
+
+
 GCP_PERIODS = ("2026-10",)
+CLOUD_PERIODS = ("2026-09", "2026-10")
 
 
 def by_month(restated: bool) -> Rows:
     bills = [("AWS", period, month(period, restated)) for period in months.PERIODS]
+    bills += [("ClickHouse", period, cloud_of(period)) for period in CLOUD_PERIODS]
     bills += [("Google Cloud", period, gcp_of(period, restated)) for period in GCP_PERIODS]
     return [
         [
@@ -172,7 +204,8 @@ def margins() -> list[tuple[str, list[Decimal]]]:
     for period in months.PERIODS:
         of = revenue()[period]
         used = [row for row in gcp() if row["used"] == period]
-        cost = total(month(period), "effective_cost") + total(used, "effective_cost")
+        lines = [*month(period), *used, *cloud_of(period)]
+        cost = total(lines, "effective_cost")
         net = of["gross"] + of["contra"] - of["fees"] + of["tax"]
         made.append((period, [of["gross"], of["contra"], of["fees"], net, cost, net - cost]))
     return made
@@ -186,7 +219,7 @@ def by_service(provider: str, lines: Sequence[dict[str, Any]]) -> Rows:
     others = [line for name in ranked[5:] for line in services[name]]
     return [
         [provider, name, *(money(total(lines, column)) for column in MONEY)]
-        for name, lines in [*shown, ("all others", others)]
+        for name, lines in [*shown, *([("all others", others)] if others else [])]
     ]
 
 
@@ -232,14 +265,18 @@ def test_cost_by_month_is_right_before_and_after_the_restatement(demo: Demo) -> 
 
 def test_cost_by_service_is_right_and_adds_up_to_the_month(demo: Demo) -> None:  # noqa: F811
     newest = months.PERIODS[-1]
-    expected = by_service("AWS", month(newest)) + by_service("Google Cloud", gcp_of(newest))
+    expected = [
+        *by_service("AWS", month(newest)),
+        *by_service("ClickHouse", cloud_of(newest)),
+        *by_service("Google Cloud", gcp_of(newest)),
+    ]
     assert tables(demo.ran, "Cost by service, newest month") == [expected]
 
 
 def test_cost_by_tag_is_right_and_leaves_nothing_out(demo: Demo) -> None:  # noqa: F811
     (found,) = tables(demo.ran, "Cost by tag, newest month")
     newest = months.PERIODS[-1]
-    whole = [*month(newest), *gcp_of(newest)]
+    whole = [*month(newest), *gcp_of(newest), *cloud_of(newest)]
     for index, column in ((2, "billed_cost"), (3, "effective_cost")):
         shown = sum(Decimal(row[index].replace(",", "")) for row in found)
         assert abs(shown - total(whole, column)) < Decimal("0.1")

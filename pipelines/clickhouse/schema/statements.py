@@ -16,7 +16,9 @@ _CREATED = re.compile(
     r"(?: if not exists)? `?(?P<name>\w+|\{database\})",
     re.IGNORECASE,
 )
-_VIEW = re.compile(r"materialized view if not exists (\w+) to \{target:(\w+)\} as\s", re.IGNORECASE)
+_VIEW = re.compile(
+    r"materialized view if not exists (\w+)\s+to \{target:(\w+)\} as\s", re.IGNORECASE
+)
 _RAW = re.compile(r"\{raw:(\w+)\}")
 _LAYOUT = re.compile(r"^-- form: (.+)$", re.MULTILINE)
 

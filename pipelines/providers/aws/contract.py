@@ -37,6 +37,7 @@ CHECKED = pa.schema(
         # of split cost allocation, and of the instances that it splits
         ("line_item_resource_id", pa.string()),
         ("line_item_usage_type", pa.string()),
+        ("line_item_usage_amount", pa.float64()),
         ("line_item_usage_account_id", pa.string()),
         ("line_item_currency_code", pa.string()),
         ("line_item_usage_start_date", pa.timestamp("us", "UTC")),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import dlt
 from dlt.common.configuration.specs import AwsCredentials
 
 from pipelines import aws_pipeline
-from pipelines.core.findings import Finding, origin
-from pipelines.core.partition import now
+from pipelines.core.findings import Finding, origin, warning
+from pipelines.core.partition import UserError, now
 from pipelines.core.text import age
 from pipelines.providers.aws.deliveries import plan
 from pipelines.providers.aws.exports import Export, recognise
 from pipelines.providers.aws.several import choose_all, names_of
+from pipelines.providers.aws.totals import account, invoices
 
 _STALE_DAYS = 3
 
@@ -35,6 +37,23 @@ def examine() -> Iterator[Finding]:
     chosen = choose_all(found, names_of(settings.export), settings.bucket_url)
     for name, each in chosen.items():
         yield from _periods(each, f"of {name} " if len(chosen) > 1 else "")
+    if objects_of := dlt.config.get("sources.aws.objects", list):
+        yield _totals(objects_of)
+
+
+def _totals(chosen: list[str]) -> Finding:
+    """Whether AWS's own totals can be asked for. Cost Explorer is not, since that costs."""
+    subject, names = "source aws", ", ".join(chosen)
+    try:
+        settings = account.configuration()
+        whose = account.account_of(settings)
+        if "invoices" in chosen:
+            invoices.Invoices(settings).rows(f"{now():%Y-%m}")
+    except UserError as error:
+        what, _, fix = str(error).partition(". ")
+        return warning(subject, f"totals: {what}", fix)
+    most = f"at most {settings.totals_pages} pages of Cost Explorer a day"
+    return Finding(True, subject, f"totals of account {whose}: {names}; {most}")
 
 
 def _described(export: Export) -> str:

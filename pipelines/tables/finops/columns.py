@@ -5,6 +5,7 @@ Money is in the reporting currency.
 
 from __future__ import annotations
 
+from pipelines.tables.finops.billing import PROVIDER_TOTALS, RECONCILIATION
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
@@ -95,4 +96,6 @@ FINOPS_MARTS: dict[str, tuple[Column, ...]] = {
     "budgets": BUDGETS,
     "cost_allocated": COST_ALLOCATED,
     "unit_cost": UNIT_COST,
+    "provider_totals": PROVIDER_TOTALS,
+    "reconciliation": RECONCILIATION,
 }

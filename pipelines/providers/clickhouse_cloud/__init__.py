@@ -1,0 +1,1 @@
+"""ClickHouse Cloud: what the organisation's services cost."""

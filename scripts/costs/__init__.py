@@ -1,0 +1,1 @@
+"""What the scripts about the platform's own cost share: published tables and prices."""
