@@ -123,7 +123,7 @@ measure-costs: $(installed) ## Show what the platform itself costs, and a month 
 monitor-egress: $(installed) ## Show bytes and cost of data transfer, and warn of two regions
 	$(python) -m scripts.monitor_egress $(ARGS)
 
-poc-backfill: $(installed) ## Measure a backfill of Deribit (ARGS="2026-10-01 2026-10-03 --dir backfill")
+poc-backfill: $(installed) ## Measure a backfill of Deribit (ARGS="2026-10-01 2026-10-03 --dir data/backfill")
 	$(python) -m scripts.poc_backfill $(ARGS)
 
 lint: $(installed) ## Check style, types, SQL and workflows

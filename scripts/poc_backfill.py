@@ -1,6 +1,6 @@
 """One resumable backfill of Deribit, measured, and what it would cost for years, here and on AWS.
 
-    python -m scripts.poc_backfill 2026-10-01 2026-10-03 --dir backfill [--years 5] [--real]
+    python -m scripts.poc_backfill 2026-10-01 2026-10-03 --dir data/backfill [--years 5] [--real]
 
 Each day is read, proven and written to <dir>/<day>.parquet; a day whose measurement is in the
 folder is not read again. Without --real the days come from the sandbox. Costs are on paper: by the

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pipelines.cli.console import tell
+from pipelines.cli.output.console import tell
 from pipelines.doctor import clickhouse
 
 

@@ -8,8 +8,8 @@ import dlt
 
 from pipelines.anonymize.copy import copy
 from pipelines.anonymize.values import Secrets
-from pipelines.cli import tables
-from pipelines.cli.console import out, say
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import out, say
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import Store
 from pipelines.normalize.run import tag_columns

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from pipelines.cli import tables
-from pipelines.cli.console import out, say
 from pipelines.cli.destination import open_destination
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import out, say
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts import checks
 

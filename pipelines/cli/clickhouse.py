@@ -6,8 +6,8 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 
-from pipelines.cli import tables
-from pipelines.cli.console import out, say
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import out, say
 from pipelines.clickhouse.schema import compare
 from pipelines.clickhouse.schema import migrate as migrations
 from pipelines.clickhouse.server.config import (

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from dlt.common.configuration.exceptions import ConfigurationException
 
-from pipelines.cli import tables
-from pipelines.cli.console import fail, out, progress, say
 from pipelines.cli.destination import open_destination
 from pipelines.cli.options import read_selection
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import fail, out, progress, say
 from pipelines.clickhouse.server.settings import labelled
 from pipelines.core import load as loading
 from pipelines.core import registry

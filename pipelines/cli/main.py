@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    from pipelines.cli import console
+    from pipelines.cli.output import console
     from pipelines.clickhouse.server.settings import label_process
 
     label_process(command=options.command)
@@ -85,8 +85,8 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from pipelines.cli.console import tell
     from pipelines.cli.destination import destination_name
+    from pipelines.cli.output.console import tell
     from pipelines.core import registry
     from pipelines.doctor import examine
 

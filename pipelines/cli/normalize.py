@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from pipelines.cli.console import progress, say
 from pipelines.cli.options import read_selection
+from pipelines.cli.output.console import progress, say
 from pipelines.core import registry
 from pipelines.destinations.filesystem import destination
 from pipelines.marts import compute

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from pipelines.cli import tables
-from pipelines.cli.console import out, say
 from pipelines.cli.destination import open_destination
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import out, say
 from pipelines.core import months
 from pipelines.core.partition import ConfigurationError, now
 from pipelines.core.registry import SOURCES, Source, source_names

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pipelines.cli import tables
-from pipelines.cli.console import out, say
 from pipelines.cli.destination import open_destination
+from pipelines.cli.output import tables
+from pipelines.cli.output.console import out, say
 from pipelines.core import registry
 from pipelines.core.partition import ConfigurationError
 from pipelines.destinations.filesystem.store import Store

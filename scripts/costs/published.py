@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.cli import clickhouse
-from pipelines.cli.tables import table
+from pipelines.cli.output.tables import table
 from pipelines.clickhouse.server.http_client import connect
 from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.marts.catalogue import local_connection

@@ -26,7 +26,7 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
-from pipelines.cli.tables import table
+from pipelines.cli.output.tables import table
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.configuration.local_server import running_server
 from pipelines.clickhouse.server.manager import ClickHouseManager

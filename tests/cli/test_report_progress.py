@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.cli.progress import BarProgress
+from pipelines.cli.output.progress import BarProgress
 
 
 class Clock:

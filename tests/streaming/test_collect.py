@@ -212,7 +212,7 @@ def test_a_heartbeats_test_request_is_answered() -> None:
 def test_a_schema_that_was_not_registered_is_named_with_the_fix() -> None:
     with world(tape(50)) as deribit:
         deribit.registry.subjects.clear()
-        with pytest.raises(RegistryError, match=r"version of .*-value\. Run: make streaming-i"):
+        with pytest.raises(RegistryError, match=r"version of .*-value\. Run: make streaming-init"):
             Publisher(TOPIC, deribit.settings)
 
 

@@ -20,7 +20,6 @@ from scripts.streaming.java import Missing, find_java
 from scripts.streaming.rig import Feeder, Rig, producer_of, send
 from scripts.streaming.smoke import Smoke
 
-pytestmark = pytest.mark.thorough
 TOPIC = TOPICS["deribit"]
 
 
@@ -36,6 +35,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield running
 
 
+@pytest.mark.thorough
 def test_the_smoke_test_passes(rig: Rig) -> None:
     told: list[str] = []
     Smoke(copy.copy(rig.settings), rig.config, told.append).run()
@@ -49,6 +49,7 @@ def test_the_smoke_test_passes(rig: Rig) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "is_taken"),
     [
@@ -93,6 +94,7 @@ def test_the_registry_takes_only_what_old_and_new_can_read(
         registry.register(subject, newer)
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_or_double_when_parts_of_the_stream_are_killed(rig: Rig) -> None:
     """One kill of each kind, alone and in pairs; `python -m scripts.streaming kills` makes 100."""
     told: list[str] = []
@@ -103,6 +105,7 @@ def test_nothing_is_lost_or_double_when_parts_of_the_stream_are_killed(rig: Rig)
     rig.kill("sink 0")
 
 
+@pytest.mark.thorough
 def test_a_schema_that_changes_under_the_sink_loses_nothing(rig: Rig) -> None:
     """Records of the new schema come before their column: the sink waits for it."""
     before = rig.rows()[1]
@@ -129,6 +132,7 @@ def test_a_schema_that_changes_under_the_sink_loses_nothing(rig: Rig) -> None:
     rig.kill("sink 0")
 
 
+@pytest.mark.thorough
 def test_connects_worker_reads_the_topic_and_its_watchdog_starts_a_failed_task(
     rig: Rig, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from pipelines.cli.clickhouse import configured
-from pipelines.cli.console import say
+from pipelines.cli.output.console import say
 from pipelines.providers.deribit.settings import configuration
 from pipelines.streaming.collector.collect import Collector
 from pipelines.streaming.collector.publisher import Publisher

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipelines.cli.logs import formatter
-from pipelines.cli.progress import BarProgress, LogProgress
+from pipelines.cli.output.logs import formatter
+from pipelines.cli.output.progress import BarProgress, LogProgress
 from pipelines.clickhouse.server.settings import label
 from pipelines.core.findings import Finding, exit_status, shown
 from pipelines.core.partition import ConfigurationError, Progress, UserError
