@@ -169,9 +169,8 @@ def raw_list_views(connection: DuckConnection, store: Store, names: Iterable[str
     """Those raw lists that marts read, by their tables' names."""
     for name in names:
         raw_table = next(each for each in RAW_TABLES.values() if each.clickhouse_name == name)
-        found = store.deliveries(raw_table).values()
-        files = [path for delivery in found for path in store.raw_files(raw_table, delivery)]
-        connection.view(name, urls(store, files), arrow_of(RAW_LISTS[name].fields))
+        schema = arrow_of(RAW_LISTS[name].fields)
+        _raw_view(connection, store, raw_table, schema, store.deliveries(raw_table))
 
 
 def mart_views(connection: DuckConnection, store: Store, names: Iterable[str]) -> None:
@@ -195,7 +194,16 @@ def raw_view(
     connection: DuckConnection, store: Store, entry: Source, deliveries: Mapping[str, Delivery]
 ) -> None:
     """The raw table with its partition and fingerprint beside each row, as in ClickHouse."""
-    raw_table: RawTable = entry.raw_table
+    _raw_view(connection, store, entry.raw_table, entry.checked(), deliveries)
+
+
+def _raw_view(
+    connection: DuckConnection,
+    store: Store,
+    raw_table: RawTable,
+    schema: pa.Schema,
+    deliveries: Mapping[str, Delivery],
+) -> None:
     name = raw_table.clickhouse_name
     partitions = [
         {
@@ -208,9 +216,7 @@ def raw_view(
     ]
     columns = pa.schema([(c, pa.string()) for c in ("x_file", raw_table.column, "x_fingerprint")])
     connection.duck.register(f"_{name}_partitions", pa.Table.from_pylist(partitions, columns))
-    connection.view(
-        f"_{name}_rows", [p["x_file"] for p in partitions], entry.checked(), file="x_file"
-    )
+    connection.view(f"_{name}_rows", [p["x_file"] for p in partitions], schema, file="x_file")
     connection.duck.execute(
         f"create view {name} as select * from _{name}_rows join _{name}_partitions using (x_file)"
     )

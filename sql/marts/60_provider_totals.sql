@@ -7,6 +7,7 @@ with explorer as (
         record_type,
         currency,
         sum(unblended) as unblended,
+        sum(net_unblended) as net_unblended,
         sum(net_amortized) as net_amortized,
         cast(max(asked_at) as date) as as_of,
         max(case when estimated then 1 else 0 end) as is_estimated
@@ -52,6 +53,11 @@ cloud as (
 totals as (
     select 'aws' as source, account, concat("month", '-01') as first_day, 'unblended' as kind,
         record_type as part, '' as invoice_id, currency, unblended as amount, as_of, is_estimated
+    from explorer
+    union all
+    select 'aws' as source, account, concat("month", '-01') as first_day, 'net_unblended' as kind,
+        record_type as part, '' as invoice_id, currency, net_unblended as amount, as_of,
+        is_estimated
     from explorer
     union all
     select 'aws' as source, account, concat("month", '-01') as first_day, 'net_amortized' as kind,

@@ -131,6 +131,13 @@ theirs_of as (
     group by source, account, "month", kind, of_invoice, currency, measure
 ),
 
+nets as (
+    select source, account, "month" as first_day, currency, 1 as is_net, sum(amount) as total
+    from provider_totals
+    where kind = 'net_unblended'
+    group by source, account, "month", currency
+),
+
 compared as (
     select
         theirs_of.source as source,
@@ -156,6 +163,7 @@ compared as (
         theirs_of.tax as their_tax,
         theirs_of.credits as their_credits,
         theirs_of.refunds as their_refunds,
+        case when theirs_of.kind = 'unblended' and nets.is_net = 1 then nets.total end as their_net,
         case
             when ours_of.is_there = 1
                 then
@@ -174,6 +182,11 @@ compared as (
         and theirs_of.of_invoice = ours_of.of_invoice
         and theirs_of.currency = ours_of.currency
         and theirs_of.measure = ours_of.measure
+    left join nets
+        on theirs_of.source = nets.source
+        and theirs_of.account = nets.account
+        and theirs_of.first_day = nets.first_day
+        and theirs_of.currency = nets.currency
 ),
 
 judged as (
@@ -194,6 +207,8 @@ judged as (
             when credits <> 0 and refunds <> 0 and their_credits = 0 and their_refunds = 0
                 and abs(difference + credits + refunds) <= tolerance
                 then 'explained: credits and refunds'
+            when abs(difference - (theirs - their_net)) <= tolerance
+                then 'explained: discounts, theirs is gross'
             when discounts <> 0 and abs(difference + discounts) <= tolerance
                 then 'explained: discounts, theirs is gross'
             when support <> 0 and abs(difference + support) <= tolerance then 'explained: support'

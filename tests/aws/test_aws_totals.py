@@ -140,6 +140,7 @@ def test_a_load_publishes_what_is_chosen_reconciles_it_and_asks_once_a_day(
     assert mart(commands, "reconciliation", columns, "order by 1") == [
         ("invoice", 42.5, 51.0, "explained", "tax"),
         ("net_amortized", 42.5, 42.5, "agrees", ""),
+        ("net_unblended", 42.5, 42.5, "agrees", ""),
         ("unblended", 42.5, 42.5, "agrees", ""),
     ]
     assert f"totals of account {payer}: cost_explorer, invoices; at most 20 pages" in examined

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.core.months import after, between
 from scripts.sandbox.http import Handler, LoopbackServer
 
 ACCOUNT = "123456789012"
@@ -28,6 +29,7 @@ class Total:
     record_type: str
     unblended: str
     net_amortized: str
+    net_unblended: str = ""  # as unblended
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,14 @@ class AwsBillingServer(LoopbackServer):
         )
         at = int(request.get("NextPageToken") or 0)
         page = found[at : at + self.page]
+        more = {"NextPageToken": str(at + self.page)} if at + self.page < len(found) else {}
+        named = {each.month for each in page}
+        if not more:  # a month without cost is a result, too
+            named |= {*between(first, after(end, -1))} - {each.month for each in found}
         results = [
             self._result(month, [each for each in page if each.month == month])
-            for month in sorted({each.month for each in page})
+            for month in sorted(named)
         ]
-        more = {"NextPageToken": str(at + self.page)} if at + self.page < len(found) else {}
         return 200, {"ResultsByTime": results, "DimensionValueAttributes": [], **more}
 
     def _result(self, month: str, totals: list[Total]) -> dict[str, Any]:
@@ -106,6 +111,10 @@ class AwsBillingServer(LoopbackServer):
                 "Keys": [each.service, each.record_type],
                 "Metrics": {
                     "UnblendedCost": {"Amount": each.unblended, "Unit": "USD"},
+                    "NetUnblendedCost": {
+                        "Amount": each.net_unblended or each.unblended,
+                        "Unit": "USD",
+                    },
                     "NetAmortizedCost": {"Amount": each.net_amortized, "Unit": "USD"},
                 },
             }

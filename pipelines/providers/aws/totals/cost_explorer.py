@@ -37,7 +37,11 @@ log = logging.getLogger(__name__)
 
 PRICE = 0.01
 """USD per request, and each page is one."""
-METRICS = {"unblended": "UnblendedCost", "net_amortized": "NetAmortizedCost"}
+METRICS = {
+    "unblended": "UnblendedCost",
+    "net_unblended": "NetUnblendedCost",
+    "net_amortized": "NetAmortizedCost",
+}
 CHECKED = pa.schema(
     [
         ("account", pa.string()),
@@ -45,6 +49,7 @@ CHECKED = pa.schema(
         ("record_type", pa.string()),
         ("currency", pa.string()),
         ("unblended", pa.float64()),
+        ("net_unblended", pa.float64()),
         ("net_amortized", pa.float64()),
         ("estimated", pa.bool_()),
         ("asked_at", pa.timestamp("us", "UTC")),
