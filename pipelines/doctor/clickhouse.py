@@ -17,6 +17,7 @@ import tenacity
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.clickhouse.schema.migrate import is_current
+from pipelines.clickhouse.schema.versions import warn_of
 from pipelines.clickhouse.server import probe, rights
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
@@ -181,7 +182,10 @@ class _Examination:
             before = self.clock.now()
             version, user, server_time = manager.execute(sql)[0]
             here = (before + self.clock.now()) / 2
-        yield Finding(True, "server", f"ClickHouse {version}")
+        fault = warn_of(version)
+        yield (
+            warning("server", *fault) if fault else Finding(True, "server", f"ClickHouse {version}")
+        )
         yield Finding(True, "user", user)
         ahead = server_time - here
         direction = "ahead of" if ahead > 0 else "behind"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipelines.cli.output.logs import formatter
 from pipelines.cli.output.progress import BarProgress, LogProgress
 from pipelines.clickhouse.server.settings import label
 from pipelines.core.findings import Finding, exit_status, shown
@@ -21,6 +22,7 @@ from pipelines.core.text import describe
 if TYPE_CHECKING:
     pass
 
+Fields = Callable[[], Mapping[str, str]]
 LOG_WIDTH = 240  # without a terminal, tables get the room that they need
 out = Console(
     highlight=False,
@@ -94,3 +96,54 @@ def set_up_logging(debug: bool, log_format: str = "") -> None:
 def _told_otherwise(record: logging.LogRecord) -> bool:
     """dlt logs each failed job with its traceback; the command names the failure itself."""
     return not (record.exc_info or record.module == "load" or "Traceback" in record.getMessage())
+
+
+def formatter(log_format: str, fields: Fields) -> logging.Formatter:
+    """What LOG_FORMAT names: '' the message alone, `text` with time and level, `json`.
+
+    `fields` are what the moment is about, such as source and partition. Raises ConfigurationError.
+    """
+    if log_format not in ("", "text", "json"):
+        raise ConfigurationError(
+            f"LOG_FORMAT is {log_format!r}. Set it to text (with time and level) or json, or leave "
+            "it out for bare lines"
+        )
+    return (
+        _JsonFormatter(fields) if log_format == "json" else _TextFormatter(timed=bool(log_format))
+    )
+
+
+class _TextFormatter(logging.Formatter):
+    def __init__(self, *, timed: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s" if timed else "%(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (logging's name)
+        """UTC, to the millisecond."""
+        return _time(record)
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object per line: time, level, logger, message, and what it is about."""
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._fields(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

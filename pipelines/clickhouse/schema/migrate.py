@@ -18,6 +18,7 @@ from pipelines.clickhouse.schema.definitions import Definition, create_temporari
 from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.schema.statements import Statement, statements
+from pipelines.clickhouse.schema.versions import warn_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -66,6 +67,8 @@ def migrate(
     wanted = list(statements(config.database, tag_columns, folder))
     stamp = quoted(version(config.database, tag_columns, folder))
     with leased(config, LEASE), ClickHouseManager(config) as manager:
+        if fault := warn_of(manager.execute("select version()")[0][0]):
+            tell("; ".join(fault))
         _Migration(manager, wanted, tag_columns, tell).run()
         manager.execute(f"create table if not exists {_VERSION} (x UInt8) engine = Memory")
         manager.execute(f"alter table {_VERSION} modify comment {stamp}")

@@ -96,6 +96,7 @@ _ROWS: Mapping[str, Value] = {
     "do_not_merge_across_partitions_select_final": 0,
     "apply_deleted_mask": 1,
     "use_query_cache": 0,
+    "select_sequential_consistency": 1,  # on ClickHouse Cloud a read sees all writes before it
     "extremes": 0,
     "skip_unavailable_shards": 0,
     "distributed_group_by_no_merge": 0,

@@ -7,31 +7,34 @@ of a killed run nobody reads; the next run takes note of it and drops it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
+import tenacity
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
 from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
-from pipelines.clickhouse.server.codes import TOO_LARGE_TO_DROP, UNKNOWN_TABLE
+from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import (
     ClickHouseConnectionError,
     ClickHouseError,
-    ClickHouseQueryError,
 )
 from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.patience import patiently
 from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
+from pipelines.destinations.clickhouse.leftovers import drop, left_behind, prefix
 from pipelines.destinations.clickhouse.parquet_columns import Files
 from pipelines.destinations.layout import RawTable
 from pipelines.tables import daily
@@ -39,6 +42,8 @@ from pipelines.tables import daily
 log = logging.getLogger(__name__)
 
 _THREADS = 2
+LAG_SECONDS = 10.0  # how long a replica may take to show what was inserted
+LAGGING = tenacity.wait_exponential(multiplier=0.05, max=2)
 _CHUNK = 1 << 20  # bytes that are sent at a time
 _INSERT = {
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
@@ -52,6 +57,10 @@ _UNMERGED = (
 )
 
 
+class RowsMissing(PartitionError):
+    """Fewer rows are seen than were inserted."""
+
+
 class Staging:
     """The private tables of one publishing, dropped at its end: `raw`, `normalised` and `daily`.
 
@@ -63,11 +72,12 @@ class Staging:
         self, config: ClickHouseConfig, manager: ClickHouseManager, raw_table: RawTable, note: Note
     ) -> None:
         self._config, self._manager, self._raw_table, self._note = config, manager, raw_table, note
-        token = f"{_prefix(raw_table)}{uuid4().hex[:12]}"
+        token = f"{prefix(raw_table)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
         self.daily = f"{token}_day"
         self._view = f"{token}_view"  # a number follows
         self._made: set[str] = set()
+        self._rows: dict[str, int] = {}  # of each table, as its inserts made them
 
     def __enter__(self) -> Staging:
         return self
@@ -120,7 +130,7 @@ class Staging:
         self._insert(self.raw, files)
         self._check(self.raw, self._raw_table.column, files)
         if selects:
-            self._check_normalised(selects)
+            self._await(lambda: self._check_normalised(selects, files.rows))
 
     @labelled(step="stage")
     def fill_normalised(self, files: Files) -> None:
@@ -135,6 +145,7 @@ class Staging:
         self._manager.execute(f"create table {self.daily} as {daily.NAME} {_UNMERGED} comment ''")
         self._made.add(self.daily)
         self._manager.execute(insert_daily(self.daily, self.normalised, tag_columns))
+        self._await(self._check_daily)
 
     def publish_daily(self) -> None:
         """In one step for readers, too."""
@@ -147,7 +158,9 @@ class Staging:
 
     @labelled(step="publish")
     def _replace(self, table: str, literal: str, staged: str) -> None:
-        if self._manager.execute(f"select count() from {staged}")[0][0]:
+        if self._rows[staged]:
+            # on the replica that replaces it, all of it has to be there
+            self._await(lambda: self._count(staged, self._rows[staged]))
             self._manager.execute(f"alter table {table} replace partition {literal} from {staged}")
         else:
             self._manager.execute(f"alter table {table} drop partition {literal}")
@@ -202,7 +215,38 @@ class Staging:
             "it up, or allow more seconds; then run the command again"
         ) from redacted(error, self._config)
 
+    def _await(self, check: Callable[[], None]) -> None:
+        """A replica can show what was inserted a little later; what is lost stays missing."""
+        seconds = min(self._config.retry_seconds, LAG_SECONDS)
+        patiently(
+            replace(self._config, retry_seconds=seconds),
+            check,
+            again=lambda error: isinstance(error, RowsMissing),
+            wait=LAGGING,
+        )
+
+    def _count(self, table: str, rows: int) -> None:
+        (count,) = self._manager.execute(f"select count() from {table}")[0]
+        if count != rows:
+            raise RowsMissing(self._where(f"{count:,} rows of {rows:,} staged ones are there"))
+
+    def _check_daily(self) -> None:
+        """Each line is in one day; so the days of any lines are not none."""
+        lines = self._rows[self.normalised]
+        sql = f"select count(), sum({daily.LINES}) from {self.daily}"
+        days, counted = self._manager.execute(sql)[0]
+        if counted != lines:
+            raise RowsMissing(self._where(f"{counted:,} lines of {lines:,} are in the daily rows"))
+        self._rows[self.daily] = days
+
+    def _where(self, what: str) -> str:
+        return f"{self._note.source_name} {self._note.partition}: {what}. Run again."
+
     def _check(self, table: str, column: str, files: Files) -> None:
+        self._rows[table] = files.rows
+        self._await(lambda: self._check_rows(table, column, files))
+
+    def _check_rows(self, table: str, column: str, files: Files) -> None:
         note = self._note
         foreign = f"{column} != %(partition)s or x_fingerprint != %(fingerprint)s"
         count, strangers = self._manager.execute(
@@ -210,22 +254,24 @@ class Staging:
             {"partition": note.partition, "fingerprint": note.fingerprint},
         )[0]
         if count != files.rows or strangers:
-            raise PartitionError(
-                f"{note.source_name} {note.partition}: {count:,} rows were staged, {strangers:,} "
-                f"of them from another partition; the files have {files.rows:,}. Run again."
+            kind = PartitionError if strangers else RowsMissing
+            raise kind(
+                self._where(
+                    f"{count:,} rows were staged, {strangers:,} of them from another partition; "
+                    f"the files have {files.rows:,}"
+                )
             )
 
-    def _check_normalised(self, selects: Iterable[str]) -> None:
+    def _check_normalised(self, selects: Iterable[str], rows: int) -> None:
         """What all views make of all staged rows is there, though they saw it block by block."""
         made = " + ".join(f"(select count() from ({select}))" for select in selects)
-        sql = f"select (select count() from {self.normalised}), {made}"
-        count, wanted = self._manager.execute(sql)[0]
-        if count != wanted:
-            note = self._note
-            raise PartitionError(
-                f"{note.source_name} {note.partition}: {count:,} normalised rows were staged, the "
-                f"files give {wanted:,}. Run again."
+        counts = f"(select count() from {self.raw}), (select count() from {self.normalised})"
+        raw, count, wanted = self._manager.execute(f"select {counts}, {made}")[0]
+        if count != wanted or raw != rows:
+            raise RowsMissing(
+                self._where(f"{count:,} normalised rows were staged, the files give {wanted:,}")
             )
+        self._rows[self.normalised] = count
 
 
 def _with_file(statement: str, path: Path) -> Generator[bytes]:
@@ -234,31 +280,3 @@ def _with_file(statement: str, path: Path) -> Generator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk
-
-
-def left_behind(manager: ClickHouseManager, raw_table: RawTable) -> dict[str, Note | None]:
-    """The private tables of a source that are there, with the notes that they carry.
-
-    Tables sort before their views, so a run that is still inserting fails at once rather than
-    continuing without normalisation.
-    """
-    sql = "select name, comment from system.tables where database = currentDatabase()"
-    sql = f"{sql} and startsWith(name, %(prefix)s) order by name"
-    rows = manager.execute(sql, {"prefix": _prefix(raw_table)})
-    return {name: Note.read(comment) for name, comment in rows}
-
-
-def drop(manager: ClickHouseManager, *tables: str) -> None:
-    """Remove tables, whether they are there or not."""
-    for table in tables:
-        try:
-            manager.execute(f"drop table if exists {table} sync")
-        except ClickHouseQueryError as error:
-            if error.code != TOO_LARGE_TO_DROP:
-                raise
-            # nobody reads it, so later partitions need not wait for somebody to lift the limit
-            log.warning("%s stays: %s", table, error)
-
-
-def _prefix(raw_table: RawTable) -> str:
-    return f"_stage_{raw_table.source_name}__"

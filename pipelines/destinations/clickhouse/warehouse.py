@@ -28,6 +28,7 @@ from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
 from pipelines.destinations.clickhouse.history import History, Note
+from pipelines.destinations.clickhouse.leftovers import drop, left_behind
 from pipelines.destinations.clickhouse.parquet_columns import (
     Files,
     defaults_of,
@@ -37,7 +38,7 @@ from pipelines.destinations.clickhouse.parquet_columns import (
 )
 from pipelines.destinations.clickhouse.readings import WarehouseReadings
 from pipelines.destinations.clickhouse.retention import WarehouseRetention
-from pipelines.destinations.clickhouse.staging import Staging, drop, left_behind
+from pipelines.destinations.clickhouse.staging import Staging
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import finish
 from pipelines.tables import daily

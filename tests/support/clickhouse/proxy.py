@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
@@ -70,7 +70,7 @@ class Proxy:
         for thread in self._threads:
             thread.join()
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -187,6 +187,11 @@ def statement(data: bytes) -> str:
     else:
         return ""
     return " ".join(text.split())[:200]
+
+
+def full_statement(data: bytes) -> str:
+    """The whole statement of a client that speaks the native protocol."""
+    return _native(data).decode()
 
 
 def _native(data: bytes) -> bytes:

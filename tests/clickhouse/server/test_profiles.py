@@ -56,7 +56,7 @@ class Providers:
     def load(self, config: ClickHouseConfig, what: str = "") -> Ran:
         """Load as this user."""
         self.commands.set(environ(config, self.bucket))
-        return self.commands("load", *what.split())
+        return self.commands("load", *what.split(), marts=True)
 
 
 @pytest.fixture
