@@ -17,6 +17,8 @@ from scripts.streaming.services import Place, Ports, Service, services, wait
 
 FOLDER = ROOT / ".streaming"
 _STOP = 20.0
+_STARTED: dict[int, subprocess.Popen[bytes]] = {}
+"""By pid what this process has started, so that it can be waited for."""
 
 
 def up(folder: Path, ports: Ports, connect: bool = True) -> list[Service]:
@@ -40,6 +42,7 @@ def start(folder: Path, service: Service) -> int:
             service.command, stdin=subprocess.DEVNULL, stdout=target, stderr=target,
             start_new_session=True,
         )  # fmt: skip
+    _STARTED[process.pid] = process
     (folder / f"{service.name}.pid").write_text(str(process.pid), encoding="utf-8")
     wait(service, process, log)
     return process.pid
@@ -85,9 +88,9 @@ def ports_of(folder: Path) -> Ports:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of ours lives."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # one of our own that ended is no zombie for long
+    """Whether a process lives: one of our own, or of an earlier command."""
+    if process := _STARTED.get(pid):
+        return process.poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -93,6 +93,7 @@ _ROWS: Mapping[str, Value] = {
     "additional_result_filter": "",
     "additional_table_filters": "{}",
     "final": 0,
+    "enable_shared_storage_snapshot_in_query": 1,  # `trades` reads a table twice; 0 before 25.12
     "do_not_merge_across_partitions_select_final": 0,
     "apply_deleted_mask": 1,
     "use_query_cache": 0,

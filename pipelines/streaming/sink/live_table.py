@@ -9,11 +9,10 @@ server that dies has all of them or none. The deduplication token is for two tri
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ConnectError
@@ -25,6 +24,7 @@ from pipelines.clickhouse.server.errors import (
     ClickHouseError,
     ClickHouseQueryError,
 )
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.problems import diagnose, explain, server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.clickhouse.server.rules import Kind
@@ -44,6 +44,7 @@ _ARROW = {
     "Float64": pa.float64(),
 }
 _SETTINGS = {"async_insert": 0, "wait_end_of_query": 1, "max_insert_threads": 1}
+_ANSWER = 60.0  # seconds: an insert that takes longer is tried again, and written once
 _COLUMNS = """
 select name, type, default_kind != '' from system.columns
 where database = currentDatabase() and table = {table:String} order by position
@@ -67,6 +68,7 @@ class LiveTable:
     config: ClickHouseConfig
     topic: Topic
     _client: Client | None = field(default=None, repr=False)
+    _open: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def columns(self) -> list[TableColumn]:
         """Its columns. Raises ClickHouseQueryError when there is no such table."""
@@ -127,9 +129,8 @@ class LiveTable:
 
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._client = None
+        self._open.close()
 
     def _last(self, partition: str = "p", offset: str = "o") -> str:
         return (
@@ -142,12 +143,8 @@ class LiveTable:
     def _connected(self) -> Iterator[Client]:
         try:
             if self._client is None:
-                self._client = clickhouse_connect.get_client(
-                    **self.config.to_connect_arguments(),
-                    autogenerate_session_id=False,
-                    send_receive_timeout=60,
-                    dedicated_pool=True,
-                )
+                opening = connect(self.config, answer_seconds=_ANSWER)
+                self._client = self._open.enter_context(opening)
             yield self._client
         except (ConnectError, HTTPError, OSError) as error:
             self.close()
