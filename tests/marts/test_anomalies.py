@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.docs.anomalies import RULES, measure, services, table
-from tests.support.daily_cost import line, marts_over
-from tests.support.mart_engines import Row
+from tests.support.marts.daily_cost import line, marts_over
+from tests.support.marts.engines import Row
 
 FIRST = date(2026, 7, 1)
 DAYS = 100

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.clickhouse.schema.settle import settled_day
 from pipelines.core.partition import ConfigurationError
-from tests.support.cost_marts import (
+from tests.support.marts.cost_marts import (
     CostMarts,
     at_noon,
     cost_marts,
@@ -22,7 +22,7 @@ from tests.support.cost_marts import (
     steady,
     usage,
 )
-from tests.support.mart_engines import Row
+from tests.support.marts.engines import Row
 
 Marts = Callable[..., AbstractContextManager[CostMarts]]
 FIRST, NOVEMBER, TENTH = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 10)

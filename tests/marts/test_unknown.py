@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pipelines.tables import daily
-from tests.support.cost_marts import MARTS, CostMarts, cost_marts, delivered, steady, usage
+from tests.support.marts.cost_marts import MARTS, CostMarts, cost_marts, delivered, steady, usage
 
 DAY, BLANK = date(2026, 10, 5), date(2026, 10, 6)  # of the second day no cost at all is known
 UNKNOWN = [
