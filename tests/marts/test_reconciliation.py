@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from tests.support.cost_marts import usage
-from tests.support.mart_engines import Row, marts_of
+from tests.support.marts.cost_marts import usage
+from tests.support.marts.engines import Row, marts_of
 
 MARTS = ("provider_totals", "reconciliation")
 RAW = (
