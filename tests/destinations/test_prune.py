@@ -207,9 +207,11 @@ def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
     assert len(published(world.data)["raw"]) == 2
     assert len(points) > 6
 
+    often = 2 if tier == "all" else 7  # a normalise computes marts
+
     def rest(point: Point) -> list[str]:
         noted = list(world.data.glob("aws_costs/_retention_cur.json"))
-        return ["load", "normalize"] if noted and point.file % 2 else [" ".join(PRUNE)]
+        return ["load", "normalize"] if noted and point.file % often == 1 else [" ".join(PRUNE)]
 
     state = partial(published, world.data)
     end_as_if_undisturbed(world, " ".join(PRUNE), points, rest, state, _nothing_is_asked)

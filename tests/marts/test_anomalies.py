@@ -10,7 +10,7 @@ import pytest
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.docs.anomalies import RULES, measure, services, table
 from tests.support.marts.daily_cost import line, marts_over
-from tests.support.marts.mart_engines import Row
+from tests.support.marts.engines import Row
 
 FIRST = date(2026, 7, 1)
 DAYS = 100

@@ -22,7 +22,7 @@ from tests.support.marts.cost_marts import (
     steady,
     usage,
 )
-from tests.support.marts.mart_engines import Row
+from tests.support.marts.engines import Row
 
 Marts = Callable[..., AbstractContextManager[CostMarts]]
 FIRST, NOVEMBER, TENTH = date(2026, 10, 1), date(2026, 11, 1), date(2026, 11, 10)

@@ -17,7 +17,7 @@ from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.core.partition import ConfigurationError
 from tests.support.marts.daily_cost import line, marts_over
-from tests.support.marts.mart_engines import Row
+from tests.support.marts.engines import Row
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
 BUDGETS = (

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
-from tests.support.marts.mart_engines import Query, Row, marts_of
+from tests.support.marts.engines import Query, Row, marts_of
 
 MARTS = (
     "fx_rates",

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.tables import daily
-from tests.support.marts.mart_engines import Query, Row, marts_of
+from tests.support.marts.engines import Query, Row, marts_of
 
 _USED = ("fx_rates", "reporting_rates", "cost_anomalies", "budgets", "cost_allocated", "unit_cost")
 _RATE = ("rate_date", "currency", "units_per_eur")
