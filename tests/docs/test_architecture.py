@@ -31,7 +31,9 @@ BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
     r"cli\.nightly": f"cli marts providers.github core.registry {BASE}",
-    r"cli\.live(\..+)?": f"cli.clickhouse cli.output.console providers.deribit.settings streaming {BASE}",
+    r"cli\.live(\..+)?": (
+        f"cli.clickhouse cli.output.console providers.deribit.settings streaming {BASE}"
+    ),
     r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
     r"streaming\.collector(\..+)?": f"streaming providers.deribit {BASE}",
     r"streaming(\..+)?": f"streaming clickhouse.server {BASE}",
