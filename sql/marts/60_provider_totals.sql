@@ -82,7 +82,7 @@ totals as (
             as first_day,
         'balance_change' as kind, 'total' as part, '' as invoice_id,
         upper(asked.currency) as currency,
-        cast(asked.net * {stripe_worth:asked.currency} as double) as amount,
+        coalesce(asked.net, 0) * cast(1 as double) * {stripe_worth:asked.currency} as amount,
         cast(asked.asked_at as date) as as_of, 0 as is_estimated
     from stripe__month_totals as asked
     where asked.currency <> ''

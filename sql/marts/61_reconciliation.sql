@@ -50,7 +50,7 @@ stacked as (
     select 'stripe' as source, ledger.account as account,
         cast(concat(ledger.x_partition, '-01') as date) as first_day, '' as invoice_id,
         ledger.currency as currency, 'usage' as lines_of, ledger.activity_date as used_on,
-        'billed' as measure, cast(ledger.net as double) as amount,
+        'billed' as measure, ledger.net * cast(1 as double) as amount,
         case when ledger.net is null then 1 else 0 end as unknown_lines
     from normalized_stripe as ledger
 ),

@@ -92,16 +92,16 @@ def test_a_final_month_is_never_asked_for_and_an_open_one_once_a_day() -> None:
         ),
     ],
 )
-def test_a_right_that_is_missing_is_named(
+def test_a_right_that_is_missing_is_named_without_a_secret(
     server: AwsBillingServer, action: str, right: str, read: Any
 ) -> None:
     server.denied = {action}
     provider = read()
     provider.partitions()
-    with pytest.raises(
-        ConfigurationError, match=rf"may not ask for totals .*Allow {right}, or leave"
-    ):
+    said = rf"may not ask for totals .*Allow {right}, or leave"
+    with pytest.raises(ConfigurationError, match=said) as error:
         provider.rows("2026-10")
+    assert server.environ["AWS_SECRET_ACCESS_KEY"] not in repr(error.value)
 
 
 def test_an_invoice_has_its_number_its_entity_and_both_amounts(server: AwsBillingServer) -> None:

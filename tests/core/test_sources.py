@@ -92,6 +92,8 @@ def test_every_folder_with_a_declaration_is_a_source() -> None:
 def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
     assert list(RAW_TABLES) == [
         "aws",
+        "aws_cost_explorer",
+        "aws_invoices",
         "gcp",
         "gcp_month_totals",
         "stripe",

@@ -44,7 +44,8 @@ def ours(cost: float, kind: str = "Usage", day: int = 31, **columns: Any) -> Row
 def explorer(cost: float, part: str = "Usage", **columns: Any) -> Row:
     """What Cost Explorer says."""
     return {"month": "2026-10", "account": PAYER, "service": "EC2", "record_type": part,
-            "currency": "USD", "unblended": cost, "net_amortized": cost, "estimated": False,
+            "currency": "USD", "unblended": cost, "net_unblended": cost, "net_amortized": cost,
+            "estimated": False,
             "asked_at": AT} | columns  # fmt: skip
 
 
@@ -107,22 +108,23 @@ def test_a_difference_is_explained_by_the_lines_that_theirs_leaves_out(
     assert found == [
         (kind, "", 123.0, round(theirs - 123.0, 6), *THEIRS[theirs])
         for theirs in THEIRS
-        for kind in ("net_amortized", "unblended")
+        for kind in ("net_amortized", "net_unblended", "unblended")
     ]
 
 
 @pytest.mark.quick("filesystem")
-def test_effective_cost_is_compared_with_net_amortized_and_billed_with_unblended(
+def test_effective_cost_is_compared_with_net_amortized_and_net_cost_with_gross(
     config: ClickHouseConfig | None,
 ) -> None:
     plan = [
         ours(0.0, effective_cost=2.4),
         ours(60.0, "Purchase", effective_cost=0.6, x_line_item_type="RIFee"),
     ]
-    totals = [explorer(60.0, net_amortized=3.0)]
+    totals = [explorer(66.0, net_unblended=60.0, net_amortized=3.0)]
     assert reconciled(config, plan, cost_explorer=totals) == [
         ("net_amortized", "", 3.0, 0.0, "agrees", ""),
-        ("unblended", "", 60.0, 0.0, "agrees", ""),
+        ("net_unblended", "", 60.0, 0.0, "agrees", ""),
+        ("unblended", "", 60.0, 6.0, "explained", "discounts, theirs is gross"),
     ]
 
 
@@ -155,7 +157,7 @@ def test_another_account_of_ours_does_not_stand_for_the_one_that_is_missing(
 ) -> None:
     other = [USAGE | {"billing_account_id": "999"}]
     found = reconciled(config, other, cost_explorer=[explorer(100.0)])
-    assert found[1] == ("unblended", "", None, 100.0, "open", "not loaded")
+    assert found[2] == ("unblended", "", None, 100.0, "open", "not loaded")
 
 
 @pytest.mark.quick("filesystem")
@@ -165,7 +167,7 @@ def test_the_newest_days_of_an_open_month_are_no_difference(
     asked = datetime(2026, 10, 20, tzinfo=UTC)
     lines = [ours(10.0, day=day) for day in range(1, 21)]
     totals = [explorer(187.0, estimated=True, asked_at=asked)]
-    assert reconciled(config, lines, cost_explorer=totals)[1] == (
+    assert reconciled(config, lines, cost_explorer=totals)[2] == (
         "unblended", "", 200.0, -13.0, "explained", "last days",
     )  # fmt: skip
 

@@ -48,7 +48,7 @@ def _day(day: date, is_locked: bool) -> Iterator[Record]:
                backup="0.0512"),
         record(day, "service", PROD, "prod", compute="2.4000" if is_sunday else "5.7600",
                publicDataTransfer="0.1150", interRegionTier1DataTransfer="0"),
-        record(day, "clickpipe", PIPE, "kafka-pipe", compute="0.4800", dataTransfer="0.0350",
+        record(day, "clickpipe", PIPE, "kafka-pipe", compute="0.4810", dataTransfer="0.0350",
                initialLoad="0"),
     ]  # fmt: skip
     if not is_sunday:
