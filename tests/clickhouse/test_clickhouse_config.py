@@ -74,6 +74,8 @@ def test_local_is_this_machine_without_tls() -> None:
         "secure": False,
         "connect_timeout": 10.0,
         "max_retries": 3,
+        "retry_seconds": 120.0,
+        "answer_timeout": 600.0,
         "verify": True,
         "ca": None,
         "mode": "local",
@@ -85,6 +87,7 @@ def test_local_is_this_machine_without_tls() -> None:
             ("database", "user", "password", "connect_timeout", "max_retries", "verify", "ca"),
             "the default",
         ),
+        **dict.fromkeys(("retry_seconds", "answer_timeout"), "the default"),
     }
 
 
@@ -111,6 +114,8 @@ def test_cloud_is_tls_with_a_host_and_a_password(tmp_path: Path) -> None:
         "secure": True,
         "connect_timeout": 2.5,
         "max_retries": 5,
+        "retry_seconds": 120.0,
+        "answer_timeout": 600.0,
         "verify": True,
         "ca": str(ca),
         "mode": "cloud",
@@ -186,7 +191,10 @@ def test_the_order_of_places(tmp_path: Path) -> None:
         "user": "destination.clickhouse.credentials.username (secrets.toml)",
         "database": "destination.clickhouse.credentials.database (config.toml)",
         "secure": "the default of mode local",
-        **dict.fromkeys(("connect_timeout", "max_retries", "verify", "ca"), "the default"),
+        **dict.fromkeys(
+            ("connect_timeout", "max_retries", "retry_seconds", "answer_timeout", "verify", "ca"),
+            "the default",
+        ),
     }
 
 
@@ -213,6 +221,8 @@ def test_a_connection_string_gives_all_it_holds(tmp_path: Path) -> None:
         "secure": True,
         "connect_timeout": 4.0,
         "max_retries": 3,
+        "retry_seconds": 120.0,
+        "answer_timeout": 600.0,
         "verify": True,
         "ca": str(ca),
         "mode": "cloud",
@@ -300,7 +310,8 @@ def test_the_password_is_in_no_repr() -> None:
     assert repr(config) == (
         "ClickHouseConfig(host='abc.eu-central-1.aws.clickhouse.cloud', port=9440, "
         "http_port=8443, database='dlt', user='default', password='***', secure=True, "
-        "connect_timeout=10.0, max_retries=3, verify=True, ca=None, mode='cloud')"
+        "connect_timeout=10.0, max_retries=3, retry_seconds=120.0, answer_timeout=600.0, "
+        "verify=True, ca=None, mode='cloud')"
     )
     assert "sesame" not in repr(vars(config)) + repr(config.to_driver_arguments())
     assert config.password == "open sesame"
