@@ -17,7 +17,7 @@ from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import mart
 from tests.support.providers.stripe_shops import Shop, opened
-from tests.support.published_clickhouse import query
+from tests.support.published_clickhouse import compute_marts, query
 
 pytestmark = pytest.mark.usefixtures("guarded")
 
@@ -46,6 +46,7 @@ def load(shop: Shop) -> str:
 def published(shop: Shop, columns: str, rest: str = "order by arrival_date") -> list[Any]:
     if shop.config is None:
         return mart(shop.commands, "payouts", columns, rest)
+    compute_marts(shop.config)
     return query(shop.config, f"select {columns} from payouts {rest}")
 
 
