@@ -91,8 +91,10 @@ def test_dlt_lists_the_raw_table_in_clickhouse_with_its_rows(
     assert published_clickhouse.query(clickhouse, "show tables like 'aws_costs__%'") == [
         ("aws_costs___dlt_loads",),
         ("aws_costs___dlt_version",),
+        ("aws_costs__cost_explorer",),
         ("aws_costs__cur",),
         ("aws_costs__dlt_sentinel_table",),
+        ("aws_costs__invoices",),
     ]
 
 
