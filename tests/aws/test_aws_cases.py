@@ -53,7 +53,7 @@ def sums(world: World, column: str, period: str = "2026-09") -> list[float]:
 
 def overview(world: World) -> list[dict[str, Any]]:
     """The newest month of `cost_overview` on the filesystem and in ClickHouse."""
-    world.commands.well("normalize", marts=True)
+    world.marts()
     (local,) = pq.read_table(
         world.commands.data / "marts" / "cost_overview" / "data.parquet"
     ).to_pylist()
@@ -126,7 +126,7 @@ def test_days_billed_ahead_do_not_end_the_month(world: World, case: str) -> None
     for path in world.bucket.root.rglob("*"):
         os.utime(path, (written, written))
     world.both()
-    world.commands.well("normalize", marts=True)
+    world.marts()
     names = "as_of, billed, previous_billed, projected_billed, month_state"
     select = f"select {names} from cost_overview where is_newest = 1"
     path = world.commands.data / "marts" / "cost_overview" / "data.parquet"
@@ -141,7 +141,7 @@ def test_days_billed_ahead_do_not_end_the_month(world: World, case: str) -> None
 
 def commitments(world: World) -> list[list[dict[str, Any]]]:
     """The mart on the filesystem and in ClickHouse."""
-    world.commands.well("normalize", marts=True)
+    world.marts()
     local = pq.read_table(
         world.commands.data / "marts" / "commitments" / "data.parquet"
     ).to_pylist()

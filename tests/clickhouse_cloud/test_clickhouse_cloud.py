@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
@@ -147,6 +148,19 @@ def test_what_the_api_does_not_explain_is_kept_and_named(commands: Commands, cas
     assert (said.status, said.out.endswith(f" 1 failed: {expected[0]}\n")) == (1, True)
     assert expected[1] in said.out
     assert mart(commands, "costs", "round(sum(billed_cost), 6)") == [(total(costs),)]
+
+
+def test_a_published_month_that_lacks_a_row_is_named(commands: Commands) -> None:
+    costs = [record(LONG_AGO, "service", PROD, "prod", compute="3.6", backup="0.4")]
+    with ClickhouseCloudServer(costs, created=LONG_AGO) as server:
+        commands.set(server.environ)
+        commands.well("load clickhouse_cloud --to 2025-01", "normalize clickhouse_cloud")
+    (path,) = (commands.data / "normalized_clickhouse_cloud").rglob("*.parquet")
+    whole = pq.read_table(path)
+    pq.write_table(whole.slice(0, 1), path)
+    said = commands("check", "--without", "freshness")
+    assert said.status == 1
+    assert "clickhouse_cloud_conservation" in said.out.splitlines()[-1]
 
 
 def test_clickhouse_publishes_the_same(commands: Commands, clickhouse: ClickHouseConfig) -> None:

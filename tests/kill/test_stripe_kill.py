@@ -146,10 +146,10 @@ def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
 
 # On ClickHouse.
 
-#: The raw table and the mart of each source.
+#: The raw and the normalised table of each source.
 TABLES = {
-    "stripe": ("stripe__balance_transactions", "revenue"),
-    "fx": ("fx__ecb_rates", "fx_rates"),
+    "stripe": ("stripe__balance_transactions", "normalized_stripe"),
+    "fx": ("fx__ecb_rates", "normalized_fx"),
 }
 
 
@@ -161,17 +161,19 @@ class Loaded:
 
     def state(self) -> object:
         """All that is published of it."""
-        raw, mart = TABLES[self.source_name]
-        found = there.published(self.config, raw, f"normalized_{self.source_name}", mart, READ_AT)
+        raw, normalised = TABLES[self.source_name]
+        found = there.published(self.config, raw, normalised, normalised, READ_AT)
         return found, self._names()
 
     def is_new(self, step: str = "") -> bool:
         """Whether readers see the new content; fails on what is neither old nor new."""
         if self.source_name == "fx":
-            (newest,) = self._rows("select max(rate_date) from fx_rates")
+            (newest,) = self._rows("select max(rate_date) from normalized_fx")
             assert newest in ((OLD_RATES,), (NEW_RATES,)), step
             return newest == (NEW_RATES,)
-        nets = dict(self._rows("select x_partition, toFloat64(sum(net)) from revenue group by 1"))
+        nets = dict(
+            self._rows("select x_partition, toFloat64(sum(net)) from normalized_stripe group by 1")
+        )
         seen_whole(nets, total(OLD), total(NEW), step)
         names = self._names()
         assert names in (OLD_NAMES, NEW_NAMES), step

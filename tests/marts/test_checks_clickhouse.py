@@ -344,8 +344,10 @@ def test_ingested_months_pass_until_they_are_old(world: CheckedWorld) -> None:
 def test_every_check_has_a_test_here() -> None:
     tests = Path(__file__).read_text(encoding="utf-8")
     others = (
+        "clickhouse_cloud_",
         "deribit_",
         "gcp_",
+        "reconciles",
         "stripe_",
         "revenue_",
         "unfinished_",

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.marts import checks
 from tests.support.marts.cost_marts import usage
-from tests.support.marts.engines import Row, marts_of
+from tests.support.marts.engines import Query, Row, marts_of
 
 MARTS = ("provider_totals", "reconciliation")
 RAW = (
@@ -110,6 +111,33 @@ def test_a_difference_is_explained_by_the_lines_that_theirs_leaves_out(
         for theirs in THEIRS
         for kind in ("net_amortized", "net_unblended", "unblended")
     ]
+
+
+@pytest.mark.quick("filesystem")
+def test_the_check_names_what_nothing_explains(config: ClickHouseConfig | None) -> None:
+    cases = {"taxed": 115.0, "doubled": 61.5}
+    lines = [row | {"billing_account_id": name} for name in cases for row in EVERY]
+    given: dict[str, Sequence[Row]] = {name: [] for name in (*RAW, "normalized_stripe")}
+    given |= {
+        "costs_daily": lines,
+        "aws_costs__cost_explorer": [explorer(c, account=n) for n, c in cases.items()],
+    }
+    with marts_of(given, MARTS, config) as query:
+        (found,) = checks.run(_Asked(query), ["reconciles"])
+    assert [(row[1], row[3], row[-1]) for row in found.rows] == [
+        ("doubled", kind, "counted twice")
+        for kind in ("net_amortized", "net_unblended", "unblended")
+    ]
+
+
+class _Asked:
+    """What a check asks; the names of the columns are not looked at."""
+
+    def __init__(self, ask: Query) -> None:
+        self._ask = ask
+
+    def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+        return (), self._ask(sql)
 
 
 @pytest.mark.quick("filesystem")

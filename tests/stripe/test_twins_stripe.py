@@ -164,7 +164,7 @@ def test_both_destinations_have_the_same_marts_and_no_check_fails(
         fresh = mart(commands, "freshness", "source, newest_day", "order by 1")
         commands.set(environ(clickhouse, tmp_path))
         commands.well("migrate")
-        assert commands("load", "stripe", "fx").status == 0
+        assert commands("load", "stripe", "fx", marts=True).status == 0
         assert commands("check").status == 0
         assert commands("load", "stripe", "fx").out.count(" 0 loaded") == 2
         assert commands("migrate", "--validate").status == 0

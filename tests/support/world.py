@@ -10,7 +10,7 @@ from scripts.sandbox.aws.delivery import Delivered, deliver_cur2
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands, Ran
 from tests.support.providers.aws_months import lines
-from tests.support.published_clickhouse import leftovers, query
+from tests.support.published_clickhouse import compute_marts, leftovers, query
 
 
 @dataclass
@@ -49,6 +49,11 @@ class World:
         assert self.load("--destination=filesystem").status == status
         self.commands.well("normalize")
         assert self.load("--destination=clickhouse").status == status
+
+    def marts(self) -> None:
+        """Compute the marts of both destinations."""
+        self.commands.well("normalize", marts=True)
+        compute_marts(self.database)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a statement on the server."""

@@ -17,7 +17,7 @@ from tests.support.clickhouse.users import add_users, documented_grants, environ
 from tests.support.commands import Commands, Ran
 from tests.support.providers.aws_months import deliver
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 USER_PASSWORD = "s3cret-of-a-test"
 DATABASE = "dlt"
 Front = Callable[[Certificate], tuple[int, int]]

@@ -21,7 +21,7 @@ from pipelines.stripe_pipeline import StripeLedger, configuration
 from scripts.sandbox.stripe.server import StripeServer
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import Row, mart, published_in
-from tests.support.published_clickhouse import environ, query
+from tests.support.published_clickhouse import compute_marts, environ, query
 
 
 @dataclass
@@ -68,6 +68,7 @@ class Shop:
         if self.config is None:
             self.commands.well("normalize", marts=True)
             return mart(self.commands, "margin_daily", columns, "order by date")
+        compute_marts(self.config)
         return query(self.config, f"select {columns} from margin_daily order by date")
 
     def total(self, rest: str = "") -> tuple[int, Decimal]:
