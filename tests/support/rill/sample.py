@@ -26,6 +26,7 @@ FILLED = (
     "cost_anomalies",
     "budgets",
     "unit_cost",
+    "reconciliation",
 )
 _WORDS = {
     "class": ["revenue", "contra", "dispute", "fee", "movement", "unclassified"],
@@ -33,6 +34,7 @@ _WORDS = {
     "direction": ["buy", "sell"],
     "kind": ["option", "future"],
     "reporting_currency": ["USD"],
+    "verdict": ["agrees", "explained", "open"],
 }
 _CLICKHOUSE = {"timestamp[us, tz=UTC]": "DateTime64(6, 'UTC')", "date32[day]": "Date32"} | {
     "string": "String",
