@@ -94,11 +94,11 @@ class Databases:
             self._execute(f"drop table {name}.`{table}` sync")
         for table in self._filled(name):
             self._execute(f"truncate table {name}.`{table}`")
-        changed = [each for each, mark in before.items() if marks[each] != mark]
-        for table, columns in self._new_columns(database, changed).items():
+        changed = {each for each, mark in before.items() if marks[each] != mark}
+        doubtful = sorted(changed | database.is_doubtful)
+        for table, columns in self._new_columns(database, doubtful).items():
             drops = ", ".join(f"drop column `{column}`" for column in columns)
             self._execute(f"alter table {name}.`{table}` {drops}")
-        doubtful = [*{*changed, *database.is_doubtful}]
         wanted = {each: database.definitions[each] for each in doubtful}
         return self._definitions(name, doubtful) == wanted
 
@@ -132,10 +132,12 @@ class Databases:
         if not tables:
             return {}
         sql = (
-            "select table, groupArray(name) from system.columns "
-            "where database = %(name)s and table in %(tables)s group by table"
+            "select table, groupArray(c.name) from system.columns as c "
+            "inner join system.tables as t on t.database = c.database and t.name = c.table "
+            "where c.database = %(name)s and table in %(tables)s "
+            "and t.engine not like %(view)s group by table"
         )
-        found = self._execute(sql, {"name": database.name, "tables": tables})
+        found = self._execute(sql, {"name": database.name, "tables": tables, "view": "%View"})
         news = {
             table: [each for each in columns if f"`{each}` " not in database.definitions[table]]
             for table, columns in found
