@@ -70,6 +70,7 @@ def test_what_does_not_read_a_source_is_left_when_that_source_changes(world: Wor
     ]
 
 
+@pytest.mark.thorough
 def test_a_month_that_is_pruned_leaves_them(world: World) -> None:
     world.deliver("2020-08", [8.0])
     world.deliver("2026-09", [10.0])
@@ -93,6 +94,7 @@ def test_a_null_where_a_mart_has_none_is_an_error_and_the_old_rows_stay(world: W
     assert query(world.database, "select * from fx_rates") == before
 
 
+@pytest.mark.thorough
 def test_views_of_an_older_version_become_tables(world: World) -> None:
     world.change("drop table cost_overview", "create view cost_overview as select 1 as month")
     world.change("drop table untagged")
