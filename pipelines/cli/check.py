@@ -11,6 +11,8 @@ from pipelines.cli.output.console import out, say
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts import checks
 
+_PUBLISHED = "select count(*) from published_partitions"
+
 
 def check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print the rows that offend; 1 when there are any."""
@@ -19,14 +21,19 @@ def check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if isinstance(destination, Store):
         from pipelines.marts.catalogue import local_connection
 
-        results = checks.run(local_connection(destination), names)
+        connection = local_connection(destination)
+        results = checks.run(connection, names)
+        ((published,),) = connection.query(_PUBLISHED)[1]
     else:
         from pipelines.cli import clickhouse
 
         results = clickhouse.run_checks(destination.config, names)
+        ((published,),) = destination.manager.execute(_PUBLISHED)
     for result in results:
         if result.rows:
             out.print(tables.table(f"{result.name}: {result.meaning}", result.columns, result.rows))
+    if not published:
+        say("nothing is published yet: `make run-etl` loads what is configured")
     bad = [result.name for result in results if result.rows]
     say(f"{len(results)} checks, {len(bad)} failed" + (f": {', '.join(bad)}" if bad else ""))
     return 1 if bad else 0

@@ -31,15 +31,18 @@ def show_status(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             found = cost_of_loads(warehouse.manager, registry.source_names(options.sources))
         _show("loads of the last 7 days", COLUMNS, found, NUMBERS, as_json=options.json)
         return 0
-    in_use = registry.in_use(options.sources)
+    in_use, is_empty = registry.in_use(options.sources), True
     for source_name in registry.source_names(options.sources):
         rows = status.rows(registry.SOURCES[source_name].raw_table, destination)
         if options.json:
             for row in rows:
                 _say_json({"source": source_name, **vars(row)})
         elif rows or source_name in in_use:
+            is_empty = False
             cells = [row.cells() for row in rows]
             out.print(tables.table(source_name, status.COLUMNS, cells, status.RIGHT))
+    if is_empty and not options.json:
+        say("nothing is published and no source is configured: `make doctor` shows what is missing")
     return 0
 
 

@@ -427,3 +427,15 @@ def test_other_tag_columns_normalise_every_month_again(
     (row,) = commands.costs("2026-10")
     assert [name for name in row if name.startswith("tag_")] == ["tag_environment"]
     assert row["tag_environment"] == "prod"
+
+
+def test_where_nothing_is_published_check_and_status_say_so(commands: Commands) -> None:
+    status, check = commands("status"), commands("check")
+    assert (status.status, status.out) == (
+        0,
+        "nothing is published and no source is configured: `make doctor` shows what is missing\n",
+    )
+    assert check.status == 0
+    assert check.out.splitlines()[-2] == (
+        "nothing is published yet: `make run-etl` loads what is configured"
+    )
