@@ -31,6 +31,10 @@ _SCRATCH = "_mart_"
 _LOOKS, _PAUSE = 600, 1.0  # how often and after how long another run is looked for that computes
 _ENGINES = "select name, comment from system.tables where database = currentDatabase()"
 _RULES = f"{_ENGINES} and (engine = 'MaterializedView' or name = 'costs_daily') order by name"
+_ROWS = """
+select table, toString(sum(rows)) from system.parts
+where database = currentDatabase() and active group by table
+"""
 _HISTORY = """
 select word, toString(arraySort(groupArray(said))) from (
     select word, concat('published ', toString(count()), ' ', toString(max(published_at))) as said
@@ -73,12 +77,16 @@ def _stale(manager: ClickHouseManager, tag_columns: Sequence[str]) -> list[tuple
 
 
 def _versions(manager: ClickHouseManager) -> Callable[[str], str]:
-    """What changes when the rows of a table do: publishing, pruning, other rules."""
+    """What changes when the rows of a table do: publishing, pruning, other rules; and their number,
+    which a migration that fills a table changes without any of these."""
     history: dict[str, str] = dict(manager.execute(_HISTORY))
+    rows: dict[str, str] = dict(manager.execute(_ROWS))
     rules = digest(*(text for row in manager.execute(_RULES) for text in row))
 
     def version(table: str) -> str:
-        return digest(rules, *(history.get(name, "") for name in sources_of(table)))
+        return digest(
+            rules, rows.get(table, ""), *(history.get(name, "") for name in sources_of(table))
+        )
 
     return version
 

@@ -16,6 +16,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.marts import stored
+from pipelines.normalize.run import tag_columns
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
@@ -68,6 +69,17 @@ def test_what_does_not_read_a_source_is_left_when_that_source_changes(world: Wor
         "payouts",
         "revenue",
     ]
+
+
+def test_rows_that_came_without_a_delivery_are_noticed(world: World) -> None:
+    stored.compute(world.database, tag_columns())
+    assert query(world.database, "select count() from fx_rates where currency = 'USD'") == [(0,)]
+    world.change(
+        "insert into normalized_fx (rate_date, currency, units_per_eur) "
+        "values ('2026-08-03', 'USD', 1.25)"
+    )
+    assert "fx_rates" in stored.compute(world.database, tag_columns())
+    assert query(world.database, "select count() from fx_rates where currency = 'USD'") == [(1,)]
 
 
 @pytest.mark.thorough
