@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 
@@ -52,12 +52,12 @@ def compute(store: Store) -> list[str]:
             locks.enter_context(held(path, f"{_LOCK} ({path})"))
         workdir.remove(store.scratch, _LOCK)  # what a killed run left
         _remove_retired(store)
-        return [*_whole_marts(store), *_marts_by_partition(store)]
+        marts = mart_selects(SQL, tag_columns())
+        return [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
 
 
-def _whole_marts(store: Store) -> Iterator[str]:
+def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
     """Each from its files of before, or else computed in turn: one may read those before it."""
-    marts = mart_selects(SQL, tag_columns())
     wanted = [mart for mart in marts if not mart.source_name]
     made_of = digests(wanted, tag_columns(), partial(_version, store))
     stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != made_of[m.name]]
@@ -86,8 +86,8 @@ def _remove_retired(store: Store) -> None:
             log.info("mart %s: removed, which is no longer computed", name)
 
 
-def _marts_by_partition(store: Store) -> Iterator[str]:
-    for mart in (mart for mart in mart_selects(SQL, tag_columns()) if mart.source_name):
+def _marts_by_partition(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
+    for mart in (mart for mart in marts if mart.source_name):
         raw_table = SOURCES[mart.source_name].raw_table
         deliveries = cache(partial(store.deliveries, raw_table))  # read when a partition is stale
         for partition, footer in store.footers(raw_table).items():

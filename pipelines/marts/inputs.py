@@ -11,6 +11,7 @@ from pipelines.clickhouse.schema.marts import Mart
 from pipelines.core.digests import hex_digest
 from pipelines.core.registry import SOURCES
 from pipelines.tables import daily
+from pipelines.tables.ddl import column_block
 from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.sources import COST_SOURCES
@@ -39,7 +40,7 @@ def digest(*parts: str) -> str:
 def digests(
     wanted: Sequence[Mart], tag_columns: Sequence[str], version: Callable[[str], str]
 ) -> dict[str, str]:
-    """By mart a digest of its select and of all that it reads, through other marts as well.
+    """By mart a digest of its select, its columns and all that it reads, also through other marts.
 
     `wanted` is in the order of computing. `version` says of a table by its name in ClickHouse what
     changes when its rows do; it is asked once of each.
@@ -48,7 +49,8 @@ def digests(
     found: dict[str, str] = {}
     for mart in wanted:
         read = [found.get(table) or known(table) for table in _tables_in(mart.select, found)]
-        found[mart.name] = digest(mart.select, ",".join(tag_columns), *read)
+        columns = column_block(mart.name, tag_columns)
+        found[mart.name] = digest(mart.select, columns, ",".join(tag_columns), *read)
     return found
 
 

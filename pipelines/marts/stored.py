@@ -50,13 +50,14 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
 
     Raises ClickHouseError, and Busy when another run computes them for ten minutes.
     """
+    marts = mart_selects(SQL, tag_columns)
     with ClickHouseManager(config) as manager:
-        if not _stale(manager, tag_columns):
+        if not _stale(manager, marts, tag_columns):
             return []
         with _alone(config):
             for name in _left_behind(manager):
                 manager.execute(f"drop table if exists {name} sync")
-            stale = _stale(manager, tag_columns)
+            stale = _stale(manager, marts, tag_columns)
             for mart, made_of in stale:
                 with labelled(step="compute", mart=mart.name):
                     _publish(manager, mart, tag_columns, made_of)
@@ -64,14 +65,15 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
             return [mart.name for mart, _ in stale]
 
 
-def _stale(manager: ClickHouseManager, tag_columns: Sequence[str]) -> list[tuple[Mart, str]]:
+def _stale(
+    manager: ClickHouseManager, marts: Sequence[Mart], tag_columns: Sequence[str]
+) -> list[tuple[Mart, str]]:
     """Marts whose tables are not of what there is now, in the order of computing."""
-    wanted = mart_selects(SQL, tag_columns)
-    made_of = digests(wanted, tag_columns, _versions(manager))
+    made_of = digests(marts, tag_columns, _versions(manager))
     have: dict[str, str] = dict(manager.execute(_ENGINES))
     return [
         (mart, made_of[mart.name])
-        for mart in wanted
+        for mart in marts
         if mart.is_stored and have.get(mart.name) != mart.comment(made_of[mart.name])
     ]
 

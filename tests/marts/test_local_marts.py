@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.clickhouse.schema.marts import Mart
+from pipelines.marts.inputs import digests
 from tests.conftest import FolderBucket
 from tests.support.commands import LEFT, Commands
 from tests.support.kill.harness import Harness
@@ -109,3 +111,11 @@ def test_a_computation_that_was_killed_is_made_good_by_the_next_that_computes(
         world.well("normalize")
         assert marts(world.data) == undisturbed, point.what
         assert leftovers(world.data) == []
+
+
+def test_a_mart_with_other_columns_is_computed_again() -> None:
+    select = "select * from normalized_fx"
+    marts = [Mart(f"10_{name}.sql", name, "", select) for name in ("fx_rates", "revenue")]
+    one, other = (digests([mart], (), str)[mart.name] for mart in marts)
+    again = digests(marts[:1], (), str)["fx_rates"]
+    assert (one == again, one == other) == (True, False)
