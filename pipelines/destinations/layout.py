@@ -4,6 +4,7 @@
 <bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
 <bucket>/marts/costs/aws-2026-10.parquet                                   mart
 <bucket>/marts/margin_daily/data.parquet                                   mart, computed
+<bucket>/sums/aws-2026-10.parquet                                              sums, for computing
 <bucket>/deliveries/aws-2026-10.parquet                                    history
 """
 
@@ -39,6 +40,10 @@ class Layout:
     def computed(self, name: str, file: str = "data") -> str:
         """The file of a mart that is computed from others."""
         return self._join("marts", name, f"{file}.parquet")
+
+    def sums(self, file: str) -> str:
+        """The file of sums that is made of the file of the same name in `costs_daily`."""
+        return self._join("sums", file)
 
     def history(self, source_name: str, partition: str) -> str:
         """The file of a partition's publishing history."""

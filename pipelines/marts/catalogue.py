@@ -111,6 +111,7 @@ def _columns(schema: pa.Schema, have: Collection[str]) -> Iterator[str]:
 def local_connection(store: Store) -> DuckConnection:
     """Every published table of the filesystem destination, as it is now."""
     connection = published_connection(store)
+    mart_views(connection, store, [daily.NAME])
     raw, provider, readings = [], [], []
     for entry in tables():
         deliveries = store.deliveries(entry.raw_table)
@@ -141,7 +142,8 @@ def local_connection(store: Store) -> DuckConnection:
 
 
 def published_connection(store: Store) -> DuckConnection:
-    """What the computed marts are made from: normalised tables, the marts linked to them, history.
+    """What the computed marts are made from: normalised tables, the marts linked to them, history;
+    not `costs_daily`, of which sums.py makes them.
 
     Raw is left out: its columns are known to each source's module, with a client library that
     takes a third of a second to import.
@@ -151,7 +153,7 @@ def published_connection(store: Store) -> DuckConnection:
         pattern = store.normalized(entry.raw_table, "*")
         shape = arrow_shape(source_name, tag_columns())
         connection.view(f"normalized_{source_name}", urls(store, store.glob(pattern)), shape)
-    mart_views(connection, store, _PUBLISHED)
+    mart_views(connection, store, LINKED)
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
     return connection

@@ -8,14 +8,10 @@ and only those of changed partitions are computed. In ClickHouse the same select
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.clickhouse.schema.marts import Mart, mart_selects
 from pipelines.clickhouse.schema.rendering import SQL
@@ -33,7 +29,9 @@ from pipelines.marts.catalogue import (
     store_connection,
     urls,
 )
+from pipelines.marts.files import LOCK, inputs_of, listing, publish
 from pipelines.marts.inputs import DELIVERIES, LISTS, digest, digests, lists_in
+from pipelines.marts.sums import summed_view
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of
@@ -41,16 +39,13 @@ from pipelines.tables.shapes import RETIRED_MARTS, arrow_shape, mart_columns
 
 log = logging.getLogger(__name__)
 
-_LOCK = "marts"  # of its lock and its scratch folder
-_ROWS = 100_000
-
 
 def compute(store: Store) -> list[str]:
     """Publish every mart that is not current; their names. Raises Busy when another run does so."""
     with ExitStack() as locks:
-        for path in store.lock_files(_LOCK):
-            locks.enter_context(held(path, f"{_LOCK} ({path})"))
-        workdir.remove(store.scratch, _LOCK)  # what a killed run left
+        for path in store.lock_files(LOCK):
+            locks.enter_context(held(path, f"{LOCK} ({path})"))
+        workdir.remove(store.scratch, LOCK)  # what a killed run left
         _remove_retired(store)
         marts = mart_selects(SQL, tag_columns())
         return [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
@@ -60,18 +55,19 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
     """Each from its files of before, or else computed in turn: one may read those before it."""
     wanted = [mart for mart in marts if not mart.source_name]
     made_of = digests(wanted, tag_columns(), partial(_version, store))
-    stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != made_of[m.name]]
+    stale = [m for m in wanted if inputs_of(store, store.computed(m.name)) != made_of[m.name]]
     if not stale:
         return
     connection = published_connection(store)
+    summed_view(store, connection, wanted, tag_columns())
     raw_list_views(connection, store, sorted({name for mart in wanted for name in lists_in(mart)}))
     for mart in marts:
         if mart.is_of_raw:
             continue
         if mart in wanted:
             if mart in stale:
-                select, path = mart.select, store.computed(mart.name)
-                _publish(store, connection, mart.name, select, path, made_of[mart.name])
+                path = store.computed(mart.name)
+                _publish(store, connection, mart, path, made_of[mart.name])
                 yield mart.name
             mart_views(connection, store, [mart.name])
         else:
@@ -82,7 +78,7 @@ def _remove_retired(store: Store) -> None:
     for name in RETIRED_MARTS:
         folder = store.computed(name).rpartition("/")[0]
         if store.glob(f"{folder}/*"):
-            store.remove_folder(_LOCK, folder)
+            store.remove_folder(LOCK, folder)
             log.info("mart %s: removed, which is no longer computed", name)
 
 
@@ -93,12 +89,12 @@ def _marts_by_partition(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
         for partition, footer in store.footers(raw_table).items():
             target = store.mart(mart.name, mart.source_name, partition)
             made_of = digest(mart.select, *(footer.get(k, "") for k in ("fingerprint", "recipe")))
-            if _inputs(store, target) == made_of:
+            if inputs_of(store, target) == made_of:
                 continue
             connection = _connection_to(store, mart, partition, footer, deliveries)
             if connection is None:
                 continue
-            _publish(store, connection, mart.name, mart.select, target, made_of)
+            _publish(store, connection, mart, target, made_of)
             yield f"{mart.name} {partition}"
 
 
@@ -139,42 +135,12 @@ def _version(store: Store, table: str) -> str:
         pattern = f"marts/{daily.NAME}/*.parquet"
     else:
         pattern = f"{table}/*/*.parquet"
-    return _listing(store, pattern)
-
-
-def _listing(store: Store, pattern: str) -> str:
-    """Path and version (ETag, or time and size) of each published file."""
-    found = []
-    for path in store.glob(f"{store.root}/{pattern}"):
-        info = store.fs.info(path)
-        found.append([path, str(info.get("ETag") or [info.get("mtime"), info["size"]])])
-    return json.dumps(found)
-
-
-def _inputs(store: Store, path: str) -> str:
-    """The digest of a published mart's rules; '' when no mart can be read."""
-    try:
-        with store.open(path) as file:
-            found = pq.ParquetFile(file).metadata.metadata or {}
-    except FileNotFoundError:
-        return ""
-    except pa.ArrowInvalid as error:
-        log.warning("%s cannot be read and is computed again: %s", path, error)
-        return ""
-    return str(found.get(b"inputs", b"").decode())
+    return listing(store, f"{store.root}/{pattern}")
 
 
 def _publish(
-    store: Store, connection: DuckConnection, name: str, select: str, published: str, made_of: str
+    store: Store, connection: DuckConnection, mart: Mart, published: str, made_of: str
 ) -> None:
-    schema = arrow_of(mart_columns(tag_columns())[name])
-    names = ", ".join(f'"{column}"' for column in schema.names)
-    target, count = store.target(_LOCK), 0
-    rows = connection.duck.sql(f"select {names} from (\n{select}\n)").to_arrow_reader(_ROWS)
-    with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
-        for batch in rows:
-            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
-            count += batch.num_rows
-        writer.add_key_value_metadata({"inputs": made_of})
-    store.publish_file(target, published)
-    log.info("mart %s: %s rows", name, f"{count:,}")
+    schema = arrow_of(mart_columns(tag_columns())[mart.name])
+    count = publish(store, connection, mart.select, schema, published, made_of)
+    log.info("mart %s: %s rows", mart.name, f"{count:,}")

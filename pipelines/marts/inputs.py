@@ -79,4 +79,10 @@ def _tables_in(select: str, computed: Collection[str]) -> Iterator[str]:
 
 
 def _names(select: str, table: str) -> bool:
-    return re.search(rf"\b{table}\b", select) is not None
+    return table in words(select)
+
+
+@cache
+def words(select: str) -> frozenset[str]:
+    """The names in a select, with all its other words."""
+    return frozenset(re.findall(r"\w+", select))

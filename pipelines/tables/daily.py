@@ -60,10 +60,14 @@ def daily_columns(tag_columns: Sequence[str]) -> tuple[Column, ...]:
     return tuple(_columns(tag_columns))
 
 
+def sum_names() -> frozenset[str]:
+    """The columns that are sums and counts."""
+    return frozenset({LINES, WITHOUT_COST, *SUMS, *map(without, SUMS)})
+
+
 def key_names(tag_columns: Sequence[str]) -> list[str]:
     """The columns by which lines are summed: all but the sums and counts."""
-    counts = {LINES, WITHOUT_COST, *SUMS, *map(without, SUMS)}
-    return [each.name for each in daily_columns(tag_columns) if each.name not in counts]
+    return [each.name for each in daily_columns(tag_columns) if each.name not in sum_names()]
 
 
 def select_of(lines: str, tag_columns: Sequence[str]) -> str:

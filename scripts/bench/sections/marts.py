@@ -1,8 +1,9 @@
 """Section on the marts: how long each takes to read, and what a night with one change costs.
 
-`python -m scripts.bench marts`. On ClickHouse every mart is read, and every query of Rill's
-Overview and Cost boards is sent, over 24 months of a million cost lines. The server generates them:
-half are of resources that run all month, half of resources that live for a day.
+`python -m scripts.bench marts`. On files the marts of a night are computed, one month of 6, 24 and
+48 changed. On ClickHouse every mart is read, and every query of Rill's Overview and Cost
+boards is sent, over 24 months of a million cost lines. The server generates them: half are of
+resources that run all month, half of resources that live for a day.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 from scripts.bench.data.boards import queries
 from scripts.bench.figures import Figure, Section
-from scripts.bench.process import Workplace
+from scripts.bench.process import Workplace, run
 from scripts.bench.runs import Bench
 from scripts.bench.servers.clickhouse import Server
 
@@ -27,6 +28,7 @@ MARTS = (
     "freshness",
 )
 BOARDS = {"overview_board": "Overview", "cost_board": "Cost"}
+NIGHTS = 6, 24, 48
 LINES = 1_000_000
 TIMES = 5  # the server compiles an expression when it has seen it three times
 COLUMNS = (
@@ -82,12 +84,25 @@ COLUMNS = (
 
 def marts(bench: Bench) -> Section:
     """Both destinations."""
-    figures = [*_on_clickhouse(bench)]
+    figures = [*_on_files(bench), *_on_clickhouse(bench)]
     return Section(
         "marts",
-        f"{bench.periods} months of {LINES:,} cost lines on ClickHouse. Medians of {TIMES}.",
+        "Files: a night in which one month of so many changed. "
+        f"ClickHouse: {bench.periods} months of {LINES:,} cost lines, medians of {TIMES}.",
         figures,
     )
+
+
+def _on_files(bench: Bench) -> Iterator[Figure]:
+    for months in NIGHTS:
+        bench.say(f"marts: a night with {months} months on files")
+        place = Workplace(bench.home / "work" / f"night-{months}", bench.home)
+        said = run(["-m", "scripts.bench.data.nights", str(months)], place.environ).said
+        key, what = f"night_{months}", f"night with {months} months, marts on files"
+        yield Figure(f"{key}_s", what, said["seconds"], "s", limit=1.0)
+        yield Figure(f"{key}_cpu_s", f"{what}, processor", said["cpu_seconds"], "s")
+        yield Figure(f"{key}_mb", f"{what}, memory", said["peak_mb"], "MB", limit=500)
+        shutil.rmtree(place.folder)
 
 
 def _on_clickhouse(bench: Bench) -> Iterator[Figure]:
