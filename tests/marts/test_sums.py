@@ -114,8 +114,8 @@ def test_marts_of_sums_are_those_of_the_daily_rows(
     }  # fmt: skip
     assert published == directly(store, marts)
     assert min(len(published[name]) for name in ("commitments", "untagged", "cost_movers")) > 10
-    rows = duckdb.sql(f"select count(*) from '{store.sums('aws-2026-08.parquet')}'").fetchall()
-    assert rows < [(600,)]
+    rows = pq.read_metadata(store.sums("aws-2026-08.parquet")).num_rows
+    assert rows < 600
 
 
 def test_no_mart_has_a_condition_on_a_sum_that_is_not_kept_apart() -> None:
