@@ -66,6 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(100_000, 20, 20)  # a seventh of the tests' own time went into looking
         gc.enable()
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipelines.clickhouse.schema.marts import mart_selects
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.tables import daily
-from pipelines.tables.schema import arrow_of
+from pipelines.tables.schema import arrow_of, deliveries_schema
 
 RULES = Path(__file__).resolve().parents[2] / "docs" / "rules.md"
 BEGIN, END = "<!-- from scripts/docs/anomalies.py -->\n", "<!-- end of anomalies -->\n"
@@ -29,7 +29,7 @@ NOISE = (0.02, 0.05, 0.08)
 KINDS = ("step", "spike", "drop")
 SMALLEST = 0.3  # the share by which a day has to change, and
 WORTH = 20.0  # what it has to be worth, for a change to count as one that should be found
-_MARTS = "fx_rates", "reporting_rates", "cost_anomalies"
+_MARTS = "fx_rates", "reporting_rates", "complete_through", "cost_anomalies"
 _FX = "rate_date date, currency text, units_per_eur decimal(38, 9)"
 
 
@@ -137,6 +137,7 @@ def anomalies(made: Sequence[Service]) -> list[tuple[str, str, int, str]]:
         duck.register("shape", arrow_of(columns).empty_table())
         duck.execute("create view costs_daily as from shape union all by name from given")
         duck.execute(f"create table normalized_fx ({_FX})")
+        duck.register("deliveries", deliveries_schema().empty_table())
         for mart in mart_selects(SQL, TAGS):
             if mart.name in _MARTS:
                 duck.execute(f"create view {mart.name} as {mart.select}")

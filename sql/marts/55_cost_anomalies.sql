@@ -5,14 +5,10 @@
 -- with gaps of a week at most, are one change, so a new level is one row, until the median is at
 -- the new level. Charges that are not by usage (by charge_frequency), or for more than a day, are
 -- left out; usage of the first three days of a month may differ by as much as in the months before.
--- The newest day of a source may be incomplete and is not judged, nor is a day with an unknown
--- cost.
+-- Whole days are judged, those of complete_through, and of these none with an unknown cost.
 with newest as (
-    select max(x_usage_date) as day
-    from costs_daily
-    where charge_category = 'Usage'
-        and coalesce(charge_frequency, 'Usage-Based') = 'Usage-Based'
-        and not x_spans_days
+    select max(complete_through) as day
+    from complete_through
 ),
 
 lines as (
@@ -54,18 +50,16 @@ dimensions as (
 -- 13 weeks, and the 12 weeks that their first day is compared with
 recent as (
     select
-        source,
-        day,
-        newest_day
+        days.source as source,
+        days.day as day,
+        states.complete_through + 1 as newest_day
     from (
-        select
-            source,
-            day,
-            max(day) over (partition by source) as newest_day
+        select source, day
         from lines
         group by source, day
     ) as days
-    where day < newest_day and day >= newest_day - 176
+    inner join complete_through as states on days.source = states.source
+    where days.day <= states.complete_through and days.day > states.complete_through - 176
 ),
 
 facts as (

@@ -1,8 +1,7 @@
 -- one row per budget of sql/budgets.csv and month of use (UTC): what of it is burned and projected
 -- In the reporting currency, by effective cost; a budget by the rate of its month's first day or
 -- the last business day before it. Projected, per source: what comes again every day, by whole day,
--- for all days of the month, and everything else once. The newest day of a source is not whole,
--- unless it is the month's last.
+-- for all days of the month, and everything else once. Whole days are those of complete_through.
 with lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
@@ -61,36 +60,12 @@ months as (
     ) as days
 ),
 
--- the last whole day of a source
+-- of a source without a whole day nothing can be projected
 spans as (
     select
         source,
-        case
-            when newest = cast(
-                date_trunc('month', newest) + interval 1 month - interval 1 day as date
-            )
-                then newest
-            else newest - 1
-        end as whole_day
-    from (
-        select
-            x_source as source,
-            coalesce(
-                max(
-                    case
-                        when
-                            charge_category in ('Usage', 'Purchase')
-                            and coalesce(charge_frequency, '') <> 'One-Time'
-                            and not x_spans_days
-                            then x_usage_date
-                    end
-                ),
-                max(x_usage_date)
-            ) as newest
-        from costs_daily
-        where x_usage_date is not null
-        group by x_source
-    ) as days
+        coalesce(complete_through, cast('1970-01-01' as date)) as whole_day
+    from complete_through
 ),
 
 valid as (

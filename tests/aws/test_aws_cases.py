@@ -117,6 +117,7 @@ def test_a_discount_in_columns_and_in_rows_is_counted_once(
     assert "aws_conservation" not in world.commands("check").out
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("future_days_without")
 @pytest.mark.parametrize("case", ["future_days", "future_days_without"])
 def test_days_billed_ahead_do_not_end_the_month(world: World, case: str) -> None:
@@ -149,6 +150,7 @@ def commitments(world: World) -> list[list[dict[str, Any]]]:
     return [local, [dict(zip(local[0], row, strict=True)) for row in there]]
 
 
+@pytest.mark.thorough
 def test_coverage_counts_only_what_a_plan_could_have_covered(world: World) -> None:
     load(world, "coverage_ec2")
     for rows in commitments(world):

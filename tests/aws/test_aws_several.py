@@ -81,6 +81,7 @@ def test_a_restated_month_of_one_export_leaves_the_others_alone(world: World) ->
     assert billed(world) == {"2026-10@eu.daily": 7.0, "2026-10@us.daily": 40.0}
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("True")
 @pytest.mark.parametrize("is_restated", [False, True])
 def test_going_from_one_export_to_several_and_back_keeps_every_month_once(

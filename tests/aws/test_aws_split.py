@@ -148,6 +148,7 @@ def test_a_restated_month_replaces_its_shares(world: World) -> None:
         assert failing(world) == []
 
 
+@pytest.mark.thorough
 def test_net_shares_add_up_to_the_net_cost_of_a_covered_instance(world: World) -> None:
     covered = node(
         10.0,
@@ -165,6 +166,7 @@ def test_net_shares_add_up_to_the_net_cost_of_a_covered_instance(world: World) -
     assert failing(world) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.quick("1-11.0-True")
 @pytest.mark.parametrize(
     ("hours", "split", "named"),

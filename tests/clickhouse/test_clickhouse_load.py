@@ -519,6 +519,7 @@ def test_a_database_without_its_views_publishes_nothing_and_says_so(world: World
     assert totals(world.database) == {"2026-10": 2.0}
 
 
+@pytest.mark.thorough
 def test_a_view_with_other_rules_publishes_nothing_and_says_so(world: World) -> None:
     world.deliver("2026-10", [1.0])
     world.well()
@@ -548,6 +549,7 @@ def test_a_column_of_the_view_that_its_table_lacks_is_named_and_nothing_is_publi
     assert leftovers(world.database) == []
 
 
+@pytest.mark.thorough
 def test_costs_are_read_by_another_user_from_another_database(
     own_server: Server, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

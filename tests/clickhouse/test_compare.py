@@ -392,6 +392,7 @@ def test_two_servers_with_the_same_tables_and_months_are_aligned(pair: Pair) -> 
     assert pair.align() == []
 
 
+@pytest.mark.thorough
 def test_two_servers_that_differ_are_told_apart_by_table_and_by_month(pair: Pair) -> None:
     deliver_cur2(pair.bucket, "", "daily", "2026-08", lines("2026-08", [8.0]))
     deliver_cur2(pair.bucket, "", "daily", "2026-09", lines("2026-09", [9.0]))

@@ -395,6 +395,7 @@ def is_one_delivery(config: ClickHouseConfig) -> bool:
     return marks[RAW] == marks[NORMALISED] and len(marks[RAW]) == 1
 
 
+@pytest.mark.thorough
 def test_a_second_loader_is_refused_while_the_first_is_at_work(
     clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands
 ) -> None:

@@ -247,6 +247,7 @@ def test_a_killed_server_is_not_taken_for_a_running_one(own_server: Server) -> N
     assert running_server(own_server.folder) is None
 
 
+@pytest.mark.thorough
 def test_a_stop_does_not_wait_for_a_long_query(own_server: Server) -> None:
     with socket.create_connection(("127.0.0.1", own_server.ready["http_port"]), 5) as client:
         query = b"select count() from system.numbers"

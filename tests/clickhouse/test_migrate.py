@@ -413,7 +413,7 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     assert len(points) > 10
     if STRIDE == 1 and tier == "all":
         points = list(enumerate(killed.proxy.steps, 1))
-    points = of_tier(points, tier, quick=3 if killed.older else 1, thorough=24)
+    points = of_tier(points, tier, quick=1, thorough=24)
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older
     for number, step in points:
@@ -437,6 +437,7 @@ def kill_points(steps: list[str]) -> list[tuple[int, str]]:
     return sorted(kinds.values())
 
 
+@pytest.mark.thorough
 def test_a_rebuild_waits_for_no_load_and_disturbs_none(
     clickhouse: ClickHouseConfig, older: Sql
 ) -> None:
@@ -450,6 +451,7 @@ def test_a_rebuild_waits_for_no_load_and_disturbs_none(
     assert (totals(clickhouse), leftovers(clickhouse)) == (NOW, [])
 
 
+@pytest.mark.thorough
 def test_a_user_without_rights_is_told_which_is_missing(
     own_server: Server, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

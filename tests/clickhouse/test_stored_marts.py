@@ -71,6 +71,7 @@ def test_what_does_not_read_a_source_is_left_when_that_source_changes(world: Wor
     ]
 
 
+@pytest.mark.thorough
 def test_rows_that_came_without_a_delivery_are_noticed(world: World) -> None:
     stored.compute(world.database, tag_columns())
     assert query(world.database, "select count() from fx_rates where currency = 'USD'") == [(0,)]
@@ -142,7 +143,7 @@ def test_a_computation_that_was_killed_is_made_good_by_the_next_load(
     assert months(restated.database) == [("2026-08-01", 9.5)]
     undisturbed = _rows(restated.database)
     assert len(points) > 3 * 15
-    for point in of_tier(points, tier, quick=3, thorough=12):
+    for point in of_tier(points, tier, quick=1, thorough=12):
         restated.back()
         assert restated.run("load aws", point).status is None
         assert months(restated.database)[0][1] in (8.0, 9.5), point
@@ -155,6 +156,7 @@ def _rows(config: ClickHouseConfig) -> dict[str, list[tuple[Any, ...]]]:
     return {name: sorted(query(config, f"select * from {name}"), key=repr) for name in STORED}
 
 
+@pytest.mark.thorough
 def test_who_finds_another_run_at_it_waits_and_then_computes_what_that_left(world: World) -> None:
     world.deliver("2026-08", [8.0])
     assert world.load().status == 0

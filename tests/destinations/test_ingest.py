@@ -264,6 +264,7 @@ def spoil_footer(path: Path, changes: Mapping[bytes, bytes | None]) -> None:
     pq.write_table(table.replace_schema_metadata(footer), path)
 
 
+@pytest.mark.thorough
 def test_files_that_are_not_ours_are_refused_and_the_others_go_on(world: IngestingWorld) -> None:
     months = ("2026-06", "2026-07", "2026-08", "2026-09", "2026-10")
     for period in months:
@@ -489,7 +490,7 @@ def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing,
     assert (len(steps) > 100, len(statements) > 30) == (True, True)
     for number in of_tier(steps, tier, quick=1, thorough=3):
         killing.kill(step=number)
-    for number in of_tier(statements, tier, quick=3, thorough=3):
+    for number in of_tier(statements, tier, quick=1, thorough=3):
         killing.kill(statement=number)
 
 

@@ -63,7 +63,7 @@ def test_a_load_killed_at_any_statement_ends_as_if_undisturbed(restated: Tables,
         {"2026-07": 7.7, "2026-08": 8.0, "2026-09": 9.99},
         {"2026-08": 8.0, "2026-09": 99.1},
     )
-    assert len(points) > 12
+    assert len(points) == 10 if tier == "quick" else len(points) > 30
     end_as_if_undisturbed(
         restated,
         "load",
@@ -135,6 +135,7 @@ def test_a_server_that_is_killed_and_back_in_time_has_the_load_done_in_the_same_
     assert published(own_world.database) == state
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", ["insert", pytest.param("publish-normalised", marks=pytest.mark.thorough)]
 )

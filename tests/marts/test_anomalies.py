@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -70,7 +70,7 @@ def test_spikes_drops_and_new_levels_are_one_row_each(config: ClickHouseConfig |
     assert found["drop"] == ("service", "drop", "drop", day(70), 1, 100.0, 60.0, -40.0)
     assert found["level"][2:4] == ("rise", day(70))
     assert 14 <= found["level"][4] <= 22
-    assert found["new"][2:7] == ("rise", day(95), 4, 0.0, sum((100.0, 100.0, 100.0, 50.0)))
+    assert found["new"][2:7] == ("rise", day(95), 5, 0.0, sum((100.0, 100.0, 100.0, 100.0, 50.0)))
     assert set(found) == {"spike", "drop", "level", "new"}
 
 
@@ -78,7 +78,8 @@ def test_spikes_drops_and_new_levels_are_one_row_each(config: ClickHouseConfig |
 def test_fees_unknown_cost_and_the_newest_day_are_not_changes(
     config: ClickHouseConfig | None,
 ) -> None:
-    newest = {DAYS - 1: 4.0}  # three hours of it
+    newest = {DAYS - 1: 4.0}  # three hours of it, with all of the day before
+    delivered_at = datetime.combine(day(DAYS), time(3), UTC)
     monthly = {n: 900.0 for n in range(DAYS) if day(n).day == 1}
     fees = [
         line(day(80), 5000.0, service_name="calm", charge_frequency="Recurring"),
@@ -87,7 +88,7 @@ def test_fees_unknown_cost_and_the_newest_day_are_not_changes(
     ]
     rows = steady("calm", dict(newest)) + steady("monthly", dict(monthly)) + fees
     unknown = steady("unknown", {90: None})
-    with marts_over(rows + unknown, config) as query:
+    with marts_over(rows + unknown, config, delivered_at=delivered_at) as query:
         assert query(FOUND) == []
 
 

@@ -65,7 +65,7 @@ def test_a_budget_of_any_scope_is_burned_and_projected(
     rows += [line(date(2026, 10, 10), 1.0, service_name="EC2", tag_team="shop")]  # not yet whole
     rows += [line(OCTOBER, 300.0, service_name="EC2", tag_team="shop", charge_frequency="One-Time")]
     google = {"x_source": "gcp", "provider_name": "Google"}
-    rows += days_of(OCTOBER, 5, 2.0, **google)  # days behind, the fifth not whole
+    rows += days_of(OCTOBER, 5, 2.0, **google)  # days behind
     with marts_over(rows, config, RATES) as query:
         found = query(
             "select month, as_of, provider, account, budget, round(burned, 6), "
@@ -75,10 +75,10 @@ def test_a_budget_of_any_scope_is_burned_and_projected(
     assert found == [
         (SEPTEMBER, september, "", "", 6250.0, 300.0, 300.0, 0.048),
         (SEPTEMBER, september, "aws", "", 400.0, 300.0, 300.0, 0.75),
-        # 9 whole days of 10, 4 of 2
-        (OCTOBER, date(2026, 10, 4), "", "", 6000.0, 401.0, 610.0 + 62.0, 0.112),
+        # 9 whole days of 10, 5 of 2
+        (OCTOBER, date(2026, 10, 5), "", "", 6000.0, 401.0, 610.0 + 62.0, 0.112),
         (OCTOBER, None, "", "1234", None, 0.0, 0.0, None),
-        (OCTOBER, date(2026, 10, 4), "Google", "", 70.0, 10.0, 62.0, 0.885714),
+        (OCTOBER, date(2026, 10, 5), "Google", "", 70.0, 10.0, 62.0, 0.885714),
         (OCTOBER, october, "aws", "", 500.0, 391.0, 610.0, 1.22),
     ]
 

@@ -61,6 +61,7 @@ def as_text(row: Row) -> str:
 # what it is made of
 
 
+@pytest.mark.thorough
 def test_the_same_rows_are_made_in_every_process(tmp_path: Path) -> None:
     # parquet holds values only, no padding
     code = (
@@ -338,6 +339,7 @@ def test_labels_are_as_people_write_them() -> None:
 # restated
 
 
+@pytest.mark.thorough
 def test_restating_adds_late_rows_and_a_day_with_corrections() -> None:
     for name in (gcp.DETAILED_USD, gcp.STANDARD_CHF):
         before = Counter(map(as_text, rows(name)))

@@ -153,6 +153,7 @@ def limits(section: dict[str, Any]) -> dict[str, tuple[str, float] | None]:
     return {figure["key"]: limit(figure) for figure in section["figures"]}
 
 
+@pytest.mark.thorough
 def test_a_section_gives_its_figures_and_their_limits(tmp_path: Path) -> None:
     document = bench_of(tmp_path / "bench", "load", "--rows", "1000", "--periods", "1")
     (section,) = document["sections"]

@@ -278,6 +278,7 @@ def night(s3: S3Bucket, server: tuple[Server, Path], tmp_path: Path) -> Iterator
         manager.execute("drop database if exists nightly sync")
 
 
+@pytest.mark.thorough
 def test_the_steps_load_check_and_summarise(night: Night) -> None:
     job = night.run()
     assert job.failed is False

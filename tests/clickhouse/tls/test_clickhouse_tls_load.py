@@ -98,6 +98,7 @@ def test_migrate_load_check_and_status_work_over_tls(
     assert server.password.encode() not in everything_said(loading, tmp_path)
 
 
+@pytest.mark.thorough
 def test_the_documented_grants_are_enough_from_empty_to_loaded(
     loading: Commands, secure: ClickHouseConfig, tmp_path: Path
 ) -> None:
@@ -237,6 +238,7 @@ def test_tls_ports_without_secure_are_refused(
     )
 
 
+@pytest.mark.thorough
 def test_an_expired_certificate_on_the_http_port_alone_is_refused(
     loading: Commands,
     secure: ClickHouseConfig,
