@@ -213,6 +213,7 @@ BILLS: dict[str, tuple[list[Row], float, float]] = {
 }
 
 
+@pytest.mark.quick("every sign", "a credit", "an hour under a plan")
 @pytest.mark.parametrize("bill", BILLS)
 def test_a_bill_comes_to_the_same_right_total(twins: Twins, bill: str) -> None:
     rows, billed, effective = BILLS[bill]
@@ -387,6 +388,7 @@ def test_flat_tag_columns_are_the_same(twins: Twins) -> None:
     assert twins.read()["tag_team"].to_pylist().count("a") == 1
 
 
+@pytest.mark.quick("dictionary")
 @pytest.mark.parametrize(
     "maps",
     [

@@ -420,7 +420,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.quick("publish-raw")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "moment",
     [
@@ -463,6 +463,7 @@ def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
         while not over.is_set():
             expire(clickhouse)
             seen.append(totals(clickhouse))
+            over.wait(0.01)  # leaves the processor to the loaders
 
     reader = start(read_and_expire)
     try:

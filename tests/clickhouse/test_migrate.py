@@ -285,7 +285,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.quick("a-column-of-the-cost-shape-is-missing", "a-table-is-missing")
+@pytest.mark.quick("a-table-is-missing")
 @pytest.mark.parametrize("case", OLDER)
 def test_an_older_version_becomes_the_current_one_with_its_data(
     clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
@@ -404,6 +404,7 @@ def killed(
     made.close()
 
 
+@pytest.mark.quick("older")
 @TIERS
 def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     killed: Killed, wanted: Callable[..., tuple[Any, Any]], tier: str

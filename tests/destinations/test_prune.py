@@ -105,7 +105,7 @@ def test_a_dry_run_names_what_would_go_and_changes_nothing(loaded: Commands) -> 
     assert reload(loaded) == "aws: 0 loaded, 4 unchanged, 0 failed"
 
 
-@pytest.mark.quick("clickhouse")
+@pytest.mark.quick("filesystem")
 def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> None:
     ran = loaded(*PRUNE)
     assert (ran.status, ran.out) == (0, f"aws: 2 removed, 2 kept, from {MONTHS[2]} on\n")

@@ -119,6 +119,7 @@ def test_lines_of_another_month_are_named(world: CheckedWorld) -> None:
     }
 
 
+@pytest.mark.thorough
 def test_unknown_kinds_costs_currencies_and_rates_are_named(world: CheckedWorld) -> None:
     """Every check of single lines at once, in two months."""
     type_, currency = "line_item_line_item_type", "line_item_currency_code"
@@ -174,6 +175,7 @@ def test_a_delivery_of_four_days_ago_is_not_fresh(world: CheckedWorld) -> None:
     assert world.offending() == {}
 
 
+@pytest.mark.thorough
 def test_a_delivery_that_could_not_be_loaded_is_named(world: CheckedWorld) -> None:
     world.published("2026-09", lines("2026-09", [9.0]))
     (broken, *_) = world.delivered("2026-10", lines("2026-10", [1.0]))

@@ -77,6 +77,7 @@ def row(
     return replace(made, **other)
 
 
+@pytest.mark.thorough
 def test_one_history_reads_the_same_on_both_destinations(world: World) -> None:
     later = NOON + timedelta(days=1)
     deliver(world, "2026-07", [7.0, 0.5])

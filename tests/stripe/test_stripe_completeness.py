@@ -143,7 +143,7 @@ def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     assert shop.total() == (9, Decimal(450))
 
 
-@pytest.mark.quick("clickhouse")
+@pytest.mark.quick("filesystem")
 def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) -> None:
     month = f"{NOW:%Y-%m}"
     shop.configure("main")

@@ -146,6 +146,7 @@ def test_money_is_exact_in_both(
 MARTS = {"fx_rates": "1, 2", "revenue": "transaction_id", "margin_daily": "1"}
 
 
+@pytest.mark.thorough
 def test_both_destinations_have_the_same_marts_and_no_check_fails(
     commands: Commands, clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:

@@ -87,7 +87,7 @@ def marts(bench: Bench) -> Section:
     figures = [*_on_files(bench), *_on_clickhouse(bench)]
     return Section(
         "marts",
-        "Files: a night in which one month of so many changed. "
+        "Files: a night in which one month changed. "
         f"ClickHouse: {bench.periods} months of {LINES:,} cost lines, medians of {TIMES}.",
         figures,
     )

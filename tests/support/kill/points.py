@@ -43,7 +43,7 @@ NOWHERE = Point()
 
 def normalising(tier: str) -> str:
     """The command to kill: its marts take most of it, and the quick tier kills their computation
-    elsewhere (tests/marts/test_local_marts.py)."""
+    elsewhere (tests/marts/local/test_local_marts.py)."""
     return "normalize" if tier == "all" else "normalize --no-marts"
 
 
