@@ -240,6 +240,7 @@ MONTH_TOTALS = RawList(
     Column("export_table", "text", False, "The table that was asked.", many=True),
     Column("billing_account_id", "text", False, "The billing account; empty without.", many=True),
     Column("usage_month", "date", False, "First day of the month of use (UTC)."),
+    Column("invoice_month", "text", True, "Month of the invoice, such as 202610; empty without."),
     Column("currency", "text", False, "The billing currency; empty without."),
     Column("row_count", "integer", False, "Rows of the table."),
     Column("micros", "integer", True, "Cost and credits, in millionths of the currency."),

@@ -1,17 +1,27 @@
 -- one row per billing account, usage month and currency whose cost in BigQuery is not published
 -- Each whole table is asked (sources.gcp.objects = ["month_totals"]), apart from how days are read.
 -- A month with fewer rows in BigQuery than are published has expired there and is not named.
-with asked as (
+with totals as (
     select
+        export_table,
         billing_account_id as account,
         usage_month,
         currency,
-        max(row_count) as most_rows,
         sum(row_count) as all_rows,
-        sum(micros) as all_micros,
-        max(asked_on) as asked_on
+        sum(micros) as all_micros
     from gcp_costs__month_totals
-    group by billing_account_id, usage_month, currency
+    group by export_table, billing_account_id, usage_month, currency
+),
+
+asked as (
+    select
+        account,
+        usage_month,
+        currency,
+        max(totals.all_rows) as most_rows,
+        sum(totals.all_micros) as all_micros
+    from totals
+    group by account, usage_month, currency
 ),
 
 span as (
@@ -51,11 +61,11 @@ compared as (
         coalesce(published.row_count, 0) as rows_published,
         coalesce(published.micros, 0) as micros_published,
         asked.all_micros as all_micros,
-        min(abs(totals.micros - coalesce(published.micros, 0))) as nearest,
-        max(totals.micros) as most_micros
+        min(abs(totals.all_micros - coalesce(published.micros, 0))) as nearest,
+        max(totals.all_micros) as most_micros
     from asked
-    inner join gcp_costs__month_totals as totals
-        on asked.account = totals.billing_account_id
+    inner join totals
+        on asked.account = totals.account
         and asked.usage_month = totals.usage_month
         and asked.currency = totals.currency
     left join published

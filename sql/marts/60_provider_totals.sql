@@ -28,15 +28,75 @@ invoiced as (
     from aws_costs__invoices
 ),
 
-exported as (
+exports_of as (
     select
+        export_table,
         billing_account_id as account,
         usage_month,
         currency,
-        max_by(micros, row_count) as micros,
+        sum(row_count) as all_rows,
+        sum(micros) as all_micros,
         max(asked_on) as as_of
     from gcp_costs__month_totals
-    group by billing_account_id, usage_month, currency
+    group by export_table, billing_account_id, usage_month, currency
+),
+
+-- of several tables with a month of use the one that has most of it, as loads choose
+exported as (
+    select
+        account,
+        usage_month,
+        currency,
+        max_by(export_table, all_rows) as fullest,
+        max_by(all_micros, all_rows) as micros,
+        max(exports_of.as_of) as as_of
+    from exports_of
+    group by account, usage_month, currency
+),
+
+by_invoice as (
+    select
+        exported.account as account,
+        parts.invoice_month as invoice_month,
+        exported.currency as currency,
+        sum(parts.micros) as micros,
+        max(exported.as_of) as as_of
+    from gcp_costs__month_totals as parts
+    inner join exported
+        on parts.export_table = exported.fullest
+        and parts.billing_account_id = exported.account
+        and parts.usage_month = exported.usage_month
+        and parts.currency = exported.currency
+    where length(parts.invoice_month) = 6
+    group by exported.account, parts.invoice_month, exported.currency
+),
+
+paid_out as (
+    select
+        account,
+        cast(
+            date_trunc(
+                'month',
+                cast('1970-01-01' as date) + cast(floor(created / 86400) as integer)
+            ) as date
+        ) as first_day,
+        currency,
+        sum(amount) as minor_units
+    from stripe__payouts
+    where balance_transaction is not null
+    group by account, first_day, currency
+),
+
+payouts_read as (
+    select cast(max(coalesce(delivered_at, published_at)) as date) as as_of
+    from deliveries
+    where word in ('stripe', 'stripe_payouts')
+),
+
+-- the months of which the ledger is loaded
+ledger as (
+    select min(cast(concat(x_partition, '-01') as date)) as first_day
+    from normalized_stripe
 ),
 
 cloud as (
@@ -86,6 +146,27 @@ totals as (
         cast(asked.asked_at as date) as as_of, 0 as is_estimated
     from stripe__month_totals as asked
     where asked.currency <> ''
+    union all
+    select 'gcp' as source, account,
+        concat(substring(invoice_month, 1, 4), '-', substring(invoice_month, 5, 2), '-01')
+            as first_day,
+        'invoice_month' as kind, 'total' as part, '' as invoice_id, currency,
+        micros / 1000000.0 as amount, as_of, 1 as is_estimated
+    from by_invoice
+    union all
+    select 'stripe' as source, paid_out.account as account,
+        cast(paid_out.first_day as varchar) as first_day, 'payouts' as kind, 'total' as part,
+        '' as invoice_id, upper(paid_out.currency) as currency,
+        -paid_out.minor_units * cast(1 as double) * {stripe_worth:paid_out.currency} as amount,
+        payouts_read.as_of as as_of,
+        case
+            when payouts_read.as_of < cast(paid_out.first_day + interval 1 month as date) then 1
+            else 0
+        end as is_estimated
+    from paid_out
+    cross join ledger
+    cross join payouts_read
+    where paid_out.first_day >= ledger.first_day and payouts_read.as_of is not null
     union all
     select 'clickhouse_cloud' as source, account, concat("month", '-01') as first_day,
         'grand_total' as kind, 'total' as part, '' as invoice_id, 'USD' as currency, amount, as_of,

@@ -15,6 +15,7 @@ with measured as (
                 end
             ) as date
         ) as first_day,
+        cast(date_trunc('month', cast(days.billing_period_start as date)) as date) as billed_month,
         coalesce(days.invoice_id, '') as invoice_id,
         days.billing_currency as currency,
         case
@@ -53,6 +54,19 @@ stacked as (
         'billed' as measure, ledger.net * cast(1 as double) as amount,
         case when ledger.net is null then 1 else 0 end as unknown_lines
     from normalized_stripe as ledger
+    union all
+    select 'stripe' as source, ledger.account as account,
+        cast(concat(ledger.x_partition, '-01') as date) as first_day, '' as invoice_id,
+        ledger.currency as currency, 'usage' as lines_of, ledger.activity_date as used_on,
+        'payouts' as measure, ledger.gross * cast(1 as double) as amount,
+        case when ledger.gross is null then 1 else 0 end as unknown_lines
+    from normalized_stripe as ledger
+    where ledger.type = 'payout'
+    union all
+    select source, account, billed_month as first_day, '' as invoice_id, currency, lines_of,
+        used_on, 'by invoice' as measure, billed as amount, without_billed as unknown_lines
+    from measured
+    where source = 'gcp'
 ),
 
 keyed as (
@@ -120,7 +134,12 @@ theirs_of as (
             else ''
         end as of_invoice,
         currency,
-        case when kind = 'net_amortized' then 'effective' else 'billed' end as measure,
+        case kind
+            when 'net_amortized' then 'effective'
+            when 'payouts' then 'payouts'
+            when 'invoice_month' then 'by invoice'
+            else 'billed'
+        end as measure,
         sum(amount) as total,
         sum(case when part in ('Tax', 'tax') then amount else 0 end) as tax,
         sum(case when part in ('Credit', 'Credits') then amount else 0 end) as credits,

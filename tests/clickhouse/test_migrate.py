@@ -250,7 +250,9 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
         [REBUILT],
     ),
     "a-view-is-missing": (
-        lambda sql: sql.edit(AWS, r"-- one row per row of AWS's own FOCUS export; .*", ""),
+        lambda sql: sql.edit(
+            AWS, r"-- one row per row of AWS's own FOCUS export; .*?(?=\n-- one row per )", ""
+        ),
         [REBUILT, "created materialized view normalize_aws_focus"],
     ),
     "a-view-is-too-many": (
@@ -278,8 +280,8 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
         [REBUILT, REBUILT_GCP],
     ),
     "a-mart-is-another": (
-        lambda sql: sql.edit(MARTS, r"select \* from normalized_deribit",
-                             "select * except (block_rfq_id) from normalized_deribit"),
+        lambda sql: sql.edit(MARTS, r"select \* from normalized_deribit\n",
+                             "select * from normalized_deribit where price > 0\n"),
         [],
     ),
 }  # fmt: skip

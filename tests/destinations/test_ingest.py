@@ -19,6 +19,7 @@ from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import NOT_CONFIGURED, ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.tables.sources import COST_SOURCES
 from scripts.sandbox.aws import months
 from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
@@ -247,7 +248,7 @@ def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: Ingestin
     migrate(world.database, ("Environment", "Owner"), told.append)
     assert told == [
         f"rebuilt normalized_{source_name} from raw with the current columns and rules"
-        for source_name in ("aws", "gcp")
+        for source_name in sorted(COST_SOURCES)
     ] + ["rebuilt costs_daily with the current columns and rules"]
     assert world.billed() == {"2026-09": [9.0], "2026-10": [1.0]}
     rows = world.query("select x_partition, tag_environment, tag_owner from costs order by 1")

@@ -21,6 +21,7 @@ RAW = (
     "gcp_costs__month_totals",
     "stripe__month_totals",
     "clickhouse_cloud__usage_cost",
+    "stripe__payouts",
 )
 AT = datetime(2026, 12, 3, tzinfo=UTC)
 MONTH = datetime(2026, 10, 1, tzinfo=UTC)
@@ -60,14 +61,15 @@ def invoice(number: str, before: float, after: float) -> Row:
 def reconciled(
     config: ClickHouseConfig | None,
     lines: Sequence[Row],
-    order: str = "kind, invoice_id",
+    order: str = "kind, invoice_id, month",
     ledger: Sequence[Row] = (),
     **raw: Any,
 ) -> list[tuple[Any, ...]]:
     """kind, invoice, ours, difference, verdict and reason, ordered."""
     tables = {name: raw.get(name.partition("__")[2] if name != RAW[3] else "stripe", [])
               for name in RAW}  # fmt: skip
-    given = {"costs_daily": lines, "normalized_stripe": ledger, **tables}
+    read = [{"word": "stripe_payouts", "published_at": AT}]
+    given = {"costs_daily": lines, "normalized_stripe": ledger, "deliveries": read, **tables}
     columns = "kind, invoice_id, ours, round(difference, 6), verdict, reason"
     with marts_of(given, MARTS, config) as query:
         return list(query(f"select {columns} from reconciliation order by {order}"))
@@ -229,24 +231,46 @@ def test_google_stripe_and_clickhouse_cloud_have_their_own_totals(
     config: ClickHouseConfig | None,
 ) -> None:
     lines = [
-        usage(date(2026, 10, 5), 40.0, x_source="gcp", billing_account_id="0-1",
-              billing_currency="CHF"),
+        usage(date(2026, 10, 5), 39.0, x_source="gcp", billing_account_id="0-1",
+              billing_currency="CHF", billing_period_start=MONTH),
+        # of October's use, on November's invoice
+        usage(date(2026, 10, 31), 1.0, x_source="gcp", billing_account_id="0-1",
+              billing_currency="CHF", billing_period_start=datetime(2026, 11, 1, 7, tzinfo=UTC)),
         usage(date(2026, 10, 5), 6.5, x_source="clickhouse_cloud", billing_account_id="org",
               billing_period_start=MONTH),
     ]  # fmt: skip
     ledger = [
         {"account": "main", "x_partition": "2026-10", "activity_date": date(2026, 10, 3),
-         "currency": "JPY", "net": Decimal(4820)}
+         "currency": "JPY", "gross": Decimal(5000), "net": Decimal(4820), "type": "charge"},
+        {"account": "main", "x_partition": "2026-10", "activity_date": date(2026, 10, 4),
+         "currency": "JPY", "gross": Decimal(-4000), "net": Decimal(-4000), "type": "payout"},
+        {"account": "main", "x_partition": "2026-10", "activity_date": date(2026, 10, 6),
+         "currency": "JPY", "gross": Decimal(4000), "net": Decimal(4000),
+         "type": "payout_failure"},
     ]  # fmt: skip
     month_totals = [
         {"billing_account_id": "0-1", "usage_month": date(2026, 10, 1), "currency": "CHF",
-         "row_count": count, "micros": micros, "asked_on": date(2026, 11, 4)}
-        for count, micros in ((1, 39_000_000), (2, 40_000_000))
+         "export_table": table, "invoice_month": month, "row_count": count, "micros": micros,
+         "asked_on": date(2026, 11, 4)}
+        for table, month, count, micros in (
+            ("standard", "202610", 2, 38_000_000),
+            ("detailed", "202610", 2, 39_000_000),
+            ("detailed", "202611", 1, 1_000_000),
+        )
     ]  # fmt: skip
     stripe = [{"asked_month": "2026-10", "account": "main", "currency": "jpy", "row_count": 1,
                "net": 4820, "asked_at": AT}]  # fmt: skip
     usage_cost = [{"month": "2026-10", "organization_id": "org", "usage_date": date(2026, 10, 5),
                    "locked": True, "grand_total_chc": 6.5}]  # fmt: skip
+    # one that failed, one without a transaction, one of a month that is not loaded
+    october, september = (int(datetime(2026, n, 4, tzinfo=UTC).timestamp()) for n in (10, 9))
+    payouts = [
+        {"account": "main", "created": created, "currency": "jpy", "amount": amount,
+         "balance_transaction": transaction}
+        for created, amount, transaction in (
+            (october, 4000, "txn_1"), (october, 70, None), (september, 900, "txn_2")
+        )
+    ]  # fmt: skip
     assert reconciled(
         config,
         lines,
@@ -254,8 +278,12 @@ def test_google_stripe_and_clickhouse_cloud_have_their_own_totals(
         month_totals=month_totals,
         stripe=stripe,
         usage_cost=usage_cost,
+        payouts=payouts,
     ) == [
         ("balance_change", "", 4820.0, 0.0, "agrees", ""),
         ("export", "", 40.0, 0.0, "agrees", ""),
         ("grand_total", "", 6.5, 0.0, "agrees", ""),
+        ("invoice_month", "", 39.0, 0.0, "agrees", ""),
+        ("invoice_month", "", 1.0, 0.0, "agrees", ""),
+        ("payouts", "", -4000.0, 0.0, "agrees", ""),
     ]

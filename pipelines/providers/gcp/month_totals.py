@@ -1,4 +1,6 @@
-"""What BigQuery's tables hold, one row per table, account, month of use and currency: for a check.
+"""What BigQuery's tables hold, by table, account, month of use and of invoice, and currency.
+
+A check and the reconciliation compare it.
 
 One aggregate over each whole table, which shares nothing with how days are planned and read. It is
 asked for only when `sources.gcp.objects` names it, since BigQuery bills the scan; the scan is said
@@ -32,6 +34,7 @@ CHECKED = pa.schema(
         ("export_table", pa.string()),
         ("billing_account_id", pa.string()),
         ("usage_month", pa.date32()),
+        ("invoice_month", pa.string()),
         ("currency", pa.string()),
         ("row_count", pa.int64()),
         ("micros", pa.int64()),
@@ -42,6 +45,7 @@ _ASKED = """
 select
     coalesce(billing_account_id, '') as billing_account_id,
     date_trunc(date(coalesce(usage_start_time, export_time)), month) as usage_month,
+    coalesce(invoice.month, '') as invoice_month,
     coalesce(currency, '') as currency,
     count(*) as row_count,
     sum(
@@ -54,7 +58,7 @@ select
     ) as micros
 from `{table}`
 where date(export_time) < @today
-group by 1, 2, 3
+group by 1, 2, 3, 4
 """
 
 
@@ -98,7 +102,7 @@ def source(plan: Plan[Totals] | None = None) -> DltResource:
 
 @dlt.resource(name="month_totals", **HINTS)
 def month_totals(plan: Plan[Totals]) -> Iterator[Any]:
-    """One row per table, account, month and currency. Raises Unchanged when they are known."""
+    """One row per table, account, months and currency. Raises Unchanged when they are known."""
     for landing in plan.landings:
         yield from landing.data(_land(plan.provider, landing), "listing")
 

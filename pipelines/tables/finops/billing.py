@@ -52,7 +52,8 @@ PROVIDER_TOTALS: tuple[Column, ...] = (
            privacy=pseudonym("account")),
     Column("month", "date", False, "First day of the month.", privacy=SHIFT),
     Column("kind", "text", False,
-           "unblended, net_unblended, net_amortized, invoice, export, balance_change, grand_total.",
+           "unblended, net_unblended, net_amortized, invoice, export, invoice_month, "
+           "balance_change, payouts, grand_total.",
            privacy=KEEP),
     Column("part", "text", False, "The record type, before_tax or tax; the parts add up.",
            privacy=KEEP),
