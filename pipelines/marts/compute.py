@@ -21,8 +21,9 @@ from pipelines.clickhouse.schema.marts import Mart, mart_selects
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.core import workdir
 from pipelines.core.lock import held
-from pipelines.core.partition import Delivery
+from pipelines.core.partition import Delivery, Run, now
 from pipelines.core.registry import SOURCES
+from pipelines.destinations.filesystem.readings import note_run
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
     DuckConnection,
@@ -30,10 +31,19 @@ from pipelines.marts.catalogue import (
     published_connection,
     raw_list_views,
     raw_view,
+    runs_view,
     store_connection,
     urls,
 )
-from pipelines.marts.inputs import DELIVERIES, LISTS, digest, digests, lists_in
+from pipelines.marts.inputs import (
+    DELIVERIES,
+    LISTS,
+    RUNS,
+    digest,
+    digests,
+    lists_in,
+    tables_in,
+)
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of
@@ -52,8 +62,12 @@ def compute(store: Store) -> list[str]:
             locks.enter_context(held(path, f"{_LOCK} ({path})"))
         workdir.remove(store.scratch, _LOCK)  # what a killed run left
         _remove_retired(store)
-        marts = mart_selects(SQL, tag_columns())
-        return [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
+        marts, started = mart_selects(SQL, tag_columns()), now()
+        made = [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
+        if set(made) - {mart.name for mart in marts if mart.is_as_of_now}:
+            run = Run(_LOCK, _LOCK, started, now(), "well", loaded=len(made))
+            note_run(store, run)
+        return made
 
 
 def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
@@ -61,7 +75,10 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
     wanted = [mart for mart in marts if not mart.source_name]
     made_of = digests(wanted, tag_columns(), partial(_version, store))
     stale = [m for m in wanted if _inputs(store, store.computed(m.name)) != made_of[m.name]]
-    if not stale:
+    if all(mart.is_as_of_now for mart in stale):
+        for mart in stale:
+            _publish_as_of_now(store, mart, made_of)
+            yield mart.name
         return
     connection = published_connection(store)
     raw_list_views(connection, store, sorted({name for mart in wanted for name in lists_in(mart)}))
@@ -76,6 +93,18 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
             mart_views(connection, store, [mart.name])
         else:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
+
+
+def _publish_as_of_now(store: Store, mart: Mart, made_of: Mapping[str, str]) -> None:
+    """From the runs and from marts, all of them current: no history is listed for it."""
+    connection = store_connection(store)
+    runs_view(connection, store)
+    mart_views(
+        connection, store, [name for name in made_of if name in tables_in(mart.select, made_of)]
+    )
+    _publish(
+        store, connection, mart.name, mart.select, store.computed(mart.name), made_of[mart.name]
+    )
 
 
 def _remove_retired(store: Store) -> None:
@@ -133,8 +162,8 @@ def _version(store: Store, table: str) -> str:
     """The listing of a table's files."""
     if table in LISTS:
         pattern = f"{LISTS[table].dataset}/{LISTS[table].table}/*/*.parquet"
-    elif table == DELIVERIES:
-        pattern = "deliveries/*.parquet"
+    elif table in (DELIVERIES, RUNS):
+        pattern = f"{table}/*.parquet"
     elif table == daily.NAME:
         pattern = f"marts/{daily.NAME}/*.parquet"
     else:
@@ -146,6 +175,8 @@ def _listing(store: Store, pattern: str) -> str:
     """Path and version (ETag, or time and size) of each published file."""
     found = []
     for path in store.glob(f"{store.root}/{pattern}"):
+        if path == store.runs(_LOCK):  # of this very computing
+            continue
         info = store.fs.info(path)
         found.append([path, str(info.get("ETag") or [info.get("mtime"), info["size"]])])
     return json.dumps(found)
