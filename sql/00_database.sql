@@ -10,6 +10,14 @@ engine = MergeTree
 order by (word, "partition", published_at)
 comment 'The publishing history of every partition.';
 
+-- one row per run of a source that ended, whether it found anything new or not: the heartbeat
+create table if not exists runs (
+    {columns:runs}
+)
+engine = MergeTree
+order by (word, ended_at)
+comment 'When the loads of every source ended, and how.';
+
 -- one row per partition that the provider had when a load last listed it
 create table if not exists provider_partitions (
     word LowCardinality(String) comment 'Name of the source, such as aws.',

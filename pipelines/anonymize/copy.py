@@ -113,6 +113,8 @@ class _Folder:
             return self.store.glob(self.store.normalized(raw_tables[name], "*"))
         if name == "deliveries":
             return self.store.glob(self.store.history("*", "*"))
+        if name == "runs":
+            return self.store.glob(self.store.runs("*"))
         return self.store.glob(self.store.computed(name, "*"))
 
     def _named(self, path: str) -> Path:

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from pipelines.core.months import after, start_of
+from pipelines.core.partition import Run
 from pipelines.core.partition import now as current_time
 
 _DAY = timedelta(days=1)
@@ -71,6 +72,9 @@ class Readings(Protocol):
 
     def note(self, moments: Mapping[str, Moments]) -> None:
         """Remember that partitions were read, whether that changed anything or not."""
+
+    def note_run(self, run: Run) -> None:
+        """Remember that a run ended, whether it found anything new or not: the heartbeat."""
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 
@@ -33,7 +34,14 @@ from pipelines.core.partition import (
     UserError,
     now,
 )
-from pipelines.core.planning import Destination, Planned, apply_retention, calendar_of, plan
+from pipelines.core.planning import (
+    Destination,
+    Outcome,
+    Planned,
+    apply_retention,
+    calendar_of,
+    plan,
+)
 from pipelines.core.registry import Source
 from pipelines.core.shrinking import refuse_shrunk
 from pipelines.core.text import size
@@ -46,16 +54,6 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # a period that AWS replaces while we read it is planned again, so often
 
 
-@dataclass
-class Outcome:
-    """What a run did: partitions loaded and left, and by partition errors and what was kept."""
-
-    planned: list[Planned] = field(default_factory=list)
-    loaded: list[str] = field(default_factory=list)
-    failed: dict[str, UserError] = field(default_factory=dict)
-    kept: dict[str, Kept] = field(default_factory=dict)
-
-
 def load(
     entry: Source, destination: Destination, selection: Selection, progress: Progress
 ) -> Outcome:
@@ -64,29 +62,47 @@ def load(
     Raises Busy when another run is at work and ConfigurationError for what concerns all
     partitions; errors of single partitions are in the outcome.
     """
+    started, outcome = now(), Outcome()
+    readings = destination.readings(entry.raw_table)
     with destination.locked(entry.raw_table.source_name):
-        destination.recover(entry.raw_table)
-        provider = entry.connect()
-        calendar = calendar_of(entry, provider)
-        moment = calendar.now() if calendar else None
-        outcome = Outcome(plan(entry, destination, selection, provider))
-        if entry.listed:
-            listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
-            destination.remember_provider(entry.raw_table, listed)
-            if unwanted := getattr(provider, "unwanted", None):
-                destination.retention(entry.raw_table).forget_unwanted(unwanted)
-        run = _Run(entry, destination, provider, selection, progress)
-        wanted = [planned for planned in outcome.planned if planned.to_load]
-        _warn_of_removed(entry, outcome.planned)
-        progress.plan(entry.raw_table.source_name, len(wanted), entry.unit)
-        for planned in wanted:
-            run.load_or_report(planned, outcome)
-            progress.ended()
-        run.note_unchanged()
-        if calendar and moment:  # what the listing showed to be as it is published was read by it
-            read = [p.partition.key for p in outcome.planned if not p.to_load]
-            run.note_readings([*read, *getattr(provider, "gone", ())], moment)
+        try:
+            _load(entry, destination, selection, progress, outcome)
+        except UserError:
+            with suppress(UserError):  # what it failed for may keep the note away, too
+                readings.note_run(outcome.as_run(entry, started, is_whole=False))
+            raise
+        readings.note_run(outcome.as_run(entry, started))
     return outcome
+
+
+def _load(
+    entry: Source,
+    destination: Destination,
+    selection: Selection,
+    progress: Progress,
+    outcome: Outcome,
+) -> None:
+    destination.recover(entry.raw_table)
+    provider = entry.connect()
+    calendar = calendar_of(entry, provider)
+    moment = calendar.now() if calendar else None
+    outcome.planned = plan(entry, destination, selection, provider)
+    if entry.listed:
+        listed = [p.partition for p in outcome.planned if p.partition.fingerprint]
+        destination.remember_provider(entry.raw_table, listed)
+        if unwanted := getattr(provider, "unwanted", None):
+            destination.retention(entry.raw_table).forget_unwanted(unwanted)
+    run = _Run(entry, destination, provider, selection, progress)
+    wanted = [planned for planned in outcome.planned if planned.to_load]
+    _warn_of_removed(entry, outcome.planned)
+    progress.plan(entry.raw_table.source_name, len(wanted), entry.unit)
+    for planned in wanted:
+        run.load_or_report(planned, outcome)
+        progress.ended()
+    run.note_unchanged()
+    if calendar and moment:  # what the listing showed to be as it is published was read by it
+        read = [p.partition.key for p in outcome.planned if not p.to_load]
+        run.note_readings([*read, *getattr(provider, "gone", ())], moment)
 
 
 def _warn_of_removed(entry: Source, found: Iterable[Planned]) -> None:
@@ -219,15 +235,19 @@ class _Run:
 
     def _package(self, partition: Partition, removed: tuple[str, ...] = ()) -> None:
         """One dlt load package. Raises what the user or the planner has to know."""
-        folder = self.destination.landing(self.source_name)
+        folder, began = self.destination.landing(self.source_name), time.monotonic()
 
         def take(delivery: Delivery) -> None:
             """What the publishing job needs; dlt keeps it with the package, not in a table."""
             if not partition.has_moved:
                 self._refuse_shrunk(delivery)
-            self.landed = delivery
-            handed = {"raw_table": asdict(self.entry.raw_table), "folder": str(folder)}
-            dlt.current.destination_state()[PARTITION] = handed | {"delivery": delivery.to_json()}
+            self.landed, landed = delivery, time.monotonic()
+            dlt.current.destination_state()[PARTITION] = {
+                "raw_table": asdict(self.entry.raw_table),
+                "folder": str(folder),
+                "delivery": delivery.took("read", landed - began).to_json(),
+                "landed": landed,
+            }
 
         rows = partial(self.readings.rows, partition.key)
         landing = Landing(

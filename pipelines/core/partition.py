@@ -78,6 +78,9 @@ class Partition:
         }
 
 
+#: The steps of a publishing whose seconds `deliveries` has, in their order.
+STEPS = ("read", "stage", "normalise", "publish")
+
 #: How JSON and SQL call a field: files and tables of older versions have these names.
 STORED_NAMES = {"source_name": "word", "layout": "form"}
 _FIELDS = {stored: name for name, stored in STORED_NAMES.items()}
@@ -88,6 +91,7 @@ class Delivery:
     """One partition that has been landed and published: what `_delivery.json` holds.
 
     `files` is a list of {name, rows, bytes, source, etag}; `loaded_at` and `delivered_at` are UTC.
+    `seconds` are what the STEPS took so far.
     """
 
     source_name: str
@@ -100,13 +104,19 @@ class Delivery:
     load_id: str
     layout: str
     files: tuple[Mapping[str, Any], ...]
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, times as ISO 8601 UTC."""
         times = {name: getattr(self, name).isoformat() for name in ("delivered_at", "loaded_at")}
         plain: dict[str, Any] = asdict(self) | times
         plain["files"] = [dict(file) for file in self.files]
+        plain["seconds"] = dict(self.seconds)
         return {STORED_NAMES.get(name, name): value for name, value in plain.items()}
+
+    def took(self, step: str, seconds: float) -> Delivery:
+        """The same delivery, of which a step took so long."""
+        return replace(self, seconds={**self.seconds, step: round(seconds, 3)})
 
     def loaded_by(self, load_id: str) -> Delivery:
         """The same delivery with dlt's load id, which only the destination knows."""
@@ -191,6 +201,33 @@ class Progress:
 
     def failed(self, source_name: str, partition: str, error: UserError) -> None:
         """It is not published, the old one stays."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a source that has ended; a row of `runs`.
+
+    `outcome` is well; partly, where partitions failed; failed, where none could be tried.
+    """
+
+    source_name: str
+    command: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    loaded: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    kept: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """The fields by the names of the table."""
+        return {STORED_NAMES.get(name, name): value for name, value in asdict(self).items()}
+
+
+def seconds_of(seconds: Mapping[str, float]) -> dict[str, float | None]:
+    """Seconds by step as columns of `deliveries`; NULL where a step is not known."""
+    return {f"{step}_seconds": seconds.get(step) for step in STEPS}
 
 
 def fingerprint(parts: Iterable[tuple[str, str, int]]) -> str:

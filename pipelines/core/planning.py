@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from pipelines.core.finality import (
     removed_from,
 )
 from pipelines.core.landing import Provider
-from pipelines.core.partition import Partition, Published, Selection
+from pipelines.core.partition import Kept, Partition, Published, Run, Selection, UserError, now
 from pipelines.core.registry import Source
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Retention
@@ -72,6 +73,31 @@ class Planned:
     def to_load(self) -> bool:
         """Whether a run would load it."""
         return self.reason != "unchanged"
+
+
+@dataclass
+class Outcome:
+    """What a run did: partitions loaded and left, and by partition errors and what was kept."""
+
+    planned: list[Planned] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
+    failed: dict[str, UserError] = field(default_factory=dict)
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+    def as_run(self, entry: Source, started: datetime, *, is_whole: bool = True) -> Run:
+        """The run that ends now. One that is not whole failed before it tried a partition."""
+        loaded, failed, kept = len(self.loaded), len(self.failed), len(self.kept)
+        return Run(
+            source_name=entry.raw_table.source_name,
+            command="load" if entry.listed else "ingest",
+            started_at=started,
+            ended_at=now(),
+            outcome=("partly" if failed else "well") if is_whole else "failed",
+            loaded=loaded,
+            unchanged=max(0, len(self.planned) - loaded - failed - kept),
+            failed=failed,
+            kept=kept,
+        )
 
 
 def plan(

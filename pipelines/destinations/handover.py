@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,19 @@ class FileJob(RunnableLoadJob, HasFollowupJobs):
 
 @dataclass(frozen=True)
 class Handed:
-    """One landed partition: which table's, what it is, and where its files lie."""
+    """One landed partition: which table's, what it is, where its files lie, since when.
+
+    `landed` is of `time.monotonic`.
+    """
 
     raw_table: RawTable
     delivery: Delivery
     folder: Path
+    landed: float
+
+    def staged(self) -> Delivery:
+        """The delivery, with the seconds since it was landed as those of staging."""
+        return self.delivery.took("stage", time.monotonic() - self.landed)
 
     @property
     def where(self) -> str:
@@ -55,7 +64,8 @@ def handed_over(load_id: str) -> Handed:
             "planned. To run a source on its own, use one of dlt's destinations."
         )
     delivery = Delivery.from_json(state["delivery"]).loaded_by(load_id)
-    return Handed(RawTable(**state["raw_table"]), delivery, Path(state["folder"]))
+    raw_table, landed = RawTable(**state["raw_table"]), float(state["landed"])
+    return Handed(raw_table, delivery, Path(state["folder"]), landed)
 
 
 def is_raw(table: Mapping[str, Any]) -> bool:

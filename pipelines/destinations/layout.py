@@ -6,6 +6,7 @@
 <bucket>/marts/margin_daily/data.parquet                                   mart, computed
 <bucket>/sums/aws-2026-10.parquet                                              sums, for computing
 <bucket>/deliveries/aws-2026-10.parquet                                    history
+<bucket>/runs/aws.parquet                                                  heartbeat
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Layout:
     def history(self, source_name: str, partition: str) -> str:
         """The file of a partition's publishing history."""
         return self._join("deliveries", f"{source_name}-{partition}.parquet")
+
+    def runs(self, source_name: str) -> str:
+        """The file with the newest runs of a source, or of the marts."""
+        return self._join("runs", f"{source_name}.parquet")
 
     def listing(self, raw_table: RawTable) -> str:
         """The note of what the provider had when it was last listed."""

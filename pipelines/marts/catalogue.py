@@ -21,6 +21,7 @@ from pipelines.destinations.layout import RawTable
 from pipelines.marts.live import LIVE_TABLES
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
+from pipelines.tables.overview import runs_schema
 from pipelines.tables.raw_lists import RAW_LISTS
 from pipelines.tables.raw_tables import LINKED, RAW_TABLES, published_partitions
 from pipelines.tables.schema import arrow_of, deliveries_schema
@@ -156,7 +157,13 @@ def published_connection(store: Store) -> DuckConnection:
     mart_views(connection, store, LINKED)
     history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("deliveries", urls(store, history), deliveries_schema())
+    runs_view(connection, store)
     return connection
+
+
+def runs_view(connection: DuckConnection, store: Store) -> None:
+    """When runs ended: one small file per source."""
+    connection.view("runs", urls(store, store.glob(store.runs("*"))), runs_schema())
 
 
 def store_connection(store: Store) -> DuckConnection:

@@ -20,7 +20,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseError
 from pipelines.clickhouse.server.problems import explain
 from pipelines.core.partition import ConfigurationError
-from pipelines.marts.scopes import PLACEHOLDER, scopes
+from pipelines.marts.scopes import PLACEHOLDERS
 
 CHECKS = Path(__file__).parents[2] / "sql" / "checks"
 
@@ -58,8 +58,9 @@ def run(
     for name in list_checks(folder=folder) if names is None else names:
         sql = (folder / f"{name}.sql").read_text(encoding="utf-8")
         meaning = re.sub(r"^--\s*", "", sql.splitlines()[0])
-        if PLACEHOLDER in sql:
-            sql = sql.replace(PLACEHOLDER, scopes())
+        for placeholder, text in PLACEHOLDERS.items():
+            if placeholder in sql:
+                sql = sql.replace(placeholder, text())
         columns, rows = connection.query(render(sql, "", ()))
         results.append(Result(name, meaning, columns, rows))
     return results

@@ -17,8 +17,9 @@ from pipelines.clickhouse.schema.marts import Mart, mart_selects
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.core import workdir
 from pipelines.core.lock import held
-from pipelines.core.partition import Delivery
+from pipelines.core.partition import Delivery, Run, now
 from pipelines.core.registry import SOURCES
+from pipelines.destinations.filesystem.readings import note_run
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
     DuckConnection,
@@ -26,11 +27,20 @@ from pipelines.marts.catalogue import (
     published_connection,
     raw_list_views,
     raw_view,
+    runs_view,
     store_connection,
     urls,
 )
 from pipelines.marts.files import LOCK, inputs_of, listing, publish
-from pipelines.marts.inputs import DELIVERIES, LISTS, digest, digests, lists_in
+from pipelines.marts.inputs import (
+    DELIVERIES,
+    LISTS,
+    RUNS,
+    digest,
+    digests,
+    lists_in,
+    tables_in,
+)
 from pipelines.marts.sums import summed_view
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
@@ -47,8 +57,12 @@ def compute(store: Store) -> list[str]:
             locks.enter_context(held(path, f"{LOCK} ({path})"))
         workdir.remove(store.scratch, LOCK)  # what a killed run left
         _remove_retired(store)
-        marts = mart_selects(SQL, tag_columns())
-        return [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
+        marts, started = mart_selects(SQL, tag_columns()), now()
+        made = [*_whole_marts(store, marts), *_marts_by_partition(store, marts)]
+        if set(made) - {mart.name for mart in marts if mart.is_as_of_now}:
+            run = Run(LOCK, LOCK, started, now(), "well", loaded=len(made))
+            note_run(store, run)
+        return made
 
 
 def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
@@ -56,7 +70,10 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
     wanted = [mart for mart in marts if not mart.source_name]
     made_of = digests(wanted, tag_columns(), partial(_version, store))
     stale = [m for m in wanted if inputs_of(store, store.computed(m.name)) != made_of[m.name]]
-    if not stale:
+    if all(mart.is_as_of_now for mart in stale):
+        for mart in stale:
+            _publish_as_of_now(store, mart, made_of)
+            yield mart.name
         return
     connection = published_connection(store)
     summed_view(store, connection, wanted, tag_columns())
@@ -72,6 +89,16 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
             mart_views(connection, store, [mart.name])
         else:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
+
+
+def _publish_as_of_now(store: Store, mart: Mart, made_of: Mapping[str, str]) -> None:
+    """From the runs and from marts, all of them current: no history is listed for it."""
+    connection = store_connection(store)
+    runs_view(connection, store)
+    mart_views(
+        connection, store, [name for name in made_of if name in tables_in(mart.select, made_of)]
+    )
+    _publish(store, connection, mart, store.computed(mart.name), made_of[mart.name])
 
 
 def _remove_retired(store: Store) -> None:
@@ -129,13 +156,14 @@ def _version(store: Store, table: str) -> str:
     """The listing of a table's files."""
     if table in LISTS:
         pattern = f"{LISTS[table].dataset}/{LISTS[table].table}/*/*.parquet"
-    elif table == DELIVERIES:
-        pattern = "deliveries/*.parquet"
+    elif table in (DELIVERIES, RUNS):
+        pattern = f"{table}/*.parquet"
     elif table == daily.NAME:
         pattern = f"marts/{daily.NAME}/*.parquet"
     else:
         pattern = f"{table}/*/*.parquet"
-    return listing(store, f"{store.root}/{pattern}")
+    # a run of this very computing is no reason to compute
+    return listing(store, f"{store.root}/{pattern}", besides=store.runs(LOCK))
 
 
 def _publish(

@@ -19,9 +19,10 @@ LOCK = "marts"
 _ROWS = 100_000
 
 
-def listing(store: Store, pattern: str) -> str:
-    """Path and version (ETag, or time and size) of each published file."""
-    return json.dumps([[path, version(store, path)] for path in store.glob(pattern)])
+def listing(store: Store, pattern: str, besides: str) -> str:
+    """Path and version (ETag, or time and size) of each published file but the one `besides`."""
+    paths = [path for path in store.glob(pattern) if path != besides]
+    return json.dumps([[path, version(store, path)] for path in paths])
 
 
 def version(store: Store, path: str) -> str:

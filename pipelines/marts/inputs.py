@@ -17,6 +17,7 @@ from pipelines.tables.raw_tables import LINKED, RAW_TABLES
 from pipelines.tables.sources import COST_SOURCES
 
 DELIVERIES = "deliveries"
+RUNS = "runs"
 LISTS = {
     raw_table.clickhouse_name: raw_table
     for raw_table in RAW_TABLES.values()
@@ -28,6 +29,7 @@ _READABLE = (
     *(f"normalized_{source_name}" for source_name in SOURCES),
     daily.NAME,
     DELIVERIES,
+    RUNS,
     *LISTS,
 )
 
@@ -48,7 +50,7 @@ def digests(
     known = cache(version)
     found: dict[str, str] = {}
     for mart in wanted:
-        read = [found.get(table) or known(table) for table in _tables_in(mart.select, found)]
+        read = [found.get(table) or known(table) for table in tables_in(mart.select, found)]
         columns = column_block(mart.name, tag_columns)
         found[mart.name] = digest(mart.select, columns, ",".join(tag_columns), *read)
     return found
@@ -61,7 +63,7 @@ def lists_in(mart: Mart) -> list[str]:
 
 def sources_of(table: str) -> Collection[str]:
     """The sources whose partitions a table has, by its name in ClickHouse; of `deliveries` all."""
-    if table == DELIVERIES:
+    if table in (DELIVERIES, RUNS):
         return [*RAW_TABLES]
     if table == daily.NAME:
         return COST_SOURCES
@@ -70,7 +72,7 @@ def sources_of(table: str) -> Collection[str]:
     return [table.removeprefix("normalized_")]
 
 
-def _tables_in(select: str, computed: Collection[str]) -> Iterator[str]:
+def tables_in(select: str, computed: Collection[str]) -> Iterator[str]:
     """The tables, and the marts computed before, that a select reads."""
     for name, members in LINKED.items():
         if _names(select, name):

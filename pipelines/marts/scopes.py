@@ -1,11 +1,11 @@
-"""What is configured, as rows for the checks: of which source which members are to be read."""
+"""What is configured, for the checks: sources in use, and which members of them are to be read."""
 
 from __future__ import annotations
 
-from pipelines.clickhouse.server.quoting import quoted
-from pipelines.core.registry import tables
+from collections.abc import Callable, Mapping
 
-PLACEHOLDER = "{scopes}"
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.registry import in_use, tables
 
 
 def scopes() -> str:
@@ -18,3 +18,12 @@ def scopes() -> str:
         for member in calendar.scope
     ]
     return " union all ".join(rows or ["select '' as word, '' as member, 0 as lookback_days"])
+
+
+def _names_in_use() -> str:
+    """The configured sources as a list of literals."""
+    return ", ".join(map(quoted, sorted(in_use(())) or [""]))
+
+
+PLACEHOLDERS: Mapping[str, Callable[[], str]] = {"{scopes}": scopes, "{in_use}": _names_in_use}
+"""What a check's text may name, and what it stands for."""

@@ -20,7 +20,8 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.settings import labelled
-from pipelines.core.partition import Busy
+from pipelines.core.partition import Busy, Run, now
+from pipelines.destinations.clickhouse.readings import note_run
 from pipelines.marts.inputs import digest, digests, sources_of
 from pipelines.tables.shapes import mart_columns
 
@@ -57,11 +58,13 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
         with _alone(config):
             for name in _left_behind(manager):
                 manager.execute(f"drop table if exists {name} sync")
-            stale = _stale(manager, marts, tag_columns)
+            stale, started = _stale(manager, marts, tag_columns), now()
             for mart, made_of in stale:
                 with labelled(step="compute", mart=mart.name):
                     _publish(manager, mart, tag_columns, made_of)
                 log.info("mart %s: computed", mart.name)
+            if stale:
+                note_run(manager, Run(LEASE, LEASE, started, now(), "well", loaded=len(stale)))
             return [mart.name for mart, _ in stale]
 
 

@@ -30,6 +30,7 @@ from pipelines.core.partition import (
     Selection,
     UserError,
     now,
+    seconds_of,
 )
 from pipelines.core.registry import normalizer
 from pipelines.destinations.filesystem.store import LocalStore, Store
@@ -137,10 +138,14 @@ def _normalize_partition(
     target, metadata = store.target(source_name), _metadata(delivery, wanted)
     days = store.target(source_name) if source_name in COST_SOURCES else None
     totals = _normalize_files(raw_table, store, delivery, keys, target, days, metadata, progress)
+    delivery = delivery.took("normalise", time.monotonic() - started)
+    written, made = sum(path.stat().st_size for path in (target, days) if path), time.monotonic()
     if days:  # first: whoever finds the normalised file current finds its days
         store.publish_file(days, store.mart(daily.NAME, source_name, partition))
     store.publish_file(target, store.normalized(raw_table, partition))
-    _complete(raw_table, store, partition, metadata | totals.metadata())
+    delivery = delivery.took("publish", time.monotonic() - made)
+    took = _took(delivery) | {"written_bytes": str(written)}
+    _complete(raw_table, store, partition, metadata | totals.metadata() | took)
     seconds = time.monotonic() - started
     line = f"{source_name} {partition}: {totals.rows_out:,} rows normalised, {seconds:.1f} s"
     progress.done(source_name, partition, line)
@@ -195,7 +200,14 @@ def _metadata(delivery: Delivery, wanted: str) -> dict[str, str]:
         "bytes": str(delivery.bytes),
         "delivered_at": delivery.delivered_at.isoformat(),
         "published_at": now().isoformat(),
-    }
+        "load_id": delivery.load_id,
+        "read_bytes": str(delivery.bytes),
+    } | _took(delivery)
+
+
+def _took(delivery: Delivery) -> dict[str, str]:
+    """The seconds of its steps, as a footer has them."""
+    return {name: str(s) for name, s in seconds_of(delivery.seconds).items() if s is not None}
 
 
 def _opener(store: Store, path: str) -> Path | Callable[[], Any]:
@@ -230,8 +242,15 @@ def _history_row(footer: Mapping[str, str]) -> dict[str, Any]:
         "recipe": footer["recipe"],
         "delivered_at": datetime.fromisoformat(footer["delivered_at"]),
         "published_at": datetime.fromisoformat(footer["published_at"]),
+        "load_id": footer.get("load_id") or None,
+        **{name: _number(footer.get(name, "")) for name in seconds_of({})},
+        **{name: _whole(footer.get(name, "")) for name in ("read_bytes", "written_bytes")},
     }
 
 
 def _number(text: str) -> float | None:
     return float(text) if text else None
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text else None

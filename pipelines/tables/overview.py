@@ -6,6 +6,8 @@ Money is in the reporting currency, and lines without a rate to it are left out 
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from pipelines.tables.daily import (
     COMPLETE_THROUGH,
     COST_DAYS,
@@ -14,7 +16,7 @@ from pipelines.tables.daily import (
     REPORTING,
 )
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
-from pipelines.tables.schema import Column
+from pipelines.tables.schema import Column, arrow_of
 
 # fmt: off
 _PARTIAL = Column("is_partial", "integer", False,
@@ -200,7 +202,7 @@ RESTATEMENTS: tuple[Column, ...] = (
            privacy=SHIFT),
 )
 
-FRESHNESS: tuple[Column, ...] = (
+NEWEST_DELIVERIES: tuple[Column, ...] = (
     Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
     Column("partitions", "integer", True, "Number of published partitions.", privacy=KEEP),
     Column("newest_partition", "text", True, "Newest published partition.", privacy=SHIFT),
@@ -210,6 +212,31 @@ FRESHNESS: tuple[Column, ...] = (
            "When a delivery last became visible to readers.", privacy=SHIFT),
     Column("newest_day", "date", True, "Newest day of usage, activity, rates or trades.",
            privacy=SHIFT),
+)
+
+FRESHNESS: tuple[Column, ...] = (
+    *NEWEST_DELIVERIES,
+    Column("last_run", "timestamp", True,
+           "When the last load ended, whether it found anything new or not.", privacy=SHIFT),
+    Column("last_run_outcome", "text", True,
+           "How it ended: well; partly, where partitions failed; failed.", privacy=KEEP),
+    Column("last_good_run", "timestamp", True, "When a load last ended well.", privacy=SHIFT),
+)
+
+RUNS: tuple[Column, ...] = (
+    Column("word", "text", False, "Name of the source, such as aws; marts of the marts.",
+           privacy=KEEP),
+    Column("command", "text", False, "What ran: load, ingest or marts.", privacy=KEEP),
+    Column("started_at", "timestamp", False, "When the run began.", privacy=SHIFT),
+    Column("ended_at", "timestamp", False, "When it ended.", privacy=SHIFT),
+    Column("outcome", "text", False,
+           "well; partly, where partitions failed; failed, where none could be tried.",
+           privacy=KEEP),
+    Column("loaded", "integer", False, "Partitions published, or marts computed.", privacy=KEEP),
+    Column("unchanged", "integer", False, "Partitions that had not changed.", privacy=KEEP),
+    Column("failed", "integer", False, "Partitions that failed.", privacy=KEEP),
+    Column("kept", "integer", False, "Partitions kept, which would have lost rows.",
+           privacy=KEEP),
 )
 # fmt: on
 
@@ -224,5 +251,11 @@ OVERVIEW_MARTS: dict[str, tuple[Column, ...]] = {
     "commitments": COMMITMENTS,
     "untagged": UNTAGGED,
     "restatements": RESTATEMENTS,
+    "newest_deliveries": NEWEST_DELIVERIES,
     "freshness": FRESHNESS,
 }
+
+
+def runs_schema() -> pa.Schema:
+    """The runs of a source as a reader sees them."""
+    return arrow_of(RUNS)

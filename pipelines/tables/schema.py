@@ -210,6 +210,24 @@ DELIVERIES: tuple[Column, ...] = (
            privacy=SHIFT),
     Column("published_at", "timestamp", False, "When the delivery became visible to readers.",
            privacy=SHIFT),
+    # what it took; of older publishings not known
+    Column("load_id", "text", True, "dlt's id of the load, as in log_comment on ClickHouse.",
+           privacy=pseudonym("load"), many=True),
+    Column("read_seconds", "number", True, "Seconds of reading from the provider.", privacy=KEEP),
+    Column("stage_seconds", "number", True,
+           "Seconds until the rows are beside the published ones; on ClickHouse with normalising.",
+           privacy=KEEP),
+    Column("normalise_seconds", "number", True,
+           "Seconds of normalising and of daily rows; on ClickHouse of the daily rows alone.",
+           privacy=KEEP),
+    Column("publish_seconds", "number", True, "Seconds of what readers see.", privacy=KEEP),
+    Column("read_bytes", "integer", True,
+           "Bytes of the raw files; on ClickHouse those that its statements read.", privacy=KEEP),
+    Column("written_bytes", "integer", True,
+           "Bytes of the normalised files; on ClickHouse those that its statements wrote.",
+           privacy=KEEP),
+    Column("cpu_seconds", "number", True,
+           "ClickHouse's processor seconds; NULL without system.query_log.", privacy=KEEP),
 )
 # fmt: on
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.tables import daily
 from pipelines.tables.finops.columns import FINOPS_MARTS
-from pipelines.tables.overview import OVERVIEW_MARTS
+from pipelines.tables.overview import OVERVIEW_MARTS, RUNS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
 from pipelines.tables.revenue import (
@@ -97,7 +97,7 @@ def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
         f"normalized_{source_name}": columns_of(source_name, tag_columns)
         for source_name in source_names
     }
-    return {**normalized, **mart_columns(tag_columns), "deliveries": DELIVERIES}
+    return {**normalized, **mart_columns(tag_columns), "deliveries": DELIVERIES, "runs": RUNS}
 
 
 _OWN: dict[str, tuple[Column, ...]] = {

@@ -21,7 +21,7 @@ TAGS = ("Environment", "Team", "Application")
 
 def path_of(table: str) -> str:
     """Where a table's empty file lies below the folder."""
-    return f"{'' if table == 'deliveries' else 'marts/'}{table}/columns.parquet"
+    return f"{'' if table in ('deliveries', 'runs') else 'marts/'}{table}/columns.parquet"
 
 
 def write(folder: Path = EMPTY) -> list[Path]:

@@ -1,48 +1,62 @@
--- one row per source: its newest delivery, newest publishing and newest day
--- The day is of usage in costs, of activity in revenue, of rates or of trades.
-with published as (
+-- one row per source: what it delivered last, and when its last load ended
+-- as of now
+-- A load that found nothing new has a row in `runs`, too: one that never ended has none.
+with ended as (
     select
         word,
-        count(distinct "partition") as partitions,
-        max("partition") as newest_partition,
-        max(delivered_at) as newest_delivery,
-        max(published_at) as newest_publishing
-    from deliveries
+        ended_at,
+        outcome,
+        row_number() over (partition by word order by ended_at desc, started_at desc) as nth
+    from runs
     where word in ({source_names})
+),
+
+last_runs as (
+    select
+        word,
+        max(case when nth = 1 then ended_at end) as last_run,
+        max(case when nth = 1 then outcome end) as last_run_outcome,
+        max(case when outcome = 'well' then ended_at end) as last_good_run
+    from ended
     group by word
 ),
 
-days as (
-    {newest_days}
-),
-
-facts as (
+every as (
     select
-        word,
+        source,
         partitions,
         newest_partition,
         newest_delivery,
         newest_publishing,
-        null as newest_day
-    from published
+        newest_day,
+        null as last_run,
+        null as last_run_outcome,
+        null as last_good_run
+    from newest_deliveries
     union all
     select
-        word,
+        word as source,
         null as partitions,
         null as newest_partition,
         null as newest_delivery,
         null as newest_publishing,
-        newest_day
-    from days
+        null as newest_day,
+        last_run,
+        last_run_outcome,
+        last_good_run
+    from last_runs
 )
 
 select
-    word as source,
-    max(facts.partitions) as partitions,
-    max(facts.newest_partition) as newest_partition,
-    max(facts.newest_delivery) as newest_delivery,
-    max(facts.newest_publishing) as newest_publishing,
-    max(facts.newest_day) as newest_day
-from facts
-group by word
+    every.source as source,
+    max(every.partitions) as partitions,
+    max(every.newest_partition) as newest_partition,
+    max(every.newest_delivery) as newest_delivery,
+    max(every.newest_publishing) as newest_publishing,
+    max(every.newest_day) as newest_day,
+    max(every.last_run) as last_run,
+    max(every.last_run_outcome) as last_run_outcome,
+    max(every.last_good_run) as last_good_run
+from every
+group by every.source
 order by source

@@ -123,6 +123,14 @@ def test_the_history_of_deliveries_has_these_columns() -> None:
         ("recipe", "string"),
         ("delivered_at", "timestamp[us, tz=UTC]"),
         ("published_at", "timestamp[us, tz=UTC]"),
+        ("load_id", "string"),
+        ("read_seconds", "double"),
+        ("stage_seconds", "double"),
+        ("normalise_seconds", "double"),
+        ("publish_seconds", "double"),
+        ("read_bytes", "int64"),
+        ("written_bytes", "int64"),
+        ("cpu_seconds", "double"),
     ]
 
 

@@ -11,10 +11,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.core.partition import STEPS
 from pipelines.tables.sources import SOURCES
 
 #: Differ between two runs that do the same.
 _OF_A_RUN = ["x_dlt_load_id"]
+#: What a publishing took, in the history.
+OF_THE_WORK = (
+    "load_id",
+    *(f"{step}_seconds" for step in STEPS),
+    "read_bytes",
+    "written_bytes",
+    "cpu_seconds",
+)
 
 
 #: Which computed marts are made of it; of any other source those that its files are linked into.
@@ -29,7 +38,7 @@ def published(data: Path, source_name: str = "aws", without: Sequence[str] = ())
 
     `without` names columns of the history that differ between two runs of this source.
     """
-    left_out = ("published_at", "bytes", *without)
+    left_out = ("published_at", "bytes", *OF_THE_WORK, *without)
     raw = SOURCES[source_name]
     patterns = MARTS.get(source_name, (f"marts/*/{source_name}-*.parquet",))
     marts = [_tables(data, files) for files in patterns]

@@ -14,6 +14,7 @@ from pipelines.marts import stored
 from pipelines.normalize.run import tag_columns
 from tests.support.clickhouse.server import Server
 from tests.support.clickhouse.users import add_users
+from tests.support.published import OF_THE_WORK
 
 RAW, NORMALISED = "aws_costs__cur", "normalized_aws"
 #: Names that begin so are nobody's to read: staging, leases, scratch tables of migrate.
@@ -66,7 +67,7 @@ def published(
             "normalised": rows(normalised, "x_dlt_load_id"),
             "costs": rows(mart, "x_dlt_load_id"),
             "days": _days(manager),
-            "history": rows("deliveries", "published_at"),
+            "history": rows("deliveries", ", ".join(("published_at", *OF_THE_WORK))),
             "provider": rows("provider_partitions", "seen_at"),
             "loaded": rows("raw_partitions", "loaded_at"),
         }

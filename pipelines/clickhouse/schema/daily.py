@@ -12,13 +12,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from uuid import uuid4
 
-from pipelines.clickhouse.schema.definitions import create_as
+from pipelines.clickhouse.schema.batches import (
+    Batches,
+    Delivered,
+    counts,
+    create_unfinished,
+    deliveries,
+)
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
-from pipelines.core.partition import PartitionError
+from pipelines.core.digests import hex_digest
+from pipelines.core.partition import PartitionError, Progress
 from pipelines.tables import daily
 from pipelines.tables.schema import Column
 from pipelines.tables.sources import COST_SOURCES
@@ -90,25 +98,58 @@ def partition_of(source_name: str, partition: str) -> str:
 class DailyTable:
     """Fills `costs_daily` of a database from the normalised tables of the cost sources."""
 
-    def __init__(self, manager: ClickHouseManager, text: str, tag_columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        manager: ClickHouseManager,
+        text: str,
+        tag_columns: Sequence[str],
+        progress: Progress | None = None,
+    ) -> None:
         self.manager, self.text, self.tag_columns = manager, text, tag_columns
+        self.progress = progress or Progress()
+
+    def fresh_name(self, source_name: str = "") -> str:
+        """Where it is filled, for one source or for all: another name for other rules."""
+        middle = f"_{source_name}" if source_name else ""
+        return f"_new_{daily.NAME}{middle}_{hex_digest([self.text], 8)}"
 
     def rebuild(self) -> None:
-        """Every partition anew, beside the table that readers read; then the two are exchanged."""
+        """Every partition anew, beside the table that readers read; then the two are exchanged.
+
+        Loads go on meanwhile; what they publish is made good before the exchange, for which no
+        source may be loaded. Raises Busy then: the next migration goes on there.
+        """
+        fresh = self.fresh_name()
+        create_unfinished(self.manager, self.text, daily.NAME, fresh)
+        for source_name in COST_SOURCES:
+            self._fill(fresh, source_name, f"normalized_{source_name}")
         with ExitStack() as leases:
             for source_name in COST_SOURCES:
                 leases.enter_context(leased(self.manager.config, source_name))
-            fresh = create_as(self.manager, self.text, daily.NAME)
             for source_name in COST_SOURCES:
-                for partition in self._lines(source_name):
-                    self._fill(fresh, source_name, partition)
+                self._fill(fresh, source_name, f"normalized_{source_name}")
+            rules = quoted(daily.rules(self.tag_columns))
+            self.manager.execute(f"alter table {fresh} modify comment {rules}")
             self.manager.execute(f"exchange tables {daily.NAME} and {fresh}")
             self.manager.execute(f"drop table {fresh} sync")
 
-    def refill(self, source_name: str) -> None:
-        """The partitions of one source, whose lines were rebuilt. The caller holds its lease."""
-        for partition in sorted(self._lines(source_name).keys() | self._days(source_name).keys()):
-            self._replace(source_name, partition)
+    def prepare(self, source_name: str, lines: str) -> None:
+        """Make the days of one source, whose lines are in another table, beside the others."""
+        fresh = self.fresh_name(source_name)
+        create_unfinished(self.manager, self.text, daily.NAME, fresh)
+        self._fill(fresh, source_name, lines)
+
+    def publish(self, source_name: str) -> None:
+        """What was prepared takes the place of the source's days. The caller holds its lease."""
+        fresh = self.fresh_name(source_name)
+        made, have = deliveries(self.manager, fresh), self._days(source_name)
+        for partition in sorted(made.keys() | have.keys()):
+            literal = partition_of(source_name, partition)
+            how = f"replace partition {literal} from {fresh}"
+            if partition not in made:
+                how = f"drop partition {literal}"
+            self.manager.execute(f"alter table {daily.NAME} {how}")
+        self.manager.execute(f"drop table {fresh} sync")
 
     def complete(self) -> list[str]:
         """Make the partitions that are missing or of another delivery; the sources that had any."""
@@ -124,26 +165,17 @@ class DailyTable:
             found.append(source_name)
         return found
 
-    def _lines(self, source_name: str) -> dict[str, tuple[str, ...]]:
-        return self._fingerprints(f"normalized_{source_name}", source_name)
+    def _lines(self, source_name: str) -> dict[str, Delivered]:
+        where = f"x_source = {quoted(source_name)}"
+        return deliveries(self.manager, f"normalized_{source_name}", where)
 
-    def _days(self, source_name: str) -> dict[str, tuple[str, ...]]:
-        return self._fingerprints(daily.NAME, source_name)
-
-    def _fingerprints(self, table: str, source_name: str) -> dict[str, tuple[str, ...]]:
-        sql = (
-            f"select x_partition, arraySort(groupUniqArray(x_fingerprint)) from {table} "
-            "where x_source = %(word)s group by 1"
-        )
-        return {
-            key: tuple(fingerprints)
-            for key, fingerprints in self.manager.execute(sql, {"word": source_name})
-        }
+    def _days(self, source_name: str) -> dict[str, Delivered]:
+        return deliveries(self.manager, daily.NAME, f"x_source = {quoted(source_name)}")
 
     def _replace(self, source_name: str, partition: str) -> None:
         staged = f"_new_{daily.NAME}_{uuid4().hex[:8]}"
         self.manager.execute(f"create table {staged} as {daily.NAME}")
-        self._fill(staged, source_name, partition)
+        self._insert(staged, f"normalized_{source_name}", [partition])
         literal = partition_of(source_name, partition)
         if self.manager.execute(f"select count() from {staged}")[0][0]:
             how = f"replace partition {literal} from {staged}"
@@ -152,12 +184,23 @@ class DailyTable:
         self.manager.execute(f"alter table {daily.NAME} {how}")
         self.manager.execute(f"drop table {staged} sync")
 
-    def _fill(self, target: str, source_name: str, partition: str) -> None:
-        """From a private table with the same parts, which stay as they are while it is read."""
-        lines, source = f"_new_lines_{uuid4().hex[:8]}", f"normalized_{source_name}"
-        self.manager.execute(f"create table {lines} as {source} {UNMERGED}")
-        self.manager.execute(
-            f"alter table {lines} attach partition {quoted(partition)} from {source}"
+    def _fill(self, fresh: str, source_name: str, lines: str) -> None:
+        where = f"x_source = {quoted(source_name)}"
+        Batches(self.manager, fresh, self.progress, partial(partition_of, source_name)).fill(
+            f"{daily.NAME} of {source_name}",
+            deliveries(self.manager, lines, where),
+            counts(self.manager, lines, where),
+            lambda staged, batch: self._insert(staged, lines, batch),
+            where,
         )
+
+    def _insert(self, target: str, source: str, partitions: Sequence[str]) -> None:
+        """From a private table with the same parts, which stay as they are while it is read."""
+        lines = f"_new_lines_{uuid4().hex[:8]}"
+        self.manager.execute(f"create table {lines} as {source} {UNMERGED}")
+        for partition in partitions:
+            self.manager.execute(
+                f"alter table {lines} attach partition {quoted(partition)} from {source}"
+            )
         self.manager.execute(insert_daily(target, lines, self.tag_columns))
         self.manager.execute(f"drop table {lines} sync")

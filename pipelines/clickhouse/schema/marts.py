@@ -1,8 +1,8 @@
 """The marts of sql/marts: one portable select each, for DuckDB over local parquet and ClickHouse.
 
 Most are stored, each computed again when what it reads has changed (pipelines/marts): a reader
-waits for a small table and never for a history. What is made per partition of a source is a view
-in ClickHouse.
+waits for a small table and never for a history. What is made per partition of a source, or as of
+now, is a view in ClickHouse.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipelines.tables.ddl import column_block
 NOT_COMPUTED = "A mart, not computed yet."
 COMPUTED = re.compile(r"Computed by sql/marts/\w+\.sql from [0-9a-f]+\.")
 _FIRST_COMMENTS = re.compile(r"(--[^\n]*\n)*")
+_AS_OF_NOW = "-- as of now\n"
 _PER_PARTITION = re.compile(r"^-- made per partition of (\w+)(, from its raw rows)?$", re.MULTILINE)
 
 
@@ -28,7 +29,8 @@ class Mart:
     """A mart that is computed: one portable select, over tables and the marts before it.
 
     `source_name` is set when it is made of one partition of that source, `is_of_raw` when it
-    reads the raw rows of that partition and not the normalised ones.
+    reads the raw rows of that partition and not the normalised ones. `is_as_of_now` is one of what
+    every run changes, such as the runs themselves: small, and a view in ClickHouse.
     """
 
     file: str
@@ -36,11 +38,12 @@ class Mart:
     source_name: str
     select: str
     is_of_raw: bool = False
+    is_as_of_now: bool = False
 
     @property
     def is_stored(self) -> bool:
         """Whether it is a table in ClickHouse, which a run computes again when it has changed."""
-        return not self.source_name
+        return not self.source_name and not self.is_as_of_now
 
     def statement(self, tag_columns: Sequence[str]) -> tuple[str, str]:
         """What it is in ClickHouse, and the statement that creates it."""
@@ -67,8 +70,14 @@ def mart_selects(folder: Path = SQL, tag_columns: Sequence[str] = ()) -> list[Ma
     for path in sorted((folder / "marts").glob("[0-9]*.sql")):
         text = render(path.read_text(encoding="utf-8"), "", tag_columns, folder)
         source = _PER_PARTITION.search(text)
-        name, select = path.stem.partition("_")[2], text.strip().rstrip(";")
         found.append(
-            Mart(path.name, name, source[1] if source else "", select, bool(source and source[2]))
+            Mart(
+                file=path.name,
+                name=path.stem.partition("_")[2],
+                source_name=source[1] if source else "",
+                select=text.strip().rstrip(";"),
+                is_of_raw=bool(source and source[2]),
+                is_as_of_now=_AS_OF_NOW in text,
+            )
         )
     return found

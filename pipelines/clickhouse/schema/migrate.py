@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pipelines.clickhouse.schema.batches import UNFINISHED, is_unfinished
 from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
-from pipelines.clickhouse.schema.rebuild import Rebuild, stored_rules
+from pipelines.clickhouse.schema.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.schema.statements import Statement, statements
 from pipelines.clickhouse.schema.versions import warn_of
@@ -24,14 +25,16 @@ from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.digests import hex_digest
-from pipelines.core.partition import Busy
+from pipelines.core.partition import Busy, Progress
 from pipelines.tables import daily
 from pipelines.tables.shapes import RETIRED_MARTS
+from pipelines.tables.sources import COST_SOURCES
 
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 
+TO_REWRITE = "to read again: "
 LEASE = "schema"  # its name: two migrations at once would drop each other's scratch tables
 _VERSION = "_schema_version"
 _CARRIED = "_deliveries"  # until 0.1 dlt carried a row per publishing into <raw table>_deliveries
@@ -57,8 +60,11 @@ def migrate(
     tag_columns: Sequence[str],
     tell: Tell = log.info,
     folder: Path = SQL,
+    progress: Progress | None = None,
 ) -> None:
     """Run every statement of `folder`; `tell` hears a line for each thing that changed.
+
+    `progress` hears of the batches of partitions in which tables are rebuilt.
 
     Raises ClickHouseError, and Busy while another migration or a load that it would disturb runs.
     Repeating it after any failure goes on where it stopped.
@@ -69,7 +75,7 @@ def migrate(
     with leased(config, LEASE), ClickHouseManager(config) as manager:
         if fault := warn_of(manager.execute("select version()")[0][0]):
             tell("; ".join(fault))
-        _Migration(manager, wanted, tag_columns, tell).run()
+        _Migration(manager, wanted, tag_columns, tell, progress or Progress()).run()
         manager.execute(f"create table if not exists {_VERSION} (x UInt8) engine = Memory")
         manager.execute(f"alter table {_VERSION} modify comment {stamp}")
 
@@ -89,6 +95,7 @@ class _Migration:
         wanted: Sequence[Statement],
         tag_columns: Sequence[str],
         tell: Tell,
+        progress: Progress,
     ) -> None:
         self.manager, self.wanted, self.tell = manager, wanted, tell
         self.have = {row[0] for row in manager.execute("show tables")}
@@ -96,8 +103,8 @@ class _Migration:
         self.tables = {s.name: s.text for s in tables if not s.is_mart}
         self.marts = {s.name: s.text for s in tables if s.is_mart}
         self.views = [s.view for s in wanted if s.view]
-        self.daily = DailyTable(manager, self.tables[daily.NAME], tag_columns)
-        self.rebuild = Rebuild(manager, self.tables, self.views, self.daily)
+        self.daily = DailyTable(manager, self.tables[daily.NAME], tag_columns, progress)
+        self.rebuild = Rebuild(manager, self.tables, self.views, self.daily, progress)
 
     def run(self) -> None:
         self._drop_leftovers()
@@ -108,9 +115,7 @@ class _Migration:
         if rebuilt:  # readers' views name columns, which every table has by now
             self._run_views()
         is_daily_old = daily.NAME in changed
-        for table in sorted({*rebuilt} - {daily.NAME}):
-            self.rebuild.run(table, stored, is_daily_old)
-            self.tell(f"rebuilt {table} from raw with the current columns and rules")
+        self._rebuild(sorted({*rebuilt} - {daily.NAME}), stored, is_daily_old)
         self._days(is_daily_old)
         self.rebuild.refresh(stored)
         for name in sorted(stored.keys() - {view.name for view in self.views}):
@@ -120,6 +125,22 @@ class _Migration:
             if statement.kind in ("view", "materialized view"):
                 self._view(statement)
         self._comment_views()
+
+    def _rebuild(self, tables: Sequence[str], stored: Mapping[str, Rule], is_old: bool) -> None:
+        """Each table that can be; raises Busy at the end for those whose sources are loaded."""
+        sizes = {table: self.rebuild.size_of(table) for table in tables}
+        if listed := [f"{table}: {_many(*size)}" for table, size in sizes.items() if size[1]]:
+            self.tell(f"{TO_REWRITE}{'; '.join(listed)}")
+        busy: list[Busy] = []
+        for table in tables:
+            try:
+                self.rebuild.run(table, stored, is_old)
+            except Busy as error:
+                busy.append(error)
+                continue
+            self.tell(f"rebuilt {table} from raw with the current columns and rules")
+        if busy:
+            raise busy[0]
 
     def _create_marts(self) -> None:
         """Those that are missing; one of another version is replaced when it is computed."""
@@ -144,7 +165,7 @@ class _Migration:
         with create_temporarily(self.manager, text, name) as scratch:
             want, have = definition(self.manager, scratch), definition(self.manager, name)
         is_made = any(view.target == name for view in self.views)
-        is_rebuilt = is_made and want.shape != have.shape
+        is_rebuilt = is_made and (want.shape != have.shape or have.comment == UNFINISHED)
         if name == daily.NAME:  # its comment names its rules
             is_rebuilt = (want.shape, want.comment) != (have.shape, have.comment)
         for change, line in _changes(name, want, have):
@@ -179,7 +200,11 @@ class _Migration:
 
     def _drop_leftovers(self) -> None:
         """What a killed migration and older versions left; nobody reads these."""
+        fresh = {self.rebuild.fresh_name(view.target) for view in self.views}
+        days = {self.daily.fresh_name(source_name) for source_name in ("", *COST_SOURCES)}
         for name in sorted(n for n in self.have if n.startswith(("_new_", "_probe_"))):
+            if name in fresh | days and is_unfinished(self.manager, name):
+                continue  # the rebuild goes on with it
             self.manager.execute(f"drop table if exists `{name}` sync")
         for name in sorted(self.have & _carriers(self.tables)):
             self.manager.execute(f"drop table if exists `{name}` sync")
@@ -191,6 +216,10 @@ class _Migration:
         for source_name in sorted(locks - {LEASE}):
             with suppress(Busy), leased(self.manager.config, source_name):
                 pass  # taken over from a run that has ended, and released
+
+
+def _many(partitions: int, rows: int) -> str:
+    return f"{rows:,} rows in {partitions:,} partition{'s' if partitions != 1 else ''}"
 
 
 def _carriers(tables: Iterable[str]) -> set[str]:

@@ -1,26 +1,36 @@
 """Rebuild a normalised table from raw with the current rules, while readers read the old one.
 
-It is filled beside the old one, partition by partition, and exchanged with it in one step. Only
-then do the views change: whoever finds a view of old finds a table to rebuild, so that a killed
-rebuild is done again.
+It is filled beside the old one in batches of partitions (batches.py), and its daily rows beside the
+old ones; then they are exchanged. Only then do the views change: whoever finds a view of old finds
+a table to rebuild. A killed rebuild goes on with what it had filled, or, when it had exchanged the
+tables, with what is left to do: until the end the new table says that it is unfinished.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
+from pipelines.clickhouse.schema.batches import (
+    Batches,
+    Delivered,
+    counts,
+    create_unfinished,
+    deliveries,
+    is_unfinished,
+)
 from pipelines.clickhouse.schema.daily import DailyTable
-from pipelines.clickhouse.schema.definitions import create_as, definition
+from pipelines.clickhouse.schema.definitions import create_temporarily, definition
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.digests import hex_digest
+from pipelines.core.partition import Progress
 from pipelines.tables.sources import COST_SOURCES
 
 _TO = re.compile(r"\bTO (?:(?:`[^`]+`|\w+)\.)?`?(\w+)`?")
@@ -58,8 +68,10 @@ class Rebuild:
         tables: Mapping[str, str],
         views: Sequence[View],
         daily: DailyTable,
+        progress: Progress,
     ) -> None:
         self.manager, self.tables, self.views, self.daily = manager, tables, views, daily
+        self.progress = progress
 
     def changed(self, stored: Mapping[str, Rule]) -> set[str]:
         """The tables that other rules feed than `stored`."""
@@ -68,26 +80,44 @@ class Rebuild:
         wanted = {Rule(v.name, v.target, self._as_stored(v.select())) for v in self.views}
         return {r.target for r in wanted ^ set(stored.values()) if r.target in self.tables}
 
+    def fresh_name(self, table: str) -> str:
+        """Where it is filled: another name for other rules."""
+        selects = [view.select() for view in self.views if view.target == table]
+        return f"_new_{table}_{hex_digest([self.tables[table], *selects], 8)}"
+
+    def size_of(self, table: str) -> tuple[int, int]:
+        """How many partitions and rows are to be read again."""
+        counts = self._to_fill(table)[1]
+        return len(counts), sum(counts.values())
+
     def run(self, table: str, stored: Mapping[str, Rule], is_daily_old: bool = False) -> None:
         """Raises Busy while the table's source is loaded: what it publishes would be lost.
 
         Daily rows follow, unless all of them are made anew afterwards.
         """
         views = [view for view in self.views if view.target == table]
-        source_name = table.removeprefix("normalized_")
-        with ExitStack() as leases:
-            leases.enter_context(leased(self.manager.config, source_name))
-            fresh = create_as(self.manager, self.tables[table], table)
-            for view in views:
-                self._fill(fresh, view)
-            self._keep_ingested(table, fresh, {view.raw for view in views})
-            self.manager.execute(f"exchange tables {table} and {fresh}")
-            if source_name in COST_SOURCES and not is_daily_old:
-                self.daily.refill(source_name)
+        source_name, fresh = table.removeprefix("normalized_"), self.fresh_name(table)
+        has_days = source_name in COST_SOURCES and not is_daily_old
+        with leased(self.manager.config, source_name):
+            if not is_unfinished(self.manager, table):
+                self._fill(table, fresh)
+                if has_days:
+                    self.daily.prepare(source_name, fresh)
+                self.manager.execute(f"exchange tables {table} and {fresh}")
+            if has_days:
+                self.daily.publish(source_name)
             for view in views:
                 if view.name in stored:
                     self.manager.execute(f"alter table {view.name} modify query {view.select()}")
-            self.manager.execute(f"drop table {fresh} sync")
+                    comment = quoted(view.comment)  # by which a load knows the view
+                    self.manager.execute(f"alter table {view.name} modify comment {comment}")
+            self._finish(table)
+            self.manager.execute(f"drop table if exists {fresh} sync")
+
+    def _finish(self, table: str) -> None:
+        with create_temporarily(self.manager, self.tables[table], table) as scratch:
+            comment = definition(self.manager, scratch).comment
+        self.manager.execute(f"alter table {table} modify comment {quoted(comment)}")
 
     def refresh(self, stored: Mapping[str, Rule]) -> None:
         """Let the views' own columns follow a type of raw that changed."""
@@ -99,27 +129,49 @@ class Rebuild:
     def _columns(self, what: str) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self.manager.execute(f"describe {what}")]
 
-    def _fill(self, table: str, view: View) -> None:
-        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({view.select()})"))
-        partitions = self.manager.execute(
-            "select distinct partition_id from system.parts where database = currentDatabase() "
-            "and table = %(raw)s and active",
-            {"raw": view.raw},
-        )
-        for (partition,) in sorted(partitions):
-            one = f"(select * from {view.raw} where _partition_id = {quoted(partition)})"
-            self.manager.execute(f"insert into {table} ({columns}) {view.select(one)}")
+    def _fill(self, table: str, fresh: str) -> None:
+        create_unfinished(self.manager, self.tables[table], table, fresh)
+        wanted, rows, ingested = self._to_fill(table)
+        views = [view for view in self.views if view.target == table]
 
-    def _keep_ingested(self, table: str, fresh: str, raws: set[str]) -> None:
-        """Move partitions that were ingested normalised: they have no raw data to rebuild from."""
+        def insert(staged: str, batch: Sequence[str]) -> None:
+            for view in views:
+                self._normalise(staged, view, [key for key in batch if key not in ingested])
+            self._keep(table, staged, [key for key in batch if key in ingested])
+
+        Batches(self.manager, fresh, self.progress).fill(table, wanted, rows, insert)
+
+    def _to_fill(self, table: str) -> tuple[dict[str, Delivered], dict[str, int], set[str]]:
+        """Deliveries and rows of its partitions, and those that were ingested normalised."""
+        wanted, rows = dict[str, Delivered](), dict[str, int]()
+        for raw in sorted({view.raw for view in self.views if view.target == table}):
+            key = self._partition_key(raw)
+            wanted |= deliveries(self.manager, raw, key=key)
+            rows |= counts(self.manager, raw, key=key)
+        have = deliveries(self.manager, table)
+        ingested = have.keys() - wanted.keys()
+        counted = counts(self.manager, table)
+        rows |= {key: counted[key] for key in ingested}
+        return wanted | {key: have[key] for key in ingested}, rows, ingested
+
+    def _normalise(self, staged: str, view: View, batch: Sequence[str]) -> None:
+        if not batch:
+            return
+        columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({view.select()})"))
+        keys = ", ".join(map(quoted, batch))
+        some = f"(select * from {view.raw} where {self._partition_key(view.raw)} in ({keys}))"
+        self.manager.execute(f"insert into {staged} ({columns}) {view.select(some)}")
+
+    def _keep(self, table: str, staged: str, batch: Sequence[str]) -> None:
+        """Copy partitions that were ingested normalised: they have no raw data to rebuild from."""
+        if not batch:
+            return
         have = definition(self.manager, table).columns
-        shared = ", ".join(f"`{n}`" for n in definition(self.manager, fresh).columns if n in have)
-        in_raw = " ".join(
-            f"and x_partition not in (select toString({self._partition_key(raw)}) from {raw})"
-            for raw in sorted(raws)
-        )
+        shared = ", ".join(f"`{n}`" for n in definition(self.manager, staged).columns if n in have)
+        keys = ", ".join(map(quoted, batch))
         self.manager.execute(
-            f"insert into {fresh} ({shared}) select {shared} from {table} where true {in_raw}"
+            f"insert into {staged} ({shared}) select {shared} from {table} "
+            f"where x_partition in ({keys})"
         )
 
     def _partition_key(self, raw: str) -> str:

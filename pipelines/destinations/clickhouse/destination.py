@@ -78,7 +78,7 @@ class PartitionJob(RunnableLoadJob):
             raise PublishFailed(handed.explain(error)) from error
 
     def _publish(self, warehouse: Warehouse, handed: Handed, *, is_retry: bool) -> None:
-        raw_table, delivery = handed.raw_table, handed.delivery
+        raw_table, delivery = handed.raw_table, handed.staged()
         if is_retry and warehouse.was_published(raw_table, delivery):
             return
         is_normalized = delivery.layout.startswith(NORMALIZED)

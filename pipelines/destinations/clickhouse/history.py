@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.settings import labelled
-from pipelines.core.partition import STORED_NAMES, Delivery
+from pipelines.core.partition import STORED_NAMES, Delivery, seconds_of
+from pipelines.destinations.clickhouse.work import QueryLog
 from pipelines.destinations.layout import RawTable
 from pipelines.tables.sources import COST_SOURCES
 
@@ -23,11 +24,13 @@ TIME = "%Y-%m-%d %H:%M:%S.%f"
 _ADD = """
 insert into deliveries (
     word, partition, fingerprint, files, bytes, rows, billed, effective, billing_currency, recipe,
-    delivered_at, published_at
+    delivered_at, published_at, load_id, read_seconds, stage_seconds, normalise_seconds,
+    publish_seconds, cpu_seconds, read_bytes, written_bytes
 )
 select
     %(word)s, %(partition)s, %(fingerprint)s, %(files)s, %(bytes)s, {counted},
-    %(recipe)s, %(delivered_at)s, now64(6, 'UTC')
+    %(recipe)s, %(delivered_at)s, now64(6, 'UTC'), %(load_id)s, %(read_seconds)s,
+    %(stage_seconds)s, %(normalise_seconds)s, %(publish_seconds)s, %(cpu)s, %(read)s, %(written)s
 """
 _ROWS = "from {table} where {column} = %(partition)s"
 _COUNTED = "count(), null, null, null", _ROWS
@@ -59,6 +62,11 @@ class Note:
     bytes: int | None = None
     recipe: str | None = None
     delivered_at: str | None = None
+    load_id: str | None = None
+    read_seconds: float | None = None
+    stage_seconds: float | None = None
+    normalise_seconds: float | None = None
+    publish_seconds: float | None = None
 
     @classmethod
     def of(cls, raw_table: RawTable, delivery: Delivery, recipe: str | None = None) -> Note:
@@ -71,7 +79,14 @@ class Note:
             bytes=delivery.bytes,
             recipe=recipe,
             delivered_at=utc(delivery.delivered_at),
+            load_id=delivery.load_id,
+            **seconds_of(delivery.seconds),
         )
+
+    def took(self, seconds: Mapping[str, float]) -> Note:
+        """The same note with the seconds of its steps."""
+        plain: dict[str, Any] = seconds_of(seconds)
+        return replace(self, **plain)
 
     @classmethod
     def read(cls, comment: str) -> Note | None:
@@ -96,7 +111,7 @@ class History:
     """The table `deliveries` of one database."""
 
     def __init__(self, manager: ClickHouseManager) -> None:
-        self._manager = manager
+        self._manager, self._log = manager, QueryLog(manager)
 
     def recipes(self, raw_table: RawTable) -> dict[str, str | None]:
         """By which rules each partition's last publishing was normalised, where that is known."""
@@ -113,7 +128,8 @@ class History:
         """Write one row with the sums of `table`, which holds what was published."""
         counted, rows = _COSTS_COUNTED if raw_table.source_name in COST_SOURCES else _COUNTED
         rows = rows.format(table=table, column=raw_table.read_table[1])
-        self._manager.execute(_ADD.format(counted=counted) + rows, note.stored())
+        cost = zip(("cpu", "read", "written"), self._log.cost_of(note.load_id), strict=True)
+        self._manager.execute(_ADD.format(counted=counted) + rows, note.stored() | dict(cost))
 
     def complete(
         self,

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.finality import Moments
+from pipelines.core.partition import Run
 from pipelines.destinations.layout import RawTable
 
 
@@ -34,6 +35,10 @@ class WarehouseReadings:
             ],
             repeatable=True,  # ReplacingMergeTree
         )
+
+    def note_run(self, run: Run) -> None:
+        """Remember that a run ended."""
+        note_run(self._manager, run)
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""
@@ -75,6 +80,12 @@ class WarehouseReadings:
                 f"from {self._raw_table.clickhouse_name} group by 1, 2"
             )
         return _by_partition(self._manager.execute(sql, {"word": self._raw_table.source_name}))
+
+
+def note_run(manager: ClickHouseManager, run: Run) -> None:
+    """A row of `runs`: of a source, or of the marts."""
+    row = run.row()
+    manager.execute_many(f"insert into runs ({', '.join(row)}) values", [tuple(row.values())])
 
 
 def _by_partition(rows: list[tuple[str, str, datetime]]) -> dict[str, dict[str, datetime]]:

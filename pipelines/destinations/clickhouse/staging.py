@@ -31,11 +31,11 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.patience import patiently
 from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
-from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
 from pipelines.destinations.clickhouse.leftovers import drop, left_behind, prefix
 from pipelines.destinations.clickhouse.parquet_columns import Files
+from pipelines.destinations.clickhouse.work import step
 from pipelines.destinations.layout import RawTable
 from pipelines.tables import daily
 
@@ -78,6 +78,13 @@ class Staging:
         self._view = f"{token}_view"  # a number follows
         self._made: set[str] = set()
         self._rows: dict[str, int] = {}  # of each table, as its inserts made them
+        self.seconds = {"stage": note.stage_seconds or 0.0}
+
+    @property
+    def note(self) -> Note:
+        """The note, with the seconds that the steps took so far."""
+        known = {"read": self._note.read_seconds} if self._note.read_seconds is not None else {}
+        return self._note.took(known | self.seconds)
 
     def __enter__(self) -> Staging:
         return self
@@ -104,7 +111,7 @@ class Staging:
                 "again."
             ) from error
 
-    @labelled(step="stage")
+    @step("stage")
     def fill(self, files: Files, defaults: Mapping[str, str], views: Sequence[View]) -> None:
         """The tables, from the files; `defaults` of raw are expressions by column.
 
@@ -132,14 +139,14 @@ class Staging:
         if selects:
             self._await(lambda: self._check_normalised(selects, files.rows))
 
-    @labelled(step="stage")
+    @step("stage")
     def fill_normalised(self, files: Files) -> None:
         """A table like the normalised one with files that are normalised already."""
         self._create_normalised()
         self._insert(self.normalised, files)
         self._check(self.normalised, "x_partition", files)
 
-    @labelled(step="sum up")
+    @step("normalise", "sum up")
     def fill_daily(self, tag_columns: Sequence[str]) -> None:
         """A table like the daily one, from `normalised`."""
         self._manager.execute(f"create table {self.daily} as {daily.NAME} {_UNMERGED} comment ''")
@@ -156,7 +163,7 @@ class Staging:
         """One step for readers; from an empty table the partition is dropped on purpose."""
         self._replace(table, quoted(self._note.partition), staged)
 
-    @labelled(step="publish")
+    @step("publish")
     def _replace(self, table: str, literal: str, staged: str) -> None:
         if self._rows[staged]:
             # on the replica that replaces it, all of it has to be there

@@ -177,9 +177,8 @@ class Warehouse:
             staging.publish(raw_table.clickhouse_name, staging.raw)
             if not raw_table.raw_only:
                 self._publish_normalised(raw_table, staging)
-            self.history.add(
-                raw_table, note, staging.raw if raw_table.raw_only else staging.normalised
-            )
+            made = staging.raw if raw_table.raw_only else staging.normalised
+            self.history.add(raw_table, staging.note, made)
 
     def publish_normalized(self, raw_table: RawTable, folder: Path, delivery: Delivery) -> None:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
@@ -197,7 +196,7 @@ class Warehouse:
             staging.fill_normalised(files)
             self._sum_up(raw_table, staging)
             self._publish_normalised(raw_table, staging)
-            self.history.add(raw_table, note, staging.normalised)
+            self.history.add(raw_table, staging.note, staging.normalised)
 
     def _sum_up(self, raw_table: RawTable, staging: Staging) -> None:
         if raw_table.source_name in COST_SOURCES:

@@ -37,7 +37,7 @@ class PartitionJob(ReferenceFollowupJob):
         handed = handed_over(self._load_id)
         store = open_store(self._job_client.config)
         try:
-            store.publish_raw(handed.raw_table, handed.folder, handed.delivery)
+            store.publish_raw(handed.raw_table, handed.folder, handed.staged())
         except (UserError, OSError) as error:
             raise PublishFailed(handed.explain(error)) from error
 

@@ -14,11 +14,31 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.core.finality import Moments
-from pipelines.core.partition import Delivery
+from pipelines.core.partition import Delivery, Run
+from pipelines.destinations.filesystem.footers import rows_of
 from pipelines.destinations.layout import RawTable
+from pipelines.tables.overview import runs_schema
+
+RUNS_KEPT = 1000  # about three years of nights
 
 
-class Files(Protocol):
+class Runs(Protocol):
+    """What the note of a run needs of a store."""
+
+    def runs(self, source_name: str) -> str:
+        """The file of a source's runs."""
+
+    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
+        """A binary file, read by ranges."""
+
+    def target(self, source_name: str) -> Path:
+        """A local path for a file that is to be published."""
+
+    def publish_file(self, source: Path, target: str) -> None:
+        """Make a local file the published one, in one step."""
+
+
+class Files(Runs, Protocol):
     """What readings need of a store: its notes, and the committed raw files."""
 
     def deliveries(
@@ -35,14 +55,18 @@ class Files(Protocol):
     def read(self, path: str) -> bytes:
         """The content of a small file."""
 
-    def open(self, path: str) -> AbstractContextManager[IO[bytes]]:
-        """A binary file, read by ranges."""
 
-    def target(self, source_name: str) -> Path:
-        """A local path for a file that is to be published."""
-
-    def publish_file(self, source: Path, target: str) -> None:
-        """Make a local file the published one, in one step."""
+def note_run(store: Runs, run: Run) -> None:
+    """A row of a source's runs, or of the marts', in one small file of the newest ones."""
+    path, row = store.runs(run.source_name), run.row()
+    try:
+        with store.open(path) as file:
+            rows = rows_of(file)[1 - RUNS_KEPT :]
+    except FileNotFoundError:
+        rows = []
+    target = store.target(run.source_name)
+    pq.write_table(pa.Table.from_pylist([*rows, row], runs_schema()), target)
+    store.publish_file(target, path)
 
 
 class StoreReadings:
@@ -73,6 +97,10 @@ class StoreReadings:
         target = self._store.target(self._raw_table.source_name)
         target.write_text(json.dumps(texts, indent=1) + "\n")
         self._store.publish_file(target, self._store.read_note(self._raw_table))
+
+    def note_run(self, run: Run) -> None:
+        """Remember that a run ended."""
+        note_run(self._store, run)
 
     def counts(self) -> Mapping[str, int]:
         """The raw rows of each published partition."""

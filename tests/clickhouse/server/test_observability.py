@@ -90,6 +90,21 @@ def test_what_a_load_took_is_shown_by_step(world: World) -> None:
     assert "2026-09" in world.commands("status", "--cost").out
 
 
+def test_the_history_says_what_the_server_spent_on_a_load(world: World) -> None:
+    world.deliver("2026-09", [1.0, 2.0])
+    world.well()
+    (row,) = world.query(
+        "select cpu_seconds, read_bytes, written_bytes, load_id from deliveries "
+        "where published_at > now() - interval 1 minute order by published_at desc limit 1"
+    )
+    assert all(row), row
+    (logged,) = world.query(
+        "select sum(written_bytes) from system.query_log where type != 'QueryStart' and "
+        f"is_initial_query and JSONExtractString(log_comment, 'load_id') = '{row[3]}'"
+    )
+    assert 0 < row[2] <= logged[0]
+
+
 def test_a_server_without_a_query_log_is_named(clickhouse: ClickHouseConfig, world: World) -> None:
     world.commands.set(environ(clickhouse, world.bucket.root))
     ran = world.commands("status", "--cost")

@@ -1,0 +1,134 @@
+"""Fill a table beside the published one, some partitions at a time, so that a kill loses little.
+
+A batch is made in a private table and moved partition by partition, each in one step. What is
+there already is known by its delivery, so a run that was killed is gone on with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from uuid import uuid4
+
+from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
+from pipelines.core.partition import Progress
+
+PARTITIONS, ROWS = 50, 2_000_000  # of a batch: at most so many, unless one alone has more rows
+UNFINISHED = "Being filled by a migration."
+"""The comment of a table that a killed migration left and the next one goes on with."""
+
+Delivered = tuple[str, ...]
+"""The fingerprints of a partition's rows, sorted: one, unless it was written by hand."""
+
+
+class Batches:
+    """The partitions of one table, made anew under another name."""
+
+    def __init__(
+        self,
+        manager: ClickHouseManager,
+        target: str,
+        progress: Progress,
+        literal: Callable[[str], str] = quoted,
+    ) -> None:
+        """`literal` writes a partition as `alter table target replace partition` takes it."""
+        self.manager, self.target, self.progress, self.literal = manager, target, progress, literal
+
+    def fill(
+        self,
+        title: str,
+        wanted: Mapping[str, Delivered],
+        rows: Mapping[str, int],
+        insert: Callable[[str, Sequence[str]], None],
+        where: str = "true",
+    ) -> None:
+        """Make the target hold `wanted`; `insert` writes the rows of partitions into a table.
+
+        `rows` are to be read for each. `where` says which rows of the target these are.
+        """
+        have = deliveries(self.manager, self.target, where)
+        for partition in sorted(have.keys() - wanted.keys()):
+            self._drop(partition)
+        left = [key for key in sorted(wanted) if have.get(key) != wanted[key]]
+        batches = list(_batched(left, rows))
+        self.progress.plan(title, len(batches), "rows")
+        for batch in batches:
+            self._make(title, batch, sum(rows.get(key, 0) for key in batch), insert, where)
+            self.progress.ended()
+
+    def _make(
+        self,
+        title: str,
+        batch: Sequence[str],
+        rows: int,
+        insert: Callable[[str, Sequence[str]], None],
+        where: str,
+    ) -> None:
+        name = batch[0] if len(batch) == 1 else f"{batch[0]} to {batch[-1]}"
+        self.progress.start(title, name, rows)
+        staged = f"_new_batch_{uuid4().hex[:8]}"
+        self.manager.execute(f"create table {staged} as {self.target} comment ''")
+        insert(staged, batch)
+        made = deliveries(self.manager, staged, where)
+        for partition in batch:
+            if partition in made:
+                literal = self.literal(partition)
+                self.manager.execute(
+                    f"alter table {self.target} replace partition {literal} from {staged}"
+                )
+            else:  # no row of raw makes one
+                self._drop(partition)
+        self.manager.execute(f"drop table if exists {staged} sync")
+        self.progress.advance(rows)
+        self.progress.done(title, name, f"{title} {name}: {rows:,} rows read again")
+
+    def _drop(self, partition: str) -> None:
+        self.manager.execute(f"alter table {self.target} drop partition {self.literal(partition)}")
+
+
+def deliveries(
+    manager: ClickHouseManager, table: str, where: str = "true", key: str = "x_partition"
+) -> dict[str, Delivered]:
+    """The deliveries that each partition of a table holds."""
+    sql = (
+        f"select toString({key}), arraySort(groupUniqArray(x_fingerprint)) from {table} "
+        f"where {where} group by 1"
+    )
+    return {partition: tuple(found) for partition, found in manager.execute(sql)}
+
+
+def counts(
+    manager: ClickHouseManager, table: str, where: str = "true", key: str = "x_partition"
+) -> dict[str, int]:
+    """The rows of each partition of a table."""
+    sql = f"select toString({key}), count() from {table} where {where} group by 1"
+    return dict(manager.execute(sql))
+
+
+def is_unfinished(manager: ClickHouseManager, table: str) -> bool:
+    """Whether a table is there that a migration did not come to the end with."""
+    sql = "select comment from system.tables where database = currentDatabase() and name = %(n)s"
+    return manager.execute(sql, {"n": table}) == [(UNFINISHED,)]
+
+
+def create_unfinished(manager: ClickHouseManager, text: str, name: str, fresh: str) -> None:
+    """Run `create table name …` under the name `fresh`, unless a killed migration did."""
+    if is_unfinished(manager, fresh):
+        return
+    manager.execute(f"drop table if exists {fresh} sync")
+    manager.execute(re.sub(rf"(create table if not exists ){name}\b", rf"\g<1>{fresh}", text))
+    manager.execute(f"alter table {fresh} modify comment {quoted(UNFINISHED)}")
+
+
+def _batched(keys: Sequence[str], rows: Mapping[str, int]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    total = 0
+    for key in keys:
+        if batch and (len(batch) == PARTITIONS or total + rows.get(key, 0) > ROWS):
+            yield batch
+            batch, total = [], 0
+        batch.append(key)
+        total += rows.get(key, 0)
+    if batch:
+        yield batch
