@@ -41,7 +41,7 @@ exports_of as (
     group by export_table, billing_account_id, usage_month, currency
 ),
 
--- of several tables with a month of use the one that has most of it, as loads choose
+-- of several tables with a month of use the one that has most of it, as a load chooses
 exported as (
     select
         account,
@@ -93,7 +93,7 @@ payouts_read as (
     where word in ('stripe', 'stripe_payouts')
 ),
 
--- the months of which the ledger is loaded
+-- the first month of the ledger
 ledger as (
     select min(cast(concat(x_partition, '-01') as date)) as first_day
     from normalized_stripe
