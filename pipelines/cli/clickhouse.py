@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from pipelines.cli.output import tables
-from pipelines.cli.output.console import out, say
+from pipelines.cli.output.console import out, progress, say
 from pipelines.clickhouse.schema import compare
 from pipelines.clickhouse.schema import migrate as migrations
 from pipelines.clickhouse.server.config import (
@@ -17,7 +17,7 @@ from pipelines.clickhouse.server.config import (
     is_configured,
 )
 from pipelines.clickhouse.server.http_client import connect
-from pipelines.core.partition import ConfigurationError
+from pipelines.core.partition import Busy, ConfigurationError
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.marts import checks, stored
 from pipelines.normalize.run import tag_columns
@@ -40,7 +40,11 @@ def warehouse(environ: Mapping[str, str], *, migrated: bool = False) -> Warehous
     config = configured(environ)
     keys = tag_columns()
     if migrated and not migrations.is_current(config, keys):
-        migrations.migrate(config, keys, log.info)
+        try:
+            with progress() as watcher:
+                migrations.migrate(config, keys, log.info, progress=watcher)
+        except Busy as error:  # a source whose tables are not ready yet refuses its partitions
+            log.warning("%s Meanwhile sources are loaded whose tables are ready.", error)
     return Warehouse(config)
 
 
@@ -65,7 +69,8 @@ def migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if options.validate:
         title = f"sql/ and {_place(config)}"
         return _tell(title, compare.validate(config, tag_columns()))
-    migrations.migrate(config, tag_columns(), say)
+    with progress() as watcher:
+        migrations.migrate(config, tag_columns(), say, progress=watcher)
     if options.marts:
         stored.compute(config, tag_columns())
     say(f"{_place(config)} matches sql/")

@@ -212,7 +212,7 @@ DELIVERIES: tuple[Column, ...] = (
            privacy=SHIFT),
     # what it took; of older publishings not known
     Column("load_id", "text", True, "dlt's id of the load, as in log_comment on ClickHouse.",
-           privacy=pseudonym("load"), many=True),
+           privacy=KEEP, many=True),
     Column("read_seconds", "number", True, "Seconds of reading from the provider.", privacy=KEEP),
     Column("stage_seconds", "number", True,
            "Seconds until the rows are beside the published ones; on ClickHouse with normalising.",

@@ -349,6 +349,7 @@ def test_every_check_has_a_test_here() -> None:
         "clickhouse_cloud_",
         "deribit_",
         "gcp_",
+        "last_run",
         "reconciles",
         "stripe_",
         "revenue_",

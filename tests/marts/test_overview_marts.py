@@ -42,12 +42,14 @@ OURS = (
     "cost_movers",
     "commitments",
     "restatements",
+    "newest_deliveries",
     "freshness",
 )
 OTHERS = {
     "revenue": "activity_date date",
     "normalized_fx": "rate_date date, currency text, units_per_eur decimal(38, 9)",
     "trades": "trade_date date",
+    "runs": "word text, started_at timestamp, ended_at timestamp, outcome text",
 }
 LAST = date(2026, 10, 12)  # the newest day of use, in the middle of a month
 VIEWS = Project.read().of("metrics_view")

@@ -158,10 +158,7 @@ class DailyTable:
             if self._lines(source_name) == self._days(source_name):
                 continue
             with leased(self.manager.config, source_name):
-                lines, days = self._lines(source_name), self._days(source_name)
-                for partition in sorted(lines.keys() | days.keys()):
-                    if lines.get(partition) != days.get(partition):
-                        self._replace(source_name, partition)
+                self._fill(daily.NAME, source_name, f"normalized_{source_name}")
             found.append(source_name)
         return found
 
@@ -171,18 +168,6 @@ class DailyTable:
 
     def _days(self, source_name: str) -> dict[str, Delivered]:
         return deliveries(self.manager, daily.NAME, f"x_source = {quoted(source_name)}")
-
-    def _replace(self, source_name: str, partition: str) -> None:
-        staged = f"_new_{daily.NAME}_{uuid4().hex[:8]}"
-        self.manager.execute(f"create table {staged} as {daily.NAME}")
-        self._insert(staged, f"normalized_{source_name}", [partition])
-        literal = partition_of(source_name, partition)
-        if self.manager.execute(f"select count() from {staged}")[0][0]:
-            how = f"replace partition {literal} from {staged}"
-        else:
-            how = f"drop partition {literal}"
-        self.manager.execute(f"alter table {daily.NAME} {how}")
-        self.manager.execute(f"drop table {staged} sync")
 
     def _fill(self, fresh: str, source_name: str, lines: str) -> None:
         where = f"x_source = {quoted(source_name)}"
