@@ -85,4 +85,23 @@ RECONCILIATION: tuple[Column, ...] = (
     Column("is_estimated", "integer", False, "1 where theirs may still change, else 0.",
            privacy=KEEP),
 )
+
+PLATFORM_COST: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of publishing (UTC).", privacy=SHIFT),
+    Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("reporting_currency", "text", False, "The currency of the cost.", privacy=KEEP),
+    Column("publishings", "integer", False, "Partitions published.", privacy=KEEP),
+    Column("line_items", "integer", True, "Normalised rows in them.", privacy=KEEP),
+    Column("seconds", "number", True, "Seconds of all their steps.", privacy=KEEP),
+    Column("cpu_seconds", "number", True,
+           "ClickHouse's processor seconds; NULL where some are not known.", privacy=KEEP),
+    Column("read_bytes", "integer", True, "Bytes read, as in deliveries.", privacy=KEEP),
+    Column("written_bytes", "integer", True, "Bytes written, as in deliveries.", privacy=KEEP),
+    Column("share", "number", True, "The source's part of the month's processor seconds.",
+           privacy=KEEP),
+    Column("cost", "number", True, "That part of ClickHouse Cloud's cost; NULL without it.",
+           privacy=SCALE),
+    Column("cost_per_million_lines", "number", True, "cost for a million line_items.",
+           privacy=SCALE),
+)
 # fmt: on

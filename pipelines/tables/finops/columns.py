@@ -5,7 +5,7 @@ Money is in the reporting currency.
 
 from __future__ import annotations
 
-from pipelines.tables.finops.billing import PROVIDER_TOTALS, RECONCILIATION
+from pipelines.tables.finops.billing import PLATFORM_COST, PROVIDER_TOTALS, RECONCILIATION
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT, pseudonym
 from pipelines.tables.schema import Column
 
@@ -98,4 +98,5 @@ FINOPS_MARTS: dict[str, tuple[Column, ...]] = {
     "unit_cost": UNIT_COST,
     "provider_totals": PROVIDER_TOTALS,
     "reconciliation": RECONCILIATION,
+    "platform_cost": PLATFORM_COST,
 }

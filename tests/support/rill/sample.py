@@ -27,6 +27,7 @@ FILLED = (
     "budgets",
     "unit_cost",
     "reconciliation",
+    "platform_cost",
 )
 _WORDS = {
     "class": ["revenue", "contra", "dispute", "fee", "movement", "unclassified"],
