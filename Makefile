@@ -85,8 +85,8 @@ prune: $(installed) ## List what is older than 13 months; ARGS=--yes removes it
 check: $(installed) ## Run sql/checks and print the offending rows
 	$(pipelines) check $(ARGS)
 
-focus-check: $(installed) ## Write the FOCUS dataset to data/focus and hold it to its rules
-	$(pipelines) focus --to data/focus --check $(ARGS)
+focus-check: $(installed) ## Write the FOCUS dataset to the folder focus and hold it to its rules
+	$(pipelines) focus --to focus --check $(ARGS)
 
 status: $(installed) ## Show partitions, rows, cost and age of every source
 	$(pipelines) status $(ARGS)

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.schema.focus import DUCKDB, cost_and_usage
+from pipelines.clickhouse.focus import DUCKDB, cost_and_usage
 from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
 from pipelines.core.partition import ConfigurationError, PartitionError
@@ -85,7 +85,7 @@ def export(lines: Lines, folder: Path, version: str) -> Exported:
 class _Export:
     def __init__(self, lines: Lines, folder: Path, version: str) -> None:
         self.lines, self.folder, self.version = lines, folder, version
-        self.select = cost_and_usage(version, "costs", DUCKDB)
+        self.select = cost_and_usage(version, DUCKDB)
         self.schema = arrow_dataset(COST_AND_USAGE, version)
 
     def run(self) -> Exported:

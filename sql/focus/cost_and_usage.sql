@@ -1,9 +1,9 @@
--- one row per charge, as the FOCUS specification wants it, of the cost lines in {lines}
+-- one row per charge, as the FOCUS specification wants it, of costs
 -- A purchase has no effective cost: that is a second row, of usage, for the part of a commitment
 -- that was not used, or for the use of what was bought. What a savings plan covers has no billed
 -- cost, without AWS's negations, where the two add up to nothing. Sums of billed and effective cost
 -- stay. A name keeps letters beyond ASCII in x_Originals.
--- Rendered for DuckDB and ClickHouse by pipelines/clickhouse/schema/focus.py
+-- Rendered for DuckDB and ClickHouse by pipelines.clickhouse.focus.py
 with commitments as (
     select
         x_source as of_source,
@@ -30,9 +30,15 @@ with commitments as (
             end
         ) as plan_billed,
         sum(case when x_line_item_type = 'SavingsPlanNegation' then 1 else 0 end) as negations
-    from {lines} as used_lines
+    from costs
     where commitment_discount_id is not null
     group by x_source, x_partition, commitment_discount_id
+),
+
+parts as (
+    select 0 as part
+    union all
+    select 1 as part
 ),
 
 -- each line, and a second time what was effective of a purchase
@@ -95,8 +101,8 @@ charges as (
                 then 1
             else 0
         end as is_netted
-    from {lines} as cost_lines
-    cross join (select 0 as part union all select 1 as part) as parts
+    from costs as cost_lines
+    cross join parts
     left join commitments
         on cost_lines.x_source = commitments.of_source
         and cost_lines.x_partition = commitments.of_partition
@@ -116,7 +122,10 @@ derived as (
             when category = 'Usage' then coalesce(commitment_discount_status, 'Used')
         end as commitment_status,
         case
-            when part = 1 and commitment_discount_category = 'Usage' and commitment_discount_status = 'Unused'
+            when
+                part = 1
+                and commitment_discount_category = 'Usage'
+                and commitment_discount_status = 'Unused'
                 then whole_quantity * unused_share
             else whole_quantity
         end as quantity,
@@ -200,31 +209,32 @@ named as (
 )
 
 select
-    cast(null as {text}) as AllocatedMethodDetails,
-    cast(null as {text}) as AllocatedMethodId,
-    cast(null as {text}) as AllocatedResourceId,
-    cast(null as {text}) as AllocatedResourceName,
-    cast(null as {text}) as AllocatedTags,
-    availability_zone as AvailabilityZone,
-    billed_of_part as BilledCost,
-    billing_account_id as BillingAccountId,
-    {ascii:billing_account} as BillingAccountName,
-    case when billing_account_id is not null then {billing_account_type} end as BillingAccountType,
-    billing_currency as BillingCurrency,
-    billing_period_end as BillingPeriodEnd,
-    billing_period_start as BillingPeriodStart,
+    cast(null as {text}) as "AllocatedMethodDetails",
+    cast(null as {text}) as "AllocatedMethodId",
+    cast(null as {text}) as "AllocatedResourceId",
+    cast(null as {text}) as "AllocatedResourceName",
+    cast(null as {text}) as "AllocatedTags",
+    availability_zone as "AvailabilityZone",
+    billed_of_part as "BilledCost",
+    billing_account_id as "BillingAccountId",
+    {ascii:billing_account} as "BillingAccountName",
+    case when billing_account_id is not null then {billing_account_type} end
+        as "BillingAccountType",
+    billing_currency as "BillingCurrency",
+    billing_period_end as "BillingPeriodEnd",
+    billing_period_start as "BillingPeriodStart",
     case when resource_id like '%:capacity-reservation/%' then resource_id end
-        as CapacityReservationId,
+        as "CapacityReservationId",
     case
         when resource_id like '%:capacity-reservation/%' and category = 'Usage'
             then case
                 when lower(coalesce(charge_description, '')) like '%unused%' then 'Unused'
                 else 'Used'
             end
-    end as CapacityReservationStatus,
-    category as ChargeCategory,
-    class as ChargeClass,
-    {ascii:charge_description} as ChargeDescription,
+    end as "CapacityReservationStatus",
+    category as "ChargeCategory",
+    class as "ChargeClass",
+    {ascii:charge_description} as "ChargeDescription",
     case
         when part = 1 then 'Usage-Based'
         when category = 'Purchase' and coalesce(charge_frequency, 'Usage-Based') = 'Usage-Based'
@@ -232,107 +242,107 @@ select
         when charge_frequency is not null then charge_frequency
         when category = 'Usage' then 'Usage-Based'
         else 'One-Time'
-    end as ChargeFrequency,
+    end as "ChargeFrequency",
     case
         when charge_end > charge_start then charge_end
         else charge_start + interval 1 hour
-    end as ChargePeriodEnd,
-    charge_start as ChargePeriodStart,
+    end as "ChargePeriodEnd",
+    charge_start as "ChargePeriodStart",
     case when commitment_discount_id is not null then commitment_discount_category end
-        as CommitmentDiscountCategory,
-    commitment_discount_id as CommitmentDiscountId,
-    cast(null as {text}) as CommitmentDiscountName,
+        as "CommitmentDiscountCategory",
+    commitment_discount_id as "CommitmentDiscountId",
+    cast(null as {text}) as "CommitmentDiscountName",
     case
         when commitment_discount_id is null or is_priced = 0 then null
         when coalesce(commitment_discount_category, '') <> 'Spend' then quantity
         when category = 'Purchase' then billed_cost
         else effective_of_part
-    end as CommitmentDiscountQuantity,
-    commitment_status as CommitmentDiscountStatus,
+    end as "CommitmentDiscountQuantity",
+    commitment_status as "CommitmentDiscountStatus",
     case when commitment_discount_id is not null then commitment_discount_type end
-        as CommitmentDiscountType,
+        as "CommitmentDiscountType",
     case
         when commitment_discount_id is null or is_priced = 0 then null
         when coalesce(commitment_discount_category, '') <> 'Spend' then unit
         when category = 'Purchase' then case when billed_cost is not null then billing_currency end
         when effective_of_part is not null then billing_currency
-    end as CommitmentDiscountUnit,
-    consumed as ConsumedQuantity,
+    end as "CommitmentDiscountUnit",
+    consumed as "ConsumedQuantity",
     case
         when consumed is null then null
         when part = 0 and consumed_quantity is not null then coalesce({unit:consumed_unit}, unit)
         else unit
-    end as ConsumedUnit,
-    cast(null as {text}) as ContractApplied,
-    contracted_of_part as ContractedCost,
+    end as "ConsumedUnit",
+    cast(null as {text}) as "ContractApplied",
+    contracted_of_part as "ContractedCost",
     case
         when is_priced = 0 then null
         when quantity = 0 then case when contracted_of_part = 0 then 0.0 end
         else contracted_of_part / quantity
-    end as ContractedUnitPrice,
-    effective_of_part as EffectiveCost,
-    provider_name as HostProviderName,
-    invoice_id as InvoiceId,
-    {ascii:issuer} as InvoiceIssuerName,
-    list_of_part as ListCost,
+    end as "ContractedUnitPrice",
+    effective_of_part as "EffectiveCost",
+    provider_name as "HostProviderName",
+    invoice_id as "InvoiceId",
+    {ascii:issuer} as "InvoiceIssuerName",
+    list_of_part as "ListCost",
     case
         when is_priced = 0 then null
         when quantity = 0 then case when list_of_part = 0 then 0.0 end
         else list_of_part / quantity
-    end as ListUnitPrice,
+    end as "ListUnitPrice",
     case
         when charge_category = 'Tax' then null
         when part = 1
             then case when commitment_discount_id is not null then 'Committed' else 'Standard' end
         when is_priced = 1 then coalesce(pricing_category, 'Standard')
         else pricing_category
-    end as PricingCategory,
-    case when pricing_unit = 'CHC' then 'CHC' else billing_currency end as PricingCurrency,
+    end as "PricingCategory",
+    case when pricing_unit = 'CHC' then 'CHC' else billing_currency end as "PricingCurrency",
     case
         when is_priced = 0 then null
         when quantity = 0 then case when contracted_of_part = 0 then 0.0 end
         else contracted_of_part / quantity
-    end as PricingCurrencyContractedUnitPrice,
-    effective_of_part as PricingCurrencyEffectiveCost,
+    end as "PricingCurrencyContractedUnitPrice",
+    effective_of_part as "PricingCurrencyEffectiveCost",
     case
         when is_priced = 0 then null
         when quantity = 0 then case when list_of_part = 0 then 0.0 end
         else list_of_part / quantity
-    end as PricingCurrencyListUnitPrice,
-    quantity as PricingQuantity,
-    case when quantity is not null then unit end as PricingUnit,
-    provider_name as ProviderName,
-    {ascii:publisher} as PublisherName,
-    region_id as RegionId,
-    {ascii:region} as RegionName,
-    resource as ResourceId,
-    {ascii:resource_label} as ResourceName,
-    {ascii:type_of_resource} as ResourceType,
-    service_category as ServiceCategory,
-    {ascii:service} as ServiceName,
-    {ascii:publisher} as ServiceProviderName,
-    {subcategory} as ServiceSubcategory,
-    sku as SkuId,
-    case when sku is not null then {ascii:meter} end as SkuMeter,
-    cast(null as {text}) as SkuPriceDetails,
+    end as "PricingCurrencyListUnitPrice",
+    quantity as "PricingQuantity",
+    case when quantity is not null then unit end as "PricingUnit",
+    provider_name as "ProviderName",
+    {ascii:publisher} as "PublisherName",
+    region_id as "RegionId",
+    {ascii:region} as "RegionName",
+    resource as "ResourceId",
+    {ascii:resource_label} as "ResourceName",
+    {ascii:type_of_resource} as "ResourceType",
+    service_category as "ServiceCategory",
+    {ascii:service} as "ServiceName",
+    {ascii:publisher} as "ServiceProviderName",
+    {subcategory} as "ServiceSubcategory",
+    sku as "SkuId",
+    case when sku is not null then {ascii:meter} end as "SkuMeter",
+    cast(null as {text}) as "SkuPriceDetails",
     case
         when charge_category = 'Tax' then null
         when is_priced = 1 then coalesce(sku_price_id, sku)
         else sku_price_id
-    end as SkuPriceId,
-    sub_account_id as SubAccountId,
-    {ascii:sub_account} as SubAccountName,
-    case when sub_account_id is not null then {sub_account_type} end as SubAccountType,
-    {json:tags} as Tags,
-    {json:x_account_tags} as x_AccountTags,
-    x_billing_entity as x_BillingEntity,
-    commitment_discount_type as x_CommitmentDiscountType,
-    {json:x_cost_categories} as x_CostCategories,
-    case when part = 0 then x_credit_amount else 0.0 end as x_CreditAmount,
-    {amounts:x_credits} as x_Credits,
-    case when issuer <> invoice_issuer_name then invoice_issuer_name end as x_InvoicingEntity,
-    x_line_item_type as x_LineItemType,
-    {originals} as x_Originals,
-    x_partition as x_Partition,
-    x_source as x_Source
+    end as "SkuPriceId",
+    sub_account_id as "SubAccountId",
+    {ascii:sub_account} as "SubAccountName",
+    case when sub_account_id is not null then {sub_account_type} end as "SubAccountType",
+    {json:tags} as "Tags",
+    {json:x_account_tags} as "x_AccountTags",
+    x_billing_entity as "x_BillingEntity",
+    commitment_discount_type as "x_CommitmentDiscountType",
+    {json:x_cost_categories} as "x_CostCategories",
+    case when part = 0 then x_credit_amount else 0.0 end as "x_CreditAmount",
+    {amounts:x_credits} as "x_Credits",
+    case when issuer <> invoice_issuer_name then invoice_issuer_name end as "x_InvoicingEntity",
+    x_line_item_type as "x_LineItemType",
+    {originals} as "x_Originals",
+    x_partition as "x_Partition",
+    x_source as "x_Source"
 from named

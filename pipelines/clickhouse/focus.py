@@ -3,7 +3,6 @@
 Both engines run one text; what they spell differently, and lists that are declared once, are its
 placeholders:
 
-    {lines}               the table of cost lines
     {json:tags}           a map as a JSON object: NULL when it is empty, true for a value of ''
     {amounts:x_credits}   the same of a map of numbers
     {ascii:service}       a text in ASCII: accents go, other letters become one ?
@@ -20,12 +19,15 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.clickhouse.server.settings import for_readers
 from pipelines.tables.ddl import clickhouse_type
 from pipelines.tables.focus_dataset.columns import published_columns
 from pipelines.tables.focus_dataset.lookups import lookup, parents
+
+SQL = Path(__file__).parents[2] / "sql"
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NAMES = {
@@ -104,21 +106,25 @@ CLICKHOUSE = Engine(
 )
 
 
-def cost_and_usage(version: str, lines: str, engine: Engine) -> str:
-    """The rows of Cost and Usage of the cost lines in `lines`, in the dataset's columns."""
-    text = (SQL / "focus" / "cost_and_usage.sql").read_text(encoding="utf-8")
+def cost_and_usage(version: str, engine: Engine, folder: Path = SQL) -> str:
+    """The rows of Cost and Usage of what is in `costs`, in the dataset's columns."""
+    text = (folder / "focus" / "cost_and_usage.sql").read_text(encoding="utf-8")
     body = re.sub(r"^(--[^\n]*\n)+", "", text)
     columns = published_columns("cost_and_usage", version)
     if engine is CLICKHOUSE:
         names = [f"cast(`{c.name}` as {clickhouse_type(c)}) as `{c.name}`" for c in columns]
     else:
         names = [f'"{column.name}"' for column in columns]
-    return f"select {', '.join(names)} from (\n{_rendered(body, lines, engine)}) as charges_of"
+    return f"select {', '.join(names)} from (\n{_rendered(body, engine)}) as charges_of"
 
 
-def _rendered(text: str, lines: str, engine: Engine) -> str:
+def view_of(version: str, folder: Path) -> str:
+    """The select of the view in ClickHouse."""
+    return for_readers(cost_and_usage(version, CLICKHOUSE, folder))
+
+
+def _rendered(text: str, engine: Engine) -> str:
     fill: Mapping[str, Callable[[str], str]] = {
-        "lines": lambda _: lines,
         "text": lambda _: engine.text,
         "json": _filled(engine.json),
         "amounts": _filled(engine.amounts),
