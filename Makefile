@@ -21,7 +21,7 @@ sources := $(patsubst pipelines/providers/%/source.toml,%,$(wildcard pipelines/p
 .PHONY: help install demo run-etl run-etl-clickhouse $(sources:%=run-%) $(sources:%=run-%-clickhouse) \
 	normalize $(sources:%=%-normalize) init-clickhouse clickhouse-up clickhouse-down prune check \
 	streaming-up streaming-down streaming-init streaming-smoke connector-deploy \
-	status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
+	focus-check status doctor serve serve-clickhouse report test test-thorough test-clickhouse lint format \
 	bench lock clean e2e-validate measure-volume \
 	measure-costs monitor-egress poc-backfill
 
@@ -84,6 +84,9 @@ prune: $(installed) ## List what is older than 13 months; ARGS=--yes removes it
 
 check: $(installed) ## Run sql/checks and print the offending rows
 	$(pipelines) check $(ARGS)
+
+focus-check: $(installed) ## Write the FOCUS dataset to the folder focus and hold it to its rules
+	$(pipelines) focus --to focus --check $(ARGS)
 
 status: $(installed) ## Show partitions, rows, cost and age of every source
 	$(pipelines) status $(ARGS)

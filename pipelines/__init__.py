@@ -6,6 +6,7 @@ cli/            the commands: the only folder that prints, reads the environment
 doctor/         configuration and connections, each problem with its fix
 anonymize/      a copy of what is published, for the public
 report/         the overview as one HTML page
+focus/          the cost lines as a FOCUS dataset for other tools, and the rules it is held to
 streaming/      live trades: Deribit's websocket to Kafka, Kafka to ClickHouse; their contract
 marts/          what is computed from the published tables, the checks, the status
 core/           registry.py: every source by its name; load.py: plan, run, publish, and the one

@@ -72,6 +72,13 @@ def _anonymize(options: argparse.Namespace) -> int:
     return anonymize.run(options, open_destination(options, os.environ))
 
 
+def _focus(options: argparse.Namespace) -> int:
+    from pipelines.cli import focus
+    from pipelines.cli.destination import open_destination
+
+    return focus.run(options, open_destination(options, os.environ))
+
+
 def _check(options: argparse.Namespace) -> int:
     from pipelines.cli.check import check
 
@@ -169,6 +176,11 @@ COMMANDS: Commands = {
         _anonymize,
         "Make a public copy of the published tables: pseudonyms, scaled amounts.",
         (flags.add_copy, flags.add_destination),
+    ),
+    "focus": (
+        _focus,
+        "Write the cost lines as a FOCUS dataset: parquet by billing period, only what changed.",
+        (flags.add_dataset, flags.add_destination),
     ),
     "doctor": (
         _doctor,

@@ -11,6 +11,7 @@ from pipelines.core.partition import ConfigurationError, Selection
 _PARTITION = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(@[\w.-]+|-\d{2}(\.\w+)?)?)?")
 # 2026-01@payers.eu, 2026-01-31.BTC
 DESTINATIONS = ("filesystem", "clickhouse")
+FOCUS_VERSIONS = ("1.2", "1.3")
 
 Option = Callable[[argparse.ArgumentParser], None]
 Commands = Mapping[str, tuple[Callable[[argparse.Namespace], int], str, tuple[Option, ...]]]
@@ -95,6 +96,22 @@ def add_copy(command: argparse.ArgumentParser) -> None:
         default=0,
         metavar="YEARS",
         help="a multiple of 4, may be negative",
+    )
+
+
+def add_dataset(command: argparse.ArgumentParser) -> None:
+    """Add `--to`, `--version` and `--check` for focus."""
+    command.add_argument(
+        "--to", required=True, metavar="DIR", help="a folder of its own for the dataset"
+    )
+    command.add_argument(
+        "--version",
+        choices=FOCUS_VERSIONS,
+        default=FOCUS_VERSIONS[0],
+        help=f"of the specification; default: {FOCUS_VERSIONS[0]}",
+    )
+    command.add_argument(
+        "--check", action="store_true", help="hold the dataset to pipelines/focus/rules.csv"
     )
 
 

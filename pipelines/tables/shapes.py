@@ -11,6 +11,12 @@ import pyarrow as pa
 
 from pipelines.tables import daily
 from pipelines.tables.finops.columns import FINOPS_MARTS
+from pipelines.tables.focus_dataset.columns import (
+    COST_AND_USAGE,
+    MART,
+    VERSIONS,
+    published_columns,
+)
 from pipelines.tables.overview import OVERVIEW_MARTS, RUNS
 from pipelines.tables.own_shapes import own_shape
 from pipelines.tables.privacy import KEEP, SHIFT
@@ -97,7 +103,9 @@ def published_tables(tag_columns: Sequence[str]) -> dict[str, Sequence[Column]]:
         f"normalized_{source_name}": columns_of(source_name, tag_columns)
         for source_name in source_names
     }
-    return {**normalized, **mart_columns(tag_columns), "deliveries": DELIVERIES, "runs": RUNS}
+    focus = {MART: published_columns(COST_AND_USAGE, VERSIONS[0])}
+    history = {"deliveries": DELIVERIES, "runs": RUNS}
+    return {**normalized, **mart_columns(tag_columns), **focus, **history}
 
 
 _OWN: dict[str, tuple[Column, ...]] = {

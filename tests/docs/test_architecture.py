@@ -34,12 +34,16 @@ ARROWS: dict[str, str] = {
     r"cli\.live(\..+)?": (
         f"cli.clickhouse cli.output.console providers.deribit.settings streaming {BASE}"
     ),
-    r"cli(\..+)?": "cli doctor anonymize report marts normalize core destinations clickhouse",
+    r"cli(\..+)?": "cli doctor anonymize report focus marts normalize core destinations clickhouse",
     r"streaming\.collector(\..+)?": f"streaming providers.deribit {BASE}",
     r"streaming(\..+)?": f"streaming clickhouse.server {BASE}",
     r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
     r"report(\..+)?": "report marts.checks tables",
+    r"focus(\..+)?": (
+        "focus marts.catalogue normalize.run core.registry core.partition core.lock core.digests "
+        "destinations clickhouse tables"
+    ),
     r"marts(\..+)?": "marts normalize.run core destinations clickhouse tables",
     r"normalize\.run": "normalize core.registry core.partition core.digests destinations tables",
     r"normalize(\..+)?": "normalize core.ahead tables",

@@ -15,6 +15,7 @@
     {live_trades}                live trades that the batch has not (…/schema/statements.py)
     {costs}, {newest_days}       the cost lines of every source; the newest day of each
     {settled_day}                the last day that a delivery had time to complete
+    {focus:1.2}                  the rows of the FOCUS dataset (clickhouse/focus.py)
     {daily_rules}                a digest of the select that makes costs_daily of cost lines
     {source_names}, {daily_sources}  all sources; those whose providers deliver every day
     {reporting_currency}         `[normalize] reporting_currency`, in sql/marts and sql/checks
@@ -38,6 +39,7 @@ from pathlib import Path
 
 import dlt
 
+from pipelines.clickhouse.focus import view_of
 from pipelines.clickhouse.schema.allocation import allocation_of, team_of
 from pipelines.clickhouse.schema.budgets import budgets_of
 from pipelines.clickhouse.schema.products import product_of
@@ -149,6 +151,7 @@ _OF_FILES: Mapping[str, Callable[[str, Path], str]] = {
     "budgets": budgets_of,
     "allocation": allocation_of,
     "product": product_of,
+    "focus": view_of,
 }
 _OF_CODE: Mapping[str, Callable[[str], str]] = {
     "cost_of_line": line_items.expression,

@@ -95,7 +95,7 @@ def _serve() -> None:
     from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
     # imported before the fork, since the commands themselves import late
-    from pipelines.cli import clickhouse, load, normalize  # noqa: F401
+    from pipelines.cli import clickhouse, focus, load, normalize  # noqa: F401
     from pipelines.cli import main as ours
     from pipelines.core.registry import tables
     from pipelines.destinations.clickhouse import destination  # noqa: F401

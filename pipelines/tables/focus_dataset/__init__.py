@@ -1,0 +1,1 @@
+"""The FOCUS dataset: its columns, by version of the specification."""
