@@ -165,7 +165,7 @@ def _sort_generic(item: Object, layout: str, exports: dict[str, Export]) -> bool
     is_mark = bool(mark) or name == "_SUCCESS"
     match = next((found for each in _GENERIC if (found := each.match(item.key))), None)
     if name == "_SUCCESS":
-        root = match["root"] if match and match["rest"] != name else folder
+        root = match["root"] if match else folder
         _export(exports, layout, root).success[folder] = item
         return True
     if not match or not (is_mark or is_data(item.key)):
