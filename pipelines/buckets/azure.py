@@ -126,7 +126,8 @@ class AzureBucket:
 
     def _explained(self, error: Exception, where: str) -> UserError:
         """The error as a UserError; the library's own text may hold a SAS token."""
-        word = str(getattr(error, "error_code", None) or type(error).__name__)
+        known = getattr(error, "error_code", None) or type(error).__name__
+        word = getattr(known, "value", known)
         keys = (
             f"{self._variables}__CREDENTIALS__AZURE_STORAGE_ACCOUNT_KEY or …AZURE_STORAGE_SAS_TOKEN"
         )

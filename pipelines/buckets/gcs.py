@@ -8,9 +8,9 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import google.cloud.storage as storage
 from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from requests import RequestException
 

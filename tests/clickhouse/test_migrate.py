@@ -317,7 +317,13 @@ def test_other_tag_columns_rebuild_the_table_in_their_order(
 ) -> None:
     filled(clickhouse)
     monkeypatch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
-    assert told(clickhouse, tags) == [REBUILT, REBUILT_CLOUD, REBUILT_FOCUS, REBUILT_GCP, REBUILT_DAYS]
+    assert told(clickhouse, tags) == [
+        REBUILT,
+        REBUILT_CLOUD,
+        REBUILT_FOCUS,
+        REBUILT_GCP,
+        REBUILT_DAYS,
+    ]
     assert (schema(clickhouse), published(clickhouse)) == wanted(tags)
     if "Owner" in tags:
         owners = "select x_partition, tag_owner from costs where tag_owner is not null order by 1"

@@ -98,7 +98,10 @@ def test_the_preview_and_another_version_in_one_month_are_refused(
     generic(bucket, "2026-10", GOOD)
     generic(bucket, "2026-10", [azure_preview("2026-10", 4, 1.0)], name="old")
     ran = commands("load", "focus")
-    assert (ran.status, "files of FOCUS 1.0-preview and of 1.0 in one period" in ran.err) == (1, True)
+    assert (ran.status, "files of FOCUS 1.0-preview and of 1.0 in one period" in ran.err) == (
+        1,
+        True,
+    )
 
 
 def test_forms_of_a_good_file_are_read(commands: Commands, bucket: FolderTarget) -> None:

@@ -1,4 +1,4 @@
-"""The documented examples and a real sample of several clouds, from file to the dashboards' marts."""
+"""The documented examples and a real sample of several clouds, from file to dashboards."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
         "billing_currency, round(sum(billed_cost), 6), round(sum(list_cost), 6)"
     )
     assert mart(commands, "costs", columns, "group by all order by all") == [
-        ("2026-10@model", "Example AI", "Usage", "AI and Machine Learning", None, "USD", 13.3, 13.3),
+        ("2026-10@model", "Example AI", "Usage", "AI and Machine Learning", None, "USD", 13.3,
+         13.3),
         ("2026-10@notes", "Example Notes", "Purchase", "Business Applications", "INV-2026-1007",
          "EUR", 237.5, 250.0),
         ("2026-10@notes", "Example Notes", "Tax", "Other", "INV-2026-1007", "EUR", 48.62, 48.62),
@@ -59,9 +60,9 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
         (date(2026, 10, 2), "support", 800_000.0, 1.6),
     ]
     # what the boards show, in USD: 304.52 EUR at 1.25 and 13.30 USD
-    assert mart(commands, "margin_by_source", "source, round(sum(cost_billed), 4)", "group by 1") == [
-        ("focus", 393.95)
-    ]
+    assert mart(
+        commands, "margin_by_source", "source, round(sum(cost_billed), 4)", "group by 1"
+    ) == [("focus", 393.95)]
     columns = "provider_name, id, round(billed, 4)"
     rest = "where kind = 'service' and month = '2026-10-01' order by 1"
     assert mart(commands, "cost_movers", columns, rest) == [
@@ -117,5 +118,7 @@ def test_a_real_sample_of_several_clouds_is_whole_on_both_destinations(
     commands.set(environ(clickhouse, commands.data))
     commands.well("load focus")
     there = query(clickhouse, "select * except (x_dlt_load_id) from costs order by all")
-    ours, theirs = (Counter(tuple(sorted(map(repr, row))) for row in rows) for rows in (local, there))
+    ours, theirs = (
+        Counter(tuple(sorted(map(repr, row))) for row in rows) for rows in (local, there)
+    )
     assert ours == theirs

@@ -76,7 +76,9 @@ def test_a_store_is_listed_in_pages_read_and_restated(commands: Commands, store:
         ("2026-10@main", 2, 48.0),
     ]
     printed = "".join(commands.printed)
-    assert [word for word in (KEY, SAS.partition("sig=")[2], "PRIVATE KEY") if word in printed] == []
+    assert [
+        word for word in (KEY, SAS.partition("sig=")[2], "PRIVATE KEY") if word in printed
+    ] == []
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_read_again(

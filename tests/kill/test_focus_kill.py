@@ -46,7 +46,7 @@ def deliver(target: FolderTarget, is_new: bool) -> None:
         rows = [kind(month, day, cost) for day, cost in enumerate(costs, 1)]
         run = {"run": SECOND, "at": datetime(2026, 11, 9, tzinfo=UTC)} if is_new else {
             "at": datetime(2026, 11, 2, tzinfo=UTC)}  # fmt: skip
-        azure(target, month, rows, **run)  # type: ignore[arg-type]
+        azure(target, month, rows, **run)
 
 
 def billed(data: Path) -> dict[str, list[float]]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError, fingerprint
@@ -176,8 +177,8 @@ def _committed(bucket: Bucket, run: Run, where: str) -> list[Object]:
     removed: set[str] = set()
     for mark in run.committed.values():
         document = _document(bucket, mark, where)
-        added |= {str(name) for name in document.get("added", ())}
-        removed |= {str(name) for name in document.get("removed", ())}
+        added |= {str(name) for name in document.get("added") or ()}
+        removed |= {str(name) for name in document.get("removed") or ()}
     by_name = {item.key.rsplit("/", 1)[-1]: item for item in run.data}
     wanted = sorted(added - removed)
     if missing := [name for name in wanted if name not in by_name]:
@@ -188,7 +189,7 @@ def _committed(bucket: Bucket, run: Run, where: str) -> list[Object]:
     return [by_name[name] for name in wanted]
 
 
-def _document(bucket: Bucket, manifest: Object, where: str) -> Mapping[str, object]:
+def _document(bucket: Bucket, manifest: Object, where: str) -> Mapping[str, Any]:
     try:
         document = json.loads(bucket.read(manifest))
     except ValueError as error:
@@ -200,6 +201,6 @@ def _document(bucket: Bucket, manifest: Object, where: str) -> Mapping[str, obje
 
 def _no_manifest(manifest: Object, where: str, reason: str) -> NotWhole:
     return NotWhole(
-        f"{where}: {manifest.key} is not a manifest: {reason}. Have the provider deliver this "
-        "period again."
+        f"{where}: {manifest.key} is not a manifest: {reason}. Ask the provider to deliver "
+        "this period again."
     )

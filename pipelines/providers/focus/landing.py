@@ -100,7 +100,7 @@ def _finish(partition: Partition, wanted: Wanted, item: Object, download: Path) 
     if rows != expected:
         raise PartitionError(
             f"{where} has {rows:,} rows, and its manifest says {expected:,}. The published "
-            "partition stays; have the provider deliver this period again."
+            "partition stays; ask the provider to deliver this period again."
         )
     return Landed(target.name, rows, target.stat().st_size, item.key, item.etag, version)
 

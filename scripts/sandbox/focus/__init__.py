@@ -1,1 +1,1 @@
-"""FOCUS deliveries as Azure, Google, OCI and Databricks document them, and stores to put them in."""
+"""FOCUS deliveries as Azure, Google, OCI and Databricks document them, and stores for them."""

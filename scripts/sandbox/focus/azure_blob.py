@@ -1,7 +1,8 @@
 """Azure Blob Storage on loopback: one container that can be listed and read, by key or by SAS.
 
 Requests are checked as Azure does: the signature of the account's key over the request, or a SAS
-token that is the known one. Source: Microsoft, "Authorize with Shared Key", "List Blobs", "Get Blob".
+token that is the known one. Sources: Microsoft, "Authorize with Shared Key", "List Blobs", "Get
+Blob".
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class AzureBlobServer(LoopbackServer):
     def environ(self, section: str, *, by_sas: bool = False) -> dict[str, str]:
         """What reads the container, as variables of a section such as SOURCES__FOCUS."""
         keys = f"{section}__CREDENTIALS__AZURE"
-        secret = {f"{keys}_STORAGE_SAS_TOKEN": SAS} if by_sas else {f"{keys}_STORAGE_ACCOUNT_KEY": KEY}
+        secret = (
+            {f"{keys}_STORAGE_SAS_TOKEN": SAS} if by_sas else {f"{keys}_STORAGE_ACCOUNT_KEY": KEY}
+        )
         return {
             f"{section}__BUCKET_URL": f"az://{CONTAINER}",
             f"{keys}_STORAGE_ACCOUNT_NAME": ACCOUNT,
@@ -73,7 +76,7 @@ class _Handler(Handler[AzureBlobServer]):
             for key in keys
         )
         body = (
-            f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="{CONTAINER}">'
+            f'<?xml version="1.0"?><EnumerationResults ContainerName="{CONTAINER}">'
             f"<Blobs>{blobs}</Blobs><NextMarker>{escape(marker)}</NextMarker></EnumerationResults>"
         )
         self.send(200, body.encode(), {"Content-Type": "application/xml"})
@@ -122,7 +125,8 @@ class _Handler(Handler[AzureBlobServer]):
         return given == f"SharedKey {ACCOUNT}:{base64.b64encode(digest).decode()}"
 
     def _error(self, status: int, code: str) -> None:
-        text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code></Error>'
+        said = f"<Code>{code}</Code><Message>{code}.</Message>"
+        text = f'<?xml version="1.0" encoding="utf-8"?><Error>{said}</Error>'
         headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
         self.send(status, text.encode(), headers)
 

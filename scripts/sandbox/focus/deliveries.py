@@ -73,7 +73,8 @@ def azure(
     calls this removes the folder of the run before.
     """
     folder = f"{export}/{_range(month)}/{run}"
-    keys, blobs = [], []
+    keys: list[str] = []
+    blobs: list[dict[str, Any]] = []
     for number in range(parts):
         part = rows[number::parts]
         body = encoded(part, extension, list(rows[0]) if rows else ["BilledCost"])

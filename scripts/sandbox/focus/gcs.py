@@ -1,7 +1,7 @@
 """Google Cloud Storage on loopback: one bucket that can be listed and read by a service account.
 
-Tokens are given and checked as for the stand-in of BigQuery. Source: Google, "Cloud Storage JSON API",
-Objects: list and get.
+Tokens are given and checked as for the stand-in of BigQuery. Source: Google, "Cloud Storage JSON
+API", Objects: list and get.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ class GcsServer(LoopbackServer):
         self.tokens = Tokens(self.address, "example-billing")
 
     def environ(self, section: str) -> dict[str, str]:
-        """What reads the bucket, as variables of a section such as SOURCES__FOCUS."""
+        """What reads the bucket, as variables of a section such as SOURCES__FOCUS.
+
+        Google's library asks for more over HTTPS, which is refused here.
+        """
         return {
+            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), self.address),
             f"{section}__BUCKET_URL": f"gs://{BUCKET}",
             f"{section}__ENDPOINT_URL": self.address,
             f"{section}__CREDENTIALS": json.dumps(self.tokens.service_account()),
