@@ -14,6 +14,8 @@ core/           registry.py: every source by its name; load.py: plan, run, publi
 *_pipeline.py   the dlt sources: what a provider has, and how a partition of it is landed
 providers/      a folder per source, all that knows its provider: client, plan, normalize.py with
                 the rules, doctor.py
+buckets/        where files are delivered: S3, Azure Blob, Google Cloud Storage or a folder, each
+                object read exactly as it was listed
 normalize/      the local engine: run.py normalises what changed, batch by batch, by those rules
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse

@@ -26,15 +26,16 @@ from dlt.common.configuration.specs import AwsCredentials, CredentialsConfigurat
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
+from pipelines.buckets.objects import Bucket
+from pipelines.buckets.s3_errors import credentials_fix
 from pipelines.core.landing import CONTRACT, REPLACED, Landing, Plan, everything
 from pipelines.core.partition import ALL, ConfigurationError, Delivery, Partition, Selection, now
-from pipelines.providers.aws.bucket import Bucket, open_bucket
+from pipelines.providers.aws.bucket import VARIABLES, open_bucket
 from pipelines.providers.aws.contract import CHECKED
 from pipelines.providers.aws.deliveries import emptied, expired, files_of, incomplete
 from pipelines.providers.aws.deliveries import plan as plan_periods
 from pipelines.providers.aws.exports import Export, recognise
 from pipelines.providers.aws.landing import detect_delivery_layout, land
-from pipelines.providers.aws.s3_errors import CREDENTIALS_FIX
 from pipelines.providers.aws.several import (
     choose_all,
     names_of,
@@ -69,7 +70,9 @@ def configuration() -> AwsSettings:
     try:
         return resolve_configuration(AwsSettings(), sections=("sources", "aws"))
     except ProfileNotFound as error:
-        raise ConfigurationError(f"sources.aws.credentials: {error}. {CREDENTIALS_FIX}") from error
+        raise ConfigurationError(
+            f"sources.aws.credentials: {error}. {credentials_fix(VARIABLES)}"
+        ) from error
 
 
 class AwsExport:

@@ -19,6 +19,7 @@ SOURCE_NAMES: tuple[str, ...] = (
     "fx",
     "deribit",
     "clickhouse_cloud",
+    "focus",
 )
 """In the order in which they are loaded."""
 

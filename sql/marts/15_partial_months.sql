@@ -1,6 +1,7 @@
 -- one row per source and month of use whose first days are missing: never read, or pruned
 -- A load with --from and `prune` begin at a day. A month that began before it is whole only when
--- every day before it has lines all the same, as where Google fills a new export back.
+-- every day before it has lines all the same, as where Google fills a new export back. A partition
+-- is a month, a day, or one export's month such as 2026-10@eu.
 with lines as (
     select
         x_source as source,
@@ -8,8 +9,8 @@ with lines as (
         cast(date_trunc('month', x_usage_date) as date) as month,
         cast(
             case
-                when length(x_partition) = 7 then concat(x_partition, '-01')
-                else substring(x_partition, 1, 10)
+                when substring(x_partition, 8, 1) = '-' then substring(x_partition, 1, 10)
+                else concat(substring(x_partition, 1, 7), '-01')
             end as date
         ) as partition_day
     from costs_daily

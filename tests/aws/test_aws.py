@@ -580,11 +580,11 @@ def test_a_month_that_keeps_changing_is_given_up_clearly_and_the_published_one_s
 def test_a_file_of_a_folder_that_changes_while_its_month_is_read_starts_over(
     bucket: FolderBucket, commands: Commands, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from pipelines.buckets.folder import FolderBucket as Folder
     from pipelines.core.partition import Changed
-    from pipelines.providers.aws.bucket import FolderBucket as Folder
 
     made = deliver(bucket, "2026-10", [1.0, 2.0], files=2)
-    folder = Folder(bucket.url)
+    folder = Folder(bucket.url, "SOURCES__AWS")
 
     def deliver_again() -> None:
         deliver(bucket, "2026-10", [5.0, 6.0], files=2)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.buckets.folder import FolderBucket as Folder
+from pipelines.buckets.objects import Object
+from pipelines.buckets.s3 import S3Bucket
 from pipelines.core.partition import ConfigurationError, Partition
-from pipelines.providers.aws.bucket import FolderBucket as Folder
-from pipelines.providers.aws.bucket import Object, S3Bucket
 from pipelines.providers.aws.deliveries import NotWhole, emptied, files_of, incomplete, plan
 from pipelines.providers.aws.exports import choose, recognise
 from scripts.sandbox.aws.delivery import (
@@ -49,13 +50,13 @@ def seen(objects: list[Object]) -> dict[str, tuple[str, dict[str, list[str]]]]:
 
 def planned(bucket: FolderBucket) -> list[Partition]:
     """The plan of the only export in a folder."""
-    return plan(choose(recognise(Folder(bucket.url).list()), None, bucket.url))
+    return plan(choose(recognise(Folder(bucket.url, "SOURCES__AWS").list()), None, bucket.url))
 
 
 def files(bucket: FolderBucket, period: str = "2026-10") -> list[str]:
     """The keys that would be read for a period."""
     partition = next(p for p in planned(bucket) if p.key == period)
-    return [item.key for item in files_of(Folder(bucket.url), partition)[1]]
+    return [item.key for item in files_of(Folder(bucket.url, "SOURCES__AWS"), partition)[1]]
 
 
 def test_a_cur2_export_that_overwrites_is_recognised() -> None:
@@ -137,7 +138,7 @@ def test_a_prefix_may_be_any_folder_with_or_without_a_slash(
     aws_bucket: FolderBucket, prefix: str, slash: str
 ) -> None:
     deliver_cur2(aws_bucket, prefix, "my export (1)", "2026-10", ROWS)
-    bucket = Folder(aws_bucket.url + slash)
+    bucket = Folder(aws_bucket.url + slash, "SOURCES__AWS")
     assert list(recognise(bucket.list())) == [f"{prefix}/my export (1)"]
     assert [len(files_of(bucket, p)[1]) for p in planned(aws_bucket)] == [1]
 
@@ -154,7 +155,7 @@ FORMS: dict[str, Deliver] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_url_may_be_the_export_s_own_folder(aws_bucket: FolderBucket, form: str) -> None:
     FORMS[form](aws_bucket, "billing", "costs", "2026-10", ROWS, files=2)
-    bucket = Folder(aws_bucket.path("billing/costs").as_uri())
+    bucket = Folder(aws_bucket.path("billing/costs").as_uri(), "SOURCES__AWS")
     (export,) = recognise(bucket.list()).values()
     assert (export.has_manifests, incomplete(export)) == (True, [])
     (partition,) = plan(export)
@@ -531,7 +532,7 @@ def test_keys_of_a_bucket_on_s3_may_hold_any_character(s3: MotoBucket) -> None:
     credentials = AwsCredentials("test-key", "test-secret", region_name="us-east-1")
     credentials.endpoint_url = s3.endpoint_url
     for end in ("", "/"):
-        bucket = S3Bucket(f"{s3.url}/{prefix}{end}", credentials)
+        bucket = S3Bucket(f"{s3.url}/{prefix}{end}", credentials, "SOURCES__AWS")
         export = choose(recognise(bucket.list()), None, bucket.url)
         (partition,) = plan(export)
         objects = files_of(bucket, partition)[1]

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.buckets.folder import FolderBucket as Folder
 from pipelines.core.partition import Partition, PartitionError
-from pipelines.providers.aws.bucket import FolderBucket as Folder
 from pipelines.providers.aws.contract import kind_of, snake_case
 from pipelines.providers.aws.landing import Landed, land
 from scripts.sandbox.aws.delivery import deliver_cur2, deliver_focus, deliver_legacy_parquet
@@ -40,7 +40,7 @@ class Landing:
 
     def land(self) -> list[Landed]:
         """Everything in the bucket, in the order of the keys."""
-        bucket = Folder(self.bucket.url)
+        bucket = Folder(self.bucket.url, "SOURCES__AWS")
         partition = Partition("2026-10", "f" * 32, START, 1, 1)
         return land(bucket, partition, bucket.list(), self.folder, self.advanced.append)
 

@@ -51,6 +51,7 @@ CREATED += [f"created {s.kind} {s.name}" for s in STATEMENTS if s.kind != "table
 REBUILT = "rebuilt normalized_aws from raw with the current columns and rules"
 REBUILT_GCP = REBUILT.replace("aws", "gcp")  # in the same shape
 REBUILT_CLOUD = REBUILT.replace("aws", "clickhouse_cloud")
+REBUILT_FOCUS = REBUILT.replace("aws", "focus")
 REBUILT_DAYS = "rebuilt costs_daily with the current columns and rules"
 FILLED = "filled costs_daily of aws"  # what tests insert into raw has not been summed up by a load
 #: Two months of CUR and one of FOCUS; no column that one of the older versions lacks.
@@ -276,7 +277,8 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
         .edit(GCP, r"    if\(\n        nullIf\(adjustment_info_id, ''\).*?as charge_class,\n", "")
         .edit(MARTS, r"\{cost_columns\} from normalized_aws", "* from normalized_aws")
         .edit(MARTS, r"\{cost_columns\} from normalized_gcp", "* from normalized_gcp")
-        .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_clickhouse_cloud", ""),
+        .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_clickhouse_cloud", "")
+        .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_focus", ""),
         [REBUILT, REBUILT_GCP],
     ),
     "a-mart-is-another": (
@@ -315,7 +317,13 @@ def test_other_tag_columns_rebuild_the_table_in_their_order(
 ) -> None:
     filled(clickhouse)
     monkeypatch.setenv("NORMALIZE__TAG_COLUMNS", json.dumps(tags))
-    assert told(clickhouse, tags) == [REBUILT, REBUILT_CLOUD, REBUILT_GCP, REBUILT_DAYS]
+    assert told(clickhouse, tags) == [
+        REBUILT,
+        REBUILT_CLOUD,
+        REBUILT_FOCUS,
+        REBUILT_GCP,
+        REBUILT_DAYS,
+    ]
     assert (schema(clickhouse), published(clickhouse)) == wanted(tags)
     if "Owner" in tags:
         owners = "select x_partition, tag_owner from costs where tag_owner is not null order by 1"
@@ -345,6 +353,7 @@ def test_months_that_came_normalised_move_as_they_are_and_emptied_ones_go(
     assert told(clickhouse, ["Owner", "Team"]) == [
         REBUILT,
         REBUILT_CLOUD,
+        REBUILT_FOCUS,
         REBUILT_GCP,
         REBUILT_DAYS,
     ]

@@ -111,8 +111,9 @@ def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
             for name in "instruments volatility_index funding_rates newest_numbers".split()
         ),
         "clickhouse_cloud",
+        "focus",
     ]
-    assert COST_SOURCES == ("aws", "gcp", "clickhouse_cloud")
+    assert COST_SOURCES == ("aws", "gcp", "clickhouse_cloud", "focus")
     assert LINKED == {"costs": COST_SOURCES, "trades": ("deribit",)}
 
 

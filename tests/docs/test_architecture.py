@@ -64,8 +64,11 @@ ARROWS: dict[str, str] = {
     r"tables(\..+)?": "tables",
     r"providers\.(?P<name>\w+)\.doctor": f"<name>_pipeline providers.<name> core.findings {BASE}",
     r"providers\.gcp\.settings": "providers.gcp providers.github <landing>",
-    r"providers\.(?P<name>\w+)(\..+)?": "providers.<name> normalize <landing> core.ahead tables",
-    r"(?P<name>\w+)_pipeline": "providers.<name> <landing> tables",
+    r"providers\.(?P<name>\w+)(\..+)?": (
+        "providers.<name> buckets normalize <landing> core.ahead tables"
+    ),
+    r"(?P<name>\w+)_pipeline": "providers.<name> buckets <landing> tables",
+    r"buckets(\..+)?": "buckets core.partition",
     r"providers": "",
     r"": "",
 }

@@ -348,6 +348,7 @@ def test_every_check_has_a_test_here() -> None:
     others = (
         "clickhouse_cloud_",
         "deribit_",
+        "focus_",
         "gcp_",
         "last_run",
         "reconciles",

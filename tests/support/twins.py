@@ -133,7 +133,11 @@ class Twins:
         """Through the normaliser of the filesystem destination, as its readers see it."""
         target = self.folder / "normalized.parquet"
         files = [RawFile(name, self.folder / name) for name in names]
-        context = Context(self.subject.partition, FINGERPRINT, LOAD_ID, tuple(self.tag_columns))
+        layout = self.subject.form(
+            [column for name in names for column in pq.read_schema(self.folder / name).names]
+        )
+        keys = tuple(self.tag_columns)
+        context = Context(self.subject.partition, FINGERPRINT, LOAD_ID, keys, layout)
         days = self.folder / "daily.parquet"
         normalize_files(files, target, self.subject.normalizer, context, daily=days)
         found = pq.ParquetFile(target).read().replace_schema_metadata()

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError, fingerprint
-from pipelines.providers.aws.bucket import Bucket, Object
 from pipelines.providers.aws.exports import Export, Period
 
 

@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pipelines.buckets.objects import Object
 from pipelines.core.partition import ConfigurationError
-from pipelines.providers.aws.bucket import Object
 
 _DELIVERING = timedelta(days=1)
 _DATA = re.compile(

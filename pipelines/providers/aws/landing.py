@@ -15,8 +15,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError
-from pipelines.providers.aws.bucket import Bucket, Object
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
 from pipelines.providers.aws.contract import NET, WITH_NET, check_types, detect_layout
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
@@ -16,10 +14,13 @@ from s3transfer.exceptions import RetriesExceededError
 
 from pipelines.core.partition import ConfigurationError, PartitionError, UserError
 
-CREDENTIALS_FIX = (
-    "Set SOURCES__AWS__CREDENTIALS__AWS_ACCESS_KEY_ID and …AWS_SECRET_ACCESS_KEY, or the standard "
-    "AWS variables, profile or role."
-)
+_STANDARD = "the standard AWS variables, profile or role"
+
+
+def credentials_fix(variables: str) -> str:
+    """How to set credentials; `variables` is the section in capitals, such as SOURCES__AWS."""
+    keys = f"{variables}__CREDENTIALS__AWS_ACCESS_KEY_ID and …AWS_SECRET_ACCESS_KEY"
+    return f"Set {keys}, or {_STANDARD}."
 
 
 def code(error: Exception) -> str:
@@ -38,42 +39,43 @@ _REASONS = {
     "InvalidObjectState": "the object is in an archive (Glacier) and cannot be read. Restore it "
     "(aws s3api restore-object), and exempt the export's prefix from the lifecycle rule that "
     "archives it",
-    "NoSuchBucket": "there is no such bucket. Correct SOURCES__AWS__BUCKET_URL",
+    "NoSuchBucket": "there is no such bucket. Correct {variables}__BUCKET_URL",
     "AccessDenied": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on "
     "its objects",
     "403": "access denied. The key needs s3:ListBucket on the bucket and s3:GetObject on its "
     "objects",
-    "InvalidAccessKeyId": f"the access key is unknown. {CREDENTIALS_FIX}",
-    "SignatureDoesNotMatch": f"the secret key does not match the access key. {CREDENTIALS_FIX}",
+    "InvalidAccessKeyId": "the access key is unknown. {fix}",
+    "SignatureDoesNotMatch": "the secret key does not match the access key. {fix}",
     "ExpiredToken": "the session token has expired. Log in again",
-    "InvalidToken": f"the session token is not valid. {CREDENTIALS_FIX}",
+    "InvalidToken": "the session token is not valid. {fix}",
     "PermanentRedirect": "the bucket is in another region. Set "
-    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
+    "{variables}__CREDENTIALS__REGION_NAME to the bucket's region",
     "AuthorizationHeaderMalformed": "the bucket is in another region. Set "
-    "SOURCES__AWS__CREDENTIALS__REGION_NAME to the bucket's region",
+    "{variables}__CREDENTIALS__REGION_NAME to the bucket's region",
 }
 
 
-def explain(error: Exception, bucket: str, where: str) -> UserError:
+def explain(error: Exception, bucket: str, where: str, variables: str) -> UserError:
     """The error as a UserError: a ConfigurationError where no partition could succeed."""
     word = code(error)
     place = where if where.startswith("s3://") else f"s3://{bucket}: {where}"
     if isinstance(error, ParamValidationError):
         return ConfigurationError(
-            f"s3://{bucket} is not a valid bucket name. Write SOURCES__AWS__BUCKET_URL as "
+            f"s3://{bucket} is not a valid bucket name. Write {variables}__BUCKET_URL as "
             "s3://bucket/prefix."
         )
     if isinstance(error, NoCredentialsError):
-        return ConfigurationError(f"{place}: no AWS credentials. {CREDENTIALS_FIX}")
+        return ConfigurationError(f"{place}: no AWS credentials. {credentials_fix(variables)}")
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
         return UserError(
             f"{place}: cannot connect to the S3 endpoint. Check the network, the region and "
-            "SOURCES__AWS__CREDENTIALS__ENDPOINT_URL."
+            f"{variables}__CREDENTIALS__ENDPOINT_URL."
         )
     if _is_kms(error, word):
         return UserError(f"{place}: {_KMS}.")
     if reason := _REASONS.get(word):
-        return UserError(f"{place}: {reason}.")
+        reason = reason.format(variables=variables, fix=credentials_fix(variables))
+        return UserError(f"{place}: {reason.rstrip('.')}.")
     if isinstance(error, HTTPClientError | RetriesExceededError):
         return PartitionError(
             f"{place}: the connection broke repeatedly ({type(error).__name__}). Run again."
@@ -90,8 +92,3 @@ def _is_kms(error: Exception, word: str) -> bool:
         error.response.get("Error", {}).get("Message", "") if isinstance(error, ClientError) else ""
     )
     return word.startswith("KMS.") or "kms:" in str(message)
-
-
-def unreadable(path: Path, error: OSError) -> PartitionError:
-    """A file of a folder bucket that this user may not read."""
-    return PartitionError(f"{path}: {error.strerror}. Make it readable for this user.")

@@ -1,0 +1,1 @@
+"""Where providers deliver files: S3, Azure Blob, Google Cloud Storage, a folder."""
