@@ -21,6 +21,7 @@ from scripts.sandbox.aws.delivery import Delivered, deliver_cur2, deliver_legacy
 from tests.conftest import FaultyS3, FolderBucket, S3Bucket
 from tests.support.commands import Commands, Ran
 from tests.support.providers.aws_months import lines
+from tests.support.published import files_with
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY+EXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJHMEUCIQ"
@@ -528,17 +529,6 @@ def test_debug_shows_the_traceback_of_a_configuration_error(commands: Commands) 
     ran = commands("load", "--debug")
     assert ran.status == 2
     assert "Traceback (most recent call last)" in ran.err
-
-
-def files_with(secret: str, *folders: Path) -> list[str]:
-    """Every file below the folders that holds a secret, in plain or as JSON or a URL writes it."""
-    from urllib.parse import quote
-
-    spellings = {secret, secret.replace("/", "\\/"), quote(secret), quote(secret, safe="")}
-    wanted = [text.encode(encoding) for text in spellings for encoding in ("utf-8", "utf-16-le")]
-    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    assert paths
-    return [str(path) for path in paths if any(w in path.read_bytes() for w in wanted)]
 
 
 def test_secrets_appear_nowhere(

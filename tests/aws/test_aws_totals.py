@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver
 from tests.support.providers.stripe_ledgers import TODAY, mart
+from tests.support.published import files_with
 
 #: From October 2026 to this month, whatever it is.
 MONTHS = (TODAY.year - 2026) * 12 + TODAY.month - 9
@@ -144,3 +146,29 @@ def test_a_load_publishes_what_is_chosen_reconciles_it_and_asks_once_a_day(
         ("unblended", 42.5, 42.5, "agrees", ""),
     ]
     assert f"totals of account {payer}: cost_explorer, invoices; at most 20 pages" in examined
+
+
+@pytest.mark.thorough  # a client that finds nobody tries again for a while
+def test_the_keys_of_the_billing_apis_appear_nowhere(
+    commands: Commands, aws_bucket: FolderBucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="pipelines")
+    deliver(aws_bucket.root, "2026-10", [42.5])
+    totals = [Total("2026-10", "AmazonEC2", "Usage", "42.5", "42.5")]
+    words = ("load aws --to 2026-10", "load aws --to 2026-10 --debug", "doctor aws", "status")
+    with AwsBillingServer(totals, account="111122223333") as server:
+        secrets = {"AWS_SECRET_ACCESS_KEY": "secretOfSomebody", "AWS_SESSION_TOKEN": "sessionOfOne"}
+        commands.set(server.environ | secrets)
+        commands.set({"SOURCES__AWS__OBJECTS": '["cost_explorer","invoices"]'})
+        commands.set({"SOURCES__AWS__TOTALS_MONTHS": str(MONTHS)})
+        commands.read_from(aws_bucket.url)
+        server.denied = {"GetCostAndUsage", "ListInvoiceSummaries"}
+        assert [commands(*each.split()).status for each in words[:2]] == [2, 2]
+    # nobody listens any more
+    assert [commands(*each.split()).status for each in words] == [1, 1, 1, 0]
+    printed = "".join(commands.printed) + caplog.text
+    assert "GetCostAndUsage" in printed
+    for secret in secrets.values():
+        assert secret not in printed
+        places = (tmp_path / "dlt", tmp_path / "project", commands.data)
+        assert files_with(secret, *places) == []

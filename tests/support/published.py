@@ -113,3 +113,14 @@ def _rows(paths: list[Path], without: list[str] | None = None) -> list[Any]:
 def _sum(tables: list[pa.Table], column: str) -> float:
     values: Iterator[float | None] = (v for t in tables for v in t[column].to_pylist())
     return round(sum(v or 0.0 for v in values), 6)
+
+
+def files_with(secret: str, *folders: Path) -> list[str]:
+    """Every file below the folders that holds a secret, in plain or as JSON or a URL writes it."""
+    from urllib.parse import quote
+
+    spellings = {secret, secret.replace("/", "\\/"), quote(secret), quote(secret, safe="")}
+    wanted = [text.encode(encoding) for text in spellings for encoding in ("utf-8", "utf-16-le")]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert paths
+    return [str(path) for path in paths if any(w in path.read_bytes() for w in wanted)]
