@@ -269,8 +269,15 @@ def fresh(figures: Figures, made_at: datetime) -> Answer:
         delivered = row["newest_delivery"]
         text += f", delivered {age(delivered, made_at)} ago" if delivered else ""
         text += f", {own['state']}" if own and own["state"] != "live" else ""
+        text += f", last load: {row['last_run_outcome']}" if _is_failed(row) else ""
         said.append((name, f"{text}; {agreement(figures.totals, name)}"))
-    return Answer(title, facts(said), f"{made_at:%Y-%m-%d %H:%M} UTC")
+    is_bad = any(map(_is_failed, figures.freshness))
+    return Answer(title, facts(said), f"{made_at:%Y-%m-%d %H:%M} UTC", is_bad=is_bad)
+
+
+def _is_failed(row: Row) -> bool:
+    """Whether the source's last load left something out; unknown is not a failure."""
+    return (row.get("last_run_outcome") or "well") != "well"
 
 
 def agreement(totals: Sequence[Row], source: str) -> str:

@@ -65,6 +65,8 @@ def freshness(figures: Figures, made_at: datetime) -> str:
         Column("newest_day", "Newest day"),
         Column("newest_delivery", "Newest delivery (UTC)", spell_moment),
         Column("newest_partition", "Newest partition"),
+        Column("last_run", "Last load (UTC)", spell_moment),
+        Column("last_run_outcome", "How it ended"),
         number("partitions", "Partitions"),
         Column("age", "Age"),
     ]

@@ -219,14 +219,15 @@ def test_each_source_says_how_far_it_has_come_and_whether_it_agrees() -> None:
     delivered = MADE_AT.replace(hour=2, tzinfo=None)
     found.freshness = [
         {"source": "aws", "newest_day": date(2026, 10, 21), "newest_delivery": delivered},
-        {"source": "fx", "newest_day": date(2026, 10, 20), "newest_delivery": None},
+        {"source": "fx", "newest_day": date(2026, 10, 20), "newest_delivery": None}
+        | {"last_run_outcome": "failed"},
     ]
     found.sources = [{"source": "aws", "state": "stopped", "complete_through": date(2026, 10, 20)}]
     verdicts = ("agrees", "open", "agrees")
     found.totals = [{"source": "aws", "verdict": verdict} for verdict in verdicts]
     assert text(business.fresh(found, MADE_AT).body) == (
         "aws whole up to 20 October 2026 , delivered 5 hours ago, stopped; totals: 2 agree , "
-        "1 open fx newest day 20 October 2026 ; no totals of the provider"
+        "1 open fx newest day 20 October 2026 , last load: failed; no totals of the provider"
     )
 
 
