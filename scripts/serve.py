@@ -1,6 +1,6 @@
 """`make serve` and `make serve-clickhouse`: the dashboards in Rill, once it has validated them.
 
-    python -m scripts.serve [--environment dev|prod] [-- options of `rill start`]
+    python -m scripts.serve [--environment dev|prod] [--validate] [-- options of `rill start`]
 
 dev reads the parquet files of `[destination.filesystem]`, prod the configured ClickHouse. What Rill
 has to know of it goes into viz_rill/.prod.env, readable by its owner alone, and is removed when
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rill's exit status; 1 when it is missing or finds an error, 2 for a wrong configuration."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--environment", choices=("dev", "prod"), default="dev")
+    parser.add_argument("--validate", action="store_true", help="validate, and start nothing")
     parser.add_argument("rest", nargs="*", metavar="OPTION", help="options of `rill start`")
     options = parser.parse_args(arguments)
     rill = shutil.which("rill")
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         with environment(options.environment, os.environ) as given:
-            return serve(rill, options.environment, given, options.rest)
+            rest = None if options.validate else options.rest
+            return serve(rill, options.environment, given, rest)
     except (ConfigurationError, ConfigurationException) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -57,13 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def serve(rill: str, name: str, given: Sequence[str], rest: Sequence[str]) -> int:
-    """Validate, and start when that went well; the exit status of what ran last."""
+def serve(rill: str, name: str, given: Sequence[str], rest: Sequence[str] | None) -> int:
+    """Validate, and start when that went well; the exit status of what ran last. Without options
+    for the start, only validate."""
     common = [str(PROJECT), "--environment", name, "--pull-env=false", *given]
     status = subprocess.run([rill, "validate", *common], check=False).returncode
     if status:
         print("error: rill validate found the errors above; nothing was started.", file=sys.stderr)
         return 1
+    if rest is None:
+        return 0
     return subprocess.run([rill, "start", *common, *rest], check=False).returncode
 
 

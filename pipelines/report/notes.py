@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from html import escape
 
-from pipelines.report.figures import Figures, Row
+from pipelines.report.amounts import Row, spell_day
+from pipelines.report.figures import Figures
 
 
 def source_notes(figures: Figures) -> str:
@@ -30,16 +30,9 @@ def _source(row: Row) -> str:
 
 
 def totals_notes(figures: Figures) -> str:
-    """Whether months agree with what providers say of them, and each that does not."""
-    if not figures.totals:
-        return ""
+    """Each month that differs from what its provider says of it, without an explanation."""
     is_open = [row for row in figures.totals if row["verdict"] == "open"]
-    counts = {
-        v: sum(row["verdict"] == v for row in figures.totals) for v in ("agrees", "explained")
-    }
-    said = f"{len(figures.totals)} totals of providers: {counts['agrees']} agree, "
-    notes = [f"{said}{counts['explained']} are explained, {len(is_open)} are open."]
-    notes += [
+    notes = [
         f"{row['source']} {row['month']:%Y-%m}, {row['kind'].replace('_', ' ')}: the provider says "
         f"{row['theirs']:,.2f} {row['currency']}, {row['difference']:+,.2f} against what is "
         f"published ({row['reason']})."
@@ -54,8 +47,3 @@ def partial_note(figures: Figures) -> str:
     if not cut:
         return ""
     return f'<p class="note">Partial, without days at the beginning: {", ".join(cut)}.</p>\n'
-
-
-def spell_day(day: date | None) -> str:
-    """A date such as 3 October 2026."""
-    return f"{day.day} {day:%B %Y}" if day else ""

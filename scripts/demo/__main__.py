@@ -5,7 +5,7 @@ normalise what they have, and the tables (demo_tables.py) are queries over what 
 Nothing outside its folder is read for it or changed: no bucket, server or secret that is configured
 on this machine.
 
-    python -m scripts.demo [--dir .demo]
+    python -m scripts.demo [--dir .demo] [--pictures docs]
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ from typing import Any
 import duckdb
 from rich.console import Console
 
+from pipelines.cli import report
 from pipelines.cli.output.tables import table
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.configuration.local_server import running_server
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.core.text import size
+from scripts.demo import plans
+from scripts.demo.pictures import take
 from scripts.demo.tables import (
     AS_OF,
     BY_MONTH,
@@ -48,7 +51,7 @@ from scripts.sandbox.aws import months
 ROOT = Path(__file__).resolve().parents[2]
 
 #: What the demo makes in its folder, and removes when it runs again.
-PARTS = ("bucket", "data", "dlt", "clickhouse", "project", "log")
+PARTS = ("bucket", "data", "dlt", "clickhouse", "project", "log", "report.html", "report.png")
 FOLDERS = (
     "aws_costs",
     "gcp_costs",
@@ -107,9 +110,10 @@ class Demo:
             )
         if running_server(self.server):  # a demo that was killed left it behind
             local_clickhouse("down", self.server)
-        for part in PARTS:
-            shutil.rmtree(self.folder / part, ignore_errors=True)
-        self.log.unlink(missing_ok=True)
+        for part in (self.folder / part for part in PARTS):
+            if part.is_file():
+                part.unlink()
+            shutil.rmtree(part, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def configure(self, world: World) -> None:
@@ -123,6 +127,7 @@ class Demo:
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "DESTINATION__FILESYSTEM__BUCKET_URL": str(self.data),
             "NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Application"]',
+            **plans.write(self.folder / "project"),
         }
 
 
@@ -130,14 +135,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The demo's exit status: 0 when every command and every check succeeded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dir", type=Path, default=ROOT / ".demo", help="default: .demo")
-    demo = Demo(parser.parse_args(arguments).dir.resolve())
+    parser.add_argument(
+        "--pictures", type=Path, help="a folder for pictures of the report, as docs"
+    )
+    options = parser.parse_args(arguments)
+    demo = Demo(options.dir.resolve())
     try:
         demo.begin()
     except FileExistsError as error:
         parser.error(str(error))
     with World(demo.bucket) as world:
         demo.configure(world)
-        return 1 if filesystem(demo, world) + clickhouse(demo) else 0
+        failed = filesystem(demo, world) + overview(demo, options.pictures)
+        return 1 if failed + clickhouse(demo) else 0
 
 
 def filesystem(demo: Demo, world: World) -> int:
@@ -155,6 +165,16 @@ def filesystem(demo: Demo, world: World) -> int:
     heading("A third run, with nothing changed; then the checks")
     failed += commands(["load"], ["normalize"], CHECK)
     where_the_files_lie(demo)
+    return failed
+
+
+def overview(demo: Demo, pictures: Path | None) -> int:
+    """Write the report and its picture, where there is a browser; how much failed."""
+    heading("The overview as a page")
+    page = demo.folder / "report.html"
+    failed = report.main(["--out", str(page)])
+    for line in () if failed else take(page, pictures):
+        out.print(line, soft_wrap=True)
     return failed
 
 

@@ -1,5 +1,5 @@
 -- revenue and cost in the reporting currency by day (UTC) and product, or source: NULL where a part
--- of it has no rate or no cost, as in margin_daily
+-- of it has no rate or no cost, or no revenue was ever loaded, as in margin_daily
 (
     with earned as (
         select
@@ -44,8 +44,10 @@
         parts.day as day,
         parts.{argument} as {argument},
         '{reporting_currency}' as reporting_currency,
-        case when count(*) = count(gross) then sum(gross) end as revenue_gross,
-        case when count(*) = count(net) then sum(net) end as revenue_net,
+        case when count(*) = count(gross) and (select count(*) from revenue) > 0 then sum(gross) end
+            as revenue_gross,
+        case when count(*) = count(net) and (select count(*) from revenue) > 0 then sum(net) end
+            as revenue_net,
         case when count(*) = count(billed) then sum(billed) end as cost_billed,
         case when count(*) = count(effective) then sum(effective) end as cost_effective
     from parts

@@ -1,6 +1,7 @@
 -- one row per day between the first and the last activity: revenue, cost and what is left
 -- Days without revenue or cost are rows of zeros. Where any part of a day has no rate, or no cost,
--- that figure is NULL and not a partial sum. Revenue is never unioned into cost.
+-- that figure is NULL and not a partial sum. Where no revenue was ever loaded, revenue and margin
+-- are not known: NULL. Revenue is never unioned into cost.
 -- which figures a row of the ledger, and a sum of cost, are part of: each is read once
 with sides as (
     select 'gross' as side
@@ -108,11 +109,11 @@ bounded as (
 by_day as (
     select
         day,
-        {whole:revenue} as revenue_gross,
-        {whole:contra} as revenue_contra,
-        {whole:dispute} as disputes,
-        {whole:fee} as fees,
-        -{whole:tax} as taxes,
+        case when (select count(*) from revenue) > 0 then {whole:revenue} end as revenue_gross,
+        case when (select count(*) from revenue) > 0 then {whole:contra} end as revenue_contra,
+        case when (select count(*) from revenue) > 0 then {whole:dispute} end as disputes,
+        case when (select count(*) from revenue) > 0 then {whole:fee} end as fees,
+        case when (select count(*) from revenue) > 0 then -{whole:tax} end as taxes,
         {whole:billed} as cost_billed,
         {whole:effective} as cost_effective,
         {whole:billed_aws} as cost_billed_aws,

@@ -77,6 +77,13 @@ def test_dev_validates_then_starts(rill: Rill, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
+def test_it_only_validates_when_that_is_asked(rill: Rill, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serve.main(["--validate"]) == 0
+    monkeypatch.setenv("RILL_VALIDATE", "1")
+    assert serve.main(["--validate"]) == 1
+    assert [call["arguments"][0] for call in rill.calls] == ["validate", "validate"]
+
+
 def test_a_project_with_an_error_is_not_started(
     rill: Rill, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,8 +22,16 @@ from pipelines.tables.shapes import published_tables
 from scripts.docs.rill_columns import path_of
 from tests.support.estate import TAGS, Estate
 from tests.support.rill import sample as rill_sample
+from tests.support.rill import shown
 from tests.support.rill.project import ROOT, Project, dimensions, measures, problems, table_of
-from tests.support.rill.sql import ClickHouseEngine, DuckEngine, differences, make_models, queries
+from tests.support.rill.sql import (
+    ClickHouseEngine,
+    DuckEngine,
+    at_grain,
+    differences,
+    make_models,
+    queries,
+)
 
 PROJECT = Project.read()
 #: They hold the time of a publishing, which is another one on each destination.
@@ -92,6 +100,45 @@ def test_every_dimension_and_measure_is_the_same_on_both_engines(
         mine, theirs = engines.dev.rows(sql), engines.prod.rows(sql)
         assert differences(mine, theirs, keys) == [], (what, sql)
         assert mine, (what, sql)
+
+
+def shown_over_time() -> dict[tuple[str, str], list[str]]:
+    """Measures that a board shows over time, by metrics view and grain."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for board in PROJECT.of("canvas").values():
+        for item in (each for row in board["rows"] for each in row["items"]):
+            (body,) = (value for key, value in item.items() if key != "width")
+            view = VIEWS.get(body.get("metrics_view", ""))
+            if view is None or not shown.grain(body) or not view.get("timeseries"):
+                continue
+            wanted = [name for name in shown.fields(body) if name in measures(view)]
+            found.setdefault((body["metrics_view"], str(shown.grain(body))), []).extend(wanted)
+    return {key: sorted(set(names)) for key, names in found.items() if names}
+
+
+@pytest.mark.parametrize(
+    ("name", "grain"), shown_over_time(), ids=["-".join(key) for key in shown_over_time()]
+)
+def test_what_a_board_shows_over_time_is_the_same_on_both_engines(
+    engines: Engines, name: str, grain: str
+) -> None:
+    """Window measures, too: at the grain that the board names for them."""
+    sql = at_grain(VIEWS[name], grain, shown_over_time()[name, grain])
+    mine, theirs = engines.dev.rows(sql), engines.prod.rows(sql)
+    assert mine
+    assert differences(mine, theirs, 1) == [], sql
+
+
+def test_the_overview_answers_the_ten_questions_in_their_order() -> None:
+    titles = [
+        str(value["title"])
+        for row in PROJECT.of("canvas")["overview_board"]["rows"]
+        for item in row["items"]
+        for key, value in item.items()
+        if key != "width" and "title" in value
+    ]
+    numbers = [int(title.split()[0]) for title in titles if title[0].isdigit()]
+    assert numbers == [*range(1, 11)]
 
 
 def test_no_measure_is_empty_over_the_demo_and_the_sample(engines: Engines) -> None:
@@ -192,6 +239,12 @@ def add_measure(project: Project, **values: Any) -> None:
 def add_item(project: Project, **item: Any) -> None:
     rows = of(project, "dashboards/cost_board")["rows"]
     rows.append({"height": "100px", "items": [item]})
+
+
+def add_moment(project: Project) -> None:
+    at = {"name": "at", "column": "newest_delivery"}
+    of(project, "metrics/freshness")["dimensions"].append(at)
+    add_item(project, table={"metrics_view": "freshness", "columns": ["at"]})
 
 
 BROKEN: dict[str, tuple[Break, list[str]]] = {
@@ -384,6 +437,113 @@ BROKEN: dict[str, tuple[Break, list[str]]] = {
     "a height without its unit": (
         lambda p: of(p, "dashboards/cost_board")["rows"][0].update(height=140),
         ["dashboards/cost_board.yaml: row 0: height 140"],
+    ),
+    "an average of days that counts months": (
+        lambda p: of(p, "dashboards/cost_board")["rows"][1]["items"][1]["line_chart"].pop(
+            "time_filters"
+        ),
+        [
+            "dashboards/cost_board.yaml: row 1: line_chart: billed_7d_average counts rows of the "
+            "grain, which is not day"
+        ],
+    ),
+    "an explore that asks for totals of a window": (
+        lambda p: of(p, "dashboards/cost_explorer").update(measures="*"),
+        ["dashboards/cost_explorer.yaml: billed_7d_average is of a window and asked for in totals"],
+    ),
+    "a measure that is excluded and not there": (
+        lambda p: of(p, "dashboards/cost_explorer").update(measures={"exclude": ["bills"]}),
+        ["dashboards/cost_explorer.yaml: unknown field bills"],
+    ),
+    "a tile of a month without its time": (
+        lambda p: of(p, "dashboards/commitments_board")["rows"][0]["items"][0]["kpi_grid"].pop(
+            "time_filters"
+        ),
+        [
+            "dashboards/commitments_board.yaml: row 0: kpi_grid: a tile of a month under the time "
+            "range of the board"
+        ],
+    ),
+    "services and accounts added": (
+        lambda p: add_item(
+            p,
+            leaderboard={
+                "metrics_view": "movers",
+                "dimensions": ["mover"],
+                "measures": ["moved_by"],
+                "num_rows": 5,
+            },
+        ),
+        [
+            "dashboards/cost_board.yaml: row 5: leaderboard: rows of several kinds are added: "
+            "filter by kind_of_mover, or show it"
+        ],
+    ),
+    "a filter of a dimension that is not there": (
+        lambda p: add_item(
+            p,
+            table={
+                "metrics_view": "costs",
+                "columns": ["billed"],
+                "dimension_filters": "cloud IN ('aws')",
+            },
+        ),
+        ["dashboards/cost_board.yaml: row 5: table: unknown filter cloud"],
+    ),
+    "a filter that Rill does not read": (
+        lambda p: add_item(
+            p,
+            table={
+                "metrics_view": "costs",
+                "columns": ["billed"],
+                "dimension_filters": "provider = 'aws'",
+            },
+        ),
+        ["dashboards/cost_board.yaml: row 5: table: dimension_filters provider = 'aws'"],
+    ),
+    "a grain that is none": (
+        lambda p: add_item(
+            p,
+            table={
+                "metrics_view": "costs",
+                "columns": ["billed"],
+                "time_filters": "tr=P3M&grain=days",
+            },
+        ),
+        ["dashboards/cost_board.yaml: row 5: table: time_filters tr=P3M&grain=days"],
+    ),
+    "a title that says day over months": (
+        lambda p: add_item(
+            p,
+            bar_chart={
+                "metrics_view": "costs",
+                "title": "Cost by day",
+                "x": {"field": "x_usage_date"},
+                "y": {"field": "billed"},
+            },
+        ),
+        ["dashboards/cost_board.yaml: row 5: bar_chart: the title says day, the grain does not"],
+    ),
+    "a table that is cut off": (
+        lambda p: of(p, "dashboards/cost_board")["rows"].append(
+            {
+                "height": "100px",
+                "items": [
+                    {
+                        "width": 3,
+                        "table": {
+                            "metrics_view": "costs",
+                            "columns": ["service", "billed", "effective"],
+                        },
+                    }
+                ],
+            }
+        ),
+        ["dashboards/cost_board.yaml: row 5: table: more columns than the 2 that fit"],
+    ),
+    "a moment in a table": (
+        add_moment,
+        ["dashboards/cost_board.yaml: row 5: table: at is a moment, not a date"],
     ),
 }
 

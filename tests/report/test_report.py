@@ -1,9 +1,11 @@
-"""The report: its numbers are the marts', on both destinations, and a browser shows them."""
+"""The report's numbers are the marts', on both destinations; the command and its month."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,26 @@ import duckdb
 import pytest
 
 from pipelines.cli import report
-from pipelines.report import figures
-from pipelines.report.notes import source_notes
-from pipelines.report.page import page, percent
-from tests.support.browser import Seen, visit
+from pipelines.core.partition import now
+from pipelines.report.page import answers, page
+from tests.support.browser import Figure, figures
+from tests.support.demo import Demo, configured_of, demo  # noqa: F401 (a fixture)
 from tests.support.estate import Estate, configured
+from tests.support.first_page import Query, first_page
 from tests.support.published_clickhouse import query
 
-MADE_AT = datetime(2026, 11, 4, 7, 0, tzinfo=UTC)
+TITLES = [
+    "This month against last month",
+    "Month end against budget",
+    "What changed most, and why",
+    "Anomalies",
+    "By team and product",
+    "Commitments",
+    "Unit cost",
+    "Revenue, fees and margin",
+    "What was restated, and what is still open",
+    "Freshness, completeness, agreement with the providers",
+]
 
 
 @pytest.fixture(scope="module", params=report.DESTINATIONS)
@@ -26,189 +40,191 @@ def written(
     estate: Estate,
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
+) -> tuple[str, str]:
     """The report of a destination, written by the command."""
     out = tmp_path_factory.mktemp("report") / "page.html"
     with configured(estate.environ):
         assert report.main(["--destination", request.param, "--out", str(out)]) == 0
-    return request.param, out
+    return request.param, out.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def seen(written: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    return visit(written[1], tmp_path_factory.mktemp("browser"))
+def parquet(data: Path) -> Query:
+    """Queries over the published files, past the report's own way to read them."""
+
+    def rows(sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(":memory:") as duck:
+            duck.execute("set timezone = 'UTC'")
+            for mart in (data / "marts").iterdir():
+                duck.execute(f"create view {mart.name} as from '{mart}/*.parquet'")
+            return duck.execute(sql).fetchall()
+
+    return rows
 
 
-def rows(estate: Estate, destination: str, sql: str) -> list[tuple[Any, ...]]:
-    """Rows of a mart, past the report's own way to read it."""
-    if destination == "clickhouse":
-        return query(estate.clickhouse, sql)
-    with duckdb.connect(":memory:") as duck:
-        duck.execute("set timezone = 'UTC'")
-        for mart in ("cost_overview", "cost_movers", "commitments", "restatements", "freshness"):
-            duck.execute(f"create view {mart} as from '{estate.data}/marts/{mart}/*.parquet'")
-        return duck.execute(sql).fetchall()
+def queries(estate: Estate, destination: str) -> Query:
+    if destination == "filesystem":
+        return parquet(estate.data)
+    return lambda sql: query(estate.clickhouse, sql)
 
 
-def test_a_browser_draws_it_without_an_error_or_a_request(seen: Seen) -> None:
-    assert (seen.console, seen.requests) == ([], [])
-    for chart in ("days", "months", "commitments"):
-        assert re.search(rf'id="chart-{chart}"[^>]*>.*?class="main-svg"', seen.dom, re.DOTALL)
-    assert seen.dom.count('class="bars"') + seen.dom.count("trace bars") > 5
-    assert "<h1>Cloud cost, October 2026</h1>" in seen.dom
-    assert "as of 31 October 2026" in seen.dom
+def by_name(found: Sequence[Figure]) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {}
+    for each in found:
+        values.setdefault(each.name, []).append(_value(each.value))
+    return values
 
 
-def test_its_headlines_are_those_of_the_marts(
-    estate: Estate,
-    written: tuple[str, Path],
-    seen: Seen,
+def _value(text: str) -> Any:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return date.fromisoformat(text)
+    return float(text) if text else None
+
+
+def near(expected: dict[str, list[Any]]) -> dict[str, Any]:
+    return {name: [_near(value) for value in values] for name, values in expected.items()}
+
+
+def _near(value: Any) -> Any:
+    if isinstance(value, int | float | Decimal):
+        return pytest.approx(float(value), rel=1e-9, abs=1e-9)
+    return value
+
+
+def questions(html: str) -> list[str]:
+    return re.findall(r"<h2 id=\"q\d+-title\"><span>\d+</span> (.*?)</h2>", html)
+
+
+def first(html: str) -> str:
+    return html.partition('<div class="charts">')[0]
+
+
+def test_the_ten_questions_are_answered_by_the_marts(
+    estate: Estate, written: tuple[str, str]
 ) -> None:
-    """Each figure once more, from the marts, and as people read it."""
-    (overview,) = rows(
-        estate,
-        written[0],
-        "select billed, previous_billed, effective, projected_billed, run_rate_billed, budget, "
-        "untagged_effective, usage_effective, credits from cost_overview where is_newest = 1",
-    )
-    billed, _, effective, projected, run_rate, _, untagged, usage, credits_ = overview
-    (commitments,) = rows(
-        estate,
-        written[0],
-        "select sum(covered_list), sum(on_demand_list), sum(used_cost), sum(unused_cost) "
-        "from commitments where month = (select max(month) from commitments)",
-    )
-    covered, on_demand, used, unused = commitments
-    expected = {
-        "billed": (billed, f"${billed:,.0f}"),
-        "effective": (effective, f"${effective:,.0f}"),
-        "projection": (projected, f"${projected:,.0f}"),
-        "run_rate": (run_rate, f"${run_rate:,.0f}"),
-        "untagged_share": (untagged / usage, f"{100 * untagged / usage:.1f} %"),
-        "credits": (credits_, f"−${-credits_:,.0f}"),
-        "coverage": (
-            covered / (covered + on_demand),
-            f"{100 * covered / (covered + on_demand):.1f} %",
-        ),
-        "utilisation": (used / (used + unused), f"{100 * used / (used + unused):.1f} %"),
-        # nothing was earned: the margin is the cost, and there are no shares of net revenue
-        "revenue_net": (0.0, "0"),
-        "fees": (0.0, "0"),
-        "margin": (-effective, f"−{effective:,.0f}"),
-    }
-    without = [(n, t) for n, v, t in seen.figures if "." not in n and not v]
-    assert without == [("cost_per_revenue", "–")]
-    shown: object = {n: (float(v), t) for n, v, t in seen.figures if "." not in n and v}
-    assert shown == {
-        name: (pytest.approx(value, rel=1e-9), text) for name, (value, text) in expected.items()
-    }
+    """Every figure of the first page, on both destinations."""
+    destination, html = written
+    assert questions(html) == TITLES
+    assert by_name(figures(first(html))) == near(first_page(queries(estate, destination)))
+    assert "<h1>Cloud cost, October 2026</h1>" in html
+    assert "as of 31 October 2026" in html
 
 
-def test_its_tables_are_the_rows_of_the_marts(
-    estate: Estate,
-    written: tuple[str, Path],
-    seen: Seen,
-) -> None:
+def test_without_revenue_there_is_no_margin(written: tuple[str, str]) -> None:
+    """Stripe is not configured: cost alone was once shown as a margin of -7,505."""
+    names = {each.name for each in figures(written[1])}
+    assert not {name for name in names if "margin" in name or "revenue" in name}
+    assert "No revenue is loaded" in written[1]
+    assert 'id="chart-margin"' not in written[1]
+
+
+def test_a_company_with_everything_has_every_answer(demo: Demo) -> None:  # noqa: F811
+    """The demo: three clouds, revenue, budgets, products, shared cost and orders."""
+    with configured_of(demo):
+        found, source = report.read("filesystem")
+        html = page(found, source=source, made_at=now())
+    assert questions(html) == TITLES
+    assert by_name(figures(first(html))) == near(first_page(parquet(demo.data)))
+    without = [a.title for a in answers(found, now()) if not a.body]
+    assert without == ["Anomalies"]  # nothing unusual happens to it in October
+
+
+def test_the_tables_are_the_rows_of_the_marts(estate: Estate, written: tuple[str, str]) -> None:
+    destination, html = written
+    rows = queries(estate, destination)
     for kind, table in (("service", "services"), ("account", "accounts")):
         expected = rows(
-            estate,
-            written[0],
-            "select name, effective, previous_effective, change_effective from cost_movers "
-            f"where is_newest = 1 and kind = '{kind}' "
-            "order by abs(change_effective) desc, id limit 8",
+            "select name, effective, previous_effective, change_effective, billed from cost_movers "
+            f"where kind = '{kind}' "
+            "order by month desc, abs(coalesce(change_effective, 0)) desc, effective desc, id"
         )
-        read: object = [[row[0], *map(float, row[1:])] for row in cells(seen, table, 4)]
-        assert read == [[name, *map(pytest.approx, numbers)] for name, *numbers in expected]
+        assert cells(html, table, "name effective previous_effective change_effective billed") == [
+            [name, *map(_near, numbers)] for name, *numbers in expected
+        ]
     (restated,) = rows(
-        estate,
-        written[0],
-        "select line_items_change, billed_change, month_billed from restatements "
-        "where kind = 'restated'",
+        "select source_partition, kind, line_items_change, billed_change, month_billed "
+        "from restatements where kind = 'restated'"
     )
-    (shown,) = cells(seen, "restatements", 8)
-    assert [float(value) for value in shown[5:]] == [pytest.approx(v) for v in restated]
-    assert shown[1:5] == ["aws", "2026-09", "restated", "USD"]
-    (fresh,) = cells(seen, "freshness", 6)
-    assert fresh[:5] == ["aws", "2026-11-03 06:15:00", "2026-10-31", "2026-10", "2"]
+    columns = "source_partition kind line_items_change billed_change month_billed"
+    assert cells(html, "restatements", columns) == [list(map(_near, restated))]
+    resources = rows(
+        "select resource_id, sum(effective_cost) as cost from costs_daily "
+        "where extract(month from x_usage_date) = 10 and resource_id is not null "
+        "group by resource_id, provider_name, service_name, sub_account_id, billing_currency "
+        "order by cost desc, resource_id, service_name, sub_account_id limit 25"
+    )
+    # those that changed most come after the most expensive ones
+    assert cells(html, "resources", "resource_id effective")[:25] == [
+        [name, _near(cost)] for name, cost in resources
+    ]
 
 
-def cells(seen: Seen, table: str, columns: int) -> list[list[str]]:
-    found = [value for name, value, _ in seen.figures if name.startswith(f"{table}.")]
-    return [found[n : n + columns] for n in range(0, len(found), columns)]
+def cells(html: str, table: str, columns: str) -> list[list[Any]]:
+    """These columns of a table's rows, with numbers as such."""
+    wanted = [f"{table}.{column}" for column in columns.split()]
+    found = [each for each in figures(html) if each.name in wanted]
+    values = [_number_or_text(each.value) for each in found]
+    return [values[n : n + len(wanted)] for n in range(0, len(values), len(wanted))]
+
+
+def _number_or_text(value: str) -> Any:
+    try:
+        return float(value)
+    except ValueError:
+        return value or None
+
+
+def test_every_figure_links_to_a_table_that_is_there(written: tuple[str, str]) -> None:
+    html = written[1]
+    tables = set(re.findall(r'<table id="([\w-]+)"', html))
+    linked = {each.rows for each in figures(first(html))}
+    assert linked <= tables
+    assert {"months", "services", "accounts", "resources", "teams", "commitments"} <= tables
+
+
+def test_every_chart_has_its_numbers_in_a_table(written: tuple[str, str]) -> None:
+    found = re.findall(r'<figure class="chart.*?</figure>', written[1], re.DOTALL)
+    assert [re.findall(r' id="([\w-]+)"', chart) for chart in found] == [
+        [f"chart-{name}", f"chart-{name}-rows"] for name in "days months teams commitments".split()
+    ]
+    assert [chart.count("<svg class=") >= 2 for chart in found] == [True] * 4
 
 
 def test_both_destinations_say_the_same(estate: Estate) -> None:
     with configured(estate.environ):
         one, other = (report.read(destination)[0] for destination in report.DESTINATIONS)
-    first, second = figures.tiles(one), figures.tiles(other)
-    assert first == {
-        name: value if value is None else pytest.approx(value) for name, value in second.items()
-    }
-    assert [(d["day"], d["service"]) for d in one.days] == [
-        (d["day"], d["service"]) for d in other.days
+        pages = [page(each, source="", made_at=now()) for each in (one, other)]
+    found = [[each for each in figures(html) if "published" not in each.name] for html in pages]
+    assert [(each.name, each.text) for each in found[0]] == [
+        (each.name, each.text) for each in found[1]
     ]
 
 
-def test_where_nothing_was_loaded_it_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_earlier_month_is_shown_as_it_ended(estate: Estate, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    with configured(estate.environ):
+        assert report.main(["--month", "2026-09", "--out", str(out)]) == 0
+    html = out.read_text(encoding="utf-8")
+    assert "<h1>Cloud cost, September 2026</h1>" in html
+    (expected,) = parquet(estate.data)(
+        "select billed, effective from cost_overview where month = date '2026-09-01'"
+    )
+    found = by_name(figures(first(html)))
+    assert (*found["billed"], *found["effective"]) == tuple(map(_near, expected))
+    assert "The month is over: 1–30 September 2026" in html
+
+
+def test_a_month_without_cost_and_one_that_is_none_are_errors(
+    estate: Estate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "data"))
-    assert report.main(["--out", str(tmp_path / "page.html")]) == 0
-    shown = visit(tmp_path / "page.html", tmp_path)
-    assert (shown.console, shown.requests) == ([], [])
-    assert {value for _, value, _ in shown.figures} == {""}
-    assert {text for _, _, text in shown.figures} == {"–"}
-    for text in ("No cost is loaded yet", "No cost yet.", "No source was loaded yet."):
-        assert text in shown.dom
-
-
-def test_the_browser_reports_errors_and_requests_of_a_page(tmp_path: Path) -> None:
-    """So that a page without them is not one that was not looked at."""
-    text = '<img src="http://127.0.0.1:9/x.png"><script>console.error("oh"); gone()</script>'
-    (tmp_path / "page.html").write_text(f"<!doctype html><title>x</title>{text}", encoding="utf-8")
-    shown = visit(tmp_path / "page.html", tmp_path)
-    assert [line.partition(", source")[0] for line in shown.console] == [
-        '"oh"',
-        '"Uncaught ReferenceError: gone is not defined"',
-    ]
-    assert shown.requests == ["http://127.0.0.1:9/x.png"]
-
-
-def test_names_that_hold_markup_are_text() -> None:
-    mover = {
-        "name": "<script>alert(1)</script>",
-        "effective": 1.0,
-        "previous_effective": 2.5,
-        "change_effective": -1.5,
-    }
-    made = page(figures.Figures(services=[mover]), source="a <b>", made_at=MADE_AT)
-    assert "<script>alert" not in made
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in made
-    assert "a &lt;b&gt;" in made
-
-
-def test_cost_without_a_rate_is_said() -> None:
-    month: dict[str, Any] = dict.fromkeys(figures._MONTH)
-    month |= {"month": date(2026, 10, 1), "as_of": date(2026, 10, 3), "line_items_without_rate": 7}
-    month |= {"line_items_without_cost": 2}
-    made = page(figures.Figures(month=month), source="", made_at=MADE_AT)
-    assert "7 cost lines have no rate and are not in these figures" in made
-
-
-def test_two_reporting_currencies_are_never_added() -> None:
-    day = {"date": date(2026, 10, 1), "revenue_net": 2.0, "fees": 1.0, "cost_effective": 1.0}
-    rows = [day | {"reporting_currency": c, "margin": 1.0} for c in ("USD", "EUR")]
-    assert figures.month_to_date(figures.Figures(margin=rows)) == []
-    (row,) = figures.month_to_date(figures.Figures(margin=rows[:1]))
-    assert row["reporting_currency"] == "USD"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0.1234, "12.3 %"), (-0.5, "−50.0 %"), (-0.0001, "0.0 %")],
-)
-def test_a_share_reads_as_percent(value: float | None, text: str) -> None:
-    assert percent(value) == text
+    out = str(tmp_path / "page.html")
+    with configured(estate.environ):
+        assert report.main(["--month", "2025-01", "--out", out]) == 1
+    assert capsys.readouterr().err == (
+        "error: No cost in 2025-01. Months with cost: 2026-09 to 2026-10.\n"
+    )
+    with pytest.raises(SystemExit, match="2"):
+        report.main(["--month", "2026-13", "--out", out])
+    assert "'2026-13' is not a month such as 2026-09" in capsys.readouterr().err
 
 
 def test_a_destination_that_is_none_is_a_usage_error(
@@ -219,27 +235,3 @@ def test_a_destination_that_is_none_is_a_usage_error(
     assert capsys.readouterr().err == (
         "error: The destination is 'paper'. Set it to one of: filesystem, clickhouse.\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("state", "reached", "newest", "note"),
-    [
-        ("live", date(2026, 10, 31), date(2026, 10, 31), ""),
-        (
-            "live",
-            date(2026, 11, 2),
-            date(2026, 11, 3),
-            "gcp has begun November 2026; these",
-        ),
-        ("stopped", date(2026, 9, 3), date(2026, 9, 4), "gcp has no whole day after 3 September"),
-        ("monthly", date(2026, 9, 30), date(2026, 10, 1), "gcp has its cost by the month"),
-        ("no whole day", None, date(2026, 10, 30), "gcp has no whole day yet"),
-    ],
-)
-def test_a_source_that_differs_from_the_headline_is_named(
-    state: str, reached: date | None, newest: date, note: str
-) -> None:
-    row = {"source": "gcp", "state": state, "complete_through": reached}
-    row |= {"newest_day": newest, "as_of": date(2026, 10, 31)}
-    found = source_notes(figures.Figures(sources=[row]))
-    assert (note in found, bool(found)) == (True, bool(note))

@@ -1,83 +1,71 @@
-"""Headless Chromium on a page of one's own: what it drew, said and asked for."""
+"""What a page looks like in headless Chromium: figures, overflow, contrast, keyboard."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+from scripts.docs.chromium import Chromium, Page, program
+
+LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf-8")
 
 
-@dataclass
-class Seen:
-    """The document after its scripts ran, console messages, and URLs that the page asked for."""
+def browser() -> Iterator[Chromium]:
+    """A browser for the tests of a module. Skips them where there is none."""
+    if program() is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium (Debian)")
+    with Chromium() as made:
+        yield made
 
-    dom: str
-    console: list[str]
-    requests: list[str]
 
-    @property
-    def figures(self) -> list[tuple[str, str, str]]:
-        """Name, value and visible text of every figure, in order."""
-        parser = _Figures()
-        parser.feed(self.dom)
-        return parser.found
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page: its name, the mart's value, the text, and the link's target."""
+
+    name: str
+    value: str
+    text: str
+    rows: str
+
+
+def figures(html: str) -> list[Figure]:
+    """Every figure in the order of the page."""
+    parser = _Figures()
+    parser.feed(html)
+    return parser.found
 
 
 class _Figures(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, str, str]] = []
-        self._open: tuple[str, str] | None = None
+        self.found: list[Figure] = []
+        self._open: tuple[str, str, str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
+        values = {name: value or "" for name, value in attrs}
         if "data-figure" in values:
-            self._open = (str(values["data-figure"]), str(values["data-value"]))
+            rows = values.get("href", "").removeprefix("#")
+            self._open = (values["data-figure"], values["data-value"], rows)
 
     def handle_data(self, data: str) -> None:
         if self._open:
-            self.found.append((*self._open, data))
+            name, value, rows = self._open
+            self.found.append(Figure(name, value, data, rows))
             self._open = None
 
 
-def program() -> str:
-    """Chromium's name. Skips the test where there is none."""
-    for name in PROGRAMS:
-        if shutil.which(name):
-            return name
-    pytest.skip("no Chromium on PATH: apt-get install chromium (Debian)")
+def look(page: Page, question: str) -> list[str]:
+    """What look.js answers to overflow, contrast or drawn."""
+    found: list[str] = page.evaluate(f"(() => {{{LOOK}; return {question}(); }})()")
+    return found
 
 
-def visit(page: Path, folder: Path) -> Seen:
-    """Open a file as a fresh user does. No name is resolved, so nothing leaves loopback."""
-    log = folder / "net.json"
-    options = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-extensions
-        --disable-background-networking --disable-component-update --disable-sync
-        --disable-dev-shm-usage --enable-logging=stderr --virtual-time-budget=10000
-        --dump-dom""".split()
-    ran = subprocess.run(
-        [
-            program(),
-            *options,
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            f"--user-data-dir={folder / 'profile'}",
-            f"--log-net-log={log}",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    console = re.findall(r"CONSOLE:\d+\] (.*)", ran.stderr)
-    events = [event.get("params") or {} for event in json.loads(log.read_text())["events"]]
-    asked = {e["url"] for e in events if e.get("initiator", "not an origin") != "not an origin"}
-    return Seen(ran.stdout, console, sorted(asked))
+def file_of(folder: Path, markup: str) -> Path:
+    """A page with this body."""
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html><title>x</title>{markup}", encoding="utf-8")
+    return page

@@ -7,12 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.estate import configured
 
 Files = dict[str, list[int]]
 """Size and time of files, by path."""
@@ -53,6 +56,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         if not answer.exists():
             answer.write_text(json.dumps(asdict(run(home))), encoding="utf-8")
     return Demo(home / "d", Ran(**json.loads(answer.read_text(encoding="utf-8"))))
+
+
+@contextmanager
+def configured_of(demo: Demo) -> Iterator[None]:
+    """The demo's parquet as the configured destination."""
+    variables = {
+        "DESTINATION__FILESYSTEM__BUCKET_URL": str(demo.data),
+        "DLT_PROJECT_DIR": str(demo.folder / "project"),
+        "NORMALIZE__TAG_COLUMNS": '["Environment", "Team", "Application"]',
+    }
+    with configured(variables):
+        yield
 
 
 def run(home: Path) -> Ran:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,48 @@ def blocks(document: str) -> list[Block]:
         joined = match["text"].replace("\\\n", " ")
         lines = tuple(line.strip() for line in joined.splitlines() if line.strip())
         found.append(Block(document, match["needs"] or "", lines))
+    return found
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An output that a document shows below commands: the commands, and its lines."""
+
+    commands: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def samples(document: str) -> list[Sample]:
+    """The text blocks of a document, each with all commands since the one before it."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found: list[Sample] = []
+    since: list[str] = []
+    for match in re.finditer(r"^ *```(bash|text)\n(.*?)^ *```", text, re.M | re.S):
+        lines = [line.strip() for line in match[2].splitlines() if line.strip()]
+        if match[1] == "bash":
+            since += [line.strip() for line in lines]
+        else:
+            found.append(Sample(tuple(since), tuple(lines)))
+            since = []
+    return found
+
+
+def masked(line: str) -> str:
+    """A line of output without what differs from run to run: ports, versions, sizes, seconds."""
+    line = re.sub(r"(localhost:|PORT=|and )\d{4,5}\b", r"\1…", line.strip())
+    line = re.sub(r"\b\d+\.\d+\.\d+\.\d+\b", "…", line)
+    return re.sub(r"[\d.]+ (kB|MB|s)\b", r"… \1", line)
+
+
+def missing(sample: Sample, said: Mapping[str, str]) -> list[str]:
+    """Lines of a sample that its commands did not print, in this order; empty when all were."""
+    printed = [masked(line) for command in sample.commands for line in said[command].splitlines()]
+    at, found = 0, []
+    for line in sample.lines:
+        if masked(line) in printed[at:]:
+            at = printed.index(masked(line), at) + 1
+        else:
+            found.append(line)
     return found
 
 

@@ -114,7 +114,9 @@ def test_ci_runs_on_every_python_and_both_ends_of_clickhouse() -> None:
     assert (ROOT / ".ci" / "run").read_text().endswith("\nmake lint test\nmake demo\n")
     assert jobs["clickhouse"]["strategy"]["matrix"]["version"][-1] == "latest"
     assert jobs["clickhouse"]["steps"][-1]["run"] == "make test-clickhouse"
-    assert 'rill" validate viz_rill' in jobs["rill"]["steps"][-1]["run"]
+    validated = [step["run"] for step in jobs["rill"]["steps"][-2:]]
+    serve = ".venv/bin/python -m scripts.serve"
+    assert validated == [f"{serve} --validate", f"{serve} --environment prod --validate"]
 
 
 WEEKLY = "30 5 * * 0"

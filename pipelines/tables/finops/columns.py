@@ -1,4 +1,4 @@
-"""The marts that a team steers its cost by: sql/marts/55_… to 58_….
+"""The marts that a team steers its cost by: sql/marts/55_… to 59_….
 
 Money is in the reporting currency.
 """
@@ -89,6 +89,30 @@ UNIT_COST: tuple[Column, ...] = (
     Column("cost_per_unit", "number", True, "cost / quantity.", privacy=KEEP),
     Column("cost_per_revenue", "number", True, "cost / revenue.", privacy=KEEP),
 )
+
+COST_CHANGES: tuple[Column, ...] = (
+    Column("month", "date", False, "First day of the month of use (UTC).", privacy=SHIFT),
+    _CURRENCY,
+    Column("is_newest", "integer", False, "1 in rows of the newest month, else 0.", privacy=KEEP),
+    Column("kind", "text", False,
+           "service, account or a tag's column, such as tag_team.", privacy=KEEP),
+    Column("provider_name", "text", False, "The cloud that sold the resource.", privacy=KEEP),
+    Column("id", "text", False, "The service, account id or tag value; (none) without one.",
+           privacy=pseudonym("tag", unless=("kind", "service"))),
+    Column("name", "text", False, "Name to display for id.",
+           privacy=pseudonym("tag", unless=("kind", "service"))),
+    Column("effective", "number", True, "Effective cost on compared days.", privacy=SCALE),
+    Column("previous_effective", "number", True,
+           "Effective cost on the same days of the previous month.", privacy=SCALE),
+    Column("change_effective", "number", True,
+           "effective - previous_effective; the three causes add up to it.", privacy=SCALE),
+    Column("change_by_usage", "number", True,
+           "By other usage at list prices, at the share that was paid of them.", privacy=SCALE),
+    Column("change_by_price", "number", True,
+           "By another share of list prices: discounts, commitments, spot.", privacy=SCALE),
+    Column("change_otherwise", "number", True,
+           "Without a list cost in both months: new, gone, fees, credits.", privacy=SCALE),
+)
 # fmt: on
 
 FINOPS_MARTS: dict[str, tuple[Column, ...]] = {
@@ -96,6 +120,7 @@ FINOPS_MARTS: dict[str, tuple[Column, ...]] = {
     "budgets": BUDGETS,
     "cost_allocated": COST_ALLOCATED,
     "unit_cost": UNIT_COST,
+    "cost_changes": COST_CHANGES,
     "provider_totals": PROVIDER_TOTALS,
     "reconciliation": RECONCILIATION,
     "platform_cost": PLATFORM_COST,

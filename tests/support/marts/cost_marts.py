@@ -22,6 +22,7 @@ MARTS = (
     "cost_overview",
     "cost_movers",
     "untagged",
+    "cost_changes",
     "margin_by_source",
 )
 _USAGE: Row = {

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from tests.support.rill import shown
+
 ROOT = Path(__file__).resolve().parents[3] / "viz_rill"
 
 _COMMON = {"type", "version", "dev", "prod"}
@@ -38,7 +40,7 @@ KEYS: Mapping[str, set[str]] = {
     "dimension": set("name display_name description column expression".split()),
     "measure": set(
         """name display_name description expression requires window format_preset format_d3
-        valid_percent_of_total""".split()
+        valid_percent_of_total lower_is_better""".split()
     ),
     "window": {"partition", "order", "frame"},
     "defaults": {"time_range", "comparison_mode"},
@@ -46,16 +48,17 @@ KEYS: Mapping[str, set[str]] = {
 CLICKHOUSE = set("driver mode host port username password database ssl".split())
 PRESETS = set("none humanize currency_usd currency_eur percentage interval_ms".split())
 GRAINS = set("minute hour day week month quarter year".split())
-_CHART = {"metrics_view", "title", "x", "y", "color", "time_filters"}
+_ANY = {"metrics_view", "title", "time_filters", "dimension_filters"}
+_CHART = _ANY | {"x", "y", "color"}
 COMPONENTS: Mapping[str, set[str]] = {
-    "kpi_grid": {"metrics_view", "measures", "comparison", "sparkline", "title"},
+    "kpi_grid": _ANY | {"measures", "comparison", "sparkline"},
     "line_chart": _CHART,
     "bar_chart": _CHART,
     "area_chart": _CHART,
     "stacked_bar": _CHART,
     "stacked_bar_normalized": _CHART,
-    "leaderboard": {"metrics_view", "dimensions", "measures", "num_rows", "title"},
-    "table": {"metrics_view", "time_filters", "columns", "title"},
+    "leaderboard": _ANY | {"dimensions", "measures", "num_rows"},
+    "table": _ANY | {"columns"},
     "markdown": {"content"},
 }
 #: What only one of the engines knows, or answers in another way.
@@ -174,7 +177,7 @@ def _of_file(
     elif kind == "explore":
         yield from _of_explore(project, document)
     elif kind == "canvas":
-        yield from _of_canvas(project, document)
+        yield from _of_canvas(project, document, tables)
 
 
 def _unknown(document: Mapping[str, Any], keys: set[str]) -> Iterator[str]:
@@ -286,8 +289,12 @@ def _of_explore(project: Project, explore: dict[str, Any]) -> Iterator[str]:
         return
     for key, known in (("dimensions", dimensions(view)), ("measures", measures(view))):
         chosen = explore.get(key, "*")
+        if isinstance(chosen, dict):
+            yield from _unknown(chosen, {"exclude"})
+            chosen = chosen.get("exclude", [])
         if chosen != "*":
             yield from (f"unknown field {name}" for name in chosen if name not in known)
+    yield from shown.of_explore(explore, measures(view))
     yield from _unknown(explore.get("defaults") or {}, KEYS["defaults"])
     yield from _of_theme(project, explore)
 
@@ -298,7 +305,9 @@ def _of_theme(project: Project, document: Mapping[str, Any]) -> Iterator[str]:
         yield f"unknown theme {theme}"
 
 
-def _of_canvas(project: Project, canvas: dict[str, Any]) -> Iterator[str]:
+def _of_canvas(
+    project: Project, canvas: dict[str, Any], tables: Mapping[str, pa.Schema]
+) -> Iterator[str]:
     yield from _unknown(canvas.get("defaults") or {}, KEYS["defaults"])
     yield from _of_theme(project, canvas)
     for number, row in enumerate(canvas["rows"]):
@@ -308,10 +317,12 @@ def _of_canvas(project: Project, canvas: dict[str, Any]) -> Iterator[str]:
         if sum(item.get("width", 12) for item in row["items"]) > 12:
             yield f"row {number}: wider than 12"
         for item in row["items"]:
-            yield from (f"row {number}: {what}" for what in _of_item(project, item))
+            yield from (f"row {number}: {what}" for what in _of_item(project, item, tables))
 
 
-def _of_item(project: Project, item: dict[str, Any]) -> Iterator[str]:
+def _of_item(
+    project: Project, item: dict[str, Any], tables: Mapping[str, pa.Schema]
+) -> Iterator[str]:
     kinds = [key for key in item if key != "width"]
     if len(kinds) != 1 or kinds[0] not in COMPONENTS:
         yield f"no component: {', '.join(kinds)}"
@@ -325,6 +336,11 @@ def _of_item(project: Project, item: dict[str, Any]) -> Iterator[str]:
         yield f"{kind}: unknown metrics view {body.get('metrics_view')}"
         return
     yield from (f"{kind}: {what}" for what in _of_fields(body, dimensions(view), measures(view)))
+    types = (
+        tables[table_of(project, view["model"])] if view["model"] in project.of("model") else None
+    )
+    for what in shown.of_item(kind, item, view, types):
+        yield f"{kind}: {what}"
 
 
 def _of_fields(

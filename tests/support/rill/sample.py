@@ -21,6 +21,7 @@ FILLED = (
     "revenue",
     "margin_daily",
     "margin_by_source",
+    "margin_by_product",
     "trades",
     "trades_daily",
     "cost_anomalies",

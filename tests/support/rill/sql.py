@@ -21,6 +21,7 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from tests.support.rill.project import Project, dimensions, measures
 
 Rows = list[tuple[Any, ...]]
+RILL_SETTINGS = "cast_keep_nullable = 1, join_use_nulls = 1, session_timezone = 'UTC'"
 
 
 class Engine(Protocol):
@@ -63,12 +64,12 @@ class ClickHouseEngine:
         self.manager = ClickHouseManager(self.config)
 
     def model(self, name: str, sql: str) -> None:
-        """A copy of our table, so that a mart is computed once and not for every query."""
-        self.manager.execute(f"create table `{name}` engine = Memory as {sql}")
+        """A view, as Rill makes of a model."""
+        self.manager.execute(f"create view `{name}` as {sql}")
 
     def rows(self, sql: str) -> Rows:
-        """The rows of a query."""
-        return self.manager.execute(sql)
+        """The rows of a query, under the settings that Rill sends with each."""
+        return self.manager.execute(f"{sql} settings {RILL_SETTINGS}")
 
 
 def query(view: Mapping[str, Any], by: Mapping[str, str], wanted: Sequence[str]) -> str:
@@ -100,8 +101,13 @@ def queries(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "over time", query(view, by, [*plain, *windows])
 
 
-def _trunc(view: Mapping[str, Any]) -> str:
-    grain = view["smallest_time_grain"]
+def at_grain(view: Mapping[str, Any], grain: str, wanted: Sequence[str]) -> str:
+    """The SQL for measures over time at a grain."""
+    return query(view, {view["timeseries"]: _trunc(view, grain)}, wanted)
+
+
+def _trunc(view: Mapping[str, Any], grain: str = "") -> str:
+    grain = grain or view["smallest_time_grain"]
     return f"date_trunc('{grain}', \"{view['timeseries']}\")"
 
 
