@@ -48,7 +48,9 @@ def test_rates_of_many_lines_are_the_same_on_both_engines(
     commands.well("normalize", marts=True)
     assert "fx_rates" in stored.compute(clickhouse, tag_columns())
     local = pq.ParquetFile(commands.data / "marts" / "fx_rates" / "data.parquet").read()
-    found = world.query("select count(), toString(max(rate_date)), max(units_per_eur) from fx_rates")
+    found = world.query(
+        "select count(), toString(max(rate_date)), max(units_per_eur) from fx_rates"
+    )
     assert [(local.num_rows, str(max(local["rate_date"].to_pylist())))] == [found[0][:2]]
     assert local.num_rows >= days * currencies
     assert max(local["units_per_eur"].to_pylist()) == found[0][2]
