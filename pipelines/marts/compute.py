@@ -41,8 +41,8 @@ from pipelines.marts.inputs import (
     lists_in,
     tables_in,
 )
-from pipelines.marts.sums import summed_view
 from pipelines.marts.kept import bring_to_duckdb
+from pipelines.marts.sums import summed_view
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of

@@ -3,7 +3,8 @@
 `clickhouse` is a database as `migrate` leaves it; `empty_clickhouse` is one that nobody migrated.
 
 TEST_CLICKHOUSE_HOST names a server to use instead, with _PORT, _HTTP_PORT, _USER, _PASSWORD,
-_SECURE (default: 0) and _CLUSTER (one of its system.clusters, on which everything is then made). A test that stops its server always starts one of its own.
+_SECURE (default: 0) and _CLUSTER (one of its system.clusters, on which everything is then made).
+A test that stops its server always starts one of its own.
 """
 
 from __future__ import annotations
