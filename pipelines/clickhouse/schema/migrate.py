@@ -2,7 +2,7 @@
 
 Every statement is safe to repeat, and a killed migration goes on where it stopped. A table gets
 the columns it lacks. A normalised table whose own definition or whose rules have changed (a view,
-a lookup, a configured tag) is rebuilt from raw: pipelines/clickhouse/schema/rebuild.py.
+a lookup, a configured tag) is rebuilt from raw: pipelines/clickhouse/schema/rebuilding/rebuild.py.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pipelines.clickhouse.schema.batches import UNFINISHED, is_unfinished
 from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
-from pipelines.clickhouse.schema.rebuild import Rebuild, Rule, stored_rules
+from pipelines.clickhouse.schema.rebuilding.batches import UNFINISHED, is_unfinished
+from pipelines.clickhouse.schema.rebuilding.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.schema.statements import Statement, statements
 from pipelines.clickhouse.schema.versions import warn_of
