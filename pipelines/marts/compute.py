@@ -41,6 +41,7 @@ from pipelines.marts.inputs import (
     lists_in,
     tables_in,
 )
+from pipelines.marts.kept import bring_to_duckdb
 from pipelines.marts.sums import summed_view
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
@@ -77,6 +78,7 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
         return
     connection = published_connection(store)
     summed_view(store, connection, wanted, tag_columns())
+    bring_to_duckdb(connection, [mart.select for mart in stale])
     raw_list_views(connection, store, sorted({name for mart in wanted for name in lists_in(mart)}))
     for mart in marts:
         if mart.is_of_raw:

@@ -23,6 +23,7 @@ from pipelines.clickhouse.server.settings import labelled
 from pipelines.core.partition import Busy, Run, now
 from pipelines.destinations.clickhouse.readings import note_run
 from pipelines.marts.inputs import digest, digests, sources_of
+from pipelines.marts.kept import bring_to_clickhouse, drop_others
 from pipelines.tables.shapes import mart_columns
 
 log = logging.getLogger(__name__)
@@ -59,10 +60,12 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
             for name in _left_behind(manager):
                 manager.execute(f"drop table if exists {name} sync")
             stale, started = _stale(manager, marts, tag_columns), now()
+            bring_to_clickhouse(manager, [mart.select for mart, _ in stale])
             for mart, made_of in stale:
                 with labelled(step="compute", mart=mart.name):
                     _publish(manager, mart, tag_columns, made_of)
                 log.info("mart %s: computed", mart.name)
+            drop_others(manager, [mart.select for mart in marts])
             if stale:
                 note_run(manager, Run(LEASE, LEASE, started, now(), "well", loaded=len(stale)))
             return [mart.name for mart, _ in stale]

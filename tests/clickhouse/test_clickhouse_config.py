@@ -79,6 +79,7 @@ def test_local_is_this_machine_without_tls() -> None:
         "verify": True,
         "ca": None,
         "mode": "local",
+        "cluster": "",
     }
     assert dict(config.origins) == {
         "mode": "CLICKHOUSE_MODE (environment)",
@@ -87,7 +88,7 @@ def test_local_is_this_machine_without_tls() -> None:
             ("database", "user", "password", "connect_timeout", "max_retries", "verify", "ca"),
             "the default",
         ),
-        **dict.fromkeys(("retry_seconds", "answer_timeout"), "the default"),
+        **dict.fromkeys(("retry_seconds", "answer_timeout", "cluster"), "the default"),
     }
 
 
@@ -119,6 +120,7 @@ def test_cloud_is_tls_with_a_host_and_a_password(tmp_path: Path) -> None:
         "verify": True,
         "ca": str(ca),
         "mode": "cloud",
+        "cluster": "",
     }
     assert config.origins["password"] == "CLICKHOUSE_PASSWORD (environment)"
     assert config.origins["port"] == "the default of mode cloud"
@@ -192,7 +194,15 @@ def test_the_order_of_places(tmp_path: Path) -> None:
         "database": "destination.clickhouse.credentials.database (config.toml)",
         "secure": "the default of mode local",
         **dict.fromkeys(
-            ("connect_timeout", "max_retries", "retry_seconds", "answer_timeout", "verify", "ca"),
+            (
+                "connect_timeout",
+                "max_retries",
+                "retry_seconds",
+                "answer_timeout",
+                "verify",
+                "ca",
+                "cluster",
+            ),
             "the default",
         ),
     }
@@ -226,6 +236,7 @@ def test_a_connection_string_gives_all_it_holds(tmp_path: Path) -> None:
         "verify": True,
         "ca": str(ca),
         "mode": "cloud",
+        "cluster": "",
     }
     assert config.origins["password"] == f"{DLT} (environment), its password"
 
@@ -311,7 +322,7 @@ def test_the_password_is_in_no_repr() -> None:
         "ClickHouseConfig(host='abc.eu-central-1.aws.clickhouse.cloud', port=9440, "
         "http_port=8443, database='dlt', user='default', password='***', secure=True, "
         "connect_timeout=10.0, max_retries=3, retry_seconds=120.0, answer_timeout=600.0, "
-        "verify=True, ca=None, mode='cloud')"
+        "verify=True, ca=None, mode='cloud', cluster='')"
     )
     assert "sesame" not in repr(vars(config)) + repr(config.to_driver_arguments())
     assert config.password == "open sesame"

@@ -49,6 +49,9 @@ def test_every_image_has_a_version() -> None:
         "kafka": "apache/kafka:4.3.1",
         "registry": "apicurio/apicurio-registry:3.3.3",
         "clickhouse": "clickhouse/clickhouse-server:26.9",
+        "keeper": "clickhouse/clickhouse-keeper:26.9",
+        "clickhouse-1": "clickhouse/clickhouse-server:26.9",
+        "clickhouse-2": "clickhouse/clickhouse-server:26.9",
     }
     dockerfile = (ROOT / "configs/connect/Dockerfile").read_text(encoding="utf-8")
     stages = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
@@ -70,12 +73,31 @@ def test_what_runs_is_started_by_health_and_comes_back() -> None:
 
 
 def test_what_has_to_survive_is_on_a_volume() -> None:
-    assert set(COMPOSE["volumes"]) == {"kafka", "clickhouse"}
+    servers = {"clickhouse", "clickhouse-1", "clickhouse-2", "keeper"}
+    assert set(COMPOSE["volumes"]) == servers | {"kafka"}
     kafka = SERVICES["kafka"]
     assert kafka["volumes"] == [f"kafka:{kafka['environment']['KAFKA_LOG_DIRS']}"]
-    assert SERVICES["clickhouse"]["volumes"][0] == "clickhouse:/var/lib/clickhouse"
-    mounted = [each.split(":")[0] for each in SERVICES["clickhouse"]["volumes"][1:]]
+    volumes = {name: SERVICES[name]["volumes"] for name in sorted(servers)}
+    assert [each[0] for each in volumes.values()] == [f"{n}:/var/lib/clickhouse" for n in volumes]
+    mounted = [each.split(":")[0] for those in volumes.values() for each in those[1:]]
     assert [path for path in mounted if not (ROOT / path).is_file()] == []
+
+
+def test_the_cluster_is_two_replicas_that_know_each_other_and_keeper() -> None:
+    root = ET.parse(ROOT / "configs/clickhouse/cluster.xml").getroot()  # noqa: S314 (ours)
+    assert [each.text for each in root.iterfind("remote_servers/main/shard/replica/host")] == [
+        "clickhouse-1",
+        "clickhouse-2",
+    ]
+    asked = {each.get("from_env") for each in root.iter()} - {None}
+    for name in ("clickhouse-1", "clickhouse-2"):
+        assert SERVICES[name]["environment"]["REPLICA"] == name
+        assert asked <= SERVICES[name]["environment"].keys()
+    node = root.find("zookeeper/node")
+    keeper = ET.parse(ROOT / "configs/clickhouse/keeper.xml").getroot()  # noqa: S314 (ours)
+    assert node is not None
+    assert [each.text for each in node] == ["keeper", keeper.findtext("keeper_server/tcp_port")]
+    assert {SERVICES[name]["profiles"][0] for name in ("keeper", "clickhouse-1")} == {"cluster"}
 
 
 def test_only_kafka_is_open_to_other_machines() -> None:

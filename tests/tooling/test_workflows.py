@@ -112,7 +112,15 @@ def test_ci_runs_on_every_python_and_both_ends_of_clickhouse() -> None:
     assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert jobs["test"]["steps"][-1]["run"] == "bash .ci/run"
     assert (ROOT / ".ci" / "run").read_text().endswith("\nmake lint test\nmake demo\n")
-    assert jobs["clickhouse"]["strategy"]["matrix"]["version"][-1] == "latest"
+    versions = jobs["clickhouse"]["strategy"]["matrix"]["version"]
+    assert versions == ["25.8", "26.3", "26.8", "latest"]
+    stated = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert f"ClickHouse {', '.join(versions[:-1])} and the newest" in stated
+    cluster = jobs["cluster"]["steps"][-1]
+    assert (cluster["run"], cluster["env"]["TEST_CLICKHOUSE_CLUSTER"]) == (
+        "make test-clickhouse",
+        "main",
+    )
     assert jobs["clickhouse"]["steps"][-1]["run"] == "make test-clickhouse"
     validated = [step["run"] for step in jobs["rill"]["steps"][-2:]]
     serve = ".venv/bin/python -m scripts.serve"

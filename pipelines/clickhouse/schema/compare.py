@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from pipelines.clickhouse.schema.marts import COMPUTED, NOT_COMPUTED
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.schema.statements import statements
+from pipelines.clickhouse.server.cluster import all_replicas
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import ConfigurationError
 from pipelines.tables.ddl import clickhouse_type, tables
 from pipelines.tables.schema import Column
 
 _TABLES = """
 select name, engine, partition_key, sorting_key, primary_key, comment, as_select
-from system.tables where database = %(database)s
+from {tables} where database = %(database)s and hostName() || ':' || tcpPort() = {server}
 """
 _COLUMNS = """
 select table, name, type, trim(default_kind || ' ' || default_expression), comment
-from system.columns where database = %(database)s order by table, position
+from {columns} where database = %(database)s and hostName() || ':' || tcpPort() = {server}
+order by table, position
 """
+_SERVERS = "select distinct hostName() || ':' || tcpPort() from {one} order by 1"
+_HERE = "hostName() || ':' || tcpPort()"
 _PUBLISHED = """
 select x_source, x_partition, count(), sum(billed_cost), min(x_fingerprint), max(x_fingerprint)
 from costs group by 1, 2
@@ -51,18 +56,32 @@ class Difference:
     found: str
 
 
-def describe(config: ClickHouseConfig, names: Sequence[str]) -> Description:
-    """The named tables and views of a database as the server describes them."""
+def servers(config: ClickHouseConfig) -> list[str]:
+    """The replicas of the configured cluster, as host:port; of one server that one."""
+    with ClickHouseManager(config.with_database("default")) as manager:
+        sql = _SERVERS.format(one=all_replicas(config.cluster, "system.one"))
+        return [row[0] for row in manager.execute(sql)]
+
+
+def describe(config: ClickHouseConfig, names: Sequence[str], server: str = "") -> Description:
+    """The named tables and views of a database as a server describes them, by default this one."""
     found: dict[Thing, str] = {}
     database = re.compile(rf"(?<![\w.])`?{re.escape(config.database)}`?\.")
     with ClickHouseManager(config.with_database("default")) as manager:
         asked = {"database": config.database}
-        for table, engine, *properties in manager.execute(_TABLES, asked):
+        places = {
+            name: all_replicas(config.cluster if server else "", f"system.{name}")
+            for name in ("tables", "columns")
+        }
+        places["server"] = quoted(server) if server else _HERE
+        for table, engine, *properties in manager.execute(_TABLES.format(**places), asked):
             found[table,] = _SHARED.sub("", engine)  # Cloud has its own of the same kind
             for name, value in zip(_PROPERTIES, properties, strict=True):
                 plain = COMPUTED.sub(NOT_COMPUTED, value)  # of which rows is no difference
                 found[table, "", name] = database.sub("", plain)
-        for table, column, kind, default, comment in manager.execute(_COLUMNS, asked):
+        for table, column, kind, default, comment in manager.execute(
+            _COLUMNS.format(**places), asked
+        ):
             if found.get((table,)) == "MaterializedView":
                 continue  # the table that it feeds has them
             found[table, column] = kind
@@ -85,20 +104,30 @@ def differences(expected: Description, found: Description) -> list[Difference]:
 
 
 def validate(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[Difference]:
-    """A live database against sql/, and sql/ against tables/schema.py. Leaves nothing behind.
+    """A live database against sql/, on every replica, and sql/ against tables/schema.py.
 
-    Needs the right to create a database.
+    Leaves nothing behind. Needs the right to create a database.
     """
-    scratch = config.with_database(f"_validate_{uuid4().hex[:8]}")
+    scratch = replace(config, database=f"_validate_{uuid4().hex[:8]}", cluster="")
     names = _names(config, tag_columns)
     try:
         migrate(scratch, tag_columns, lambda line: None)
         expected = describe(scratch, names)
     finally:
-        with ClickHouseManager(config.with_database("default")) as manager:
+        with ClickHouseManager(scratch.with_database("default")) as manager:
             manager.execute(f"drop database if exists {scratch.database} sync")
     declared = against_schema(expected, tables(tag_columns))
-    return differences(expected, describe(config, names)) + declared
+    return [*_on_each(config, expected, names), *declared]
+
+
+def _on_each(
+    config: ClickHouseConfig, expected: Description, names: Sequence[str]
+) -> Iterator[Difference]:
+    """What differs on any replica; of several each is named."""
+    every = servers(config)
+    for server in every:
+        for each in differences(expected, describe(config, names, server)):
+            yield replace(each, where=f"{each.where} on {server}") if len(every) > 1 else each
 
 
 def align(
@@ -116,10 +145,11 @@ def align(
         )
     names = _names(one, tag_columns)
     mine, theirs = describe(one, names), describe(other, names)
-    return differences(mine, theirs) + _in_published(
-        _published(one) if ("costs",) in mine else {},
-        _published(other) if ("costs",) in theirs else {},
-    )
+    published = [
+        _published(config) if ("costs",) in found else {}
+        for config, found in ((one, mine), (other, theirs))
+    ]
+    return [*_on_each(other, mine, names), *_in_published(*published)]
 
 
 def against_schema(found: Description, tables: Mapping[str, Sequence[Column]]) -> list[Difference]:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from uuid import uuid4
 
-from pipelines.clickhouse.schema.batches import (
+from pipelines.clickhouse.schema.rebuilding.batches import (
     Batches,
     Delivered,
     counts,

@@ -2,7 +2,7 @@
 
 Every statement is safe to repeat, and a killed migration goes on where it stopped. A table gets
 the columns it lacks. A normalised table whose own definition or whose rules have changed (a view,
-a lookup, a configured tag) is rebuilt from raw: pipelines/clickhouse/schema/rebuild.py.
+a lookup, a configured tag) is rebuilt from raw: pipelines/clickhouse/schema/rebuilding/rebuild.py.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pipelines.clickhouse.schema.batches import UNFINISHED, is_unfinished
 from pipelines.clickhouse.schema.daily import DailyTable
 from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
-from pipelines.clickhouse.schema.rebuild import Rebuild, Rule, stored_rules
+from pipelines.clickhouse.schema.rebuilding.batches import UNFINISHED, is_unfinished
+from pipelines.clickhouse.schema.rebuilding.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.clickhouse.schema.statements import Statement, statements
 from pipelines.clickhouse.schema.versions import warn_of
+from pipelines.clickhouse.server.cluster import all_replicas
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -48,11 +49,15 @@ def version(database: str, tag_columns: Sequence[str], folder: Path = SQL) -> st
 
 
 def is_current(config: ClickHouseConfig, tag_columns: Sequence[str], folder: Path = SQL) -> bool:
-    """Whether `migrate` would have nothing to do, by the version that it left."""
+    """Whether `migrate` would have nothing to do, by the version that it left on each replica."""
     wanted = version(config.database, tag_columns, folder)
-    sql = "select comment from system.tables where database = %(d)s and name = %(n)s"
+    tables, servers = (all_replicas(config.cluster, f"system.{n}") for n in ("tables", "one"))
+    sql = (
+        f"select comment, count() = (select count() from {servers}) from {tables} "
+        "where database = %(d)s and name = %(n)s group by comment"
+    )
     with ClickHouseManager(config.with_database("default")) as manager:
-        return manager.execute(sql, {"d": config.database, "n": _VERSION}) == [(wanted,)]
+        return manager.execute(sql, {"d": config.database, "n": _VERSION}) == [(wanted, 1)]
 
 
 def migrate(

@@ -6,6 +6,10 @@
 Types are text, date, number, currency (ISO 4217) and rate (a decimal above zero, exact).
 
 A configured file takes its place: `[normalize] budgets = "my/budgets.csv"` for {values:budgets}.
+
+Of a long file there is a table instead, under a name with a digest of its rows: engines take
+minutes to plan a select of ten thousand lines, or refuse it. `kept_tables` has its rows, which
+whoever computes the marts brings to the engine first.
 """
 
 from __future__ import annotations
@@ -13,12 +17,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import dlt
 
+from pipelines.core.digests import hex_digest
 from pipelines.core.partition import ConfigurationError
 
 
@@ -29,11 +36,61 @@ def rows_of(stem: str, folder: Path) -> str:
     """
     path, head, rows = table_of(stem, folder)
     columns = [_column(path, cell) for cell in head]
+    if len(rows) > LITERAL_ROWS:
+        kept = _kept(stem, path, columns, rows)
+        return f"(select {', '.join(name for name, _ in columns)} from {kept.name})"
     selects = [_select(path, number, columns, row) for number, row in enumerate(rows, start=2)]
     if not selects:
         empty = ", ".join(f"{_EMPTY[kind]} as {name}" for name, kind in columns)
         return f"(select {empty} where 1 = 0)"
     return f"({' union all '.join(selects)})"
+
+
+LITERAL_ROWS = 500
+KEPT = re.compile(r"\bkept_\w+_[0-9a-f]{16}\b")
+"""The names of such tables."""
+
+
+@dataclass(frozen=True)
+class KeptTable:
+    """The rows of a long file: `columns` are names and types, as the first line has them."""
+
+    name: str
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def kept_tables(folder: Path) -> list[KeptTable]:
+    """The long ones of the files that marts read by {values:…}. Raises ConfigurationError."""
+    found = []
+    for stem in _STEMS:
+        path, head, rows = table_of(stem, folder)
+        if len(rows) > LITERAL_ROWS:
+            found.append(_kept(stem, path, [_column(path, cell) for cell in head], rows))
+    return found
+
+
+def _kept(
+    stem: str, path: Path, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]
+) -> KeptTable:
+    found = _read.get(path)
+    if found and found[0] == rows:  # several marts ask for the same file
+        return found[1]
+    made = [_values(path, number, columns, row) for number, row in enumerate(rows, start=2)]
+    digest = hex_digest([repr(columns), *map(repr, made)], 16)
+    table = KeptTable(f"kept_{stem}_{digest}", columns, made)
+    _read[path] = (rows, table)
+    return table
+
+
+_read: dict[Path, tuple[Sequence[Sequence[str]], KeptTable]] = {}
+
+
+def _values(
+    path: Path, number: int, columns: Sequence[tuple[str, str]], row: Sequence[str]
+) -> tuple[Any, ...]:
+    _select(path, number, columns, row)  # refuses what a short file would be refused for
+    return tuple(_PLAIN[kind](text.strip()) for (_, kind), text in zip(columns, row, strict=True))
 
 
 def table_of(stem: str, folder: Path) -> tuple[Path, list[str], list[list[str]]]:
@@ -91,8 +148,11 @@ def _text(text: str) -> str:
 
 
 def _date(text: str) -> str:
-    full = f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text
-    return f"cast('{date.fromisoformat(full).isoformat()}' as date)"
+    return f"cast('{_plain_date(text).isoformat()}' as date)"
+
+
+def _plain_date(text: str) -> date:
+    return date.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
 
 
 def _number(text: str) -> str:
@@ -128,3 +188,11 @@ _EMPTY = {
     "currency": "''",
     "rate": "cast('0' as decimal(38, 9))",
 }
+_PLAIN: Mapping[str, Callable[[str], Any]] = {
+    "text": str,
+    "date": _plain_date,
+    "number": float,
+    "currency": str,
+    "rate": Decimal,
+}
+_STEMS = ("fx_rates", "euro_members", "budgets", "invoices", "units")

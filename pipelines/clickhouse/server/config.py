@@ -52,7 +52,8 @@ class ClickHouseConfig:
     `max_retries` is the number of tries to connect, in all. What passes by itself while loading, as
     a full server, is tried again for `retry_seconds`; after `answer_timeout` seconds without a sign
     of life a statement's answer counts as lost. `ca` is a PEM file that replaces the
-    usual authorities; `verify` False accepts any certificate. `origins` says for each value by
+    usual authorities; `verify` False accepts any certificate. `cluster` is one of system.clusters
+    (cluster.py), '' for one server and for ClickHouse Cloud. `origins` says for each value by
     name where it comes from, for `doctor`. Raises ClickHouseConfigError on values that cannot be.
     """
 
@@ -70,6 +71,7 @@ class ClickHouseConfig:
     verify: bool = True
     ca: str | None = None
     mode: str = "local"
+    cluster: str = ""
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_driver.errors import NetworkError, SocketTimeoutError, TypeMismatchError
 
+from pipelines.clickhouse.server.cluster import rendered
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import (
     ClickHouseAuthError,
@@ -41,7 +42,7 @@ from pipelines.clickhouse.server.rules import Kind
 from pipelines.clickhouse.server.settings import of_statement
 
 log = logging.getLogger(__name__)
-# The driver logs a traceback at WARNING for every failed try, and raises the same; we report it.
+# The driver logs a traceback at WARNING for every failed try; we report what it raises.
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.ERROR)
 
 Row = tuple[Any, ...]
@@ -49,7 +50,6 @@ T = TypeVar("T")
 
 BATCH_ROWS = 50_000
 BACKOFF = tenacity.wait_exponential(multiplier=0.5, max=10)
-# Comments and brackets may come first; a `with` may also begin an insert.
 _READ = re.compile(
     r"(\s|\(|--[^\n]*\n)*"
     r"(select|show|desc|describe|explain|exists|with(?!.*\binsert\b))\b",
@@ -61,9 +61,8 @@ _IDEMPOTENT = re.compile(
     re.I,
 )
 _INSERT = re.compile(r"\s*insert\b", re.IGNORECASE)
-# What the driver raises before anything of a statement has been sent ...
+# What the driver raises before anything of a statement is sent, and what in the middle of one.
 _NOT_SENT = (NetworkError, SocketTimeoutError)
-# ... and what may come out of the socket in the middle of one.
 _BROKEN = (OSError, EOFError)
 # A row that does not fit its table comes out of the driver in any of these.
 _MISFIT = (ValueError, TypeError, AttributeError, LookupError, struct.error)
@@ -127,6 +126,8 @@ class ClickHouseManager:
         when it still does after `config.retry_seconds` of trying what may be repeated.
         """
 
+        sql = rendered(sql, self.config.cluster, self.config.database)
+
         def run(client: Client) -> list[Row]:
             given = dict(params) if params else None
             result = client.execute(sql, given, settings=of_statement(settings))
@@ -173,8 +174,7 @@ class ClickHouseManager:
     def health_check(self) -> bool:
         """True only when `select 1` succeeds now; False when not, and never an error.
 
-        One try without backoff, on a new connection when there is none. Waits for a statement
-        that another thread runs.
+        One try without backoff. Waits for a statement that another thread runs.
         """
         with self._lock:
             try:

@@ -2,8 +2,9 @@
 
 `clickhouse` is a database as `migrate` leaves it; `empty_clickhouse` is one that nobody migrated.
 
-TEST_CLICKHOUSE_HOST names a server to use instead, with _PORT, _HTTP_PORT, _USER, _PASSWORD and
-_SECURE (default: 0). A test that stops its server always starts one of its own.
+TEST_CLICKHOUSE_HOST names a server to use instead, with _PORT, _HTTP_PORT, _USER, _PASSWORD,
+_SECURE (default: 0) and _CLUSTER (one of its system.clusters, on which everything is then made).
+A test that stops its server always starts one of its own.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clic
 def clickhouse_template(clickhouse_server: ClickHouseConfig) -> Iterator[Template]:
     """What databases are restored from."""
     name = f"template_{secrets.token_hex(6)}"
+    if clickhouse_server.cluster:
+        with ClickHouseManager(clickhouse_server) as manager:
+            yield Template(manager, "")
+        return
     migrate(clickhouse_server.with_database(name), TAGS)
     with ClickHouseManager(clickhouse_server) as manager:
         manager.execute(f"backup database {name} to Memory('{name}')")
@@ -103,4 +108,5 @@ def _named_server(host: str) -> ClickHouseConfig:
         user=given("USER", "default"),
         password=given("PASSWORD", ""),
         secure=secure,
+        cluster=given("CLUSTER", ""),
     )

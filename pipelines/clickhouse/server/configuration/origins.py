@@ -69,6 +69,7 @@ SETTINGS = {
         Setting("answer_timeout"),
         Setting("verify", query="verify"),
         Setting("ca", query="ca_certs"),
+        Setting("cluster"),
     )
 }
 

@@ -6,6 +6,7 @@ The texts complete "ClickHouse's port …" and name the fix. A password is never
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,17 @@ def text(value: Any) -> str:
     return str(value).strip()
 
 
+def cluster(value: Any) -> str:
+    """A name as system.clusters has it."""
+    name = text(value)
+    if not re.fullmatch(r"[\w.-]*", name):
+        raise ValueError(
+            f"is {name!r}, which is not a cluster's name. Fix: one of "
+            "`select cluster from system.clusters`; nothing for one server or ClickHouse Cloud"
+        )
+    return name
+
+
 def _whole(value: Any) -> int | None:
     digits = str(value).strip()
     return int(digits) if digits.isascii() and digits.isdecimal() else None
@@ -94,4 +106,5 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "answer_timeout": seconds,
     "verify": switch,
     "ca": text,
+    "cluster": cluster,
 }

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from pipelines.clickhouse.schema.batches import (
+from pipelines.clickhouse.schema.daily import DailyTable
+from pipelines.clickhouse.schema.definitions import create_temporarily, definition
+from pipelines.clickhouse.schema.rebuilding.batches import (
     Batches,
     Delivered,
     counts,
@@ -21,8 +23,6 @@ from pipelines.clickhouse.schema.batches import (
     deliveries,
     is_unfinished,
 )
-from pipelines.clickhouse.schema.daily import DailyTable
-from pipelines.clickhouse.schema.definitions import create_temporarily, definition
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError

@@ -1,0 +1,1 @@
+"""Making published tables anew, beside what readers read."""
