@@ -282,8 +282,7 @@ def _is_failed(row: Row) -> bool:
 
 def agreement(totals: Sequence[Row], source: str) -> str:
     """Whether a source's months agree with what its provider says of them, in words."""
-    own = [row["verdict"] for row in totals if row["source"] == source]
-    if not own:
+    if not (own := [row["verdict"] for row in totals if row["source"] == source]):
         return "no totals of the provider"
     kinds = (("agrees", "agree"), ("explained", "explained"), ("open", "open"))
     return "totals: " + ", ".join(
