@@ -60,15 +60,8 @@ def allocation(figures: Figures) -> Answer:
     )
     products = by_name(rows, "product")
     named = sorted((n for n in products if n != UNASSIGNED), key=lambda n: -products[n])[:SHOWN]
-    said = [
-        (
-            name,
-            figure(
-                "product_cost", products[name], money(products[name], figures.currency), "teams"
-            ),
-        )
-        for name in named
-    ]
+    amounts = {name: money(products[name], figures.currency) for name in named}
+    said = [(n, figure("product_cost", products[n], amounts[n], "teams")) for n in named]
     said += [("Product", "none is named (<code>sql/products.csv</code>)")] if not named else []
     return Answer(
         title, body + facts(said + _untagged(figures)), f"{figures.first:%B %Y}, every day loaded"
@@ -104,10 +97,10 @@ def commitments(figures: Figures) -> Answer:
     if not any(row["commitment_id"] for row in rows):
         return Answer(title, nothing=f"No savings plan or reservation in {figures.first:%B %Y}.")
     now, before = covered(rows), covered(figures.of_month(figures.commitments, 1))
-    named = ("coverage", "of the usage they could cover, at list prices")
     body = headline(
         figure("coverage", now["coverage"], percent(now["coverage"]), "commitments"),
-        f"{named[1]}; the month before {percent(before['coverage'])}",
+        "of the usage they could cover, at list prices; the month before "
+        f"{percent(before['coverage'])}",
     )
     used = figure("utilisation", now["utilisation"], percent(now["utilisation"]), "commitments")
     unused = figure("unused", now["unused"], money(now["unused"], figures.currency), "commitments")

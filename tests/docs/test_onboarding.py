@@ -13,6 +13,7 @@ import yaml
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
+from pipelines.marts.checks import list_checks
 from scripts.sandbox.aws import delivery, months
 from scripts.sandbox.aws.targets import FolderTarget
 from tests.support.clickhouse.server import Authority, Server
@@ -89,6 +90,16 @@ def test_every_command_of_the_documents_runs(somebody: Reader) -> None:
     local = said[f"sh {SKILL}/scripts/local.sh"]
     assert local.rstrip().endswith("0 differences")
     assert said[f"sh {SKILL}/scripts/first_load.sh"].rstrip().endswith("0 failed")
+
+
+def test_documents_count_the_checks_that_there_are() -> None:
+    """Where a check is added, before the thorough tests run the commands."""
+    every = len(list_checks())
+    setup = (ROOT / "CLICKHOUSE_SETUP.md").read_text(encoding="utf-8")
+    assert re.findall(r"^(\d+) checks, 0 failed$", setup, re.MULTILINE) == [str(every)]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (command, shown) = re.findall(r"^\$ (.* check .*)\n(\d+) checks, 0 failed$", readme, re.M)[0]
+    assert int(shown) == every - command.count("--without")
 
 
 def test_a_sample_that_was_not_printed_is_named() -> None:
