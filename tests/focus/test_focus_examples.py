@@ -100,6 +100,7 @@ def sample(tmp_path: Path, commands: Commands) -> list[dict[str, str]]:
     return rows
 
 
+@pytest.mark.thorough
 def test_a_real_sample_of_several_clouds_is_whole_on_both_destinations(
     commands: Commands, sample: list[dict[str, str]], clickhouse: ClickHouseConfig
 ) -> None:

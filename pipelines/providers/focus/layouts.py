@@ -40,7 +40,8 @@ _GENERIC = tuple(
         rf"(?P<rest>[^/]*?(?<!\d){_MONTH}(?!\d)[^/]*)",
     )
 )
-_AWS = re.compile(r"(^|/)metadata/BILLING_PERIOD=20\d{2}-\d{2}/", re.IGNORECASE)
+_AWS = re.compile(r"(^|/)((?i:metadata/billing_period)|data/BILLING_PERIOD)=20\d{2}-\d{2}/")
+_TABLE = re.compile(r"(^|/)(_delta_log/|metadata/[^/]+\.metadata\.json$)")
 _MARKS = re.compile(r"^_(?P<kind>started|committed)_(?P<transaction>\d+)$")
 
 
@@ -88,6 +89,11 @@ def recognise(objects: Iterable[Object], layout: str | None, url: str, variables
             f"{url} is an export of AWS's Data Exports, with AWS's own manifests. Load it with the "
             "source aws: set SOURCES__AWS__BUCKET_URL to it."
         )
+    if any(_TABLE.search(item.key) for item in listed):
+        raise ConfigurationError(
+            f"{url} is a table of Delta or Iceberg: files that it replaced still lie there, and "
+            "their cost would be counted twice. Write its rows as parquet by billing_period."
+        )
     exports: dict[str, Export] = {}
     likely = layout or _likely(listed)
     unsorted = [item for item in listed if not _sort_in(item, likely, exports)]
@@ -95,8 +101,8 @@ def recognise(objects: Iterable[Object], layout: str | None, url: str, variables
     found = {root: each for root, each in exports.items() if _has_data(each)} or exports
     if len(found) > 1:
         raise ConfigurationError(
-            f"{url} holds {len(found)} exports: {', '.join(sorted(found))}. Name each in "
-            "SOURCES__FOCUS__EXPORTS, and give it a bucket_url that ends with its folder."
+            f"{url} holds {len(found)} exports: {', '.join(n or '.' for n in sorted(found))}. Name "
+            "each in SOURCES__FOCUS__EXPORTS, and give it a bucket_url that ends with its folder."
         )
     if not found:
         raise ConfigurationError(
