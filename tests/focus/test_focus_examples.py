@@ -9,10 +9,13 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws.targets import FolderTarget
+from scripts.sandbox.focus import rows
+from scripts.sandbox.focus.deliveries import azure, generic
 from tests.conftest import ROOT
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import mart
@@ -47,7 +50,8 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
          13.3),
         ("2026-10@notes", "Example Notes", "Purchase", "Business Applications", "INV-2026-1007",
          "EUR", 237.5, 250.0),
-        ("2026-10@notes", "Example Notes", "Tax", "Other", "INV-2026-1007", "EUR", 48.62, 48.62),
+        ("2026-10@notes", "Example Notes", "Tax", "Business Applications", "INV-2026-1007",
+         "EUR", 48.62, 48.62),
         ("2026-10@notes", "Example Notes", "Usage", "Business Applications", "INV-2026-1007", "EUR",
          18.4, 18.4),
     ]  # fmt: skip
@@ -79,15 +83,46 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
     ]
 
 
+@pytest.mark.thorough
+def test_what_came_in_as_focus_goes_out_as_focus_that_keeps_the_rules(
+    commands: Commands, tmp_path: Path
+) -> None:
+    az, google = (FolderTarget(tmp_path / name) for name in ("az", "google"))
+    azure(az, "2026-10", [rows.azure_preview("2026-10", day, 1.0) for day in (1, 2)])
+    generic(google, "2026-10", [rows.google("2026-10", day, 2.0) for day in (1, 2)])
+    commands.set(
+        {
+            "SOURCES__FOCUS__EXPORTS": '["notes", "model", "az", "google"]',
+            "SOURCES__FOCUS__NOTES__BUCKET_URL": (EXAMPLES / "saas").as_uri(),
+            "SOURCES__FOCUS__MODEL__BUCKET_URL": (EXAMPLES / "tokens").as_uri(),
+            "SOURCES__FOCUS__AZ__BUCKET_URL": az.root.as_uri(),
+            "SOURCES__FOCUS__GOOGLE__BUCKET_URL": google.root.as_uri(),
+        }
+    )
+    commands.well("load focus", "normalize focus")
+    ran = commands("focus", "--to", str(tmp_path / "out"), "--check")
+    assert (ran.status, " passed, 0 failed, " in ran.out) == (0, True), ran.out
+    (path,) = (tmp_path / "out" / "cost_and_usage").glob("*.parquet")
+    table = pq.read_table(path, columns=["ProviderName", "BillingCurrency", "BilledCost"])
+    sums = table.group_by(["ProviderName", "BillingCurrency"]).aggregate([("BilledCost", "sum")])
+    found = {each["ProviderName"]: round(each["BilledCost_sum"], 6) for each in sums.to_pylist()}
+    assert found == {
+        "Example AI": 13.3,
+        "Example Notes": 304.52,
+        "Google Cloud": 4.0,
+        "Microsoft": 2.0,
+    }
+
+
 @pytest.fixture
 def sample(tmp_path: Path, commands: Commands) -> list[dict[str, str]]:
     """The FOCUS project's own sample as an export by billing period; its rows."""
     with SAMPLE.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines)
-        rows, header = list(reader), reader.fieldnames or []
+        found, header = list(reader), reader.fieldnames or []
     target = FolderTarget(tmp_path / "bucket")
     by_month: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for each in rows:
+    for each in found:
         by_month[each["BillingPeriodStart"][:7]].append(each)
     for month, own in by_month.items():
         path = target.root / f"billing_period={month}" / "sample.csv"
@@ -97,7 +132,7 @@ def sample(tmp_path: Path, commands: Commands) -> list[dict[str, str]]:
             writer.writeheader()
             writer.writerows(own)
     commands.set({"SOURCES__FOCUS__BUCKET_URL": target.root.as_uri()})
-    return rows
+    return found
 
 
 @pytest.mark.thorough
@@ -120,6 +155,6 @@ def test_a_real_sample_of_several_clouds_is_whole_on_both_destinations(
     commands.well("load focus")
     there = query(clickhouse, "select * except (x_dlt_load_id) from costs order by all")
     ours, theirs = (
-        Counter(tuple(sorted(map(repr, row))) for row in rows) for rows in (local, there)
+        Counter(tuple(sorted(map(repr, row))) for row in each) for each in (local, there)
     )
     assert ours == theirs
