@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from collections import Counter, defaultdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import report
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws.targets import FolderTarget
 from scripts.sandbox.focus import rows
@@ -20,6 +23,10 @@ from tests.conftest import ROOT
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import mart
 from tests.support.published_clickhouse import environ, query
+from tests.support.rill.project import ROOT as RILL
+from tests.support.rill.project import Project, dimensions
+from tests.support.rill.sql import DuckEngine, make_models
+from tests.support.rill.sql import query as query_of
 
 EXAMPLES = ROOT / "docs" / "examples" / "focus"
 SAMPLE = ROOT / "tests" / "data" / "aws" / "focus_1_0_sample.csv"
@@ -73,6 +80,12 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
         ("Example AI", "Model API", 13.3),
         ("Example Notes", "Example Notes", 380.65),
     ]
+    boards, page = _shown(commands, tmp_path)
+    assert [(name, round(billed or 0, 6), *lines) for name, billed, *lines in boards] == [
+        ("Example AI", 13.3, 5, 0),
+        ("Example Notes", 0, 3, 3),  # this view has no rate but a provider's own
+    ]
+    assert [name for name in ("Example Notes", "Model API") if name not in page] == []
     # 237.50 and 18.40 EUR of the team's wiki; nobody's tax; tokens by their teams
     columns = "team, round(sum(cost)::double, 4)"
     assert mart(commands, "cost_allocated", columns, "group by 1 order by 1") == [
@@ -81,6 +94,21 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
         ("support", 1.6),
         ("unallocated", 60.77),
     ]
+
+
+def _shown(commands: Commands, folder: Path) -> tuple[list[tuple[Any, ...]], str]:
+    """What Rill's view of cost shows by provider, and the report's page."""
+    project, root, page = Project.read(), folder / "rill", folder / "page.html"
+    root.mkdir()
+    (root / "data").symlink_to(commands.data)
+    shutil.copytree(RILL / "empty", root / "empty")
+    engine = DuckEngine(root)
+    make_models(project, engine, "dev")
+    view = project.of("metrics_view")["costs"]
+    by = {"provider": dimensions(view)["provider"]}
+    found = engine.rows(query_of(view, by, ["billed", "lines", "lines_without_usd"]))
+    assert report.main(["--out", str(page)]) == 0
+    return sorted(found), page.read_text(encoding="utf-8")
 
 
 @pytest.mark.thorough
