@@ -185,6 +185,8 @@ def test_only_what_databricks_committed_counts(commands: Commands, bucket: Folde
     assert loaded(commands) == [("2026-10@main", 2, 3.0)]
     second = of(made.databricks, "2026-10", 4.0)
     databricks(bucket, "2026-10", second, transaction=2, removes=[first], is_committed=False)
+    assert commands("load", "focus").out == "focus: 0 loaded, 1 unchanged, 0 failed\n"
+    databricks(bucket, "2026-11", second, transaction=3, is_committed=False)
     assert loaded(commands) == [("2026-10@main", 2, 3.0)]
     databricks(bucket, "2026-10", second, transaction=2, removes=[first])
     assert loaded(commands) == [("2026-10@main", 1, 4.0)]

@@ -216,6 +216,23 @@ def test_lost_rows_and_rows_of_another_month_are_named(
     assert "focus_conservation" in failed(commands)
 
 
+def test_an_export_that_stopped_while_another_goes_on_is_named(
+    commands: Commands, tmp_path: Path
+) -> None:
+    days = {"acme": (20, 30), "other": (20,), "monthly": (1,)}
+    commands.set({"SOURCES__FOCUS__EXPORTS": '["acme", "other", "monthly"]'})
+    for name, own in days.items():
+        target = FolderTarget(tmp_path / name)
+        found = [row("2026-10", day, 1.0, name, BillingAccountId=name) for day in own]
+        if name == "monthly":
+            found[0]["ChargePeriodEnd"] = found[0]["BillingPeriodEnd"]
+        generic(target, "2026-10", found)
+        commands.set({f"SOURCES__FOCUS__{name.upper()}__BUCKET_URL": target.root.as_uri()})
+    commands.well("load focus", "normalize focus")
+    assert failed(commands) == ["focus_stopped"]
+    assert "│ other  │ 2026-10-20 │ 2026-10-30    │" in commands("check").out
+
+
 def test_costs_in_another_currency_are_converted_by_the_rates(
     commands: Commands, bucket: FolderTarget, tmp_path: Path
 ) -> None:

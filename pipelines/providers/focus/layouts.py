@@ -59,6 +59,12 @@ class Run:
     started: dict[str, Object] = field(default_factory=dict)
     committed: dict[str, Object] = field(default_factory=dict)
 
+    @property
+    def counting(self) -> list[Object]:
+        """The files but those of transactions that were never committed, as of a job that died."""
+        open_ones = [f"-tid-{name}-" for name in self.started.keys() - self.committed.keys()]
+        return [each for each in self.data if not any(name in each.key for name in open_ones)]
+
 
 @dataclass
 class Export:
@@ -72,6 +78,11 @@ class Export:
     periods: dict[str, dict[str, Run]] = field(default_factory=lambda: defaultdict(dict))
     success: dict[str, Object] = field(default_factory=dict)
     others: list[Object] = field(default_factory=list)
+
+    @property
+    def has_manifests(self) -> bool:
+        """Whether any period has one; a copied bucket may hold the data alone."""
+        return any(run.manifest for runs in self.periods.values() for run in runs.values())
 
     def run(self, period: str, name: str = "", days: int = 31) -> Run:
         """A delivery of a period, which is empty at first."""
