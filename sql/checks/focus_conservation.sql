@@ -1,6 +1,9 @@
--- one row per billing period of a FOCUS export whose published rows or cost differ from its raw rows
+-- one row per billing period of a FOCUS export whose published rows or cost differ from raw ones
 with raw as (
-    select billing_period as x_partition, count(*) as row_count, sum(coalesce(billed_cost, 0)) as total
+    select
+        billing_period as x_partition,
+        count(*) as row_count,
+        sum(coalesce(billed_cost, 0)) as total
     from focus__cost_and_usage
     group by billing_period
 ),

@@ -71,6 +71,7 @@ BAD: Mapping[str, tuple[str, bytes, str]] = {
 }
 
 
+@pytest.mark.quick("not-focus", "half-a", "text-for")
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_file_is_refused_by_name_and_what_is_published_stays(
     commands: Commands, bucket: FolderTarget, case: str
@@ -143,9 +144,9 @@ WRONG = [
 
 @pytest.mark.parametrize(("variables", "expected"), WRONG)
 def test_a_wrong_configuration_says_how_to_mend_it(
-    commands: Commands, bucket: FolderTarget, variables: dict[str, str], expected: str
+    commands: Commands, variables: dict[str, str], expected: str
 ) -> None:
-    commands.set(variables)
+    commands.set({"SOURCES__FOCUS__BUCKET_URL": "file:///x"} | variables)
     ran = commands("load", "focus")
     assert (ran.status, expected in ran.err) == (2, True), ran.err
 

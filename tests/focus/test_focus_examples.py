@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 from collections import Counter, defaultdict
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import report
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws.targets import FolderTarget
+from scripts.sandbox.focus import rows
+from scripts.sandbox.focus.deliveries import azure, generic
 from tests.conftest import ROOT
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import mart
 from tests.support.published_clickhouse import environ, query
+from tests.support.rill.project import ROOT as RILL
+from tests.support.rill.project import Project, dimensions
+from tests.support.rill.sql import DuckEngine, make_models
+from tests.support.rill.sql import query as query_of
 
 EXAMPLES = ROOT / "docs" / "examples" / "focus"
 SAMPLE = ROOT / "tests" / "data" / "aws" / "focus_1_0_sample.csv"
@@ -47,7 +57,8 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
          13.3),
         ("2026-10@notes", "Example Notes", "Purchase", "Business Applications", "INV-2026-1007",
          "EUR", 237.5, 250.0),
-        ("2026-10@notes", "Example Notes", "Tax", "Other", "INV-2026-1007", "EUR", 48.62, 48.62),
+        ("2026-10@notes", "Example Notes", "Tax", "Business Applications", "INV-2026-1007",
+         "EUR", 48.62, 48.62),
         ("2026-10@notes", "Example Notes", "Usage", "Business Applications", "INV-2026-1007", "EUR",
          18.4, 18.4),
     ]  # fmt: skip
@@ -69,6 +80,12 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
         ("Example AI", "Model API", 13.3),
         ("Example Notes", "Example Notes", 380.65),
     ]
+    boards, page = _shown(commands, tmp_path)
+    assert [(name, round(billed or 0, 6), *lines) for name, billed, *lines in boards] == [
+        ("Example AI", 13.3, 5, 0),
+        ("Example Notes", 0, 3, 3),  # this view has no rate but a provider's own
+    ]
+    assert [name for name in ("Example Notes", "Model API") if name not in page] == []
     # 237.50 and 18.40 EUR of the team's wiki; nobody's tax; tokens by their teams
     columns = "team, round(sum(cost)::double, 4)"
     assert mart(commands, "cost_allocated", columns, "group by 1 order by 1") == [
@@ -79,15 +96,61 @@ def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
     ]
 
 
+def _shown(commands: Commands, folder: Path) -> tuple[list[tuple[Any, ...]], str]:
+    """What Rill's view of cost shows by provider, and the report's page."""
+    project, root, page = Project.read(), folder / "rill", folder / "page.html"
+    root.mkdir()
+    (root / "data").symlink_to(commands.data)
+    shutil.copytree(RILL / "empty", root / "empty")
+    engine = DuckEngine(root)
+    make_models(project, engine, "dev")
+    view = project.of("metrics_view")["costs"]
+    by = {"provider": dimensions(view)["provider"]}
+    found = engine.rows(query_of(view, by, ["billed", "lines", "lines_without_usd"]))
+    assert report.main(["--out", str(page)]) == 0
+    return sorted(found), page.read_text(encoding="utf-8")
+
+
+@pytest.mark.thorough
+def test_what_came_in_as_focus_goes_out_as_focus_that_keeps_the_rules(
+    commands: Commands, tmp_path: Path
+) -> None:
+    az, google = (FolderTarget(tmp_path / name) for name in ("az", "google"))
+    azure(az, "2026-10", [rows.azure_preview("2026-10", day, 1.0) for day in (1, 2)])
+    generic(google, "2026-10", [rows.google("2026-10", day, 2.0) for day in (1, 2)])
+    commands.set(
+        {
+            "SOURCES__FOCUS__EXPORTS": '["notes", "model", "az", "google"]',
+            "SOURCES__FOCUS__NOTES__BUCKET_URL": (EXAMPLES / "saas").as_uri(),
+            "SOURCES__FOCUS__MODEL__BUCKET_URL": (EXAMPLES / "tokens").as_uri(),
+            "SOURCES__FOCUS__AZ__BUCKET_URL": az.root.as_uri(),
+            "SOURCES__FOCUS__GOOGLE__BUCKET_URL": google.root.as_uri(),
+        }
+    )
+    commands.well("load focus", "normalize focus")
+    ran = commands("focus", "--to", str(tmp_path / "out"), "--check")
+    assert (ran.status, " passed, 0 failed, " in ran.out) == (0, True), ran.out
+    (path,) = (tmp_path / "out" / "cost_and_usage").glob("*.parquet")
+    table = pq.read_table(path, columns=["ProviderName", "BillingCurrency", "BilledCost"])
+    sums = table.group_by(["ProviderName", "BillingCurrency"]).aggregate([("BilledCost", "sum")])
+    found = {each["ProviderName"]: round(each["BilledCost_sum"], 6) for each in sums.to_pylist()}
+    assert found == {
+        "Example AI": 13.3,
+        "Example Notes": 304.52,
+        "Google Cloud": 4.0,
+        "Microsoft": 2.0,
+    }
+
+
 @pytest.fixture
 def sample(tmp_path: Path, commands: Commands) -> list[dict[str, str]]:
     """The FOCUS project's own sample as an export by billing period; its rows."""
     with SAMPLE.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines)
-        rows, header = list(reader), reader.fieldnames or []
+        found, header = list(reader), reader.fieldnames or []
     target = FolderTarget(tmp_path / "bucket")
     by_month: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for each in rows:
+    for each in found:
         by_month[each["BillingPeriodStart"][:7]].append(each)
     for month, own in by_month.items():
         path = target.root / f"billing_period={month}" / "sample.csv"
@@ -97,9 +160,10 @@ def sample(tmp_path: Path, commands: Commands) -> list[dict[str, str]]:
             writer.writeheader()
             writer.writerows(own)
     commands.set({"SOURCES__FOCUS__BUCKET_URL": target.root.as_uri()})
-    return rows
+    return found
 
 
+@pytest.mark.thorough
 def test_a_real_sample_of_several_clouds_is_whole_on_both_destinations(
     commands: Commands, sample: list[dict[str, str]], clickhouse: ClickHouseConfig
 ) -> None:
@@ -119,6 +183,6 @@ def test_a_real_sample_of_several_clouds_is_whole_on_both_destinations(
     commands.well("load focus")
     there = query(clickhouse, "select * except (x_dlt_load_id) from costs order by all")
     ours, theirs = (
-        Counter(tuple(sorted(map(repr, row))) for row in rows) for rows in (local, there)
+        Counter(tuple(sorted(map(repr, row))) for row in each) for each in (local, there)
     )
     assert ours == theirs

@@ -46,6 +46,7 @@ def of(kind: Any, month: str, *costs: float) -> list[dict[str, Any]]:
 # Azure.
 
 
+@pytest.mark.quick("gz")
 @pytest.mark.parametrize("extension", ["csv", "csv.gz", "parquet"])
 def test_azures_newest_complete_run_counts(
     commands: Commands, bucket: FolderTarget, extension: str
@@ -74,6 +75,7 @@ def test_an_overwritten_run_of_azures_replaces_the_one_before(
     assert loaded(commands) == [("2026-10@main", 1, 4.0)]
 
 
+@pytest.mark.thorough
 def test_azures_runs_without_any_manifest_are_read_by_the_listing(
     commands: Commands, bucket: FolderTarget
 ) -> None:
@@ -84,6 +86,7 @@ def test_azures_runs_without_any_manifest_are_read_by_the_listing(
     assert loaded(commands) == [("2026-10@main", 1, 2.0)]
 
 
+@pytest.mark.thorough
 def test_azures_part_of_a_month_does_not_replace_the_whole_one(
     commands: Commands, bucket: FolderTarget
 ) -> None:
@@ -96,6 +99,7 @@ def test_azures_part_of_a_month_does_not_replace_the_whole_one(
     assert loaded(commands) == [("2026-10@main", 2, 3.0)]
 
 
+@pytest.mark.quick("missing", "rows")
 @pytest.mark.parametrize("case", ["missing", "size", "rows", "json", "list"])
 def test_a_run_of_azures_that_is_not_whole_is_refused_by_name(
     commands: Commands, bucket: FolderTarget, case: str
@@ -136,6 +140,7 @@ def test_an_older_run_serves_while_azures_newest_is_not_whole(
     assert loaded(commands) == [("2026-10@main", 1, 1.0)]
 
 
+@pytest.mark.thorough
 def test_a_month_of_azures_without_cost_is_published_empty(
     commands: Commands, bucket: FolderTarget
 ) -> None:
@@ -180,6 +185,8 @@ def test_only_what_databricks_committed_counts(commands: Commands, bucket: Folde
     assert loaded(commands) == [("2026-10@main", 2, 3.0)]
     second = of(made.databricks, "2026-10", 4.0)
     databricks(bucket, "2026-10", second, transaction=2, removes=[first], is_committed=False)
+    assert commands("load", "focus").out == "focus: 0 loaded, 1 unchanged, 0 failed\n"
+    databricks(bucket, "2026-11", second, transaction=3, is_committed=False)
     assert loaded(commands) == [("2026-10@main", 2, 3.0)]
     databricks(bucket, "2026-10", second, transaction=2, removes=[first])
     assert loaded(commands) == [("2026-10@main", 1, 4.0)]
@@ -227,6 +234,25 @@ def test_awss_own_export_belongs_to_the_source_aws(
     commands.set({"SOURCES__FOCUS__BUCKET_URL": aws_bucket.url})
     ran = commands("load", "focus")
     assert (ran.status, "Load it with the source aws" in ran.err) == (2, True)
+
+
+def test_a_copy_of_awss_data_alone_belongs_to_the_source_aws_too(
+    commands: Commands, bucket: FolderTarget
+) -> None:
+    bucket.put("cur/data/BILLING_PERIOD=2026-10/run/a.csv", b"BilledCost\n")
+    ran = commands("load", "focus")
+    assert (ran.status, "Load it with the source aws" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("key", ["_delta_log/00000000000000000000.json",
+                                 "metadata/v1.metadata.json"])  # fmt: skip
+def test_a_table_whose_replaced_files_still_lie_there_is_refused(
+    commands: Commands, bucket: FolderTarget, key: str
+) -> None:
+    generic(bucket, "2026-10", of(made.databricks, "2026-10", 1.0))
+    bucket.put(f"focus/{key}", b"{}")
+    ran = commands("load", "focus")
+    assert (ran.status, "is a table of Delta or Iceberg" in ran.err) == (2, True)
 
 
 def test_a_place_without_focus_files_says_what_is_expected(

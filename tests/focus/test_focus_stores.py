@@ -19,7 +19,7 @@ from tests.support.providers.stripe_ledgers import mart
 
 LONG_AGO = datetime(2026, 11, 2, 5, tzinfo=UTC)
 PERIOD = "x_partition, count(*), round(sum(billed_cost), 6)"
-STORES = ("azure", "azure by SAS", "gcs")
+STORES = ("azure", "sas", "gcs")
 
 
 class Store:
@@ -30,7 +30,7 @@ class Store:
         self.environ = (
             server.environ("SOURCES__FOCUS")
             if kind == "gcs"
-            else server.environ("SOURCES__FOCUS", by_sas=kind.endswith("SAS"))
+            else server.environ("SOURCES__FOCUS", by_sas=kind == "sas")
         )
 
     def deliver(self, month: str, *costs: float, at: datetime = LONG_AGO) -> None:
@@ -62,6 +62,7 @@ def one_store(request: pytest.FixtureRequest, commands: Commands) -> Iterator[St
         yield made
 
 
+@pytest.mark.quick("azure", "gcs")
 def test_a_store_is_listed_in_pages_read_and_restated(commands: Commands, store: Store) -> None:
     store.deliver("2026-09", 1.0, 2.0)
     store.deliver("2026-10", 4.0, 8.0)
@@ -90,6 +91,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     assert mart(commands, "costs", PERIOD, "group by 1") == [("2026-10@main", 2, 12.0)]
 
 
+@pytest.mark.quick("another key")
 @pytest.mark.parametrize("case", ["no right", "no bucket", "another key"])
 def test_a_store_that_refuses_says_how_to_mend_it(
     commands: Commands, one_store: Store, case: str

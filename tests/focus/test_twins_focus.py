@@ -227,6 +227,7 @@ def test_only_dollars_have_a_rate_of_the_row_s_own(twins: Twins) -> None:
     ]
 
 
+@pytest.mark.quick("databricks", "newest")
 @pytest.mark.parametrize(
     "kind", ["row", "azure", "azure_preview", "google", "oci", "databricks", "newest"]
 )

@@ -64,7 +64,7 @@ def _partition(
         return None
     run = runs[0]
     current = published.get(key, "")
-    objects = [*run.data, *run.committed.values(), *([run.manifest] if run.manifest else [])]
+    objects = [*run.counting, *run.committed.values(), *([run.manifest] if run.manifest else [])]
     identity = fingerprint(
         [(each.key, each.etag, each.size) for each in objects] + [("", terms.provider, 0)]
     )
@@ -81,8 +81,8 @@ def _partition(
         key=key,
         fingerprint=identity,
         delivered_at=max(each.modified for each in modified),
-        files=len(run.data),
-        bytes=sum(each.size for each in run.data),
+        files=len(run.counting),
+        bytes=sum(each.size for each in run.counting),
         detail=Source(terms.name, export.layout, run, tuple(runs[1:])),
     )
 
@@ -90,8 +90,7 @@ def _partition(
 def _whole_runs(export: Export, month: str, terms: Terms) -> list[Run]:
     """The complete deliveries of a month, the one that counts first."""
     runs = list(export.periods[month].values())
-    if export.layout == AZURE and any(r.manifest for all_ in export.periods.values()
-                                      for r in all_.values()):  # fmt: skip
+    if export.layout == AZURE and export.has_manifests:
         runs = [run for run in runs if run.manifest]
     else:
         runs = [run for run in runs if run.data and _is_complete(export, run, terms)]
@@ -100,7 +99,7 @@ def _whole_runs(export: Export, month: str, terms: Terms) -> list[Run]:
 
 def _is_complete(export: Export, run: Run, terms: Terms) -> bool:
     if run.started or run.committed:
-        return run.started.keys() <= run.committed.keys()
+        return bool(run.committed)
     newest = _newest(run)
     folders = {item.key.rpartition("/")[0] for item in run.data}
     marks = [
@@ -110,7 +109,7 @@ def _is_complete(export: Export, run: Run, terms: Terms) -> bool:
     ]
     if any(mark.modified >= newest for mark in marks):
         return True
-    return newest + terms.settle <= terms.now
+    return not terms.settle or newest + terms.settle <= terms.now
 
 
 def _newest(run: Run) -> datetime:

@@ -40,7 +40,8 @@ _GENERIC = tuple(
         rf"(?P<rest>[^/]*?(?<!\d){_MONTH}(?!\d)[^/]*)",
     )
 )
-_AWS = re.compile(r"(^|/)metadata/BILLING_PERIOD=20\d{2}-\d{2}/", re.IGNORECASE)
+_AWS = re.compile(r"(^|/)((?i:metadata/billing_period)|data/BILLING_PERIOD)=20\d{2}-\d{2}/")
+_TABLE = re.compile(r"(^|/)(_delta_log/|metadata/[^/]+\.metadata\.json$)")
 _MARKS = re.compile(r"^_(?P<kind>started|committed)_(?P<transaction>\d+)$")
 
 
@@ -58,6 +59,12 @@ class Run:
     started: dict[str, Object] = field(default_factory=dict)
     committed: dict[str, Object] = field(default_factory=dict)
 
+    @property
+    def counting(self) -> list[Object]:
+        """The files but those of transactions that were never committed, as of a job that died."""
+        open_ones = [f"-tid-{name}-" for name in self.started.keys() - self.committed.keys()]
+        return [each for each in self.data if not any(name in each.key for name in open_ones)]
+
 
 @dataclass
 class Export:
@@ -71,6 +78,11 @@ class Export:
     periods: dict[str, dict[str, Run]] = field(default_factory=lambda: defaultdict(dict))
     success: dict[str, Object] = field(default_factory=dict)
     others: list[Object] = field(default_factory=list)
+
+    @property
+    def has_manifests(self) -> bool:
+        """Whether any period has one; a copied bucket may hold the data alone."""
+        return any(run.manifest for runs in self.periods.values() for run in runs.values())
 
     def run(self, period: str, name: str = "", days: int = 31) -> Run:
         """A delivery of a period, which is empty at first."""
@@ -88,6 +100,11 @@ def recognise(objects: Iterable[Object], layout: str | None, url: str, variables
             f"{url} is an export of AWS's Data Exports, with AWS's own manifests. Load it with the "
             "source aws: set SOURCES__AWS__BUCKET_URL to it."
         )
+    if any(_TABLE.search(item.key) for item in listed):
+        raise ConfigurationError(
+            f"{url} is a table of Delta or Iceberg: files that it replaced still lie there, and "
+            "their cost would be counted twice. Write its rows as parquet by billing_period."
+        )
     exports: dict[str, Export] = {}
     likely = layout or _likely(listed)
     unsorted = [item for item in listed if not _sort_in(item, likely, exports)]
@@ -95,8 +112,8 @@ def recognise(objects: Iterable[Object], layout: str | None, url: str, variables
     found = {root: each for root, each in exports.items() if _has_data(each)} or exports
     if len(found) > 1:
         raise ConfigurationError(
-            f"{url} holds {len(found)} exports: {', '.join(sorted(found))}. Name each in "
-            "SOURCES__FOCUS__EXPORTS, and give it a bucket_url that ends with its folder."
+            f"{url} holds {len(found)} exports: {', '.join(n or '.' for n in sorted(found))}. Name "
+            "each in SOURCES__FOCUS__EXPORTS, and give it a bucket_url that ends with its folder."
         )
     if not found:
         raise ConfigurationError(

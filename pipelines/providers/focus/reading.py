@@ -174,9 +174,27 @@ def _map(name: str, column: pa.Array) -> pa.Array:
         maps = [_pairs(_parsed(text, name), name) for text in distinct.dictionary.to_pylist()]
         return pa.array(maps, TEXT_MAP).take(distinct.indices)
     if pa.types.is_map(kind):
+        if is_text(kind.item_type) and not column.items.null_count:
+            return column.cast(TEXT_MAP)
         found = [None if row is None else _pairs(dict(row), name) for row in column.to_pylist()]
         return pa.array(found, TEXT_MAP)
+    quick = _of_records(column) if pa.types.is_list(kind) else None
+    if quick is not None:
+        return quick
     return pa.array([_pairs(row, name) for row in column.to_pylist()], TEXT_MAP)
+
+
+def _of_records(column: pa.ListArray) -> pa.MapArray | None:
+    """The map of lists of key and value without a loop over rows; None where that cannot be."""
+    inner = column.type.value_type
+    if not pa.types.is_struct(inner) or {"key", "value"} - {field.name for field in inner}:
+        return None
+    keys, values = (column.values.field(word) for word in ("key", "value"))
+    has_nulls = column.values.null_count or keys.null_count or values.null_count
+    if has_nulls or not (is_text(keys.type) and is_text(values.type)):
+        return None
+    texts = (each.cast(pa.string()) for each in (keys, values))
+    return pa.MapArray.from_arrays(column.offsets, *texts).cast(TEXT_MAP)
 
 
 def _parsed(text: str, name: str) -> Any:
@@ -189,7 +207,7 @@ def _parsed(text: str, name: str) -> Any:
 
 
 def _pairs(found: Any, name: str) -> list[tuple[str, str]] | None:
-    """The entries with a value; a later one of the same key replaces an earlier one."""
+    """The entries with a value."""
     if found is None:
         return None
     if isinstance(found, list):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dlt
 import pyarrow.parquet as pq
 import pytest
 
@@ -101,6 +102,7 @@ def test_what_the_folder_no_longer_has_stays_published(
     assert months(commands) == [("2026-09@main", 1, 1.0), ("2026-10@main", 1, 2.0)]
 
 
+@pytest.mark.quick("deep", "notion")
 @pytest.mark.parametrize(
     "key",
     [
@@ -214,6 +216,23 @@ def test_lost_rows_and_rows_of_another_month_are_named(
     assert "focus_conservation" in failed(commands)
 
 
+def test_an_export_that_stopped_while_another_goes_on_is_named(
+    commands: Commands, tmp_path: Path
+) -> None:
+    days = {"acme": (20, 30), "other": (20,), "monthly": (1,)}
+    commands.set({"SOURCES__FOCUS__EXPORTS": '["acme", "other", "monthly"]'})
+    for name, own in days.items():
+        target = FolderTarget(tmp_path / name)
+        found = [row("2026-10", day, 1.0, name, BillingAccountId=name) for day in own]
+        if name == "monthly":
+            found[0]["ChargePeriodEnd"] = found[0]["BillingPeriodEnd"]
+        generic(target, "2026-10", found)
+        commands.set({f"SOURCES__FOCUS__{name.upper()}__BUCKET_URL": target.root.as_uri()})
+    commands.well("load focus", "normalize focus")
+    assert failed(commands) == ["focus_stopped"]
+    assert "│ other  │ 2026-10-20 │ 2026-10-30    │" in commands("check").out
+
+
 def test_costs_in_another_currency_are_converted_by_the_rates(
     commands: Commands, bucket: FolderTarget, tmp_path: Path
 ) -> None:
@@ -257,6 +276,30 @@ def test_a_bucket_on_s3_is_read(commands: Commands, s3: S3Bucket) -> None:
     commands.well("normalize focus")
     assert months(commands) == [("2026-09@main", 2, 3.0), ("2026-10@main", 1, 8.0)]
     assert "test-secret" not in "".join(commands.printed)
+
+
+@pytest.mark.thorough
+def test_dlt_alone_loads_it_and_a_restated_month_replaces_itself(
+    bucket: FolderTarget, tmp_path: Path
+) -> None:
+    from pipelines.focus_pipeline import focus
+
+    pipeline = dlt.pipeline(
+        "stock_focus",
+        destination=dlt.destinations.duckdb(str(tmp_path / "stock.duckdb")),
+        dataset_name="focus",
+    )
+    generic(bucket, "2026-09", rows("2026-09", 1.0))
+    generic(bucket, "2026-10", rows("2026-10", 2.0, 4.0))
+    pipeline.run(focus(bucket_url=bucket.root.as_uri()))
+    generic(bucket, "2026-10", rows("2026-10", 8.0))
+    pipeline.run(focus(bucket_url=bucket.root.as_uri()))
+    with pipeline.sql_client() as client:
+        found = client.execute_sql(
+            "select billing_period, count(*), sum(billed_cost) from cost_and_usage "
+            "group by 1 order by 1"
+        )
+    assert list(found or ()) == [("2026-09@main", 1, 1.0), ("2026-10@main", 1, 8.0)]
 
 
 def test_clickhouse_publishes_the_same(
