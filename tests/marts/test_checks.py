@@ -258,7 +258,6 @@ def test_every_check_says_what_one_row_is_and_has_a_test_here() -> None:
             ROOT / "tests/deribit/test_deribit_final_days.py",
             ROOT / "tests/streaming/test_live_trades.py",
             ROOT / "tests/clickhouse_cloud/test_clickhouse_cloud.py",
-            ROOT / "tests/focus/test_focus.py",
             ROOT / "tests/marts/totals/test_reconciliation.py",
             ROOT / "tests/focus/test_focus_source.py",
             ROOT / "tests/destinations/test_work.py",
