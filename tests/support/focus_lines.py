@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +152,10 @@ class TableLines:
     def periods(self, parts: Collection[Part]) -> dict[Part, list[str]]:
         """The period is the partition."""
         return {part: [part[1]] for part in parts}
+
+    def complete_through(self) -> dict[str, date]:
+        """Of no source."""
+        return {}
 
     def sums(self) -> Sums:
         """By the lines themselves."""

@@ -23,7 +23,7 @@ from pipelines.tables.focus_dataset.columns import MART, arrow_dataset
 from tests.support.focus_lines import TableLines, cost_lines, table
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
-LINE: Mapping[str, Any] = {
+LINE: dict[str, Any] = {
     "provider_name": "AWS",
     "billing_account_id": "1111",
     "billing_period_start": START,
@@ -53,23 +53,23 @@ LINE: Mapping[str, Any] = {
     "x_fingerprint": "f",
     "x_dlt_load_id": "1",
 }
-PLAN = {
+PLAN: dict[str, Any] = {
     "commitment_discount_id": "arn:plan",
     "commitment_discount_type": "Savings Plan",
     "commitment_discount_category": "Spend",
 }
-RESERVATION = {
+RESERVATION: dict[str, Any] = {
     "commitment_discount_id": "arn:ri",
     "commitment_discount_type": "Reserved Instance",
     "commitment_discount_category": "Usage",
 }
-COVERED = PLAN | {
+COVERED: dict[str, Any] = PLAN | {
     "x_line_item_type": "SavingsPlanCoveredUsage",
     "commitment_discount_status": "Used",
     "pricing_category": "Committed",
     "effective_cost": 3.0,
 }
-NEGATION = PLAN | {
+NEGATION: dict[str, Any] = PLAN | {
     "x_line_item_type": "SavingsPlanNegation",
     "pricing_category": "Committed",
     "billed_cost": -4.0,
@@ -225,6 +225,7 @@ def as_rows(found: pa.Table) -> list[tuple[Any, ...]]:
     return sorted(zip(*columns, strict=True), key=repr)
 
 
+@pytest.mark.thorough
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(cost_lines(), min_size=1, max_size=30))
 def test_random_lines_are_the_same_rows_in_the_view_of_clickhouse(
