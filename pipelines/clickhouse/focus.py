@@ -11,6 +11,8 @@ placeholders:
     {subcategory}         of a service, by lookups/focus_services.csv
     {billing_account_type}, {sub_account_type}  of a source, by lookups/focus_accounts.csv
     {text}                the type of a text that may be NULL
+    {splits}, {split_columns}, {split_join}  the parts of split charges, from 1.3 on; and
+    {contract}            the commitment of a charge: in DuckDB alone, where that version is made
 """
 
 from __future__ import annotations
@@ -48,6 +50,81 @@ _IN_DUCKDB = (
     """case when regexp_matches({1}, '[^\\x00-\\x7F]') then concat('"{0}":', to_json({1})) end"""
 )
 _IN_CLICKHOUSE = """if(match(ifNull({1}, ''), '[^\\\\x00-\\\\x7F]'), concat('"{0}":', {2}), '')"""
+
+
+_SPLITS = """
+splits as (
+    select
+        x_partition as of_partition,
+        x_fingerprint as of_fingerprint,
+        parent_resource_id,
+        charge_period_start as split_start,
+        resource_id as split_resource,
+        pod as split_name,
+        nullif(concat('{', concat_ws(',',
+            '"cluster":' || to_json(cluster), '"namespace":' || to_json(namespace),
+            '"workload":' || to_json(workload)), '}'), '{}') as split_tags,
+        effective_cost / nullif(sum(effective_cost) over hours, 0) as split_ratio,
+        min(coalesce(effective_cost, -1)) over hours as least,
+        case
+            when usage_type like '%vCPU-Hours' then 'vCPU-Hours'
+            when usage_type like '%GB-Hours' then 'GB-Hours'
+            else usage_type
+        end as split_unit,
+        split_usage
+    from costs_split
+    where resource_id is not null
+    window hours as (partition by x_partition, parent_resource_id, charge_period_start)
+),
+"""
+_SPLIT_COLUMNS = """
+        coalesce(splits.split_ratio, 1.0) as ratio,
+        splits.split_resource,
+        splits.split_name,
+        splits.split_tags,
+        case when splits.split_ratio is not null then 'aws-split-cost-allocation' end
+            as split_method,
+        case
+            when splits.split_ratio is not null then concat(
+                '{"Elements":[{"AllocatedRatio":', to_json(splits.split_ratio),
+                ',"UsageUnit":', to_json(splits.split_unit),
+                ',"UsageQuantity":', to_json(splits.split_usage), '}]}'
+            )
+        end as split_details
+"""
+_SPLIT_JOIN = """
+    left join splits
+        on cost_lines.x_source = 'aws'
+        and parts.part = 0
+        and cost_lines.charge_category = 'Usage'
+        and cost_lines.pricing_unit = 'Hrs'
+        and cost_lines.x_partition = splits.of_partition
+        and cost_lines.x_fingerprint = splits.of_fingerprint
+        and cost_lines.resource_id = splits.parent_resource_id
+        and cost_lines.charge_period_start = splits.split_start
+        and splits.least >= 0
+        and splits.split_ratio > 0
+"""
+_CONTRACT = """case
+        when committed is null then null
+        when commitment_discount_category = 'Spend' then concat(
+            '{"Elements":[{"ContractID":', to_json(commitment_discount_id),
+            ',"ContractCommitmentID":', to_json(commitment_discount_id),
+            ',"ContractCommitmentAppliedCost":', to_json(committed), '}]}'
+        )
+        else concat(
+            '{"Elements":[{"ContractID":', to_json(commitment_discount_id),
+            ',"ContractCommitmentID":', to_json(commitment_discount_id),
+            ',"ContractCommitmentAppliedQuantity":', to_json(committed),
+            ',"ContractCommitmentAppliedUnit":', to_json(committed_unit), '}]}'
+        )
+    end"""
+_NO_SPLITS = ("resource", "name", "tags", "method", "details")
+
+
+def splits_of(version: str) -> bool:
+    """Whether a version of the specification has the parts of split charges."""
+    return version >= "1.3"
 
 
 @dataclass(frozen=True)
@@ -115,7 +192,13 @@ def cost_and_usage(version: str, engine: Engine, folder: Path = SQL) -> str:
         names = [f"cast(`{c.name}` as {clickhouse_type(c)}) as `{c.name}`" for c in columns]
     else:
         names = [f'"{column.name}"' for column in columns]
-    return f"select {', '.join(names)} from (\n{_rendered(body, engine)}) as charges_of"
+    made = _rendered(body, engine, splits_of(version))
+    return f"select {', '.join(names)} from (\n{made}) as charges_of"
+
+
+def contract_commitment() -> str:
+    """The rows of Contract Commitment of those of Cost and Usage in `charges`."""
+    return (SQL / "focus" / "contract_commitment.sql").read_text(encoding="utf-8")
 
 
 def view_of(version: str, folder: Path) -> str:
@@ -123,13 +206,17 @@ def view_of(version: str, folder: Path) -> str:
     return for_readers(cost_and_usage(version, CLICKHOUSE, folder))
 
 
-def _rendered(text: str, engine: Engine) -> str:
+def _rendered(text: str, engine: Engine, splits: bool) -> str:
     fill: Mapping[str, Callable[[str], str]] = {
         "text": lambda _: engine.text,
         "json": _filled(engine.json),
         "amounts": _filled(engine.amounts),
         "ascii": _filled(engine.ascii),
         "originals": lambda _: _originals(engine),
+        "splits": lambda _: _SPLITS if splits else "",
+        "split_columns": lambda _: _SPLIT_COLUMNS if splits else _no_splits(engine),
+        "split_join": lambda _: _SPLIT_JOIN if splits else "",
+        "contract": lambda _: _CONTRACT if splits else f"cast(null as {engine.text})",
         "unit": _unit,
         "subcategory": lambda _: _subcategory(),
         "billing_account_type": lambda _: _account("billing_account_type", "Billing Account"),
@@ -142,6 +229,11 @@ def _filled(template: str) -> Callable[[str], str]:
     """A template of an engine as a function of its argument."""
     plain = re.sub(r"\{json:(\w+)\}", lambda found: _json_text(found[1]), template)
     return lambda argument: plain.format(argument)
+
+
+def _no_splits(engine: Engine) -> str:
+    names = (f"cast(null as {engine.text}) as split_{name}" for name in _NO_SPLITS)
+    return ", ".join(("1.0 as ratio", *names))
 
 
 def _json_text(name: str) -> str:

@@ -17,6 +17,7 @@ import duckdb
 from pipelines.focus.lines import Sums
 from pipelines.focus.rules import Rule, rules
 from pipelines.focus.structure import STRUCTURE, Dataset, source
+from pipelines.tables.focus_dataset.columns import COST_AND_USAGE
 
 Status = Literal["passed", "failed", "advised", "not applicable"]
 STATES: tuple[Status, ...] = ("passed", "failed", "advised", "not applicable")
@@ -41,16 +42,18 @@ class Outcome:
         return "failed" if self.rule.level == "must" else "advised"
 
 
-def check(folder: Path, version: str, sums: Sums | None = None) -> list[Outcome]:
+def check(
+    folder: Path, version: str, sums: Sums | None = None, dataset: str = COST_AND_USAGE
+) -> list[Outcome]:
     """The outcome of every rule. `sums`: those of the cost lines, which the dataset must keep."""
     with duckdb.connect() as duck:
         duck.execute("set timezone = 'UTC'")
-        return list(_outcomes(Dataset.of(folder, version, duck, sums)))
+        return list(_outcomes(Dataset.of(folder, dataset, version, duck, sums)))
 
 
 def _outcomes(dataset: Dataset) -> Iterator[Outcome]:
     counts = _of_rows(dataset)
-    for rule in rules(dataset.version):
+    for rule in rules(dataset.version, dataset.name):
         if rule.is_of_rows:
             yield Outcome(rule, counts[rule.id, "applies"], counts[rule.id, "broken"])
         elif rule.kind == "one":
@@ -62,7 +65,7 @@ def _outcomes(dataset: Dataset) -> Iterator[Outcome]:
 def _of_rows(dataset: Dataset) -> Counter[tuple[str, str]]:
     """By rule the rows that it applies to, and those that break it."""
     counts: Counter[tuple[str, str]] = Counter()
-    mine = [rule for rule in rules(dataset.version) if rule.is_of_rows]
+    mine = [rule for rule in rules(dataset.version, dataset.name) if rule.is_of_rows]
     for path, schema in dataset.schemas.items():
         known = [rule for rule in mine if rule.column in schema.names]
         select = ", ".join(

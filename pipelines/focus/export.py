@@ -12,22 +12,29 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.focus import DUCKDB, cost_and_usage
+from pipelines.clickhouse.focus import DUCKDB, contract_commitment, cost_and_usage
 from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
-from pipelines.core.partition import ConfigurationError, PartitionError
+from pipelines.core.partition import ConfigurationError, PartitionError, now
 from pipelines.destinations.filesystem.footers import footer_of
 from pipelines.destinations.filesystem.store import LocalStore
 from pipelines.destinations.filesystem.swap import sync
 from pipelines.focus.lines import PERIOD, Lines, Part
 from pipelines.focus.metadata import FOOTER, METADATA, Written, write_metadata
-from pipelines.tables.focus_dataset.columns import COST_AND_USAGE, arrow_dataset
+from pipelines.tables.focus_dataset.columns import (
+    CONTRACT_COMMITMENT,
+    COST_AND_USAGE,
+    arrow_dataset,
+    datasets,
+)
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +111,8 @@ class _Export:
         for period in removed:
             self._path(period).unlink()
             del found[period]
-        write_metadata(self.folder, self.version, found)
+        self._contracts(found)
+        write_metadata(self.folder, self.version, found, self._complete(wanted))
         return Exported(sorted(wanted), written, removed)
 
     def _wanted(self, have: Mapping[str, Written | None]) -> dict[str, dict[Part, str]]:
@@ -142,17 +150,68 @@ class _Export:
                 for batch in made:
                     writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
                     rows += batch.num_rows
-                written = Written(rows, _as_text(parts), rules)
-                writer.add_key_value_metadata({FOOTER: written.to_json(self.version)})
-        path = self._path(period)
-        path.parent.mkdir(exist_ok=True)
-        sync(target)
-        target.replace(path)
+                written = Written(rows, _as_text(parts), rules, _now())
+                footer = written.to_json(COST_AND_USAGE, self.version)
+                writer.add_key_value_metadata({FOOTER: footer})
+        _put(target, self._path(period))
         log.info("focus %s: %s rows", period, f"{rows:,}")
         return written
 
+    def _contracts(self, periods: Mapping[str, Written | None]) -> None:
+        """Contract Commitment, of the files of Cost and Usage: again when one of them changed."""
+        if CONTRACT_COMMITMENT not in datasets(self.version):
+            return
+        path = self.folder / CONTRACT_COMMITMENT / "contract_commitment.parquet"
+        rules = hex_digest([contract_commitment(), str(periods)])
+        have = _read(path) if path.is_file() else None
+        if have and have.rules == rules:
+            return
+        schema = arrow_dataset(CONTRACT_COMMITMENT, self.version)
+        with duckdb.connect() as duck:
+            duck.execute("set timezone = 'UTC'")
+            files = [str(self._path(period)) for period in sorted(periods)]
+            if files:
+                duck.read_parquet(files, union_by_name=True).create_view("charges")
+                rows = duck.sql(contract_commitment()).to_arrow_table().cast(schema)
+            else:
+                rows = schema.empty_table()
+        target = self.folder / _STAGING / f"{uuid4().hex}.parquet"
+        made = Written(rows.num_rows, {}, rules, _now())
+        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
+            writer.write_table(rows)
+            writer.add_key_value_metadata({FOOTER: made.to_json(CONTRACT_COMMITMENT, self.version)})
+        _put(target, path)
+
+    def _complete(self, wanted: Mapping[str, Mapping[Part, str]]) -> list[str]:
+        """The periods whose last day every source in them has whole."""
+        if self.version < "1.3":
+            return []
+        through = self.lines.complete_through()
+        return [
+            period
+            for period, parts in wanted.items()
+            if all(str(through.get(name, ""))[:7] > period or _is_last(through.get(name), period)
+                   for name, _ in parts)
+        ]  # fmt: skip
+
     def _path(self, period: str) -> Path:
         return self.folder / COST_AND_USAGE / f"{period}.parquet"
+
+
+def _put(made: Path, path: Path) -> None:
+    """In one step."""
+    path.parent.mkdir(exist_ok=True)
+    sync(made)
+    made.replace(path)
+
+
+def _now() -> str:
+    return f"{now():%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _is_last(day: date | None, period: str) -> bool:
+    """Whether it is the last day of the month."""
+    return day is not None and f"{day:%Y-%m}" == period < f"{day + timedelta(days=1):%Y-%m}"
 
 
 def _as_text(parts: Mapping[Part, str]) -> dict[str, str]:

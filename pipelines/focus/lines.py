@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -24,15 +25,17 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.digests import hex_digest
 from pipelines.core.registry import SOURCES
 from pipelines.destinations.clickhouse.warehouse import Warehouse
+from pipelines.destinations.filesystem.footers import read_footers
 from pipelines.destinations.filesystem.store import Store
+from pipelines.focus.metadata import UNKNOWN
 from pipelines.marts.catalogue import DuckConnection, mart_views, store_connection, urls
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
+from pipelines.tables.revenue import COSTS_SPLIT
 from pipelines.tables.schema import arrow_of, cost_columns
 from pipelines.tables.sources import COST_SOURCES
 
-UNKNOWN = "unknown"
-"""The period of lines that have no start of one."""
+SPLITS = "costs_split"
 PERIOD = f"coalesce(strftime({{}}, '%Y-%m'), '{UNKNOWN}')"
 """The billing period of a line by its column."""
 _MONTH = f"ifNull(formatDateTime(billing_period_start, '%Y-%m'), '{UNKNOWN}')"
@@ -50,6 +53,9 @@ select comment from system.tables
 where database = currentDatabase() and engine = 'MaterializedView' order by name
 """
 
+_COMPLETE = """
+select source, complete_through from complete_through where complete_through is not null
+"""
 _SUMS = """
 select {month}, coalesce(billing_currency, ''),
     coalesce(sum(billed_cost), 0), coalesce(sum(effective_cost), 0)
@@ -71,6 +77,9 @@ class Lines(Protocol):
     def periods(self, parts: Collection[Part]) -> dict[Part, list[str]]:
         """The billing periods, such as 2026-10, that each of the partitions has lines of."""
 
+    def complete_through(self) -> dict[str, date]:
+        """The last whole day of each source, where it is known."""
+
     def sums(self) -> Sums:
         """What the lines add up to, by the daily table that is published with them."""
 
@@ -79,23 +88,23 @@ class Lines(Protocol):
         """DuckDB with a view `costs` of these partitions."""
 
 
-def lines_of(destination: Store | Warehouse) -> Lines:
-    """The lines of a destination."""
+def lines_of(destination: Store | Warehouse, splits: bool = False) -> Lines:
+    """The lines of a destination; with `splits` also the parts of charges that AWS splits."""
     if isinstance(destination, Store):
-        return StoreLines(destination)
-    return WarehouseLines(destination)
+        return StoreLines(destination, splits)
+    return WarehouseLines(destination, splits)
 
 
 class StoreLines:
     """Normalised parquet files."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, splits: bool) -> None:
+        self._store, self._splits = store, splits
 
     def versions(self) -> dict[Part, str]:
-        """By the footers of the normalised files."""
+        """By the footers of the normalised files, and of the files of the splits."""
         return {
-            (source_name, partition): _version(footer)
+            (source_name, partition): _version(footer, self._split_version(source_name, partition))
             for source_name in COST_SOURCES
             for partition, footer in self._store.footers(SOURCES[source_name].raw_table).items()
         }
@@ -110,6 +119,13 @@ class StoreLines:
                 for source_name, partition, period in connection.query(sql)[1]:
                     found[source_name, partition].append(period)
         return found
+
+    def complete_through(self) -> dict[str, date]:
+        """From the mart, as it was last computed."""
+        connection = store_connection(self._store)
+        with connection.duck:
+            mart_views(connection, self._store, ["complete_through"])
+            return {row[0]: row[1] for row in connection.query(_COMPLETE)[1]}
 
     def sums(self) -> Sums:
         """From the files of the daily table."""
@@ -131,14 +147,26 @@ class StoreLines:
             connection.view(
                 "costs", urls(self._store, paths), arrow_of(cost_columns(tag_columns()))
             )
+            if self._splits:
+                found = [path for part in sorted(parts) for path in self._split_files(*part)]
+                connection.view(SPLITS, urls(self._store, found), arrow_of(COSTS_SPLIT))
             yield connection
+
+    def _split_files(self, source_name: str, partition: str) -> list[str]:
+        return self._store.glob(self._store.mart(SPLITS, source_name, partition))
+
+    def _split_version(self, source_name: str, partition: str) -> str:
+        if not self._splits:
+            return ""
+        paths = {path: path for path in self._split_files(source_name, partition)}
+        return str([dict(each) for each in read_footers(self._store.open, paths).values()])
 
 
 class WarehouseLines:
     """The view `costs` of a ClickHouse database."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, warehouse: Warehouse, splits: bool) -> None:
+        self._warehouse, self._splits = warehouse, splits
 
     def versions(self) -> dict[Part, str]:
         """By delivery, time of publishing and number of lines; and by the rules of the server."""
@@ -165,6 +193,10 @@ class WarehouseLines:
             (source_name, partition): list(months) for source_name, partition, months in rows
         }
 
+    def complete_through(self) -> dict[str, date]:
+        """From the mart, as it was last computed."""
+        return dict(self._warehouse.manager.execute(_COMPLETE))
+
     def sums(self) -> Sums:
         """From the daily table."""
         return _as_sums(self._warehouse.manager.execute(_SUMS.format(month=_MONTH)))
@@ -174,18 +206,23 @@ class WarehouseLines:
         """A view over a local file, which is gone with the block."""
         schema = arrow_of(cost_columns(tag_columns()))
         with TemporaryDirectory(prefix="focus-") as folder, DuckConnection().duck as duck:
-            path = Path(folder, "costs.parquet")
-            self._bring(parts, schema, path)
             connection = DuckConnection()
             connection.duck = duck
-            connection.view("costs", [str(path)], schema)
+            where = f"(x_source, x_partition) in ({_tuples(parts)})"
+            path = self._bring("costs", where, schema, Path(folder))
+            connection.view("costs", [path], schema)
+            if self._splits:
+                keys = [quoted(key) for name, key in sorted(parts) if name == "aws"]
+                where = f"x_partition in ({', '.join(keys) or quoted('')})"
+                path = self._bring(SPLITS, where, arrow_of(COSTS_SPLIT), Path(folder))
+                connection.view(SPLITS, [path], arrow_of(COSTS_SPLIT))
             yield connection
 
-    def _bring(self, parts: Collection[Part], schema: pa.Schema, path: Path) -> None:
-        """Block by block: memory does not grow with the lines."""
-        config = self._warehouse.config
+    def _bring(self, table: str, where: str, schema: pa.Schema, folder: Path) -> str:
+        """Block by block: memory does not grow with the rows. The path of the file."""
+        path, config = folder / f"{table}.parquet", self._warehouse.config
         names = ", ".join(f"`{name}`" for name in schema.names)
-        select = f"select {names} from costs where (x_source, x_partition) in ({_tuples(parts)})"
+        select = f"select {names} from {table} where {where}"
         try:
             with (
                 connect(config) as client,
@@ -193,14 +230,15 @@ class WarehouseLines:
                 pq.ParquetWriter(path, schema, compression="zstd") as writer,
             ):
                 for block in blocks:
-                    table = (
+                    rows = (
                         pa.Table.from_batches([block])
                         if isinstance(block, pa.RecordBatch)
                         else block
                     )
-                    writer.write_table(table.cast(schema))
+                    writer.write_table(rows.cast(schema))
         except ConnectError as error:
             raise ClickHouseError(explain(error, config)) from redacted(error, config)
+        return str(path)
 
 
 def _as_sums(rows: Iterable[Sequence[Any]]) -> Sums:
@@ -210,8 +248,8 @@ def _as_sums(rows: Iterable[Sequence[Any]]) -> Sums:
     }
 
 
-def _version(footer: Mapping[str, str]) -> str:
-    return hex_digest([f"{footer.get(name, '')}/" for name in ("fingerprint", "recipe")])
+def _version(footer: Mapping[str, str], splits: str) -> str:
+    return hex_digest([*(f"{footer.get(n, '')}/" for n in ("fingerprint", "recipe")), splits])
 
 
 def _tuples(parts: Collection[Part]) -> str:

@@ -51,6 +51,7 @@ class Rule:
     """One line of rules.csv."""
 
     id: str
+    dataset: str
     since: str
     column: str
     level: str
@@ -94,11 +95,13 @@ _OF_ROWS = {"filled", "null", "values", "format", "holds"}
 
 
 @cache
-def rules(version: str) -> tuple[Rule, ...]:
-    """The rules of a version of the specification."""
+def rules(version: str, dataset: str) -> tuple[Rule, ...]:
+    """The rules of a dataset in a version of the specification."""
     with _FILE.open(encoding="utf-8", newline="") as lines:
         found = [Rule(**row) for row in csv.DictReader(lines)]
-    return tuple(each for each in found if each.since <= version)
+    return tuple(
+        each for each in found if each.since <= version and dataset in each.dataset.split("|")
+    )
 
 
 @cache
@@ -113,13 +116,16 @@ def formats() -> Mapping[str, str]:
         "unit": f"regexp_full_match({{}}, '{_UNIT}')",
         "iso_4217": f"{{}} in ({', '.join(map(quoted, _ISO_4217))})",
         "subcategory": f"concat(ServiceCategory, '/', {{}}) in ({pairs})",
-        "json": "json_valid({}) and json_type({}) = 'OBJECT'",
+        "json": "case when json_valid({}) then json_type({}) end = 'OBJECT'",
         "key_value": (
-            "json_valid({}) and json_type({}) = 'OBJECT' "
+            "case when json_valid({}) then json_type({}) = 'OBJECT' "
             "and not list_has_any(json_type({}, '$.*'), ['OBJECT', 'ARRAY']) "
-            "and len(json_keys({})) = len(list_distinct(json_keys({})))"
+            "and len(json_keys({})) = len(list_distinct(json_keys({}))) else false end"
         ),
-        "no_empty_value": "not list_contains(json_extract_string({}, '$.*'), '')",
+        "no_empty_value": (
+            "case when json_valid({}) then not list_contains(json_extract_string({}, '$.*'), '') "
+            "else false end"
+        ),
         "ratio": (
             "list_min(cast(json_extract({}, '$.Elements[*].AllocatedRatio') as double[])) >= 0 "
             "and list_max(cast(json_extract({}, '$.Elements[*].AllocatedRatio') as double[])) <= 1"

@@ -36,6 +36,7 @@ class Dataset:
     """A dataset in a folder: its files with their schemas, and the sums that it must keep."""
 
     folder: Path
+    name: str
     version: str
     duck: duckdb.DuckDBPyConnection
     sums: Sums | None
@@ -43,11 +44,18 @@ class Dataset:
 
     @classmethod
     def of(
-        cls, folder: Path, version: str, duck: duckdb.DuckDBPyConnection, sums: Sums | None
+        cls,
+        folder: Path,
+        name: str,
+        version: str,
+        duck: duckdb.DuckDBPyConnection,
+        sums: Sums | None,
     ) -> Dataset:
         """Reads the footers of its files."""
-        files = sorted((folder / COST_AND_USAGE).glob("*.parquet"))
-        return cls(folder, version, duck, sums, {path: pq.read_schema(path) for path in files})
+        files = sorted((folder / name).glob("*.parquet"))
+        return cls(
+            folder, name, version, duck, sums, {path: pq.read_schema(path) for path in files}
+        )
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -89,7 +97,7 @@ def _lengths(dataset: Dataset, rule: Rule) -> Counts:
 
 
 def _known(dataset: Dataset, _: Rule) -> Counts:
-    known = arrow_dataset(COST_AND_USAGE, dataset.version).names
+    known = arrow_dataset(dataset.name, dataset.version).names
     return _columns(dataset, lambda name: name in known or name.startswith("x_"))
 
 
@@ -100,7 +108,7 @@ def _columns(dataset: Dataset, holds: Callable[[str], bool]) -> Counts:
 
 def _order(dataset: Dataset, _: Rule) -> Counts:
     """Columns of the specification in its order, then ours."""
-    wanted = arrow_dataset(COST_AND_USAGE, dataset.version).names
+    wanted = arrow_dataset(dataset.name, dataset.version).names
     broken = 0
     for schema in dataset.schemas.values():
         ours = [name for name in schema.names if name.startswith("x_")]

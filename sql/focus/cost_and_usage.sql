@@ -2,7 +2,7 @@
 -- A purchase has no effective cost: that is a second row, of usage, for the part of a commitment
 -- that was not used, or for the use of what was bought. What a savings plan covers has no billed
 -- cost, without AWS's negations, where the two add up to nothing. Sums of billed and effective cost
--- stay. A name keeps letters beyond ASCII in x_Originals.
+-- stay. From 1.3 on a charge of an instance is split among its pods. A name keeps letters beyond ASCII in x_Originals.
 -- Rendered for DuckDB and ClickHouse by pipelines.clickhouse.focus.py
 with commitments as (
     select
@@ -41,6 +41,7 @@ parts as (
     select 1 as part
 ),
 
+{splits}
 -- each line, and a second time what was effective of a purchase
 charges as (
     select
@@ -100,9 +101,11 @@ charges as (
             when coalesce(commitments.negations, 0) > 0 and abs(commitments.plan_billed) <= 1e-6
                 then 1
             else 0
-        end as is_netted
+        end as is_netted,
+        {split_columns}
     from costs as cost_lines
     cross join parts
+    {split_join}
     left join commitments
         on cost_lines.x_source = commitments.of_source
         and cost_lines.x_partition = commitments.of_partition
@@ -127,20 +130,20 @@ derived as (
                 and commitment_discount_category = 'Usage'
                 and commitment_discount_status = 'Unused'
                 then whole_quantity * unused_share
-            else whole_quantity
+            else whole_quantity * ratio
         end as quantity,
         coalesce({unit:pricing_unit}, 'Unit') as unit,
-        case when part = 1 then 0.0 else list_cost end as list_of_part,
-        case when part = 1 then 0.0 else contracted_cost end as contracted_of_part,
+        case when part = 1 then 0.0 else list_cost * ratio end as list_of_part,
+        case when part = 1 then 0.0 else contracted_cost * ratio end as contracted_of_part,
         case
             when part = 1 then 0.0
             when x_line_item_type = 'SavingsPlanCoveredUsage' and is_netted = 1 then 0.0
-            else billed_cost
+            else billed_cost * ratio
         end as billed_of_part,
         case
             when charge_category = 'Purchase' and part = 0
                 then case when effective_cost is not null then 0.0 end
-            else effective_cost
+            else effective_cost * ratio
         end as effective_of_part,
         case
             when commitment_discount_id is not null and (part = 1 or category = 'Purchase')
@@ -165,6 +168,15 @@ derived as (
                 then provider_name
             else invoice_issuer_name
         end as issuer,
+        case
+            when
+                publisher_name is null
+                or substring(lower(publisher_name), 1, length(provider_name))
+                = lower(provider_name)
+                or (provider_name = 'AWS' and lower(publisher_name) like 'amazon%')
+                then provider_name
+            else publisher_name
+        end as service_provider,
         case
             when x_source = 'aws' then coalesce(resource_type, service_name)
             when x_source = 'clickhouse_cloud' then sku_id
@@ -197,8 +209,20 @@ named as (
         end as type_of_resource,
         coalesce(publisher_name, provider_name) as publisher,
         case
+            when commitment_discount_id is null or is_priced = 0 then null
+            when coalesce(commitment_discount_category, '') <> 'Spend' then quantity
+            when category = 'Purchase' then billed_cost
+            else effective_of_part
+        end as committed,
+        case when commitment_discount_category = 'Spend' then billing_currency else unit end
+            as committed_unit,
+        case
             when category = 'Usage' and coalesce(commitment_status, '') <> 'Unused'
-                then case when part = 0 then coalesce(consumed_quantity, quantity) else quantity end
+                then
+                    case
+                        when part = 0 then coalesce(consumed_quantity * ratio, quantity)
+                        else quantity
+                    end
         end as consumed,
         case
             when charge_class is not null then charge_class
@@ -209,11 +233,11 @@ named as (
 )
 
 select
-    cast(null as {text}) as "AllocatedMethodDetails",
-    cast(null as {text}) as "AllocatedMethodId",
-    cast(null as {text}) as "AllocatedResourceId",
-    cast(null as {text}) as "AllocatedResourceName",
-    cast(null as {text}) as "AllocatedTags",
+    split_details as "AllocatedMethodDetails",
+    split_method as "AllocatedMethodId",
+    split_resource as "AllocatedResourceId",
+    split_name as "AllocatedResourceName",
+    split_tags as "AllocatedTags",
     availability_zone as "AvailabilityZone",
     billed_of_part as "BilledCost",
     billing_account_id as "BillingAccountId",
@@ -252,28 +276,18 @@ select
         as "CommitmentDiscountCategory",
     commitment_discount_id as "CommitmentDiscountId",
     cast(null as {text}) as "CommitmentDiscountName",
-    case
-        when commitment_discount_id is null or is_priced = 0 then null
-        when coalesce(commitment_discount_category, '') <> 'Spend' then quantity
-        when category = 'Purchase' then billed_cost
-        else effective_of_part
-    end as "CommitmentDiscountQuantity",
+    committed as "CommitmentDiscountQuantity",
     commitment_status as "CommitmentDiscountStatus",
     case when commitment_discount_id is not null then commitment_discount_type end
         as "CommitmentDiscountType",
-    case
-        when commitment_discount_id is null or is_priced = 0 then null
-        when coalesce(commitment_discount_category, '') <> 'Spend' then unit
-        when category = 'Purchase' then case when billed_cost is not null then billing_currency end
-        when effective_of_part is not null then billing_currency
-    end as "CommitmentDiscountUnit",
+    case when committed is not null then committed_unit end as "CommitmentDiscountUnit",
     consumed as "ConsumedQuantity",
     case
         when consumed is null then null
         when part = 0 and consumed_quantity is not null then coalesce({unit:consumed_unit}, unit)
         else unit
     end as "ConsumedUnit",
-    cast(null as {text}) as "ContractApplied",
+    {contract} as "ContractApplied",
     contracted_of_part as "ContractedCost",
     case
         when is_priced = 0 then null
@@ -281,7 +295,7 @@ select
         else contracted_of_part / quantity
     end as "ContractedUnitPrice",
     effective_of_part as "EffectiveCost",
-    provider_name as "HostProviderName",
+    {ascii:service_provider} as "HostProviderName",
     invoice_id as "InvoiceId",
     {ascii:issuer} as "InvoiceIssuerName",
     list_of_part as "ListCost",
@@ -320,7 +334,7 @@ select
     {ascii:type_of_resource} as "ResourceType",
     service_category as "ServiceCategory",
     {ascii:service} as "ServiceName",
-    {ascii:publisher} as "ServiceProviderName",
+    {ascii:service_provider} as "ServiceProviderName",
     {subcategory} as "ServiceSubcategory",
     sku as "SkuId",
     case when sku is not null then {ascii:meter} end as "SkuMeter",
@@ -338,7 +352,7 @@ select
     x_billing_entity as "x_BillingEntity",
     commitment_discount_type as "x_CommitmentDiscountType",
     {json:x_cost_categories} as "x_CostCategories",
-    case when part = 0 then x_credit_amount else 0.0 end as "x_CreditAmount",
+    case when part = 0 then x_credit_amount * ratio else 0.0 end as "x_CreditAmount",
     {amounts:x_credits} as "x_Credits",
     case when issuer <> invoice_issuer_name then invoice_issuer_name end as "x_InvoicingEntity",
     x_line_item_type as "x_LineItemType",

@@ -34,6 +34,7 @@ ARROWS: dict[str, str] = {
     r"cli\.live(\..+)?": (
         f"cli.clickhouse cli.output.console providers.deribit.settings streaming {BASE}"
     ),
+    r"cli\.focus": "cli.output focus clickhouse.focus destinations tables",
     r"cli(\..+)?": "cli doctor anonymize report focus marts normalize core destinations clickhouse",
     r"streaming\.collector(\..+)?": f"streaming providers.deribit {BASE}",
     r"streaming(\..+)?": f"streaming clickhouse.server {BASE}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipelines.destinations.filesystem.destination import configured_store
 from pipelines.focus.check import check
 from pipelines.focus.export import export
 from pipelines.focus.lines import lines_of
-from pipelines.tables.focus_dataset.columns import MART, arrow_dataset
+from pipelines.tables.focus_dataset.columns import MART, arrow_dataset, datasets
 from tests.support.estate import Estate, configured
 
 Row = tuple[Any, ...]
@@ -44,9 +45,9 @@ def rows(table: pa.Table) -> list[Row]:
     return sorted(zip(*columns, strict=True), key=repr)
 
 
-def files(folder: Path) -> pa.Table:
+def files(folder: Path, dataset: str = "cost_and_usage") -> pa.Table:
     return pa.concat_tables(
-        pq.ParquetFile(path).read() for path in sorted(folder.glob("cost_and_usage/*.parquet"))
+        pq.ParquetFile(path).read() for path in sorted(folder.glob(f"{dataset}/*.parquet"))
     )
 
 
@@ -71,3 +72,40 @@ def test_both_destinations_and_the_view_have_the_same_rows_and_keep_every_rule(
     assert rows(files(by_server)) == wanted
     assert rows(view.cast(schema)) == wanted
     assert files(by_files).schema.remove_metadata() == schema
+
+
+def test_version_1_3_splits_charges_names_commitments_and_says_how_recent_it_is(
+    settled: Estate, tmp_path: Path
+) -> None:
+    by_files, by_server = tmp_path / "files", tmp_path / "server"
+    export(lines_of(configured_store(), splits=True), by_files, "1.3")
+    with Warehouse(of_cli.configured(os.environ)) as warehouse:
+        lines = lines_of(warehouse, splits=True)
+        export(lines, by_server, "1.3")
+        outcomes = [each for name in datasets("1.3")
+                    for each in check(by_server, "1.3", lines.sums(), name)]  # fmt: skip
+    assert [each.rule.id for each in outcomes if each.broken] == []
+    for name in datasets("1.3"):
+        assert rows(files(by_server, name)) == rows(files(by_files, name))
+
+    charges = files(by_files).to_pylist()
+    split = [row for row in charges if row["AllocatedMethodId"]]
+    store = configured_store()
+    pods = pa.concat_tables(
+        pq.ParquetFile(path).read()
+        for path in store.glob(f"{store.root}/marts/costs_split/*.parquet")
+    )
+    cost = sum(row["EffectiveCost"] for row in split)
+    assert cost == pytest.approx(sum(pods["effective_cost"].to_pylist()), abs=1e-6)
+    assert {row["AllocatedResourceName"] for row in split} == {*pods["pod"].to_pylist()}
+    used = {row["CommitmentDiscountId"] for row in charges} - {None}
+    contracts = files(by_files, "contract_commitment").to_pylist()
+    assert {row["ContractCommitmentId"] for row in contracts} == used
+    metadata = json.loads((by_files / "metadata.json").read_text(encoding="utf-8"))
+    instance, contract = metadata["Recency"]
+    sectors = [(s["TimeSectorStart"], s["TimeSectorComplete"]) for s in instance["TimeSectors"]]
+    assert sectors == [("2026-09-01T00:00:00Z", True), ("2026-10-01T00:00:00Z", True)]
+    assert (instance["DatasetInstanceComplete"], contract["DatasetInstanceComplete"]) == (
+        True,
+        True,
+    )

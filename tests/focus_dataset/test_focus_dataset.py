@@ -78,7 +78,7 @@ def test_a_period_is_a_file_in_the_shape_of_the_specification(
             "2026-09: 1 rows written",
             f"focus 1.2: 2 periods written, 0 unchanged, 0 removed, in {folder}",
         ],
-        "focus 1.2: 358 rules, 265 passed, 0 failed, 1 advised, 92 not applicable",
+        "focus 1.2 Cost and Usage: 358 rules, 265 passed, 0 failed, 1 advised, 92 not applicable",
     )
     assert "ChargeDescription-filled" in ran.out
     assert facts(folder) == {"2026-08": (2, 8.5), "2026-09": (1, 9.0)}

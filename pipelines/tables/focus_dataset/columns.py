@@ -1,9 +1,8 @@
-"""The columns of the FOCUS datasets, from cost_and_usage.csv: names, order and types of the
-specification; our own begin with x_ and stand behind.
+"""The columns of the FOCUS datasets, a file each beside this: names, order and types are those of
+the specification; our own begin with x_ and stand behind.
 
-`nullable` in the file is what the specification allows: yes, no, or unknown for a column that it
-wants filled and that is NULL only where the provider's line leaves it open. A rule of the dataset
-names such a row, and no value is made up for it.
+`nullable` in a file is what the specification allows. What it wants filled is NULL only where the
+provider's line leaves it open: a rule of the dataset names such a row, and no value is made up.
 """
 
 from __future__ import annotations
@@ -20,13 +19,18 @@ from pipelines.tables.schema import Column, Type, arrow_of
 
 VERSIONS = ("1.2", "1.3")
 COST_AND_USAGE = "cost_and_usage"
+CONTRACT_COMMITMENT = "contract_commitment"
 MART = f"focus_{COST_AND_USAGE}"
 """The view in ClickHouse."""
 
 _ACTIONS = {"keep": KEEP, "scale": SCALE, "shift": SHIFT, "withhold": WITHHOLD}
 _TYPES: dict[str, Type] = {"text": "text", "number": "number", "timestamp": "timestamp"}
+NAMES = {COST_AND_USAGE: "Cost and Usage", CONTRACT_COMMITMENT: "Contract Commitment"}
+"""The datasets, and what the specification calls them."""
 _ALWAYS = {"ChargeCategory", "ProviderName", "ServiceCategory", "x_Partition", "x_Source"}
 """What every cost line has."""
+_DEPRECATED = dict.fromkeys(("ProviderName", "PublisherName"), "1.3")
+"""In favour of ServiceProviderName and HostProviderName, and gone in 1.4."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,19 @@ class FocusColumn:
     since: str
     until: str
 
+    @property
+    def deprecated(self) -> str:
+        """The version since which another column is to be used; '' for none."""
+        return _DEPRECATED.get(self.column.name, "")
+
     def is_in(self, version: str) -> bool:
         """Whether this version of the specification has the column."""
         return self.since <= version and (not self.until or version < self.until)
+
+
+def datasets(version: str) -> list[str]:
+    """The datasets of a version."""
+    return [name for name in NAMES if focus_columns(name, version)]
 
 
 @cache
