@@ -12,7 +12,7 @@ from pipelines.cli.destination import open_destination
 from pipelines.cli.output import tables
 from pipelines.cli.output.console import out, say
 from pipelines.core import months
-from pipelines.core.partition import ConfigurationError, now
+from pipelines.core.partition import ConfigurationError
 from pipelines.core.registry import SOURCES, Source, source_names
 from pipelines.destinations.clickhouse.warehouse import Warehouse
 from pipelines.destinations.filesystem.store import Store
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _prune(
     options: argparse.Namespace, entries: Sequence[Source], destination: Store | Warehouse
 ) -> int:
-    first = first_kept(options.keep, now())
+    first = first_kept(options.keep, destination.retention(entries[0].raw_table).now())
     for entry in entries:
         source_name, retention = entry.raw_table.source_name, destination.retention(entry.raw_table)
         if (entry.chosen_by or not options.sources) and not retention.partitions():

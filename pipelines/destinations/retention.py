@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from pipelines.core.partition import Selection
@@ -27,6 +28,9 @@ class Horizon:
 
 class Retention(Protocol):
     """What is kept of one raw table and of the tables that are computed from it."""
+
+    def now(self) -> datetime:
+        """The moment by which months are counted: on a server, by its clock."""
 
     def horizon(self) -> Horizon:
         """The recorded horizon; an empty one when nothing was ever pruned."""
@@ -56,14 +60,18 @@ def prune(retention: Retention, first: str) -> list[str]:
     """Keep `first` and later alone; what was removed. The caller holds the source's lock."""
     finish(retention)
     removing = list_older(retention, first)
-    retention.note(Horizon(first, tuple(removing)))
-    finish(retention)
+    horizon = Horizon(first, tuple(removing))
+    retention.note(horizon)
+    _finish(retention, horizon)  # as known here: a replica may still show the note before it
     return removing
 
 
 def finish(retention: Retention) -> None:
-    """Remove what the note says is being removed: the end of `prune`, its own or a killed one's."""
-    horizon = retention.horizon()
+    """Remove what the note says is being removed: the end of a `prune` that was killed."""
+    _finish(retention, retention.horizon())
+
+
+def _finish(retention: Retention, horizon: Horizon) -> None:
     for partition in horizon.removing:
         retention.remove(partition)
     if horizon.first is not None and horizon.removing:

@@ -10,7 +10,7 @@ plain `select_of`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from uuid import uuid4
@@ -24,6 +24,7 @@ from pipelines.clickhouse.schema.rebuilding.batches import (
 )
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.patience import RowsMissing, until_seen
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.digests import hex_digest
 from pipelines.core.partition import PartitionError, Progress
@@ -107,6 +108,7 @@ class DailyTable:
     ) -> None:
         self.manager, self.text, self.tag_columns = manager, text, tag_columns
         self.progress = progress or Progress()
+        self._prepared: dict[str, set[str]] = {}  # the partitions of a source, as this run knows
 
     def fresh_name(self, source_name: str = "") -> str:
         """Where it is filled, for one source or for all: another name for other rules."""
@@ -133,17 +135,30 @@ class DailyTable:
             self.manager.execute(f"exchange tables {daily.NAME} and {fresh}")
             self.manager.execute(f"drop table {fresh} sync")
 
-    def prepare(self, source_name: str, lines: str) -> None:
-        """Make the days of one source, whose lines are in another table, beside the others."""
+    def prepare(self, source_name: str, lines: str, partitions: set[str]) -> None:
+        """Make the days of one source, whose lines are in another table, beside the others.
+
+        `partitions` are those that were filled there, and that have to be seen.
+        """
         fresh = self.fresh_name(source_name)
         create_unfinished(self.manager, self.text, daily.NAME, fresh)
-        self._fill(fresh, source_name, lines)
+        where = f"x_source = {quoted(source_name)}"
+
+        def check() -> None:
+            if missing := partitions - deliveries(self.manager, lines, where).keys():
+                raise RowsMissing(f"{lines}: {min(missing)} is not seen yet. Run again.")
+
+        until_seen(self.manager.config, check)
+        self._prepared[source_name] = self._fill(fresh, source_name, lines)
 
     def publish(self, source_name: str) -> None:
         """What was prepared takes the place of the source's days. The caller holds its lease."""
         fresh = self.fresh_name(source_name)
-        made, have = deliveries(self.manager, fresh), self._days(source_name)
-        for partition in sorted(made.keys() | have.keys()):
+        have = self._days(source_name)
+        made = self._prepared.get(source_name)
+        if made is None:  # a killed run prepared them, long enough ago for every replica
+            made = set(deliveries(self.manager, fresh))
+        for partition in sorted(made | have.keys()):
             literal = partition_of(source_name, partition)
             how = f"replace partition {literal} from {fresh}"
             if partition not in made:
@@ -169,14 +184,18 @@ class DailyTable:
     def _days(self, source_name: str) -> dict[str, Delivered]:
         return deliveries(self.manager, daily.NAME, f"x_source = {quoted(source_name)}")
 
-    def _fill(self, fresh: str, source_name: str, lines: str) -> None:
+    def _fill(self, fresh: str, source_name: str, lines: str) -> set[str]:
+        """Fill a table with the days of lines; their partitions."""
         where = f"x_source = {quoted(source_name)}"
-        Batches(self.manager, fresh, self.progress, partial(partition_of, source_name)).fill(
-            f"{daily.NAME} of {source_name}",
-            deliveries(self.manager, lines, where),
-            counts(self.manager, lines, where),
-            lambda staged, batch: self._insert(staged, lines, batch),
-            where,
+        literal, measure = partial(partition_of, source_name), f"sum({daily.LINES})"
+        wanted, rows = deliveries(self.manager, lines, where), counts(self.manager, lines, where)
+
+        def insert(staged: str, batch: Sequence[str]) -> Mapping[str, int]:
+            self._insert(staged, lines, batch)
+            return {key: rows[key] for key in batch}
+
+        return Batches(self.manager, fresh, self.progress, literal, measure).fill(
+            f"{daily.NAME} of {source_name}", wanted, rows, insert, where
         )
 
     def _insert(self, target: str, source: str, partitions: Sequence[str]) -> None:

@@ -108,15 +108,15 @@ class _Lease:
                 locks = self._locks(manager)
                 rivals = self._living(manager, locks)
                 rivals.pop(self.number, None)
-                if not rivals:
+                if not rivals and self.number in locks:  # a replica may show it a little later
                     for number in locks.keys() - {self.number}:
                         manager.execute(f"drop table if exists {self._name(number)} sync")
                     return
-                if max(rivals) > self.number:
+                if rivals and max(rivals) > self.number:
                     break
                 time.sleep(_PAUSE)
             self.release()
-            raise self._busy(manager, rivals[max(rivals)])
+            raise self._busy(manager, rivals[max(rivals)]) if rivals else self._unseen()
 
     def _is_made(self, manager: ClickHouseManager) -> bool:
         """Make the table with the next number; False when another run took that number."""
@@ -138,9 +138,12 @@ class _Lease:
         while not ended.wait(every):
             try:
                 with ClickHouseManager(self.config) as manager:
-                    if not self._is_mine(manager):
+                    locks = self._locks(manager)
+                    if max(locks, default=0) > self.number:
                         log.warning("%s: another run has taken over the lease", self.source_name)
                         return
+                    if self.number not in locks:
+                        continue  # a replica that lags behind: renewed next time
                     comment = self._comment(manager)
                     manager.execute(f"alter table {self.table} modify comment {comment}")
             except ClickHouseError as error:
@@ -174,6 +177,12 @@ class _Lease:
         until = _now(manager) + self.seconds
         run = _Run(self.token, host, _machine(), pid, _started(pid), until)
         return quoted(json.dumps(asdict(run)))
+
+    def _unseen(self) -> Busy:
+        return Busy(
+            f"{self.table} was created and is not seen in {_LOOKS * _PAUSE:g} s: the replica that "
+            f"answers lags behind. Run again; set CLICKHOUSE_HOST to one replica."
+        )
 
     def _busy(self, manager: ClickHouseManager, run: _Run) -> Busy:
         left = max(0, round(run.until - _now(manager)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import tenacity
@@ -11,6 +12,7 @@ import tenacity
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.refusals import passes
+from pipelines.core.partition import PartitionError
 
 log = logging.getLogger(__name__)
 
@@ -51,3 +53,22 @@ def patiently(
         reraise=True,
     )
     return retrying(run)
+
+
+LAG_SECONDS = 10.0  # how long a replica may take to show what was inserted
+LAGGING = tenacity.wait_exponential(multiplier=0.05, max=2)
+
+
+class RowsMissing(PartitionError):
+    """Fewer rows are seen than were inserted."""
+
+
+def until_seen(config: ClickHouseConfig, check: Callable[[], None]) -> None:
+    """Repeat a check that raises RowsMissing: a replica can show what was inserted a little later;
+    what is lost stays missing. Raises its last error."""
+    patiently(
+        replace(config, retry_seconds=min(config.retry_seconds, LAG_SECONDS)),
+        check,
+        again=lambda error: isinstance(error, RowsMissing),
+        wait=LAGGING,
+    )

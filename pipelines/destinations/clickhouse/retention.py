@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 from pipelines.clickhouse.schema.daily import partition_of
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
 from pipelines.clickhouse.server.errors import ClickHouseQueryError
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
-from pipelines.core.partition import Selection, now
+from pipelines.core.partition import Selection
 from pipelines.destinations.layout import RawTable
 from pipelines.destinations.retention import Horizon
 from pipelines.tables.daily import NAME
@@ -25,6 +26,11 @@ class WarehouseRetention:
     def __init__(self, manager: ClickHouseManager, raw_table: RawTable) -> None:
         self.manager, self.raw_table = manager, raw_table
 
+    def now(self) -> datetime:
+        """The server's clock: machines that prune may disagree."""
+        found = self.manager.execute("select toUnixTimestamp(now())")[0][0]
+        return datetime.fromtimestamp(found, UTC)
+
     def horizon(self) -> Horizon:
         """What was noted last; nothing in a database that has not been migrated yet."""
         try:
@@ -36,10 +42,10 @@ class WarehouseRetention:
         return Horizon(rows[0][0], tuple(rows[0][1])) if rows else Horizon()
 
     def note(self, horizon: Horizon) -> None:
-        """One row, which replaces the last one."""
+        """One row, which replaces the last one, by the server's clock."""
         self.manager.execute_many(
-            "insert into retention (word, first_kept, removing, pruned_at) values",
-            [(self.raw_table.source_name, horizon.first, list(horizon.removing), now())],
+            "insert into retention (word, first_kept, removing) values",
+            [(self.raw_table.source_name, horizon.first, list(horizon.removing))],
             repeatable=True,  # ReplacingMergeTree
         )
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
-import tenacity
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 
@@ -28,7 +26,7 @@ from pipelines.clickhouse.server.errors import (
 )
 from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.manager import ClickHouseManager
-from pipelines.clickhouse.server.patience import patiently
+from pipelines.clickhouse.server.patience import RowsMissing, until_seen
 from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import PartitionError
@@ -42,8 +40,6 @@ from pipelines.tables import daily
 log = logging.getLogger(__name__)
 
 _THREADS = 2
-LAG_SECONDS = 10.0  # how long a replica may take to show what was inserted
-LAGGING = tenacity.wait_exponential(multiplier=0.05, max=2)
 _CHUNK = 1 << 20  # bytes that are sent at a time
 _INSERT = {
     "input_format_null_as_default": 1,  # only maps have a default, {}; all else is Nullable
@@ -55,10 +51,6 @@ _UNMERGED = (
     "settings max_bytes_to_merge_at_max_space_in_pool = 1, "
     "max_bytes_to_merge_at_min_space_in_pool = 1, min_bytes_for_wide_part = 1000000000000"
 )
-
-
-class RowsMissing(PartitionError):
-    """Fewer rows are seen than were inserted."""
 
 
 class Staging:
@@ -223,14 +215,7 @@ class Staging:
         ) from redacted(error, self._config)
 
     def _await(self, check: Callable[[], None]) -> None:
-        """A replica can show what was inserted a little later; what is lost stays missing."""
-        seconds = min(self._config.retry_seconds, LAG_SECONDS)
-        patiently(
-            replace(self._config, retry_seconds=seconds),
-            check,
-            again=lambda error: isinstance(error, RowsMissing),
-            wait=LAGGING,
-        )
+        until_seen(self._config, check)
 
     def _count(self, table: str, rows: int) -> None:
         (count,) = self._manager.execute(f"select count() from {table}")[0]

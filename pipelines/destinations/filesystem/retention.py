@@ -6,13 +6,14 @@ import json
 import shutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from uuid import uuid4
 
 from fsspec import AbstractFileSystem
 
-from pipelines.core.partition import Selection
+from pipelines.core.partition import Selection, now
 from pipelines.destinations.layout import MANIFEST, RawTable
 from pipelines.destinations.retention import Horizon
 
@@ -61,6 +62,10 @@ class StoreRetention:
 
     def __init__(self, store: Files, raw_table: RawTable) -> None:
         self.store, self.raw_table = store, raw_table
+
+    def now(self) -> datetime:
+        """This machine's clock."""
+        return now()
 
     def horizon(self) -> Horizon:
         """The recorded horizon; an empty one when nothing was ever pruned."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.lease import leased
+from pipelines.core.partition import Busy
+from tests.clickhouse.test_migrate import NOW, TAGS, Sql, filled
 from tests.conftest import FolderBucket
 from tests.support.clickhouse.lag import LaggingProxy
+from tests.support.clickhouse.proxy import Proxy
 from tests.support.commands import Commands
-from tests.support.published_clickhouse import environ, leftovers, totals
+from tests.support.published_clickhouse import environ, leftovers, query, totals
 from tests.support.world import World
 
 READ = "select .*count"
@@ -40,3 +47,61 @@ def test_an_insert_that_is_seen_late_is_waited_for(
     commands.set(environ(clickhouse, aws_bucket.root))
     assert world.well() == "aws: 0 loaded, 1 unchanged, 0 failed\n"
     assert leftovers(clickhouse) == []
+
+
+def test_a_rebuild_moves_no_partition_before_all_of_its_rows_are_seen(
+    empty_clickhouse: ClickHouseConfig, tmp_path: Path
+) -> None:
+    older = Sql(tmp_path / "older-sql").doubled()
+    filled(empty_clickhouse, folder=older.folder)
+    late = r"insert into _new_batch_\w+ \("
+    with LaggingProxy(empty_clickhouse, late=late, until="select x_partition, count") as proxy:
+        migrate(proxy.config, TAGS, lambda line: None)
+        assert proxy.done.wait(30)
+    assert totals(empty_clickhouse) == NOW
+    days = "select x_partition, sum(billed_cost) from costs_daily group by 1"
+    assert dict(query(empty_clickhouse, days)) == NOW
+
+
+def test_a_lease_counts_only_when_it_is_seen(clickhouse: ClickHouseConfig) -> None:
+    late = r"create table _lock_aws__1 "
+    looks = "select name, comment from system.tables"
+    with (
+        LaggingProxy(clickhouse, late=late, until=looks, reads=2) as proxy,
+        leased(proxy.config, "aws"),
+    ):
+        assert proxy.done.is_set()
+        with pytest.raises(Busy, match="aws is locked by"), leased(clickhouse, "aws"):
+            pass
+    assert leftovers(clickhouse) == []
+
+
+def test_a_lease_that_is_never_seen_is_none(clickhouse: ClickHouseConfig) -> None:
+    late = r"create table _lock_aws__1 "
+    with LaggingProxy(clickhouse, late=late, until="never") as proxy:
+        with (
+            pytest.raises(Busy, match="the replica that answers lags behind"),
+            leased(proxy.config, "aws"),
+        ):
+            pass
+        proxy.forget()
+
+
+def test_what_prune_removes_does_not_depend_on_a_note_that_is_seen_late(
+    clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
+) -> None:
+    world = World(aws_bucket, clickhouse, commands)
+    commands.set(environ(clickhouse, aws_bucket.root))
+    world.deliver("2025-09", [1.0])
+    world.deliver("2026-10", [2.0])
+    world.well()
+    with Proxy(clickhouse) as proxy:
+        commands.set(environ(proxy.config, aws_bucket.root))
+        ran = commands("prune", "aws", "--keep", "6", "--yes", "--no-marts")
+        assert ran.status == 0, ran
+        steps = [step for step in proxy.steps if "retention" in step or "drop partition" in step]
+    kinds = [" ".join(step.split()[:3]) for step in steps]
+    noted = kinds.index("insert into retention")
+    assert "select first_kept, removing" not in kinds[noted:]
+    assert totals(clickhouse) == {"2026-10": 2.0}
+    assert world.query("select removing from retention final") == [([],)]

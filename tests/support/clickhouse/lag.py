@@ -27,8 +27,13 @@ class LaggingProxy(Proxy):
 
     def __post_init__(self) -> None:
         self._due = threading.Event()
-        self._is_late = False
+        self._is_late = self._forgotten = False
         super().__post_init__()
+
+    def forget(self) -> None:
+        """What is late never comes: the connection that would bring it is closed."""
+        self._forgotten = True
+        self._due.set()
 
     def _from_client(
         self, client: socket.socket, server: socket.socket, answered: threading.Event
@@ -83,6 +88,8 @@ class LaggingProxy(Proxy):
 
     def _later(self, sql: str) -> None:
         self._due.wait(60)
+        if self._forgotten:
+            return
         with ClickHouseManager(self.server) as manager:
             manager.execute(sql)
         self.done.set()

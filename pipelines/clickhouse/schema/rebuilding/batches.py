@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from uuid import uuid4
 
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from pipelines.clickhouse.server.patience import RowsMissing, until_seen
 from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core.partition import Progress
 
@@ -22,6 +23,10 @@ Delivered = tuple[str, ...]
 """The fingerprints of a partition's rows, sorted: one, unless it was written by hand."""
 
 
+Insert = Callable[[str, Sequence[str]], Mapping[str, int]]
+"""Writes the rows of partitions into a table; says of each how many rows (`measure`) it made."""
+
+
 class Batches:
     """The partitions of one table, made anew under another name."""
 
@@ -31,48 +36,57 @@ class Batches:
         target: str,
         progress: Progress,
         literal: Callable[[str], str] = quoted,
+        measure: str = "count()",
     ) -> None:
-        """`literal` writes a partition as `alter table target replace partition` takes it."""
-        self.manager, self.target, self.progress, self.literal = manager, target, progress, literal
+        """`literal` writes a partition as `alter table target replace partition` takes it.
+
+        `measure` is what the rows of a partition are counted by.
+        """
+        self.manager, self.target, self.progress = manager, target, progress
+        self.literal, self.measure = literal, measure
 
     def fill(
         self,
         title: str,
         wanted: Mapping[str, Delivered],
         rows: Mapping[str, int],
-        insert: Callable[[str, Sequence[str]], None],
+        insert: Insert,
         where: str = "true",
-    ) -> None:
+    ) -> set[str]:
         """Make the target hold `wanted`; `insert` writes the rows of partitions into a table.
 
-        `rows` are to be read for each. `where` says which rows of the target these are.
+        `rows` are to be read for each. `where` says which rows of the target these are. Returns
+        the partitions that have rows now.
         """
         have = deliveries(self.manager, self.target, where)
         for partition in sorted(have.keys() - wanted.keys()):
             self._drop(partition)
         left = [key for key in sorted(wanted) if have.get(key) != wanted[key]]
+        filled = wanted.keys() - set(left)
         batches = list(_batched(left, rows))
         self.progress.plan(title, len(batches), "rows")
         for batch in batches:
-            self._make(title, batch, sum(rows.get(key, 0) for key in batch), insert, where)
+            size = sum(rows.get(key, 0) for key in batch)
+            filled |= self._make(title, batch, size, insert, where)
             self.progress.ended()
+        return filled
 
     def _make(
         self,
         title: str,
         batch: Sequence[str],
         rows: int,
-        insert: Callable[[str, Sequence[str]], None],
+        insert: Insert,
         where: str,
-    ) -> None:
+    ) -> set[str]:
         name = batch[0] if len(batch) == 1 else f"{batch[0]} to {batch[-1]}"
         self.progress.start(title, name, rows)
         staged = f"_new_batch_{uuid4().hex[:8]}"
         self.manager.execute(f"create table {staged} as {self.target} comment ''")
-        insert(staged, batch)
-        made = deliveries(self.manager, staged, where)
+        made = insert(staged, batch)
+        until_seen(self.manager.config, lambda: self._check(title, staged, made, where))
         for partition in batch:
-            if partition in made:
+            if made.get(partition):
                 literal = self.literal(partition)
                 self.manager.execute(
                     f"alter table {self.target} replace partition {literal} from {staged}"
@@ -82,6 +96,17 @@ class Batches:
         self.manager.execute(f"drop table if exists {staged} sync")
         self.progress.advance(rows)
         self.progress.done(title, name, f"{title} {name}: {rows:,} rows read again")
+        return {partition for partition in batch if made.get(partition)}
+
+    def _check(self, title: str, staged: str, made: Mapping[str, int], where: str) -> None:
+        """Nothing is moved or dropped by what a replica shows that lags behind."""
+        sql = f"select x_partition, {self.measure} from {staged} where {where} group by 1"
+        seen: dict[str, int] = dict(self.manager.execute(sql))
+        if other := [key for key, rows in made.items() if rows != seen.get(key, 0)]:
+            raise RowsMissing(
+                f"{title} {other[0]}: {seen.get(other[0], 0):,} rows of {made[other[0]]:,} are "
+                "there. Run again."
+            )
 
     def _drop(self, partition: str) -> None:
         self.manager.execute(f"alter table {self.target} drop partition {self.literal(partition)}")

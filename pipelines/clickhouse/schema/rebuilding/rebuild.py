@@ -100,9 +100,9 @@ class Rebuild:
         has_days = source_name in COST_SOURCES and not is_daily_old
         with leased(self.manager.config, source_name):
             if not is_unfinished(self.manager, table):
-                self._fill(table, fresh)
+                filled = self._fill(table, fresh)
                 if has_days:
-                    self.daily.prepare(source_name, fresh)
+                    self.daily.prepare(source_name, fresh, filled)
                 self.manager.execute(f"exchange tables {table} and {fresh}")
             if has_days:
                 self.daily.publish(source_name)
@@ -129,17 +129,21 @@ class Rebuild:
     def _columns(self, what: str) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in self.manager.execute(f"describe {what}")]
 
-    def _fill(self, table: str, fresh: str) -> None:
+    def _fill(self, table: str, fresh: str) -> set[str]:
+        """The partitions that have rows."""
         create_unfinished(self.manager, self.tables[table], table, fresh)
         wanted, rows, ingested = self._to_fill(table)
         views = [view for view in self.views if view.target == table]
 
-        def insert(staged: str, batch: Sequence[str]) -> None:
+        def insert(staged: str, batch: Sequence[str]) -> Mapping[str, int]:
+            made = {key: rows[key] for key in batch if key in ingested}
+            self._keep(table, staged, [*made])
             for view in views:
-                self._normalise(staged, view, [key for key in batch if key not in ingested])
-            self._keep(table, staged, [key for key in batch if key in ingested])
+                found = self._normalise(staged, view, [key for key in batch if key not in ingested])
+                made |= {key: made.get(key, 0) + count for key, count in found.items()}
+            return made
 
-        Batches(self.manager, fresh, self.progress).fill(table, wanted, rows, insert)
+        return Batches(self.manager, fresh, self.progress).fill(table, wanted, rows, insert)
 
     def _to_fill(self, table: str) -> tuple[dict[str, Delivered], dict[str, int], set[str]]:
         """Deliveries and rows of its partitions, and those that were ingested normalised."""
@@ -154,13 +158,16 @@ class Rebuild:
         rows |= {key: counted[key] for key in ingested}
         return wanted | {key: have[key] for key in ingested}, rows, ingested
 
-    def _normalise(self, staged: str, view: View, batch: Sequence[str]) -> None:
+    def _normalise(self, staged: str, view: View, batch: Sequence[str]) -> dict[str, int]:
+        """How many rows the view makes of each partition, as its select says."""
         if not batch:
-            return
+            return {}
         columns = ", ".join(f"`{name}`" for name, _ in self._columns(f"({view.select()})"))
         keys = ", ".join(map(quoted, batch))
         some = f"(select * from {view.raw} where {self._partition_key(view.raw)} in ({keys}))"
         self.manager.execute(f"insert into {staged} ({columns}) {view.select(some)}")
+        sql = f"select x_partition, count() from ({view.select(some)}) group by 1"
+        return dict(self.manager.execute(sql))
 
     def _keep(self, table: str, staged: str, batch: Sequence[str]) -> None:
         """Copy partitions that were ingested normalised: they have no raw data to rebuild from."""
