@@ -198,7 +198,7 @@ def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
     ran = commands("load")
     assert (ran.status, ran.out) == (0, "aws: 0 loaded, 1 unchanged, 0 failed\n")
     assert ran.err.splitlines() == [
-        "to read again: normalized_aws: 1 rows in 1 partition",
+        f"{TO_REWRITE}normalized_aws: 1 rows in 1 partition",
         "normalized_aws 2026-08: 1 rows read again",
         "costs_daily of aws 2026-08: 1 rows read again",
         REBUILT,

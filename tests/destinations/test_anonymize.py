@@ -192,7 +192,9 @@ def test_no_original_value_occurs_anywhere_and_totals_scale_by_one_factor(
     assert (ran.status, ran.err) == (0, "")
     assert world.state() == before
     factor = float(Secrets(KEY).factor)
-    long = re.compile("|".join(re.escape(value) for value in hidden if len(value) > 7))
+    named = " ".join(published_tables(TAGS))  # a team `platform` is no secret in platform_cost
+    telling = [value for value in hidden if len(value) > 7 and value not in named]
+    long = re.compile("|".join(map(re.escape, telling)))
     filled: list[str] = []
     for table, columns in published_tables(TAGS).items():
         old, new = (world.rows(table, of_copy=side) for side in (False, True))

@@ -139,7 +139,9 @@ class _Lease:
             try:
                 with ClickHouseManager(self.config) as manager:
                     locks = self._locks(manager)
-                    if max(locks, default=0) > self.number:
+                    mine = locks.get(self.number)
+                    is_anothers = mine is not None and mine.token != self.token
+                    if is_anothers or max(locks, default=0) > self.number:
                         log.warning("%s: another run has taken over the lease", self.source_name)
                         return
                     if self.number not in locks:

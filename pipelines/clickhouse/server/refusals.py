@@ -24,7 +24,19 @@ _MEMORY = _refusal(
 )
 _ROWS = _refusal(
     "the statement reads or makes more rows or bytes than the user's profile allows",
-    f"{_NEED} the setting that the text names = 0",
+    # the server's text names a setting only of rows to read
+    f"{_NEED} max_rows_to_read = 0, max_bytes_to_read = 0, max_rows_to_group_by = 0, "
+    "max_rows_to_sort = 0, max_bytes_to_sort = 0",
+)
+_COLUMNS = _refusal(
+    "the statement reads more columns than the user's profile allows",
+    f"{_NEED} max_columns_to_read = 0, max_temporary_columns = 0, "
+    "max_temporary_non_const_columns = 0",
+)
+_SET = _refusal(
+    "a set or a join in the statement is larger than the user's profile allows",
+    f"{_NEED} max_rows_in_set = 0, max_bytes_in_set = 0, max_rows_in_join = 0, "
+    "max_bytes_in_join = 0",
 )
 _STATEMENT = _refusal(
     "the statement is larger than the server allows",
@@ -46,14 +58,14 @@ REFUSALS: dict[int, Problem] = {
         "the statement is slower than the user's profile allows",
         f"{_NEED} min_execution_speed = 0, min_execution_speed_bytes = 0, max_execution_time = 0",
     ),
-    161: _ROWS,
+    161: _COLUMNS,
     164: _refusal(
         "user {user} may only read, or not change settings",
         f"{_NEED} readonly = 0; for check, status and report readonly = 2 is enough",
     ),
     167: _STATEMENT,
     168: _STATEMENT,
-    191: _ROWS,
+    191: _SET,
     201: _refusal(
         "user {user} has used up a quota",
         "wait until the interval in the text ends, or as an administrator raise it "

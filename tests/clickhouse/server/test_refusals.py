@@ -62,7 +62,22 @@ LIMITED = {
         "select * from numbers(10)",
         158,
         "'max_rows_to_read'",
-        "alter user rows settings the setting that the text names = 0",
+        "alter user rows settings max_rows_to_read = 0, max_bytes_to_read = 0",
+    ),
+    "groups": (  # the server's text names no setting
+        {"max_rows_to_group_by": "1"},
+        "select number from numbers(5) group by number",
+        158,
+        "GROUP BY exceeded",
+        "alter user groups settings max_rows_to_read = 0, max_bytes_to_read = 0, "
+        "max_rows_to_group_by = 0",
+    ),
+    "columns": (
+        {"max_columns_to_read": "1"},
+        "select name, value from system.settings",
+        161,
+        "the statement reads more columns than the user's profile allows: ",
+        "alter user columns settings max_columns_to_read = 0",
     ),
     "result": (
         {"max_result_rows": "1"},
