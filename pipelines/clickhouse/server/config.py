@@ -153,7 +153,9 @@ class ClickHouseConfig:
         [destination.clickhouse.credentials]. dlt's statements carry our settings, too.
         """
         given = self.to_dlt_credentials()
-        pinned = {name: str(value) for name, value in of_statement().items() if value != ""}
+        # an address holds no empty text: 1 lets every row pass, where '' is no filter
+        wanted = {**of_statement(), "additional_result_filter": "1"}
+        pinned = {name: str(value) for name, value in wanted.items() if value != ""}
         given["query"] = {"client_name": CLIENT_NAME} | pinned | given.get("query", {})
         credentials = ClickHouseCredentials(given)
         credentials.resolve()

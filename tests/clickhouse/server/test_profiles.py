@@ -32,7 +32,9 @@ from tests.support.published_clickhouse import environ, leftovers
 
 PASSWORD = "Pr0file/word"
 #: Of the run and not of what was loaded.
-OF_A_RUN = re.compile(r"x_dlt_load_id|\w+_at|newest_(delivery|publishing)")
+OF_A_RUN = re.compile(
+    r"(x_dlt_)?load_id|\w+_at|newest_(delivery|publishing)|last_(good_)?run|\w*seconds\w*|\w+_bytes"
+)
 RILL = {"cast_keep_nullable": "1", "join_use_nulls": "1", "session_timezone": "UTC"}
 SETTINGS = {**UNUSUAL, **LIMITS}
 Tables = dict[str, tuple[list[tuple[str, str]], list[tuple[Any, ...]]]]

@@ -72,13 +72,6 @@ LIMITED = {
         "alter user groups settings max_rows_to_read = 0, max_bytes_to_read = 0, "
         "max_rows_to_group_by = 0",
     ),
-    "columns": (
-        {"max_columns_to_read": "1"},
-        "select name, value from system.settings",
-        161,
-        "the statement reads more columns than the user's profile allows: ",
-        "alter user columns settings max_columns_to_read = 0",
-    ),
     "result": (
         {"max_result_rows": "1"},
         "select number from numbers(10) settings max_block_size = 1",
