@@ -3,13 +3,14 @@
 #   docker run --rm --env-file .env --volume cloud-cost-etl:/var/lib/etl cloud-cost-etl
 FROM python:3.13-slim
 
-ENV PYTHONUNBUFFERED=1 DLT_DESTINATION=clickhouse DLT_DATA_DIR=/var/lib/etl ETL_LOGS=/var/lib/etl/logs
+ENV PYTHONUNBUFFERED=1 PYTHONPYCACHEPREFIX=/var/lib/etl/pycache DLT_DESTINATION=clickhouse DLT_DATA_DIR=/var/lib/etl ETL_LOGS=/var/lib/etl/logs
 WORKDIR /app
 
-# the lock first: a change of the code does not install everything again
-COPY requirements.lock ./
+# the lock first: a change of the code does not install everything again. No test tools, and no
+# bytecode: Python keeps it in the volume
+COPY requirements-run.lock ./
 COPY scripts/install.sh scripts/
-RUN sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && chown etl /var/lib/etl
+RUN LOCK=requirements-run.lock PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && chown etl /var/lib/etl
 COPY . .
 
 USER etl

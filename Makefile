@@ -140,9 +140,12 @@ format: $(installed) ## Rewrite Python files in the project's style
 bench: $(installed) ## Measure load and normalise against DuckDB and against reading by rows
 	$(python) -m scripts.bench $(ARGS)
 
-lock: ## Resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
-		--custom-compile-command "make lock" --group dev --output-file requirements.lock pyproject.toml
+compile := uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make lock"
+
+lock: ## Resolve pyproject.toml into requirements.lock, and what only runs into requirements-run.lock (needs uv)
+	$(compile) --upgrade --group dev --output-file requirements.lock pyproject.toml
+	$(compile) --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 
 clean: ## Remove .venv and caches; data and ClickHouse's files stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

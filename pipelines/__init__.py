@@ -4,6 +4,7 @@ A run goes from top to bottom, and what is further down never imports what is fu
 
 cli/            the commands: the only folder that prints, reads the environment and exits
 doctor/         configuration and connections, each problem with its fix
+alerts/         tells people once of unusual cost, budgets, late sources, checks, restatements
 anonymize/      a copy of what is published, for the public
 report/         the overview as one HTML page
 focus/          the cost lines as a FOCUS dataset for other tools, and the rules it is held to

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Builds .venv from requirements.lock, with uv when it is on PATH and with venv and pip when not.
 # Run by `make install` and by every target that needs the environment; PYTHON=… names another
-# interpreter. The stamp .venv/.installed is written last and holds what was installed, so that an
+# interpreter, LOCK=requirements-run.lock leaves out what only development needs. The stamp .venv/.installed is written last and holds what was installed, so that an
 # interrupted run starts over and an unchanged lock costs nothing.
 set -eu
 cd "$(dirname "$0")/.."
 
+lock=${LOCK:-requirements.lock}
 stamp=.venv/.installed
 supported='import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] < (3, 15))'
 
@@ -50,7 +51,7 @@ fcntl.flock(lock, fcntl.LOCK_EX)
 os.execvp("sh", ["sh", "scripts/install.sh", "locked"])'
 fi
 
-wanted="$("$python" -c 'import sys; print(sys.version.split()[0])') $(cksum <requirements.lock)"
+wanted="$("$python" -c 'import sys; print(sys.version.split()[0])') $(cksum <"$lock")"
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
     touch "$stamp"
     echo ".venv is up to date"
@@ -69,7 +70,7 @@ rm -rf .venv
 if [ -n "$has_uv" ]; then
     echo "Installing into .venv with uv and $python; the first time this downloads about 400 MB"
     uv venv --quiet --no-project --python "$python" .venv
-    uv pip sync --quiet --require-hashes --python .venv/bin/python requirements.lock
+    uv pip sync --quiet --require-hashes --python .venv/bin/python "$lock"
 else
     echo "Installing into .venv with pip and $python; the first time this downloads about 400 MB"
     "$python" -m venv .venv
@@ -77,9 +78,9 @@ else
         .venv/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes "$@"
     }
     # Python 3.11 brings a pip that cannot read the lock: the lock's own pip comes first.
-    sed -n '/^pip==/,/[^\\]$/p' requirements.lock >.venv/pip.lock
-    install --requirement .venv/pip.lock
-    install --requirement requirements.lock
+    sed -n '/^pip==/,/[^\\]$/p' "$lock" >.venv/pip.lock
+    [ ! -s .venv/pip.lock ] || install --requirement .venv/pip.lock
+    install --requirement "$lock"
 fi
 
 printf '%s\n' "$wanted" >"$stamp"

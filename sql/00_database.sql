@@ -52,3 +52,14 @@ create table if not exists retention (
 engine = ReplacingMergeTree(pruned_at)
 order by word
 comment 'First kept partition of every pruned source: a load begins there.';
+
+-- one row per event and channel that it was told to
+create table if not exists alerts (
+    event String comment 'Key of the event, such as check/freshness.',
+    channel LowCardinality(String) comment 'webhook, mail or issue.',
+    is_over UInt8 comment '1 once it is over: it is told again when it comes back.',
+    noted_at DateTime64(6, 'UTC') default now64(6, 'UTC') comment 'When that was noted.'
+)
+engine = ReplacingMergeTree(noted_at)
+order by (event, channel)
+comment 'What was told by which channel: each event once.';

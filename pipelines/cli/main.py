@@ -85,6 +85,12 @@ def _check(options: argparse.Namespace) -> int:
     return check(options, os.environ)
 
 
+def _alert(options: argparse.Namespace) -> int:
+    from pipelines.cli.alert import alert
+
+    return alert(options, os.environ)
+
+
 def _status(options: argparse.Namespace) -> int:
     from pipelines.cli.status import show_status
 
@@ -151,6 +157,11 @@ COMMANDS: Commands = {
         _check,
         "Run sql/checks; print the offending rows.",
         (flags.add_destination, flags.add_without),
+    ),
+    "alert": (
+        _alert,
+        "Tell people once of unusual cost, budgets, late sources, failed checks, restatements.",
+        (flags.add_alert, flags.add_destination),
     ),
     "status": (
         _status,

@@ -1,10 +1,12 @@
 """The steps of a nightly run: each tells how it ended, so that none hides or stops another.
 
     python -m scripts.nightly run      # every step: for cron and containers
-    python -m scripts.nightly migrate | load SOURCE | check | summary | verdict
+    python -m scripts.nightly migrate | load SOURCE | check | report | alert | summary | verdict
 
-A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds). `summary` prints Markdown of
-them and of what is published; `verdict` names what failed and ends with 1 if anything did.
+A step leaves `<logs>/<step>.log` and `<step>.json` (status, seconds); `run` has a folder of its own
+in <logs> and keeps the newest 30. `report` writes report.html there; `alert` tells people what is
+new and which steps failed; `summary` prints Markdown of the steps and of what is published;
+`verdict` names what failed, ends with 1 if anything did, and else asks ETL_PING_URL.
 
 ETL_WORDS     sources to load, separated by spaces. Default: those that are configured.
 ETL_FROM      the first partition, as 2026-01. Default: what changed.
@@ -12,6 +14,7 @@ ETL_TO        the last one. Default: what changed.
 ETL_FORCE     true: also what has not changed. Default: false.
 ETL_INGEST    true: also normalise here and load the normalised files. Default: false.
 ETL_LOGS      where logs and results go. Default: logs.
+ETL_PING_URL  asked after a good night: a monitor that alarms when nobody does. Default: none.
 AWS_ROLE_ARN  in a job of GitHub's with `id-token: write`: the role that AWS is read by, when there
               is no AWS_ACCESS_KEY_ID. Default: none.
 """
@@ -22,6 +25,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,12 +33,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.core.partition import ConfigurationError, UserError
+from pipelines.alerts.channels import ChannelError, ping
+from pipelines.cli.github_role import with_role
+from pipelines.core.partition import UserError, now
 from pipelines.core.registry import SOURCES, is_configured, source_names
 from pipelines.core.text import money
-from pipelines.providers import github
 
 ROOT = Path(__file__).resolve().parents[2]
+
+KEPT = 30
+STEPS = tuple("run migrate load check report alert summary verdict".split())
 
 _ENDED = re.compile(r"^(\w+): (\d+) loaded, (\d+) unchanged, (\d+) failed$", re.MULTILINE)
 
@@ -71,14 +79,14 @@ class Night:
         forced = self.environ.get("ETL_FORCE", "").lower() == "true"
         return [*chosen, "--force"] if forced else chosen
 
-    def run(self, step: str, *commands: Sequence[str]) -> int:
+    def run(self, step: str, *commands: Sequence[str], module: str = "pipelines") -> int:
         """Run commands one after the other until one fails; print and keep their log."""
         self.logs.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with (self.logs / f"{step}.log").open("w", encoding="utf-8") as log:
             try:
                 environ = with_role(self.environ) if step == "aws" else self.environ
-                status = _run_all(commands, log, environ)
+                status = _run_all([[module, *each] for each in commands], log, environ)
             except UserError as error:
                 status = 2
                 print(f"error: {error}", file=log)
@@ -109,15 +117,36 @@ class Night:
         )
 
     def night(self) -> int:
-        """Every step, as the workflow has them; the status is the verdict's."""
-        for path in self.logs.glob("*.json"):
-            path.unlink()
+        """Every step, as the workflow has them; the status is the verdict's.
+
+        In a folder of its own: another night that runs meanwhile, or ran before, has another.
+        """
+        above = self.logs
+        self.logs = above / f"{now():%Y-%m-%dT%H%M%S}-{os.getpid()}"
         if self.run("migrate", ["migrate"]) == 0:
             for source_name in self.source_names:
                 self.load(source_name)
             self.run("check", ["check"])
+            self.report()
+        self.alert()
         print("\n".join(self.summary()))
+        for folder in sorted(above.glob("????-??-??T*-*"))[:-KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
         return self.verdict()
+
+    def report(self) -> int:
+        """The page, beside the logs."""
+        out = str((self.logs / "report.html").resolve())
+        return self.run("report", ["--out", out], module="scripts.report")
+
+    def alert(self) -> int:
+        """Tell people what is new, and which steps failed."""
+        failed = self.failed()
+        status = self.run("alert", ["alert", *(["--failed", *failed] if failed else [])])
+        said = self.log("alert")
+        if not status and not said.startswith("nobody is told"):
+            self.output("told", "true")
+        return status
 
     def result(self, step: str) -> dict[str, Any] | None:
         """What a step left, None where it did not run."""
@@ -130,21 +159,34 @@ class Night:
     def log(self, step: str) -> str:
         """The output of a step; '' when it did not run."""
         path = self.logs / f"{step}.log"
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        is_ours = path.is_file() and self.result(step) is not None
+        return path.read_text(encoding="utf-8") if is_ours else ""
 
     def failed(self) -> list[str]:
         """Every step that failed or did not come to its turn, by name."""
         loads = self.source_names or ["load"]  # a run that loads nothing has failed
-        steps = ["migrate", *loads, "check"]
+        steps = ["migrate", *loads, "check", "report"]
         results = {step: self.result(step) for step in steps}
-        return [step for step, found in results.items() if found is None or found["status"]]
+        failed = [step for step, found in results.items() if found is None or found["status"]]
+        told = self.result("alert")  # the last one: itself it asks what failed before
+        return [*failed, "alert"] if told and told["status"] else failed
+
+    def output(self, name: str, value: str) -> None:
+        """An output of a workflow's step."""
+        if path := self.environ.get("GITHUB_OUTPUT"):
+            with Path(path).open("a", encoding="utf-8") as outputs:
+                outputs.write(f"{name}={value}\n")
 
     def verdict(self) -> int:
         """Name what failed; also as the output `failed` of a workflow's step."""
         failed = self.failed()
-        if path := self.environ.get("GITHUB_OUTPUT"):
-            with Path(path).open("a", encoding="utf-8") as outputs:
-                outputs.write(f"failed={' '.join(failed)}\n")
+        if not failed and (url := self.environ.get("ETL_PING_URL")):
+            try:
+                ping(url)
+            except ChannelError as error:
+                print(f"error: {error}", file=sys.stderr)
+                failed = ["ping"]
+        self.output("failed", " ".join(failed))
         print(f"Failed: {', '.join(failed)}" if failed else "Everything succeeded.")
         return 1 if failed else 0
 
@@ -194,7 +236,7 @@ def _published(source_name: str, environ: Mapping[str, str]) -> tuple[str, str, 
 def _run_all(commands: Iterable[Sequence[str]], log: Any, environ: Mapping[str, str]) -> int:
     status = 0
     for command in commands:
-        status = max(status, _run([sys.executable, "-m", "pipelines", *command], log, environ))
+        status = max(status, _run([sys.executable, "-m", *command], log, environ))
         if status > 1:  # 1: some partitions failed and are named, the rest goes on
             break
     return status
@@ -215,49 +257,10 @@ def _run(command: Sequence[str], log: Any, environ: Mapping[str, str]) -> int:
     return process.returncode
 
 
-def with_role(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables, with an hour's keys of AWS_ROLE_ARN where that is how AWS is to be read.
-
-    They live in these variables alone. Raises ConfigurationError.
-    """
-    role = environ.get("AWS_ROLE_ARN")
-    # keys; or what Kubernetes sets, for AWS's own chain
-    others = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE")
-    if not role or any(environ.get(name) for name in others):
-        return dict(environ)
-    import boto3  # imported only here: it takes half a second
-    from botocore import UNSIGNED
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    region = environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    client = boto3.client("sts", region_name=region, config=Config(signature_version=UNSIGNED))
-    try:
-        keys = client.assume_role_with_web_identity(
-            RoleArn=role,
-            RoleSessionName="nightly",
-            WebIdentityToken=github.token(
-                "sts.amazonaws.com",
-                environ.get("ACTIONS_ID_TOKEN_REQUEST_URL"),
-                environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-            ),
-        )["Credentials"]
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigurationError(
-            f"AWS_ROLE_ARN: {role} cannot be assumed: {error}. Its trust policy has to name "
-            "GitHub's provider and this repository (docs/operations.md)."
-        ) from None
-    return dict(environ) | {
-        "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": keys["SessionToken"],
-    }
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step or the whole night and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("step", choices="run migrate load check summary verdict".split())
+    parser.add_argument("step", choices=STEPS)
     parser.add_argument("source", nargs="?", choices=list(SOURCES), metavar="SOURCE")
     options = parser.parse_args(arguments)
     if (options.step == "load") != (options.source is not None):
@@ -265,7 +268,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     night = Night(os.environ)
     if options.step == "load":
         return night.load(options.source)
-    whole = {"run": night.night, "verdict": night.verdict}
+    whole = {
+        "run": night.night,
+        "report": night.report,
+        "alert": night.alert,
+        "verdict": night.verdict,
+    }
     if options.step in whole:
         return whole[options.step]()
     if options.step == "summary":

@@ -157,6 +157,18 @@ def add_without(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_alert(command: argparse.ArgumentParser) -> None:
+    """Add `--dry-run` and `--failed` for alert."""
+    command.add_argument("--dry-run", action="store_true", help="only show what would be told")
+    command.add_argument(
+        "--failed",
+        nargs="+",
+        default=[],
+        metavar="STEP",
+        help="steps of a nightly run that failed, to be told as well",
+    )
+
+
 def add_destination(command: argparse.ArgumentParser) -> None:
     """Add `--destination`, which overrides DLT_DESTINATION."""
     command.add_argument(

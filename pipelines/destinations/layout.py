@@ -54,6 +54,10 @@ class Layout:
         """The file with the newest runs of a source, or of the marts."""
         return self._join("runs", f"{source_name}.parquet")
 
+    def alerts(self) -> str:
+        """The note of what was told to whom."""
+        return self._join("alerts.json")
+
     def listing(self, raw_table: RawTable) -> str:
         """The note of what the provider had when it was last listed."""
         return self._join(raw_table.dataset, f"_provider_{raw_table.table}.json")

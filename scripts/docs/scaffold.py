@@ -52,7 +52,7 @@ SHARED = (
         continue-on-error: true
         env:
           CLICKHOUSE_HOST: ${{ secrets.CLICKHOUSE_HOST }}
-          CLICKHOUSE_USER: ${{ secrets.CLICKHOUSE_USERNAME }}
+          CLICKHOUSE_USER: ${{ secrets.CLICKHOUSE_USER || secrets.CLICKHOUSE_USERNAME }}
           CLICKHOUSE_PASSWORD: ${{ secrets.CLICKHOUSE_PASSWORD }}
           SOURCES__MOON__URL: ${{ vars.MOON_URL }}
         run: .venv/bin/python -m scripts.nightly load moon

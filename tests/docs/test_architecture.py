@@ -30,16 +30,21 @@ PRIVATE = {"Word", "Place", "WORDS", "PLACES", "COST_WORDS"}  # names that say n
 BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
     r"__main__": "cli.main",
-    r"cli\.nightly": f"cli marts providers.github core.registry {BASE}",
+    r"cli\.(nightly|github_role)": (
+        f"cli alerts.channels marts providers.github core.registry {BASE}"
+    ),
     r"cli\.live(\..+)?": (
         f"cli.clickhouse cli.output.console providers.deribit.settings streaming {BASE}"
     ),
     r"cli\.focus": "cli.output focus clickhouse.focus destinations tables",
-    r"cli(\..+)?": "cli doctor anonymize report focus marts normalize core destinations clickhouse",
+    r"cli(\..+)?": (
+        "cli doctor alerts anonymize report focus marts normalize core destinations clickhouse"
+    ),
     r"streaming\.collector(\..+)?": f"streaming providers.deribit {BASE}",
     r"streaming(\..+)?": f"streaming clickhouse.server {BASE}",
     r"doctor(\..+)?": "doctor normalize.run core destinations.filesystem clickhouse",
     r"anonymize(\..+)?": "anonymize core.registry core.partition destinations clickhouse tables",
+    r"alerts(\..+)?": (f"alerts marts.checks core.registry core.months destinations.alerts {BASE}"),
     r"report(\..+)?": "report marts.checks tables",
     r"focus(\..+)?": (
         "focus marts.catalogue normalize.run core.registry core.partition core.lock core.digests "

@@ -11,10 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from fnmatch import fnmatch
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.published_clickhouse import environ
@@ -55,6 +59,42 @@ def app(tmp_path: Path) -> Path:
     return tmp_path / "app"
 
 
+def pins(lock: str) -> dict[str, str]:
+    """The versions that a lock names, by package."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", text, re.MULTILINE))
+
+
+def test_it_installs_what_runs_and_no_test_tools() -> None:
+    (install,) = [value for value in values("RUN") if "install.sh" in value]
+    assert install.startswith("LOCK=requirements-run.lock PIP_NO_COMPILE=1 ")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    runs, locked = pins("requirements-run.lock"), pins("requirements.lock")
+    wanted = {
+        canonicalize_name(Requirement(each).name) for each in project["project"]["dependencies"]
+    }
+    tools = {
+        canonicalize_name(Requirement(each).name) for each in project["dependency-groups"]["dev"]
+    }
+    assert wanted - runs.keys() == set()
+    assert runs.items() - locked.items() == set()
+    needed = {"cryptography", "packaging", "pyyaml"}  # by what runs, too
+    assert tools & runs.keys() == needed
+
+
+def test_what_it_installs_leaves_room_below_700_mb() -> None:
+    installed = {canonicalize_name(each.name): each for each in distributions()}
+    sizes = {
+        name: sum(file.size or 0 for file in installed[name].files or ())
+        for name in pins("requirements-run.lock")
+        if name in installed  # the others are for another platform
+    }
+    base = 130_000_000  # python:3.13-slim, with pip in .venv
+    assert base + sum(sizes.values()) <= 700_000_000, sorted(
+        sizes.items(), key=lambda each: -each[1]
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [".git", ".env", ".env.local", ".dlt/secrets.toml", ".dlt/x.local.toml", "viz_rill/data",
@@ -68,7 +108,7 @@ def test_what_the_image_must_not_hold_is_left_out(path: str) -> None:
 def test_its_command_runs_with_what_it_holds(
     app: Path, clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
-    assert values("COPY") == ["requirements.lock ./", "scripts/install.sh scripts/", ". ."]
+    assert values("COPY") == ["requirements-run.lock ./", "scripts/install.sh scripts/", ". ."]
     (entry,), (command,) = map(json.loads, values("ENTRYPOINT")), map(json.loads, values("CMD"))
     assert command == ["run"]
     given = dict(pair.split("=", 1) for pair in " ".join(values("ENV")).split())

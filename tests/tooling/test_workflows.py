@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli.nightly import with_role
+from pipelines.alerts.settings import AlertSettings
+from pipelines.cli.github_role import with_role
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
@@ -72,7 +73,12 @@ def test_rights_are_the_least_and_actions_are_pinned(file: dict[str, Any]) -> No
 def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
     ours = dict.fromkeys(("migrate", "check", "report", "summary"), "CLICKHOUSE")
     of_sources = {source_name: f"CLICKHOUSE|{source_name.upper()}" for source_name in SOURCES}
-    needed = {**ours, **of_sources, "webhook": "ETL_WEBHOOK"}
+    told = {
+        "webhook": "ETL_WEBHOOK",
+        "alert": "CLICKHOUSE|ETL_WEBHOOK|ALERT",
+        "verdict": "ETL_PING",
+    }
+    needed = {**ours, **of_sources, **told}
     for job in ETL["jobs"].values():
         assert not PASSWORD_NAMES.search(json.dumps(job.get("env", {})))
         for step in job["steps"]:
@@ -81,6 +87,26 @@ def test_secrets_stand_only_in_the_steps_that_need_them() -> None:
             assert bool(used) == bool(allowed), step
             assert all(re.match(rf"secrets\.({allowed})_", name) for name in used), step
     assert "secrets." not in json.dumps(CI)
+
+
+def test_secrets_and_variables_have_one_name_in_the_template_the_workflow_and_the_documents() -> (
+    None
+):
+    used = set(re.findall(r"(?:secrets|vars)\.(\w+)", json.dumps(ETL)))
+    documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    tables = documented.partition("## Elsewhere")[0]
+    assert sorted(used - set(re.findall(r"`(\w+)`", tables))) == []
+    template = (ROOT / ".env.cloud").read_text(encoding="utf-8")
+    shown = re.findall(r"^# +(CLICKHOUSE_\w+): \$\{\{ secrets\.(\w+) \}\}$", template, re.MULTILINE)
+    assert shown == [
+        (name, name) for name in ("CLICKHOUSE_HOST", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD")
+    ]
+    assert {name for name, _ in shown} <= used & set(re.findall(r"^(\w+)=", template, re.MULTILINE))
+
+
+def test_every_variable_of_an_alert_is_one_that_is_read() -> None:
+    given = set(re.findall(r"ALERT__(\w+)", json.dumps(ETL)))
+    assert given - {name.upper() for name in AlertSettings.__dataclass_fields__} == set()
 
 
 def test_every_variable_of_a_source_is_one_that_the_source_reads() -> None:
@@ -217,7 +243,7 @@ class Night:
         config = self.server.config(secure=True)
         values = {
             "secrets.CLICKHOUSE_HOST": "localhost",
-            "secrets.CLICKHOUSE_USERNAME": config.user,
+            "secrets.CLICKHOUSE_USER": config.user,
             "secrets.CLICKHOUSE_PASSWORD": str(config.password),
             "secrets.AWS_ACCESS_KEY_ID": "test-key",
             "secrets.AWS_SECRET_ACCESS_KEY": "test-secret-of-aws",
@@ -262,7 +288,7 @@ def _left_out(only: Sequence[str], asked: Sequence[str]) -> Callable[[str], bool
         source_name = name.removeprefix("Load ")
         if only:
             return name not in only
-        return name in ("Install", "Report") or (
+        return name == "Install" or (
             name != source_name and bool(asked) and source_name not in asked
         )
 
@@ -380,10 +406,12 @@ def test_a_server_that_refuses_stops_the_run_before_anything_is_loaded(night: Ni
         "migrate": "failure",
         **dict.fromkeys(SOURCES, "skipped"),
         "check": "skipped",
+        "report": "skipped",
+        "alert": "success",
         "summary": "success",
         "verdict": "failure",
     }
-    assert job.outputs() == {"failed": f"migrate {' '.join(SOURCES)} check"}
+    assert job.outputs() == {"failed": f"migrate {' '.join(SOURCES)} check report"}
     assert "wrong-password" not in "".join(job.ran.values()) + job.summary()
 
 
@@ -440,7 +468,7 @@ def test_a_missed_day_is_caught_up(
     elsewhere.deliver("2026-10", now)
     with leased(clickhouse, "aws"):
         assert elsewhere.run()[:2] == (1, "Failed: aws")
-    assert "aws is locked by" in (tmp_path / "aws.log").read_text()
+    assert "aws is locked by" in sorted(tmp_path.glob("????-*/aws.log"))[-1].read_text()
     status, last, row = elsewhere.run()
     assert (status, last) == (0, "Everything succeeded.")
     assert row.startswith("| aws | 2 loaded, 0 unchanged, 0 failed | 2 | ")
