@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 
 from pipelines import __version__
 from pipelines.cli import options as flags
 from pipelines.cli.options import Commands, build_parser
-from pipelines.core.partition import UserError
+
+STOPPED = "error: Stopped. Published data stays as it is; run the command again."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,17 +27,16 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    from pipelines.cli.output import console
-    from pipelines.clickhouse.server.settings import label_process
-
-    label_process(command=options.command)
     try:
+        from pipelines.cli.output import console
+        from pipelines.clickhouse.server.settings import label_process
+
+        label_process(command=options.command)
         console.set_up_logging(options.debug, os.environ.get("LOG_FORMAT", ""))
         status: int = options.function(options)
     except KeyboardInterrupt:
-        return console.fail(
-            UserError("Stopped. Published data stays as it is; run the command again."), 1, False
-        )
+        print(STOPPED, file=sys.stderr)
+        return 1
     except Exception as error:  # noqa: BLE001 (the last resort: console tells each kind apart)
         return console.fail_unhandled(error, options.debug)
     return status

@@ -289,3 +289,6 @@ def command() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("error: Stopped. Run it again: every step can be repeated.", file=sys.stderr)
+        sys.exit(1)

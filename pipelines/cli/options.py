@@ -179,6 +179,9 @@ def add_destination(command: argparse.ArgumentParser) -> None:
 def add_status(command: argparse.ArgumentParser) -> None:
     """For whom it is, and what it is of."""
     command.add_argument(
+        "--all", action="store_true", help="every partition instead of the newest ones"
+    )
+    command.add_argument(
         "--json", action="store_true", help="one JSON object per partition and line, for machines"
     )
     command.add_argument(

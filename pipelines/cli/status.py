@@ -13,8 +13,16 @@ from pipelines.cli.output import tables
 from pipelines.cli.output.console import out, say
 from pipelines.core import registry
 from pipelines.core.partition import ConfigurationError
+from pipelines.core.text import money
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts import status
+
+NEWEST = 10
+FITS = (
+    (170, ("files", "size", "delivered at (UTC)", "loaded at (UTC)")),
+    (112, ("effective", "restated")),
+)
+"""How many columns a terminal needs for these, so that no number is broken over lines."""
 
 
 def show_status(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -39,11 +47,33 @@ def show_status(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 _say_json({"source": source_name, **vars(row)})
         elif rows or source_name in in_use:
             is_empty = False
-            cells = [row.cells() for row in rows]
-            out.print(tables.table(source_name, status.COLUMNS, cells, status.RIGHT))
+            _show_partitions(source_name, rows, rows if options.all else rows[-NEWEST:])
     if is_empty and not options.json:
         say("nothing is published and no source is configured: `make doctor` shows what is missing")
     return 0
+
+
+def _show_partitions(
+    source_name: str, rows: Sequence[status.Row], shown: Sequence[status.Row]
+) -> None:
+    """Partitions with the columns that fit, and what all of them come to."""
+    wide = out.width
+    left_out = {name for least, names in FITS for name in names if wide < least}
+    kept = [at for at, name in enumerate(status.COLUMNS) if name not in left_out]
+    columns = [status.COLUMNS[at] for at in kept]
+    cells = [[row.cells()[at] for at in kept] for row in shown]
+    out.print(tables.table(source_name, columns, cells, status.RIGHT, status.WHOLE))
+    if not rows:
+        return
+    billed: dict[str, float] = {}
+    for row in rows:
+        if row.billed is not None and row.currency:
+            billed[row.currency] = billed.get(row.currency, 0.0) + row.billed
+    sums = "".join(f", {money(total)} {name}" for name, total in sorted(billed.items()))
+    count = "1 partition" if len(rows) == 1 else f"{len(rows):,} partitions"
+    hidden = len(rows) - len(shown)
+    older = f"; {hidden:,} older ones with --all" if hidden else ""
+    say(f"{source_name}: {count}, {sum(row.rows for row in rows):,} rows{sums}{older}")
 
 
 def _show(

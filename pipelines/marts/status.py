@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("partition", "rows", "billed", "effective", "currency", "files", "size",
            "delivered at (UTC)", "loaded at (UTC)", "age", "restated", "state")  # fmt: skip
+WHOLE = ("partition", "currency", "delivered at (UTC)", "loaded at (UTC)")
 RIGHT = ("rows", "billed", "effective", "files", "size", "age", "restated")
 
 

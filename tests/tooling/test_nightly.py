@@ -1,4 +1,4 @@
-"""The nightly run as one command: by cron on a fresh clone, beside another night, and who is told."""
+"""The nightly run as one command: by cron, beside another night, and who is told."""
 
 from __future__ import annotations
 

@@ -12,13 +12,23 @@ from pipelines.core.text import money
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> Table:
-    """A table; columns in `right` are right-aligned numbers. Brackets in values are not markup."""
+    """A table; columns in `right` are right-aligned numbers. Brackets in values are not markup.
+
+    What is in `right` or `whole` is never broken over lines.
+    """
     made = Table(title=escape(title) or None, title_justify="left", header_style="bold")
     for name in columns:
         made.add_column(
-            name, justify="right" if name in right else "left", overflow="fold", no_wrap=False
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in right or name in whole,
         )
     for row in rows:
         made.add_row(*(escape(cell(value)) for value in row))
