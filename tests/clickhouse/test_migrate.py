@@ -217,7 +217,10 @@ select 'AWS' as provider_name, billing_period as x_partition from {raw:aws_costs
 OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
     "a-table-is-missing": (
         lambda sql: sql.edit(BASE, r"-- one row per partition that.*", ""),
-        [f"created table {name}" for name in "provider_partitions readings retention alerts".split()],
+        [
+            f"created table {name}"
+            for name in ("provider_partitions", "readings", "retention", "alerts")
+        ],
     ),
     "a-column-of-raw-is-missing": (
         lambda sql: sql.edit(AWS, r"    pricing_rate_code [^\n]*\n", "").edit(

@@ -83,9 +83,9 @@ def test_it_installs_what_runs_and_no_test_tools() -> None:
 
 
 def test_what_it_installs_leaves_room_below_700_mb() -> None:
-    installed = {canonicalize_name(each.name): each for each in distributions()}
+    installed = {str(canonicalize_name(each.name)): each for each in distributions()}
     sizes = {
-        name: sum(file.size or 0 for file in installed[name].files or ())
+        name: sum((file.size or 0) for file in installed[name].files or ())
         for name in pins("requirements-run.lock")
         if name in installed  # the others are for another platform
     }

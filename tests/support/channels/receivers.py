@@ -124,7 +124,7 @@ def _converse(
         elif verb == "DATA":
             say("354 Go on")
             lines = iter(reader.readline, b".\r\n")
-            post.mails.append(BytesParser(policy=default).parsebytes(b"".join(lines)))  # type: ignore[arg-type]
+            post.mails.append(BytesParser(policy=default).parsebytes(b"".join(lines)))
             post.came.append((is_encrypted, user))
             say("250 Taken")
         elif verb == "QUIT":
