@@ -285,11 +285,14 @@ def test_doctor_of_a_good_project_says_ok_and_where_each_value_comes_from(
     deliver(bucket, "2026-09", [9.0])
     deliver(bucket, "2026-10", [1.0], at=NOW - timedelta(hours=2, minutes=1))
     status, found = doctor(commands)
+    smallest = next(line for line in found if "one of them read" in line)
+    assert smallest.startswith("ok   source aws: one of them read: exports/daily/metadata/")
     assert found[1:] == [
         "ok   tag columns: Environment, Team, Application (from config.toml)",
         f"ok   destination: filesystem, {commands.data} (from Environment Variables)",
         f"ok   source aws: bucket {bucket.url} (from Environment Variables)",
         "ok   source aws: bucket reachable, 4 objects listed",
+        smallest,
         "ok   source aws: export exports/daily: data export, 2 billing periods, with manifests",
         "ok   source aws: newest period 2026-10, delivered 2 h ago",
     ]
@@ -318,6 +321,21 @@ def test_doctor_of_no_source_at_all_says_what_to_set(commands: Commands) -> None
         "skip source gcp: not configured; set SOURCES__GCP__DATASETS or SOURCES__GCP__TABLES"
         in ran.out
     )
+
+
+def test_doctor_reads_one_object_since_the_right_to_list_is_not_enough(
+    faulty_s3: FaultyS3, commands: Commands
+) -> None:
+    rows = lines("2026-10", [1.0])
+    deliver_cur2(faulty_s3.target, "exports", "daily", "2026-10", rows, delivered_at=NOW)
+    commands.set(faulty_s3.dlt_environ("SOURCES__AWS"))
+    commands.read_from(f"{faulty_s3.url}")
+    faulty_s3.proxy.fail(kinds="GET")
+    status, found = doctor(commands)
+    assert status == 1
+    (bad,) = [line for line in found if line.startswith("BAD")]
+    assert "access denied" in bad
+    assert "s3:GetObject" in "".join(found)
 
 
 def test_doctor_names_a_stale_export(bucket: FolderBucket, commands: Commands) -> None:

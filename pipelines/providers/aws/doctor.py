@@ -31,6 +31,10 @@ def examine() -> Iterator[Finding]:
     export = aws_pipeline.AwsExport(settings)
     objects = export.bucket.list()
     yield Finding(True, subject, f"bucket reachable, {len(objects):,} objects listed")
+    if there := [each for each in objects if each.size]:
+        smallest = min(there, key=lambda each: each.size)  # a manifest, where there is one
+        export.bucket.read(smallest)  # the right to list is not the right to read
+        yield Finding(True, subject, f"one of them read: {smallest.key}")
     found = recognise(objects)
     for name, each in found.items():
         yield Finding(True, subject, f"export {name or '.'}: {_described(each)}")
