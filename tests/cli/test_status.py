@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "pipelines", *arguments],
         cwd=ROOT, stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL,
-        env=os.environ | {"NO_COLOR": "1", "TERM": "dumb"},
+        env=os.environ | {"TERM": "xterm"},
     ) as process:  # fmt: skip
         os.close(terminal)
         said = b""
@@ -53,7 +54,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
             said += part
         assert process.wait() == 0
     os.close(screen)
-    return said.decode().replace("\r\n", "\n").splitlines()
+    return re.sub(r"\x1b\[[0-9;]*m", "", said.decode().replace("\r\n", "\n")).splitlines()
 
 
 def test_numbers_are_whole_at_80_and_120_columns_and_the_newest_months_are_shown(
