@@ -1,9 +1,9 @@
--- one row per charge, as the FOCUS specification wants it, of costs
+-- one row per charge, as the FOCUS specification wants it, of the cost lines of costs
 -- A purchase has no effective cost: that is a second row, of usage, for the part of a commitment
 -- that was not used, or for the use of what was bought. What a savings plan covers has no billed
 -- cost, without AWS's negations, where the two add up to nothing. Sums of billed and effective cost
--- stay. From 1.3 on a charge of an instance is split among its pods. A name keeps letters beyond ASCII in x_Originals.
--- Rendered for DuckDB and ClickHouse by pipelines.clickhouse.focus.py
+-- stay. From 1.3 on a charge of an instance is split among its pods. A name keeps letters beyond
+-- ASCII in x_Originals. Rendered for DuckDB and ClickHouse by pipelines/clickhouse/focus.py
 with commitments as (
     select
         x_source as of_source,
@@ -42,6 +42,7 @@ parts as (
 ),
 
 {splits}
+
 -- each line, and a second time what was effective of a purchase
 charges as (
     select
