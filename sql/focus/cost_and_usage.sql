@@ -94,8 +94,12 @@ charges as (
             when
                 coalesce(commitments.used_cost, 0) + coalesce(commitments.unused_cost, 0) <> 0
                 then
-                    coalesce(commitments.unused_cost, 0)
-                    / (commitments.used_cost + commitments.unused_cost)
+                    -- as many digits as sums have that do not depend on the order of lines
+                    round(
+                        coalesce(commitments.unused_cost, 0)
+                        / (commitments.used_cost + commitments.unused_cost),
+                        12
+                    )
             else 1.0
         end as unused_share,
         case
