@@ -64,7 +64,7 @@ splits as (
         nullif(concat('{', concat_ws(',',
             '"cluster":' || to_json(cluster), '"namespace":' || to_json(namespace),
             '"workload":' || to_json(workload)), '}'), '{}') as split_tags,
-        effective_cost / nullif(sum(effective_cost) over hours, 0) as split_ratio,
+        round(effective_cost / nullif(sum(effective_cost) over hours, 0), 12) as split_ratio,
         min(coalesce(effective_cost, -1)) over hours as least,
         case
             when usage_type like '%vCPU-Hours' then 'vCPU-Hours'

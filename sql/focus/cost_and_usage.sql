@@ -1,9 +1,9 @@
--- one row per charge, as the FOCUS specification wants it, of costs
+-- one row per charge, as the FOCUS specification wants it, of the cost lines of costs
 -- A purchase has no effective cost: that is a second row, of usage, for the part of a commitment
 -- that was not used, or for the use of what was bought. What a savings plan covers has no billed
 -- cost, without AWS's negations, where the two add up to nothing. Sums of billed and effective cost
--- stay. From 1.3 on a charge of an instance is split among its pods. A name keeps letters beyond ASCII in x_Originals.
--- Rendered for DuckDB and ClickHouse by pipelines.clickhouse.focus.py
+-- stay. From 1.3 on a charge of an instance is split among its pods. A name keeps letters beyond
+-- ASCII in x_Originals. Rendered for DuckDB and ClickHouse by pipelines/clickhouse/focus.py
 with commitments as (
     select
         x_source as of_source,
@@ -42,6 +42,7 @@ parts as (
 ),
 
 {splits}
+
 -- each line, and a second time what was effective of a purchase
 charges as (
     select
@@ -93,8 +94,12 @@ charges as (
             when
                 coalesce(commitments.used_cost, 0) + coalesce(commitments.unused_cost, 0) <> 0
                 then
-                    coalesce(commitments.unused_cost, 0)
-                    / (commitments.used_cost + commitments.unused_cost)
+                    -- as many digits as sums have that do not depend on the order of lines
+                    round(
+                        coalesce(commitments.unused_cost, 0)
+                        / (commitments.used_cost + commitments.unused_cost),
+                        12
+                    )
             else 1.0
         end as unused_share,
         case

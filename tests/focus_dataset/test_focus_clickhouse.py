@@ -37,9 +37,9 @@ def settled(estate: Estate) -> Iterator[Estate]:
 
 
 def rows(table: pa.Table) -> list[Row]:
-    """Every row with amounts to nine decimals, sorted: the order of a dataset means nothing."""
+    """Every row with amounts to nine digits, sorted: the order of a dataset means nothing."""
     columns = [
-        [round(value, 9) if isinstance(value, float) else value for value in column.to_pylist()]
+        [f"{value:.9g}" if isinstance(value, float) else value for value in column.to_pylist()]
         for column in table.columns
     ]
     return sorted(zip(*columns, strict=True), key=repr)

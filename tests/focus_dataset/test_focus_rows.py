@@ -219,7 +219,7 @@ def test_random_lines_keep_every_rule_and_their_sums(
 
 def as_rows(found: pa.Table) -> list[tuple[Any, ...]]:
     columns = [
-        [round(value, 9) if isinstance(value, float) else value for value in column.to_pylist()]
+        [f"{value:.9g}" if isinstance(value, float) else value for value in column.to_pylist()]
         for column in found.columns
     ]
     return sorted(zip(*columns, strict=True), key=repr)
