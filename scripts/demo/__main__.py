@@ -64,6 +64,7 @@ FOLDERS = (
 WITHOUT = ("freshness", "stripe_pending", "deribit_open_days")
 CHECK = ["check", *(word for name in WITHOUT for word in ("--without", name))]
 CONFIGURED = (
+    "AWS_",
     "SOURCES__",
     "DESTINATION__",
     "CLICKHOUSE_",
@@ -231,8 +232,9 @@ def compare(
         pairs = [side[n] if n < len(side) else None for n in at for side in (one, other)]
         rows.append((*shown.named(key), *pairs, agrees))
     figures = [shown.columns[keys + n] for n in at]
-    names = [f"{figure}: {where}" for figure in figures for where in ("parquet", "ClickHouse")]
-    out.print(table(title, (*shown.columns[:keys], *names, "agree"), rows, names))
+    names = [f"{figure}\n{where}" for figure in figures for where in ("parquet", "ClickHouse")]
+    known = shown.columns[:keys]
+    out.print(table(title, (*known, *names, "agree"), rows, names, known))
     return differing
 
 

@@ -1,8 +1,8 @@
 """The made-up world of `make demo`: what each provider has, and the servers that speak for it.
 
-AWS delivers into a folder; BigQuery (which runs the SQL that it is sent), Stripe, the ECB, Deribit
-and ClickHouse Cloud are servers on loopback. All are of the year 2026, whatever the date; AWS's
-files arrive as the demo runs.
+AWS delivers into a folder; Cost Explorer, BigQuery (which runs the SQL that it is sent), Stripe,
+the ECB, Deribit and ClickHouse Cloud are servers on loopback. All are of the year 2026, whatever
+the date; AWS's files arrive as the demo runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from types import TracebackType
 from typing import Self
 
 from scripts.sandbox.aws import months
+from scripts.sandbox.aws.estate import PAYER
 from scripts.sandbox.aws.targets import FolderTarget
+from scripts.sandbox.aws_billing.bills import totals
+from scripts.sandbox.aws_billing.server import AwsBillingServer
 from scripts.sandbox.bigquery.server import BigQueryServer
 from scripts.sandbox.clickhouse_cloud.server import ClickhouseCloudServer
 from scripts.sandbox.clickhouse_cloud.usage import records
@@ -44,6 +47,14 @@ class World:
         self.environ: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:  # servers that stay would keep the process
+            self._servers.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         self._bigquery = self._servers.enter_context(BigQueryServer(exports.PROJECT))
         stripe = self._servers.enter_context(serve_ledger(END))
         rates = archive(END.date(), date(END.year, 1, 1), BASES | MORE)
@@ -51,11 +62,16 @@ class World:
         tape = make(("BTC",), TRADING_DAYS[0], len(TRADING_DAYS), TRADES)
         at = datetime(2026, 11, 2, tzinfo=UTC)  # every day is over
         deribit = self._servers.enter_context(Sandbox(tape, round(at.timestamp() * 1000)))
+        billing = self._servers.enter_context(AwsBillingServer(totals(), account=PAYER.id))
         usage = records(CLOUD_SINCE, END.date(), at.date())
         cloud = self._servers.enter_context(ClickhouseCloudServer(usage, seconds=0))
         self.environ = {
             "SOURCES__AWS__BUCKET_URL": self._bucket.as_uri(),
+            **billing.environ,
+            "SOURCES__AWS__OBJECTS": '["cost_explorer"]',
+            "SOURCES__AWS__TOTALS_MONTHS": str(_months_since(months.PERIODS[0])),
             **self._bigquery.environ,
+            "SOURCES__GCP__OBJECTS": '["month_totals"]',
             "SOURCES__GCP__CREDENTIALS": json.dumps(self._bigquery.service_account()),
             "SOURCES__GCP__DATASETS": json.dumps([f"{exports.PROJECT}.{exports.DATASET}"]),
             **stripe.environ,
@@ -67,7 +83,6 @@ class World:
             "SOURCES__DERIBIT__FIRST_DAY": TRADING_DAYS[0].isoformat(),
         }
         self._deliver(restated=False)
-        return self
 
     def __exit__(
         self,
@@ -84,6 +99,12 @@ class World:
     def _deliver(self, *, restated: bool) -> None:
         months.build(_DeliveredNow(self._bucket), restated=restated)
         exports.load_into(self._bigquery, restated=restated, since=GCP_SINCE)
+
+
+def _months_since(month: str) -> int:
+    """This month and those before it down to `month`: Cost Explorer is asked for so many."""
+    today = datetime.now(UTC)
+    return (today.year - int(month[:4])) * 12 + today.month - int(month[5:]) + 1
 
 
 class _DeliveredNow(FolderTarget):

@@ -133,6 +133,21 @@ def _unused_line(row: Row, unused: float) -> dict[str, Any]:
     }
 
 
+def amortized(row: Row) -> float:
+    """What Cost Explorer calls the net amortized cost of a line."""
+    kind, unused = row.get("line_item_line_item_type"), _unused(row)
+    if kind == "SavingsPlanNegation":
+        return 0.0
+    if kind == "Refund":  # shown as it is billed
+        return _net(row, "line_item", "unblended_cost")
+    total = row.get("savings_plan_total_commitment_to_date")
+    if kind == "SavingsPlanRecurringFee" and total:  # of which only the parts have net columns
+        parts = ("amortized_upfront_commitment", "recurring_commitment")
+        net = sum(_net(row, "savings_plan", f"{part}_for_billing_period") for part in parts)
+        unused *= net / total
+    return _costs(row)[1] + unused
+
+
 def _costs(row: Row) -> tuple[float, float, float]:
     """Billed, effective and list cost of the row's own charge, without its unused part."""
     kind, net = row.get("line_item_line_item_type"), _net(row, "line_item", "unblended_cost")
