@@ -68,10 +68,14 @@ def load(
         try:
             _load(entry, destination, selection, progress, outcome)
         except UserError:
-            with suppress(UserError):  # what it failed for may keep the note away, too
+            with suppress(UserError, OSError):  # what it failed for may keep the note away, too
                 readings.note_run(outcome.as_run(entry, started, is_whole=False))
             raise
-        readings.note_run(outcome.as_run(entry, started))
+        try:
+            readings.note_run(outcome.as_run(entry, started))
+        except (UserError, OSError):
+            if not outcome.failed:  # else the partitions have said what keeps the note away
+                raise
     return outcome
 
 
