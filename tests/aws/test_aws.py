@@ -121,6 +121,8 @@ def test_delivery_json_tells_where_a_partition_comes_from(
     mark, load_id = delivery.pop("fingerprint"), delivery.pop("load_id")
     assert (len(mark), float(load_id) > 0) == (32, True)
     assert datetime.fromisoformat(delivery.pop("loaded_at")).tzinfo == UTC
+    took = delivery.pop("seconds")
+    assert (took.keys(), min(took.values()) >= 0) == ({"read", "stage"}, True)
     assert delivery == {
         "word": "aws",
         "partition": "2026-10",

@@ -65,14 +65,18 @@ def dealt(items: Iterable[_Item], workers: int) -> list[_Item]:
 
     Each worker starts with an equal part of the list, in order, and steals from the end of
     another's. So the long files are dealt out first, one to each part. A file stays together,
-    because its tests share servers, and so do the files of one estate.
+    because its tests share servers, and so do the files of one estate, and of one demo.
     """
     items = list(items)
-    of_estate = {item.path for item in items if "estate" in getattr(item, "fixturenames", ())}
+    shared = {
+        item.path: name
+        for item in items
+        for name in ("estate", "demo")
+        if name in getattr(item, "fixturenames", ())
+    }
     together: dict[object, list[_Item]] = {}
     for item in items:
-        key = "estate" if item.path in of_estate else item.path
-        together.setdefault(key, []).append(item)
+        together.setdefault(shared.get(item.path, item.path), []).append(item)
     files = list(together.values())
     files.sort(key=lambda file: not any(word in file[0].path.stem for word in LONG))
     parts: list[list[_Item]] = [[] for _ in range(workers)]
