@@ -28,6 +28,7 @@ def rates(path: Path, days: int, currencies: int) -> None:
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("days", "currencies"), [(300, 2), pytest.param(10_000, 10, marks=pytest.mark.thorough)]
 )

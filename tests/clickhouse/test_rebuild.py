@@ -112,6 +112,7 @@ def test_a_rebuild_that_was_stopped_goes_on_with_the_next_batch(
     assert every.batches == []
 
 
+@pytest.mark.thorough
 def test_what_is_read_again_is_said_before_and_other_sources_are_loaded_meanwhile(
     older: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

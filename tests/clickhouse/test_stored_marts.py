@@ -56,6 +56,7 @@ def test_a_load_computes_them_and_one_that_changes_nothing_leaves_them(world: Wo
     assert leftovers(world.database) == []
 
 
+@pytest.mark.thorough
 def test_what_does_not_read_a_source_is_left_when_that_source_changes(world: World) -> None:
     world.deliver("2026-08", [8.0])
     assert world.commands("load", marts=True).status == 0

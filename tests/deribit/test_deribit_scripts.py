@@ -41,6 +41,7 @@ def test_an_hour_of_the_sandbox_is_published_and_validated(
     assert out.splitlines()[-1] == "all the same"
 
 
+@pytest.mark.thorough
 def test_an_hour_whose_trades_nobody_can_name_is_told(
     clickhouse: ClickHouseConfig,
     capsys: pytest.CaptureFixture[str],

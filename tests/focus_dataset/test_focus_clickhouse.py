@@ -51,6 +51,7 @@ def files(folder: Path, dataset: str = "cost_and_usage") -> pa.Table:
     )
 
 
+@pytest.mark.thorough
 def test_both_destinations_and_the_view_have_the_same_rows_and_keep_every_rule(
     settled: Estate, tmp_path: Path
 ) -> None:

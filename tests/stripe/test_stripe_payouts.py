@@ -58,6 +58,7 @@ def of_money(*amounts: str | None) -> tuple[Any, ...]:
     return tuple(None if each is None else Decimal(each) for each in amounts)
 
 
+@pytest.mark.quick("filesystem")
 def test_a_payout_is_the_sum_of_its_transactions(shop: Shop) -> None:
     parts = [
         made(1, "charge", 10_000, 320),

@@ -57,6 +57,7 @@ def cron(clone: Path, hour: str) -> list[subprocess.Popen[str]]:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_cron_runs_two_nights_at_once_on_a_fresh_clone_each_with_its_own_logs(clone: Path) -> None:
     said = [night.communicate()[0] for night in cron(clone, "02")]
     for text in said:

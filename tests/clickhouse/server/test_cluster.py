@@ -158,6 +158,7 @@ def replicas(tmp_path: Path) -> Iterator[list[ClickHouseConfig]]:
         yield [each.config(database="dlt") for each in found]
 
 
+@pytest.mark.thorough
 def test_every_replica_is_compared_with_what_sql_says(replicas: list[ClickHouseConfig]) -> None:
     one, two = replicas
     migrate(one, TAGS, lambda line: None)

@@ -129,6 +129,8 @@ def test_the_document_names_every_grant_that_it_has_to() -> None:
         "grant table engine on *",
         "grant select on system.parts",
         "grant select on INFORMATION_SCHEMA.COLUMNS",
+        "grant select on system.query_log",
+        "grant system flush logs on *.*",
         "grant create database, drop database, create table, create view, drop table, drop view, "
         "select, insert, alter on `_validate_`*.*",
     ]
