@@ -167,7 +167,7 @@ compared as (
         theirs_of.currency as currency,
         case when ours_of.is_there = 1 and ours_of.unknown_lines = 0 then ours_of.total end as ours,
         theirs_of.total as theirs,
-        theirs_of.total - coalesce(ours_of.total, 0) as difference,
+        round(theirs_of.total - coalesce(ours_of.total, 0), 6) as difference,
         0.01 + 0.00001 * abs(theirs_of.total) as tolerance,
         coalesce(ours_of.is_there, 0) as is_there,
         coalesce(ours_of.unknown_lines, 0) as unknown_lines,

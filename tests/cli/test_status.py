@@ -42,7 +42,7 @@ def on_terminal(width: int, *arguments: str) -> list[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "pipelines", *arguments],
         cwd=ROOT, stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL,
-        env=os.environ | {"TERM": "xterm"},
+        env={n: v for n, v in os.environ.items() if n != "COLUMNS"} | {"TERM": "xterm"},
     ) as process:  # fmt: skip
         os.close(terminal)
         said = b""
