@@ -26,10 +26,11 @@ from dlt.common.configuration.specs import AwsCredentials, CredentialsConfigurat
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.extract import DltResource
 
+from pipelines.buckets.landed import delivery_of
 from pipelines.buckets.objects import Bucket
 from pipelines.buckets.s3_errors import credentials_fix
 from pipelines.core.landing import CONTRACT, REPLACED, Landing, Plan, everything
-from pipelines.core.partition import ALL, ConfigurationError, Delivery, Partition, Selection, now
+from pipelines.core.partition import ALL, ConfigurationError, Delivery, Partition, Selection
 from pipelines.providers.aws.bucket import VARIABLES, open_bucket
 from pipelines.providers.aws.contract import CHECKED
 from pipelines.providers.aws.deliveries import emptied, expired, files_of, incomplete
@@ -206,17 +207,12 @@ def _land(export: AwsExport, landing: Landing) -> Delivery:
     landed = land(export.bucket, partition, objects, landing.folder, landing.advance)
     paths = [landing.folder / file.name for file in landed]
     refuse_counted_twice(landing, paths, export.known, export.payers)
-    return Delivery(
-        source_name="aws",
-        partition=partition.key,
-        fingerprint=partition.fingerprint,
-        rows=sum(file.rows for file in landed),
-        bytes=sum(file.bytes for file in landed),
+    return delivery_of(
+        "aws",
+        partition,
+        landed,
         delivered_at=delivered.delivered_at,
-        loaded_at=now(),
-        load_id="",  # the destination knows it
         layout=f"{detect_delivery_layout(landed)}, {delivered.kind}",
-        files=tuple(file.document() for file in landed),
     )
 
 

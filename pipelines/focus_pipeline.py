@@ -22,6 +22,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
+from pipelines.buckets.landed import delivery_of
 from pipelines.buckets.objects import Bucket
 from pipelines.core.landing import HINTS, Landing, Plan, everything
 from pipelines.core.partition import (
@@ -161,17 +162,12 @@ def _land(exports: FocusExports, landing: Landing) -> Delivery:
     wanted = Wanted(objects, rows, exports.exports[source.export].provider_name or "")
     landed = land(bucket, partition, wanted, landing.folder, landing.advance)
     version = version_of_delivery(landed, f"focus {partition.key}")
-    return Delivery(
-        source_name="focus",
-        partition=partition.key,
-        fingerprint=partition.fingerprint,
-        rows=sum(file.rows for file in landed),
-        bytes=sum(file.bytes for file in landed),
+    return delivery_of(
+        "focus",
+        partition,
+        landed,
         delivered_at=partition.delivered_at,
-        loaded_at=now(),
-        load_id="",  # the destination knows it
         layout=f"FOCUS {version}, {source.layout}",
-        files=tuple(file.document() for file in landed),
     )
 
 

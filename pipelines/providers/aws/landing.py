@@ -7,7 +7,7 @@ rewritten, in batches: a CSV, and a parquet file with other names (FOCUS) or wit
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.buckets.landed import LandedFile, broken, refuse_cut
 from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
@@ -24,26 +25,11 @@ _THREADS = 2  # arrow is already busy inside each file; more only costs memory
 
 
 @dataclass(frozen=True)
-class Landed:
-    """One landed file: its name in the landing folder and where it came from."""
+class Landed(LandedFile):
+    """One landed file, its form, and whether its net column has a value."""
 
-    name: str
-    rows: int
-    bytes: int
-    source: str
-    etag: str
     layout: str
     has_net: bool = False
-
-    def document(self) -> Mapping[str, str | int]:
-        """The file's entry in `_delivery.json`."""
-        return {
-            "name": self.name,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "source": self.source,
-            "etag": self.etag,
-        }
 
 
 def land(
@@ -121,7 +107,7 @@ def _land_parquet(download: Path, target: Path, where: str) -> str:
     try:
         _write(target, parquet_batches(download, renaming), where)
     except (pa.ArrowException, OSError) as error:
-        raise _broken(where, error) from error
+        raise broken(where, error) from error
     download.unlink()
     return layout
 
@@ -133,7 +119,7 @@ def _land_csv(download: Path, target: Path, where: str) -> str:
         layout = detect_layout(first.schema.names, where)
         _write(target, _chain(first, batches), where)
     except (zlib.error, EOFError, UnicodeDecodeError, pa.ArrowException, OSError) as error:
-        raise _broken(where, error) from error
+        raise broken(where, error) from error
     download.unlink()
     return layout
 
@@ -142,24 +128,10 @@ def _read_schema(path: Path, where: str) -> pa.Schema:
     """The schema by the footer; a file cut short has none, which shows here and not in a reader."""
     try:
         with pq.ParquetFile(path) as file:
-            _check_extent(file, path, where)
+            refuse_cut(file, path, where)
             return file.schema_arrow
     except (pa.ArrowException, OSError) as error:
-        raise _broken(where, error) from error
-
-
-def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
-    meta = file.metadata
-    end_of_data = path.stat().st_size - meta.serialized_size - 8
-    for group in range(meta.num_row_groups):
-        for column in range(meta.num_columns):
-            chunk = meta.row_group(group).column(column)
-            start = chunk.dictionary_page_offset or chunk.data_page_offset
-            if start + chunk.total_compressed_size > end_of_data:
-                raise PartitionError(
-                    f"{where}: its footer points to bytes beyond the end of the file. "
-                    "Ask the provider to deliver this period again."
-                )
+        raise broken(where, error) from error
 
 
 def _write(target: Path, batches: Iterator[pa.RecordBatch], where: str) -> None:
@@ -173,11 +145,3 @@ def _write(target: Path, batches: Iterator[pa.RecordBatch], where: str) -> None:
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     yield first
     yield from rest
-
-
-def _broken(where: str, error: Exception) -> PartitionError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return PartitionError(
-        f"{where} cannot be read: {reason} The published partition stays; run again when the "
-        "provider has delivered the complete file."
-    )

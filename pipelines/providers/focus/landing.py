@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.buckets.landed import LandedFile, broken
 from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.focus.contract import PREVIEW, PROVIDER, version_of
@@ -22,25 +23,10 @@ _PROVIDERS = ("provider_name", "service_provider_name", PROVIDER)
 
 
 @dataclass(frozen=True)
-class Landed:
-    """One landed file: its name in the landing folder, where it came from, FOCUS's version."""
+class Landed(LandedFile):
+    """One landed file, and FOCUS's version of it."""
 
-    name: str
-    rows: int
-    bytes: int
-    source: str
-    etag: str
     version: str
-
-    def document(self) -> Mapping[str, str | int]:
-        """The file's entry in `_delivery.json`."""
-        return {
-            "name": self.name,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "source": self.source,
-            "etag": self.etag,
-        }
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,7 @@ def _finish(partition: Partition, wanted: Wanted, item: Object, download: Path) 
     try:
         rows, version = _write(target, _batches(item, download, where), wanted.provider, where)
     except (zlib.error, EOFError, UnicodeDecodeError, pa.ArrowException, OSError) as error:
-        raise _broken(where, error) from error
+        raise broken(where, error) from error
     download.unlink()
     expected = wanted.rows.get(item.key, rows)
     if rows != expected:
@@ -148,11 +134,3 @@ def _require_provider(batch: pa.RecordBatch, where: str) -> None:
             f"{where}: {missing:,} rows without ProviderName. Set "
             "provider_name in the export's section, such as SOURCES__FOCUS__PROVIDER_NAME."
         )
-
-
-def _broken(where: str, error: Exception) -> PartitionError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return PartitionError(
-        f"{where} cannot be read: {reason} The published partition stays; run again when the "
-        "provider has delivered the complete file."
-    )

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from pipelines.buckets.landed import refuse_cut
 from pipelines.core.partition import PartitionError
 from pipelines.providers.focus.contract import (
     TEXT_MAP,
@@ -38,7 +39,7 @@ _ZONE = r"\s*(Z|UTC|\+00:?00)$"
 def parquet_batches(path: Path, where: str) -> Iterator[pa.RecordBatch]:
     """The rows of a parquet file. Raises PartitionError for a column of another kind."""
     with pq.ParquetFile(path) as file:
-        _check_extent(file, path, where)
+        refuse_cut(file, path, where)
         schema = file.schema_arrow
         names = names_of(schema.names, where)
         check_types(names, schema, where)
@@ -97,21 +98,6 @@ def _with_name(message: str, header: Sequence[str]) -> str:
         return f"column {header[int(found[1])]}"
 
     return re.sub(r"CSV column #(\d+)", named, message)
-
-
-def _check_extent(file: pq.ParquetFile, path: Path, where: str) -> None:
-    """A file that was cut in the middle and has an old footer shows here, not in a reader."""
-    meta = file.metadata
-    end_of_data = path.stat().st_size - meta.serialized_size - 8
-    for group in range(meta.num_row_groups):
-        for column in range(meta.num_columns):
-            chunk = meta.row_group(group).column(column)
-            start = chunk.dictionary_page_offset or chunk.data_page_offset
-            if start + chunk.total_compressed_size > end_of_data:
-                raise PartitionError(
-                    f"{where}: its footer points to bytes beyond the end of the file. Deliver "
-                    "this period again."
-                )
 
 
 def _typed(names: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
