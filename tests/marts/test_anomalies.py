@@ -20,14 +20,6 @@ FOUND = (
 )
 
 
-@pytest.fixture(params=["filesystem", "clickhouse"])
-def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
-    if request.param == "filesystem":
-        return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
-    return found
-
-
 def steady(service: str, changed: dict[int, float | None], **columns: Any) -> list[Row]:
     """100 a day, half of it at weekends, and other amounts on changed days."""
     days = [FIRST + timedelta(days=number) for number in range(DAYS)]

@@ -28,14 +28,6 @@ ALLOCATION = "shared,column,value,split,to,share\n"
 RATES = ((date(2026, 8, 31), "USD", "1.25"), (date(2026, 9, 30), "USD", "1.2"))
 
 
-@pytest.fixture(params=["filesystem", "clickhouse"])
-def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
-    if request.param == "filesystem":
-        return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
-    return found
-
-
 @pytest.fixture
 def given_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that configured files are in; tags are Environment and Team."""

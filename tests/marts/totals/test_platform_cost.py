@@ -15,14 +15,6 @@ from tests.support.marts.engines import Row, marts_of
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 
 
-@pytest.fixture(params=["filesystem", "clickhouse"])
-def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
-    if request.param == "filesystem":
-        return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
-    return found
-
-
 def published(word: str, month: int, rows: int, cpu: float | None = None, **took: Any) -> Row:
     """A publishing that took 10 s of reading."""
     at = datetime(2026, month, 20, tzinfo=UTC)

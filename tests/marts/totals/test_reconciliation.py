@@ -28,14 +28,6 @@ MONTH = datetime(2026, 10, 1, tzinfo=UTC)
 PAYER = "123456789012"
 
 
-@pytest.fixture(params=["filesystem", "clickhouse"])
-def config(request: pytest.FixtureRequest) -> ClickHouseConfig | None:
-    if request.param == "filesystem":
-        return None
-    found: ClickHouseConfig = request.getfixturevalue("clickhouse_server")
-    return found
-
-
 def ours(cost: float, kind: str = "Usage", day: int = 31, **columns: Any) -> Row:
     """A row of costs_daily of October."""
     more = {"billing_account_id": PAYER, "billing_period_start": MONTH, "charge_category": kind,
