@@ -46,6 +46,10 @@ class Layout:
         """The file of sums that is made of the file of the same name in `costs_daily`."""
         return self._join("sums", file)
 
+    def sums_note(self) -> str:
+        """The note of what each file of sums was made of."""
+        return self._join("sums.json")
+
     def history(self, source_name: str, partition: str) -> str:
         """The file of a partition's publishing history."""
         return self._join("deliveries", f"{source_name}-{partition}.parquet")

@@ -7,13 +7,14 @@ Readers have `costs_daily`; these files are for computing alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pipelines.clickhouse.schema.marts import Mart
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import DuckConnection, store_connection, urls
-from pipelines.marts.files import inputs_of, publish, version
+from pipelines.marts.files import LOCK, publish, version
 from pipelines.marts.inputs import digest, words
 from pipelines.tables import daily
 from pipelines.tables.schema import Column, arrow_of
@@ -33,19 +34,37 @@ def summed_view(
     everything = daily.daily_columns(tag_columns)
     columns = _named(everything, marts)
     select, schema = _select(columns), arrow_of(columns)
-    files: list[str] = []
+    known, there = _noted(store), set(store.glob(store.sums("*")))
+    made: dict[str, str] = {}
     for path in store.glob(store.mart(daily.NAME, "*", "*")):
-        target = store.sums(PurePosixPath(path).name)
-        files.append(target)
-        made_of = digest(select, version(store, path))
-        if inputs_of(store, target) != made_of:
+        name = PurePosixPath(path).name
+        made[name] = digest(select, version(store, path))
+        if store.sums(name) not in there or known.get(name) != made[name]:
             source = store_connection(store)
             source.view(daily.NAME, urls(store, [path]), arrow_of(everything))
-            publish(store, source, select, schema, target, made_of)
-    for path in set(store.glob(store.sums("*"))) - {*files}:
+            publish(store, source, select, schema, store.sums(name), made[name])
+    files = [store.sums(name) for name in made]
+    for path in there - {*files}:
         store.fs.rm_file(path)
+    if made != known:
+        _note(store, made)
     connection.view(_FILES, urls(store, files), schema)
     connection.duck.execute(f"create table {daily.NAME} as from {_FILES}")  # read once for all
+
+
+def _noted(store: Store) -> dict[str, str]:
+    """By file what it was made of: one read, however many partitions there are."""
+    try:
+        found: dict[str, str] = json.loads(store.read(store.sums_note()))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _note(store: Store, made: Mapping[str, str]) -> None:
+    target = store.target(LOCK)
+    target.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    store.publish_file(target, store.sums_note())
 
 
 def _named(columns: Sequence[Column], marts: Sequence[Mart]) -> list[Column]:
