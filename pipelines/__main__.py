@@ -1,8 +1,15 @@
 """`python -m pipelines`: see pipelines/cli/main.py."""
 
+import gc
 import sys
 
-from pipelines.cli.main import main
+from pipelines.cli.output.stopping import stop_without_traceback
 
 if __name__ == "__main__":
+    stop_without_traceback()
+    # imports and Arrow make objects by the hundred thousand and hardly a cycle: looking for
+    # cycles at the default pace is a tenth of a short command's CPU
+    gc.set_threshold(100_000, 20, 20)
+    from pipelines.cli.main import main
+
     sys.exit(main())

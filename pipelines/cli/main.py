@@ -1,7 +1,7 @@
 """The commands. `python -m pipelines --help` says what there is.
 
 The one place that reads os.environ or turns an error into an exit status:
-0 done, 1 something failed (each failure named), 2 wrong usage or configuration.
+0 done, 1 something failed (each failure named), 2 wrong usage or configuration, 130 Ctrl-C.
 A command's imports are in its function: `--help` waits for none of them, `status` not for pandas.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from pipelines import __version__
 from pipelines.cli import options as flags
 from pipelines.cli.options import Commands, build_parser
-
-STOPPED = "error: Stopped. Published data stays as it is; run the command again."
+from pipelines.cli.output.stopping import STOPPED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.function(options)
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
-        return 1
+        return 128 + signal.SIGINT  # as a shell has it
     except Exception as error:  # noqa: BLE001 (the last resort: console tells each kind apart)
         return console.fail_unhandled(error, options.debug)
     return status

@@ -130,12 +130,12 @@ from margin_daily group by month having sum(revenue_gross) > 0 order by month
     keys=1,
 )
 TRADES = Shown(
-    "Trading by day and expiry, the largest",
+    "Trading in options by day and expiry, the largest",
     """
-select trade_date, underlying, kind, expiry, trades, volume, notional_usd, put_call_ratio, iv_vwap
-from trades_daily where level = 'expiry' order by notional_usd desc limit 5
+select trade_date, underlying, cast(expiry as date), trades, volume, notional_usd / 1e6,
+    put_call_ratio, iv_vwap
+from trades_daily where level = 'expiry' and kind = 'option' order by notional_usd desc limit 5
 """,
-    ("day", "underlying", "kind", "expiry (UTC)", "trades", "volume", "notional USD", "put/call",
-     "IV %"),
-    ("trades", "volume", "notional USD", "put/call", "IV %"),
+    ("day", "underlying", "expiry", "trades", "volume", "notional USD m", "put/call", "IV %"),
+    ("trades", "volume", "notional USD m", "put/call", "IV %"),
 )  # fmt: skip

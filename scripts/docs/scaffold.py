@@ -54,7 +54,7 @@ SHARED = (
           CLICKHOUSE_HOST: ${{ secrets.CLICKHOUSE_HOST }}
           CLICKHOUSE_USER: ${{ secrets.CLICKHOUSE_USER || secrets.CLICKHOUSE_USERNAME }}
           CLICKHOUSE_PASSWORD: ${{ secrets.CLICKHOUSE_PASSWORD }}
-          SOURCES__MOON__URL: ${{ vars.MOON_URL }}
+          SOURCES__MOON__URL: ${{ vars.MOON_URL }} # `MOON_URL`: where Moon's bill lies
         run: .venv/bin/python -m scripts.nightly load moon
 
 """,

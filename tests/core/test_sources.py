@@ -27,6 +27,8 @@ GOOD = {
     "row": '"line"',
     "version": "1",
 }
+KNOWN = {"aws", "gcp", "stripe", "fx", "deribit", "clickhouse", "focus"}
+"""First words of the raw tables that this file names; another source has tests of its own."""
 HEAD = "column,type,nullable,many,privacy,meaning"
 OURS = (
     "x_source,text,,,keep,The word.\nx_partition,text,,yes,shift,The month.\n"
@@ -90,7 +92,8 @@ def test_every_folder_with_a_declaration_is_a_source() -> None:
 
 
 def test_raw_tables_lists_and_unions_come_from_the_declarations() -> None:
-    assert list(RAW_TABLES) == [
+    known = [name for name in RAW_TABLES if name.partition("_")[0] in KNOWN]
+    assert known == [
         "aws",
         "aws_cost_explorer",
         "aws_invoices",

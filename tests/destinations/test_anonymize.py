@@ -111,7 +111,10 @@ class CopiedWorld:
         if self.kind == "clickhouse":
             stored = "select name from system.tables where database = currentDatabase() "
             tables = [name for (name,) in query(self.database, stored + "and engine != 'View'")]
-            return {name: query(self.database, f"select * from `{name}`") for name in tables}
+            return {
+                name: sorted(query(self.database, f"select * from `{name}`"), key=repr)
+                for name in tables
+            }
         files = [path for path in self.commands.data.rglob("*") if path.is_file()]
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 

@@ -29,7 +29,7 @@ PRIVATE = {"Word", "Place", "WORDS", "PLACES", "COST_WORDS"}  # names that say n
 # without a row fails. A name stands for itself and all below it; <name> is the module's source.
 BASE = "core.partition core.text"
 ARROWS: dict[str, str] = {
-    r"__main__": "cli.main",
+    r"__main__": "cli.main cli.output.stopping",
     r"cli\.(nightly|github_role)": (
         f"cli alerts.channels marts providers.github core.registry {BASE}"
     ),

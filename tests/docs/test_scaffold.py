@@ -18,7 +18,8 @@ from scripts.docs.scaffold import SHARED, scaffold
 from tests.docs.test_architecture import forbidden_imports, missing_parts
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("pipelines", "scripts", "sql", "tests", "docs", "skills", ".dlt", ".github", "viz_rill")
+FOLDERS = ("pipelines", "scripts", "sql", "tests", "docs", "skills", ".ci", ".dlt", ".github",
+           "viz_rill")  # fmt: skip
 OWN = ("pipelines/moon_pipeline.py", "pipelines/providers/moon/", "scripts/sandbox/moon/",
        "sql/26_moon.sql", "tests/moon/")  # fmt: skip
 GENERATED = ["CLICKHOUSE_SETUP.md", "docs/columns.md"]  # by scripts/docs/generate.py
@@ -46,7 +47,7 @@ def places(before: str, after: str) -> int:
 def copy(tmp_path: Path) -> Path:
     """The repository without what it was given by git, tests' data, or a run."""
     root = tmp_path / "copy"
-    ignored = shutil.ignore_patterns("__pycache__", "data", "tmp", "secrets.toml", "*.png")
+    ignored = shutil.ignore_patterns("__pycache__", "data", "tmp", "secrets.toml")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     shutil.copytree(ROOT / "scripts/bench/data", root / "scripts/bench/data", ignore=ignored)

@@ -59,6 +59,8 @@ class World:
         Registry(self.settings).register(TOPIC.subject, TOPIC.schema())
         self.settings.reconnect_seconds = 0.02
         self.settings.gap_seconds, self.settings.verify_seconds = 0.05, 0.5
+        # the tape's clock jumps by hours: what a sweep asks for stays in the day production has
+        self.settings.recover_hours = 12.0
 
     @contextlib.contextmanager
     def collecting(self) -> Iterator[Collector]:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.tables.raw_tables import RAW_TABLES
-from scripts.demo.__main__ import FOLDERS
+from scripts.demo.output import FOLDERS
 from scripts.demo.world import CLOUD_SINCE, END, GCP_SINCE, TRADES, TRADING_DAYS
 from scripts.sandbox.aws import months
 from scripts.sandbox.clickhouse_cloud.usage import records

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -18,9 +17,6 @@ from pipelines.clickhouse.server.settings import label
 from pipelines.core.findings import Finding, exit_status, shown
 from pipelines.core.partition import ConfigurationError, Progress, UserError
 from pipelines.core.text import describe
-
-if TYPE_CHECKING:
-    pass
 
 Fields = Callable[[], Mapping[str, str]]
 LOG_WIDTH = 240  # without a terminal, tables get the room that they need
