@@ -200,6 +200,7 @@ def test_a_mail_is_sent_encrypted_and_by_a_user(commands: Commands, tmp_path: Pa
     )
 
 
+@pytest.mark.thorough
 def test_a_mail_server_that_refuses_is_named_without_what_it_says(
     commands: Commands, tmp_path: Path
 ) -> None:

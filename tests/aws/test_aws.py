@@ -50,7 +50,7 @@ def deliver(bucket: Any, period: str, costs: list[float], **options: Any) -> Del
     return deliver_cur2(target, "billing", "daily", period, lines(period, costs, prefix), **options)
 
 
-@pytest.mark.quick("cur2", "legacy-csv")
+@pytest.mark.quick("cur2")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_first_load_publishes_every_month_in_every_form(
     bucket: FolderBucket, commands: Commands, form: str
@@ -193,6 +193,7 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.quick("credits", "fewer rows", "other ids")
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [(kind, "overwrite") for kind in RESTATED] + [("fewer rows", "create"), ("no rows", "create")],
@@ -466,6 +467,7 @@ def test_a_load_mends_a_damaged_delivery(bucket: FolderBucket, commands: Command
     assert commands.billed("2026-10") == [1.0]
 
 
+@pytest.mark.thorough
 def test_a_raw_file_that_was_removed_by_hand_is_told_and_mended_as_told(
     bucket: FolderBucket, commands: Commands
 ) -> None:
@@ -645,6 +647,7 @@ def test_a_lost_working_directory_costs_nothing(
     assert commands.billed("2026-10") == [2.0]
 
 
+@pytest.mark.quick("with space")
 @pytest.mark.parametrize("name", ["with space", "[1] it's %41 ü"])
 def test_bucket_and_destination_may_lie_in_folders_of_any_name(
     tmp_path: Path, commands: Commands, name: str

@@ -136,6 +136,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.quick("InvalidAccessKeyId")
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_wrong_key_says_what_is_wrong_with_it(
     commands: Commands, faulty_s3: FaultyS3, code: str
@@ -256,6 +257,7 @@ CUTS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.quick("half of it")
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_damaged_parquet_file_stops_its_month(months: Months, cut: str) -> None:
     made = months.restate()
@@ -279,6 +281,7 @@ def test_tags_that_a_copy_made_a_struct_stop_their_month(months: Months) -> None
     months.assert_mended()
 
 
+@pytest.mark.thorough
 def test_a_required_column_that_went_stops_its_month(months: Months) -> None:
     made = months.restate(line_item_line_item_type=None)
     months.assert_refused(f"aws 2026-09: {made.files[1]} is missing line_item_line_item_type")
@@ -286,6 +289,7 @@ def test_a_required_column_that_went_stops_its_month(months: Months) -> None:
     assert "a newer delivery is waiting" in months.commands("status").out
 
 
+@pytest.mark.thorough
 def test_a_manifest_that_names_a_missing_file_stops_its_month(months: Months) -> None:
     made = months.restate()
     assert isinstance(months.bucket, FolderBucket)
@@ -294,6 +298,7 @@ def test_a_manifest_that_names_a_missing_file_stops_its_month(months: Months) ->
     months.assert_mended()
 
 
+@pytest.mark.thorough
 def test_a_manifest_that_is_no_json_stops_its_month(months: Months) -> None:
     made = months.restate()
     assert made.manifest
@@ -325,6 +330,7 @@ CSV_FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+@pytest.mark.quick("a truncated gz")
 @pytest.mark.parametrize("fault", CSV_FAULTS)
 def test_a_damaged_csv_stops_its_month(
     csv_months: str, commands: Commands, aws_bucket: FolderBucket, fault: str
@@ -373,6 +379,7 @@ def unprivileged() -> Iterator[None]:
         assert library.capset(ctypes.byref(header), sets) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", ["data", "manifest"])
 def test_a_file_that_may_not_be_read_stops_its_month(months: Months, what: str) -> None:
     made = months.restate()
@@ -405,6 +412,7 @@ def s3_months(commands: Commands, faulty_s3: FaultyS3) -> Months:
     return months
 
 
+@pytest.mark.thorough
 def test_a_403_on_one_object_stops_its_month(s3_months: Months, faulty_s3: FaultyS3) -> None:
     made = s3_months.restate()
     faulty_s3.proxy.fail("*2026-09/daily-00002*", 403, "AccessDenied", kinds="GET")
@@ -449,6 +457,7 @@ def test_a_key_that_refuses_names_the_permission(
     s3_months.assert_mended()
 
 
+@pytest.mark.thorough
 def test_500s_on_one_object_stop_its_month(s3_months: Months, faulty_s3: FaultyS3) -> None:
     made = s3_months.restate()
     faulty_s3.proxy.fail("*2026-09/daily-00001*", 500, "InternalError", kinds="GET")
@@ -465,6 +474,7 @@ def test_a_500_that_passes_is_tried_again(s3_months: Months, faulty_s3: FaultyS3
     assert s3_months.commands.billed("2026-09") == [0.99, 99.0]
 
 
+@pytest.mark.thorough
 def test_a_body_that_always_ends_in_the_middle_stops_its_month(
     s3_months: Months, faulty_s3: FaultyS3
 ) -> None:
@@ -475,7 +485,7 @@ def test_a_body_that_always_ends_in_the_middle_stops_its_month(
     )
 
 
-@pytest.mark.quick("3")
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [0, 3])
 def test_an_object_of_nearly_no_bytes_stops_its_month(s3_months: Months, size: int) -> None:
     made = s3_months.restate()

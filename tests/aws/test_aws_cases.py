@@ -80,6 +80,7 @@ def test_the_effective_and_list_cost_of_a_bill_are_right(
     assert sums(world, "list_cost") == pytest.approx([listed, listed])
 
 
+@pytest.mark.thorough
 def test_a_discount_is_not_untagged_usage_and_has_no_list_price(world: World) -> None:
     load(world, "untagged_discount")
     for month in overview(world):

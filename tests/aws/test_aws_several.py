@@ -71,6 +71,7 @@ def test_exports_of_two_payers_are_loaded_side_by_side(world: World, export: str
         assert (checked.status, checked.err) == (0, ""), checked.out
 
 
+@pytest.mark.thorough
 def test_a_restated_month_of_one_export_leaves_the_others_alone(world: World) -> None:
     deliver(world, "eu", "2026-10", [2.0, 3.0])
     deliver(world, "us", "2026-10", [40.0])
@@ -177,6 +178,7 @@ def test_another_payers_export_never_replaces_a_month_when_there_are_several(wor
     assert billed(world) == {"2026-10": 41.0, "2026-10@eu.daily": 2.0}
 
 
+@pytest.mark.thorough
 def test_one_export_of_several_can_be_selected(world: World) -> None:
     for payer in ("eu", "us"):
         deliver(world, payer, "2026-09", [1.0])

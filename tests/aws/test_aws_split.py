@@ -191,6 +191,7 @@ def test_shares_that_do_not_add_up_to_their_instance_are_named(
     assert failing(world) == ["filesystem", "clickhouse"] * named
 
 
+@pytest.mark.thorough
 def test_random_shares_are_the_same_on_both_destinations(world: World) -> None:
     made = random.Random(20260901)
     arns = [POD, TASK, "arn:aws:ecs:us-east-1:4:task/old-form", "arn:aws:eks:r:4:pod/a/b", "", None,

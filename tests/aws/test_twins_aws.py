@@ -145,6 +145,7 @@ GOLDEN = [
 ]
 
 
+@pytest.mark.quick("table")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_line_of_every_kind_is_the_same(twins: Twins, form: Form) -> None:
     assert twins.differences(form(GOLDEN)) == []
@@ -213,7 +214,7 @@ BILLS: dict[str, tuple[list[Row], float, float]] = {
 }
 
 
-@pytest.mark.quick("every sign", "a credit", "an hour under a plan")
+@pytest.mark.quick("every sign")
 @pytest.mark.parametrize("bill", BILLS)
 def test_a_bill_comes_to_the_same_right_total(twins: Twins, bill: str) -> None:
     rows, billed, effective = BILLS[bill]
@@ -264,6 +265,7 @@ FOCUS = [FOCUS_ROW | others for others in ({}, *OTHER_FOCUS_ROWS)]
 FOCUS_1_2 = {"invoice_id": "1", "sku_meter": "m", "capacity_reservation_id": None}
 
 
+@pytest.mark.quick("1.2")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -308,7 +310,7 @@ def landed(bucket: Path, folder: Path) -> list[pa.Table]:
     return [pq.ParquetFile(folder / file.name).read() for file in files]
 
 
-@pytest.mark.quick("cur2", "focus")
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", DELIVER)
 def test_a_delivery_that_was_landed_is_the_same(twins: Twins, tmp_path: Path, form: str) -> None:
     DELIVER[form](tmp_path / "bucket", "billing", "export", PARTITION, october(), files=2)
@@ -359,6 +361,7 @@ TAGS: list[list[tuple[str, str]] | None] = [
 ]
 
 
+@pytest.mark.quick("cur2")
 @pytest.mark.parametrize(
     "form",
     [
@@ -388,7 +391,7 @@ def test_flat_tag_columns_are_the_same(twins: Twins) -> None:
     assert twins.read()["tag_team"].to_pylist().count("a") == 1
 
 
-@pytest.mark.quick("dictionary")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "maps",
     [
@@ -412,7 +415,7 @@ def test_maps_of_any_text_are_the_same(twins: Twins, maps: pa.Array) -> None:
 # Types, times, amounts and columns that are not there.
 
 
-@pytest.mark.quick("binary", "decimal128(38, 18)", "int8", "timestamp[ns, tz=Asia/Tokyo]", "null")
+@pytest.mark.quick("int8")
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -472,6 +475,7 @@ def test_times_are_the_same_however_far(twins: Twins) -> None:
     assert days == [moment.date() for moment in MOMENTS]
 
 
+@pytest.mark.thorough
 def test_zoneless_times_of_any_age_are_the_same(twins: Twins) -> None:
     near = [moment for moment in MOMENTS if 1700 < moment.year < 2262]
     raw = legacy_parquet(usage(line_item_usage_start_date=near))
@@ -525,13 +529,14 @@ def test_months_whose_files_differ_in_columns_are_the_same(twins: Twins) -> None
     assert twins.differences(one, other, retyped(one, "line_item_product_code", pa.null())) == []
 
 
+@pytest.mark.thorough
 def test_columns_without_a_value_are_the_same(twins: Twins) -> None:
     required = {name: ON_DEMAND[name] for name in REQUIRED["CUR"]}
     assert twins.differences(table([dict.fromkeys(ON_DEMAND) | required])) == []
     assert twins.differences(table([dict.fromkeys(ON_DEMAND)])) == []
 
 
-@pytest.mark.quick("region", "net")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     "region kind net rate tag_keys lower_keys source entries stripped places winners kept".split(),
@@ -625,6 +630,7 @@ def test_random_rows_of_a_focus_export_are_the_same(twins: Twins, rows: list[Row
 # The view itself.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("raw", [table(GOLDEN), focus(FOCUS)], ids=["cur", "focus"])
 def test_a_direct_insert_gives_what_publishing_gives(twins: Twins, raw: pa.Table) -> None:
     name = twins.write(twins.keyed(raw))
@@ -691,6 +697,7 @@ def test_a_view_selects_the_columns_of_the_cost_shape(twins: Twins, view: str) -
     assert given == {column.name: KIND_WORDS[column.type] for column in wanted}
 
 
+@pytest.mark.thorough
 def test_migrating_again_changes_nothing(twins: Twins) -> None:
     said: list[str] = []
     migrate(twins.config, TAG_COLUMNS, said.append)

@@ -47,24 +47,28 @@ def test_aws(aws_bucket: FolderBucket, commands: Commands, tmp_path: Path) -> No
     assert commands.partitions() == ["2026-10"]
 
 
+@pytest.mark.thorough
 def test_gcp(bigquery_server: BigQueryServer, commands: Commands, tmp_path: Path) -> None:
     put(bigquery_server, {"2026-10-28": [1.0]})
     said = run("google_bq_incremental_pipeline.py", environ(bigquery_server), tmp_path)
     assert said == "gcp: 1 loaded, 0 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 def test_stripe(commands: Commands, tmp_path: Path) -> None:
     with served(*rows(("charge", 100, 1, "usd"))) as server:
         said = run("stripe_pipeline.py", server.environ, tmp_path)
     assert said == "stripe: 1 loaded, 0 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 def test_fx(commands: Commands, tmp_path: Path) -> None:
     with FxServer(archive(date(2026, 10, 30), date(2026, 1, 2))) as server:
         said = run("fx_pipeline.py", server.environ, tmp_path)
     assert said == "fx: 1 loaded, 0 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("day", [FIRST])
 def test_deribit(commands: Commands, tmp_path: Path, day: date) -> None:
     with Sandbox(Tape(), NOW) as sandbox:

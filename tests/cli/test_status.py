@@ -70,6 +70,7 @@ def test_numbers_are_whole_at_80_and_120_columns_and_the_newest_months_are_shown
     assert "effective" in "".join(wide)
 
 
+@pytest.mark.thorough
 def test_all_shows_every_partition_and_json_has_them_anyway(loaded: Commands) -> None:
     every = loaded("status", "--all").out.splitlines()
     assert [line.split("│")[1].strip() for line in every if line.startswith("│")] == MONTHS

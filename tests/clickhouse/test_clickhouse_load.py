@@ -54,7 +54,7 @@ def world(aws_bucket: FolderBucket, clickhouse: ClickHouseConfig, commands: Comm
 # What a load publishes.
 
 
-@pytest.mark.quick("cur2", "focus")
+@pytest.mark.quick("cur2")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_first_load_publishes_every_month_in_every_form(world: World, form: str) -> None:
     for period, costs in (("2026-09", [9.0]), ("2026-10", [1.0, 2.5])):
@@ -107,7 +107,7 @@ RESTATED: dict[str, tuple[list[float], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.quick("create-no rows", "overwrite-credits")
+@pytest.mark.quick("credits")
 @pytest.mark.parametrize("kind", RESTATED)
 @pytest.mark.parametrize("mode", ["overwrite", "create"])
 def test_a_restated_month_replaces_the_old_one(world: World, kind: str, mode: str) -> None:
@@ -167,6 +167,7 @@ def test_a_month_of_split_costs_alone_has_raw_rows_and_no_published_ones(world: 
 # Columns.
 
 
+@pytest.mark.thorough
 def test_new_columns_of_a_month_arrive_in_raw_and_older_months_go_on_working(world: World) -> None:
     world.deliver("2026-09", [9.0])
     world.well()
@@ -216,7 +217,7 @@ WIDER: dict[str, tuple[Any, pa.DataType, Any, pa.DataType, list[str] | list[floa
 }  # fmt: skip
 
 
-@pytest.mark.quick("money-then-fraction")
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", WIDER)
 def test_a_number_column_of_our_own_grows_rather_than_lose_digits(world: World, case: str) -> None:
     first, first_type, second, second_type, expected = WIDER[case]
@@ -384,6 +385,7 @@ def test_bad_input_is_refused_by_name_and_the_other_months_are_loaded(
 # What is remembered, and what is found not to be current.
 
 
+@pytest.mark.thorough
 def test_a_direct_insert_into_raw_fires_the_views_and_the_month_is_loaded_again(
     world: World,
 ) -> None:
@@ -410,6 +412,7 @@ def test_a_direct_insert_into_raw_fires_the_views_and_the_month_is_loaded_again(
     assert world.column("partition", "deliveries") == ["2026-10", "2026-10"]
 
 
+@pytest.mark.thorough
 def test_the_history_has_a_row_for_each_publishing(world: World) -> None:
     first = world.deliver("2026-10", [1.0, 2.0], files=2)
     world.well()
@@ -459,7 +462,7 @@ def test_what_the_provider_had_is_noted_whether_or_not_it_could_be_loaded(world:
     assert world.query("select count() from provider_partitions") == [(2,)]
 
 
-@pytest.mark.quick("replaced-normalized_aws")
+@pytest.mark.thorough
 @pytest.mark.parametrize("table", [RAW, NORMALISED])
 @pytest.mark.parametrize("what", ["replaced", "dropped", "mixed"])
 def test_a_month_whose_raw_and_published_rows_are_of_two_deliveries_is_loaded_again(

@@ -132,6 +132,7 @@ def test_a_run_that_died_on_this_machine_holds_nothing(
         assert leftovers(clickhouse) == ["_lock_aws__2"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "change", [{"machine": "another"}, {"machine": ""}], ids=["another-container", "no-proc"]
 )

@@ -174,6 +174,7 @@ def test_an_empty_server_gets_everything_and_a_second_time_nothing_is_told(
     assert leftovers(clickhouse) == []
 
 
+@pytest.mark.thorough
 def test_the_command_says_what_it_did_and_shows_no_password(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:
@@ -185,6 +186,7 @@ def test_the_command_says_what_it_did_and_shows_no_password(
     assert str(clickhouse.password) not in "".join(commands.printed)
 
 
+@pytest.mark.thorough
 def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands, older: Sql
 ) -> None:
@@ -297,7 +299,7 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.quick("a-table-is-missing")
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", OLDER)
 def test_an_older_version_becomes_the_current_one_with_its_data(
     clickhouse: ClickHouseConfig, older: Sql, wanted: Callable[..., tuple[Any, Any]], case: str
@@ -313,7 +315,7 @@ def test_an_older_version_becomes_the_current_one_with_its_data(
     assert told(clickhouse) == []
 
 
-@pytest.mark.quick("tags1")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "tags", [("Environment", "Owner"), (), ("Owner", "Team", "Environment", "Application")]
 )

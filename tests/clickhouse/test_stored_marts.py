@@ -21,7 +21,7 @@ from tests.conftest import FolderBucket
 from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import TIERS, of_tier
+from tests.support.kill.points import THOROUGH, of_tier
 from tests.support.kill.worlds import Tables
 from tests.support.providers.aws_months import deliver
 from tests.support.published_clickhouse import compute_marts, environ, leftovers, query
@@ -136,7 +136,7 @@ def restated(
     made.close()
 
 
-@TIERS
+@THOROUGH
 def test_a_computation_that_was_killed_is_made_good_by_the_next_load(
     restated: Tables, tier: str
 ) -> None:

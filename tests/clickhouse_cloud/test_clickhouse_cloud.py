@@ -123,6 +123,7 @@ def test_another_organisations_months_stay(commands: Commands) -> None:
     ]
 
 
+@pytest.mark.quick("discount")
 @pytest.mark.parametrize("case", ["unknown", "discount", "grand total", "unlocked"])
 def test_what_the_api_does_not_explain_is_kept_and_named(commands: Commands, case: str) -> None:
     costs = [record(LONG_AGO, "service", PROD, "prod", compute="3.6")]

@@ -29,6 +29,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.quick("load")
 @pytest.mark.parametrize("command", ["load", "normalize"])
 def test_a_second_run_refuses_and_names_the_first(
     data: Path, capsys: pytest.CaptureFixture[str], command: str

@@ -131,6 +131,7 @@ def decoded(costs: pa.Table) -> pa.Table:
     return pq.read_table(sink)
 
 
+@pytest.mark.quick("997")
 @pytest.mark.parametrize(
     "layout",
     [

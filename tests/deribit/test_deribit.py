@@ -84,6 +84,7 @@ def test_parquet_has_the_tape_and_a_second_run_reads_only_what_may_change(
     assert "gaps" not in results
 
 
+@pytest.mark.thorough
 def test_hourly_tables_have_every_hour_of_the_month_so_far(
     sandbox: Sandbox, commands: Commands
 ) -> None:
@@ -105,6 +106,7 @@ def test_hourly_tables_have_every_hour_of_the_month_so_far(
         assert len(found) == 21 * 24 + 20
 
 
+@pytest.mark.thorough
 def test_clickhouse_has_the_tape_and_a_day_loaded_again_replaces_itself(
     sandbox: Sandbox, tape: Tape, commands: Commands, clickhouse: ClickHouseConfig
 ) -> None:

@@ -113,7 +113,7 @@ def replaced(trade: str, **values: Any) -> Change:
     return change
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_good_days_are_silent_and_what_the_exchange_lacks_or_names_anew_is_named(
     loaded: Loaded,
 ) -> None:

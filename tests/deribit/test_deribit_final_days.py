@@ -135,7 +135,7 @@ def test_a_day_that_nobody_proves_in_time_is_a_hole_by_name_until_force_heals_it
     assert exchange.named() == []
 
 
-@pytest.mark.quick("clickhouse")
+@pytest.mark.thorough
 def test_a_history_that_lags_neither_closes_a_day_nor_takes_trades_from_it(
     exchange: Exchange,
 ) -> None:
@@ -209,7 +209,7 @@ def test_what_deribit_says_of_a_wrong_request_is_told(commands: Commands) -> Non
     assert told in " ".join(ran.err.split())
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_what_a_host_has_and_is_not_published_is_named_by_a_second_question(
     exchange: Exchange,
 ) -> None:

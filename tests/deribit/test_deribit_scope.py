@@ -53,6 +53,7 @@ def test_a_currency_that_is_added_later_begins_where_the_others_do(exchange: Exc
     }
 
 
+@pytest.mark.quick("filesystem")
 def test_a_currency_that_is_removed_keeps_what_is_published_and_is_named(
     exchange: Exchange,
 ) -> None:
@@ -71,7 +72,7 @@ def test_a_currency_that_is_removed_keeps_what_is_published_and_is_named(
     assert kept == {f"{day}.ETH" for day in DAYS[:2]}
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_days_are_read_again_for_kinds_that_are_added_and_keep_those_removed(
     exchange: Exchange,
 ) -> None:
@@ -89,6 +90,7 @@ def test_days_are_read_again_for_kinds_that_are_added_and_keep_those_removed(
     assert exchange.load().out.splitlines()[0] == "deribit: 0 loaded, 2 unchanged, 0 failed"
 
 
+@pytest.mark.quick("filesystem")
 def test_fewer_trades_are_taken_with_accept_shrunk(exchange: Exchange) -> None:
     exchange.trade_daily(PERPETUAL)
     exchange.sandbox.fixed = at(DAYS[1], 23)  # production has all of the second day

@@ -15,7 +15,7 @@ from tests.support.providers.deribit_market import FIRST, NOW, Writer, at
 from tests.support.published_clickhouse import query
 
 
-@pytest.mark.quick("2026-11-20T14:10-2500")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("now", "least"),
     [
@@ -64,6 +64,7 @@ def test_an_hour_whose_trades_nobody_can_name_is_told(
     ]
 
 
+@pytest.mark.thorough
 def test_a_day_is_measured_and_projected(
     clickhouse: ClickHouseConfig,
     capsys: pytest.CaptureFixture[str],

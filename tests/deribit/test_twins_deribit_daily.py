@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.tables.shapes import TRADES_DAILY
@@ -27,6 +28,7 @@ Rows = dict[tuple[Any, ...], Row]
 FORMS = {"PERPETUAL": "perpetual", "FS-": "future_combo", "CS-": "option_combo"}
 
 
+@pytest.mark.thorough
 def test_days_are_the_same_on_both_destinations_and_what_the_tape_adds_up_to(
     commands: Commands, clickhouse: ClickHouseConfig
 ) -> None:

@@ -298,6 +298,7 @@ def _as_text(rows: list[dict[str, Any]]) -> list[str]:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("world", THOROUGHLY_BOTH, indirect=True)
 def test_dates_move_by_whole_years_and_the_same_key_gives_the_same_copy(world: CopiedWorld) -> None:
     assert world.copy().status == 0

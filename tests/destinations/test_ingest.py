@@ -25,7 +25,7 @@ from tests.conftest import ROOT, FolderBucket, S3Bucket
 from tests.support.clickhouse.proxy import Proxy, Victim
 from tests.support.commands import Commands, Ran
 from tests.support.kill.harness import Ended, Harness
-from tests.support.kill.points import TIERS, of_tier
+from tests.support.kill.points import THOROUGH, of_tier
 from tests.support.providers.aws_months import lines
 from tests.support.published_clickhouse import environ, fingerprints, leftovers, query
 from tests.support.twins import Twins, differences
@@ -97,6 +97,7 @@ def world(
 # What an ingest publishes.
 
 
+@pytest.mark.thorough
 def test_ingested_months_are_the_local_mart_row_for_row(world: IngestingWorld) -> None:
     period = months.PERIODS[1]
     world.normalise_rows(period, months.line_items(period), files=2)
@@ -167,6 +168,7 @@ def test_a_delivery_says_recipe_files_bytes_and_when(world: IngestingWorld) -> N
     assert world.query(age) == [(1,)]
 
 
+@pytest.mark.thorough
 def test_from_and_to_choose_the_months(world: IngestingWorld) -> None:
     for period in ("2026-07", "2026-08", "2026-09", "2026-10"):
         world.normalise(period, [float(period[-2:])])
@@ -176,6 +178,7 @@ def test_from_and_to_choose_the_months(world: IngestingWorld) -> None:
     assert world.billed() == {"2026-08": [8.0], "2026-09": [9.0], "2026-10": [10.0]}
 
 
+@pytest.mark.thorough
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(world: IngestingWorld) -> None:
     world.normalise("2026-09", [9.0])
     world.well()
@@ -485,7 +488,7 @@ def killing(world: IngestingWorld, tmp_path: Path, harness: Harness) -> Iterator
         yield made
 
 
-@TIERS
+@THOROUGH
 def test_an_ingest_killed_at_any_moment_ends_as_if_undisturbed(killing: Killing, tier: str) -> None:
     steps = range(1, len(killing.steps) + 1)
     statements = range(1, len(killing.proxy.steps) + 1)

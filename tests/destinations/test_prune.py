@@ -16,7 +16,7 @@ from tests.conftest import FolderBucket, S3Bucket
 from tests.support.clickhouse.databases import Template
 from tests.support.commands import Commands
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, Point, inner, of_files, of_tables
+from tests.support.kill.points import THOROUGH, Point, inner, of_files, of_tables
 from tests.support.kill.worlds import Files, Tables, end_as_if_undisturbed
 from tests.support.providers.aws_months import deliver
 from tests.support.published import leftovers, published
@@ -122,7 +122,7 @@ def test_what_is_pruned_stays_away_and_no_check_misses_it(loaded: Commands) -> N
     assert loaded(*PRUNE).out == f"aws: 0 removed, 2 kept, from {MONTHS[2]} on\n"
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_from_brings_a_pruned_month_back_and_checks_are_about_it_again(loaded: Commands) -> None:
     loaded.well("status")
     assert loaded(*PRUNE).status == 0
@@ -142,7 +142,7 @@ def test_a_longer_retention_lets_the_months_come_back(loaded: Commands) -> None:
     assert list(billed(loaded)) == MONTHS
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_the_history_stays_and_nothing_else(
     loaded: Commands, request: pytest.FixtureRequest
 ) -> None:
@@ -194,7 +194,7 @@ def test_an_object_store_is_pruned_as_well(
 # kill -9, and the same command again; or a load, which finishes it, too.
 
 
-@TIERS
+@THOROUGH
 def test_a_prune_of_files_killed_at_any_step_ends_as_if_undisturbed(
     harness: Harness, tmp_path: Path, tier: str
 ) -> None:

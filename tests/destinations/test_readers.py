@@ -74,6 +74,7 @@ def restate(bucket: Path, rounds: int) -> None:
         assert main(["normalize", "--no-marts"]) == 0
 
 
+@pytest.mark.thorough
 @ROUNDS
 @pytest.mark.parametrize(
     ("pattern", "column"),

@@ -60,6 +60,7 @@ def test_the_history_says_what_each_step_took(world: World) -> None:
     assert rows(world, "clickhouse", sql) == [(None, None, None)]
 
 
+@pytest.mark.thorough
 def test_a_history_of_before_has_no_figures(world: World) -> None:
     world.deliver("2026-09", [1.0])
     world.both()
@@ -81,6 +82,7 @@ def test_a_history_of_before_has_no_figures(world: World) -> None:
         assert run == ("load", "well", 1, 0, 0, 0)
 
 
+@pytest.mark.quick("filesystem")
 @pytest.mark.parametrize("destination", DESTINATIONS)
 def test_a_run_that_finds_nothing_new_is_a_heartbeat(world: World, destination: str) -> None:
     began = datetime.now(UTC)
@@ -98,6 +100,7 @@ def test_a_run_that_finds_nothing_new_is_a_heartbeat(world: World, destination: 
     assert began - timedelta(seconds=1) < at < datetime.now(UTC) + timedelta(seconds=1)
 
 
+@pytest.mark.thorough
 def test_a_run_that_found_nothing_new_computes_no_mart_but_freshness(world: World) -> None:
     world.deliver("2026-09", [1.0])
     filesystem = ("load", "--destination=filesystem")
@@ -115,6 +118,7 @@ def test_a_run_that_found_nothing_new_computes_no_mart_but_freshness(world: Worl
     assert table["last_run"].type == pa.timestamp("us", "UTC")
 
 
+@pytest.mark.quick("filesystem")
 @pytest.mark.parametrize("destination", DESTINATIONS)
 def test_a_source_that_did_not_end_well_for_two_days_is_named(
     world: World, destination: str

@@ -87,6 +87,7 @@ def test_a_source_touches_its_own_folders_and_five_shared_places(copy: Path) -> 
     assert forbidden_imports(copy) == []
 
 
+@pytest.mark.thorough
 def test_a_new_source_is_loaded_normalised_checked_and_examined(copy: Path) -> None:
     scaffold("moon", copy)
     run(copy, "pytest", "-q", "-p", "no:xdist", LOADED)

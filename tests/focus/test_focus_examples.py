@@ -33,6 +33,7 @@ SAMPLE = ROOT / "tests" / "data" / "aws" / "focus_1_0_sample.csv"
 RATES = "rate_date:date,currency:currency,units_per_eur:rate\n2026-10-01,USD,1.25\n"
 
 
+@pytest.mark.thorough
 def test_an_invoice_by_hand_and_usage_priced_in_tokens_reach_the_dashboards(
     commands: Commands, tmp_path: Path
 ) -> None:

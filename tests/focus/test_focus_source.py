@@ -204,6 +204,7 @@ def test_two_exports_with_the_same_cost_are_named(commands: Commands, tmp_path: 
     assert failed(commands) == ["focus_counted_twice"]
 
 
+@pytest.mark.thorough
 def test_lost_rows_and_rows_of_another_month_are_named(
     commands: Commands, bucket: FolderTarget
 ) -> None:
@@ -216,6 +217,7 @@ def test_lost_rows_and_rows_of_another_month_are_named(
     assert "focus_conservation" in failed(commands)
 
 
+@pytest.mark.thorough
 def test_an_export_that_stopped_while_another_goes_on_is_named(
     commands: Commands, tmp_path: Path
 ) -> None:
@@ -233,6 +235,7 @@ def test_an_export_that_stopped_while_another_goes_on_is_named(
     assert "│ other  │ 2026-10-20 │ 2026-10-30    │" in commands("check").out
 
 
+@pytest.mark.thorough
 def test_costs_in_another_currency_are_converted_by_the_rates(
     commands: Commands, bucket: FolderTarget, tmp_path: Path
 ) -> None:
@@ -263,6 +266,7 @@ def test_a_listing_that_is_not_settled_is_left_for_later(
     assert commands("load", "focus").out == "focus: 1 loaded, 1 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 def test_a_bucket_on_s3_is_read(commands: Commands, s3: S3Bucket) -> None:
     commands.set(
         s3.dlt_environ("SOURCES__FOCUS")
@@ -302,6 +306,7 @@ def test_dlt_alone_loads_it_and_a_restated_month_replaces_itself(
     assert list(found or ()) == [("2026-09@main", 1, 1.0), ("2026-10@main", 1, 8.0)]
 
 
+@pytest.mark.thorough
 def test_clickhouse_publishes_the_same(
     commands: Commands, bucket: FolderTarget, clickhouse: ClickHouseConfig
 ) -> None:

@@ -75,6 +75,7 @@ def test_both_destinations_and_the_view_have_the_same_rows_and_keep_every_rule(
     assert files(by_files).schema.remove_metadata() == schema
 
 
+@pytest.mark.thorough
 def test_version_1_3_splits_charges_names_commitments_and_says_how_recent_it_is(
     settled: Estate, tmp_path: Path
 ) -> None:

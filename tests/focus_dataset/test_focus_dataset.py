@@ -208,6 +208,7 @@ def test_another_version_and_the_published_data_are_refused(
     assert (ran.status, ran.out) == (2, "")
 
 
+@pytest.mark.thorough
 def test_an_export_that_is_killed_at_any_step_is_made_good_by_the_next(
     bucket: FolderBucket,
     commands: Commands,

@@ -91,6 +91,7 @@ def test_columns_that_google_adds_come_along(server: BigQueryServer, commands: C
     assert raw(commands.data, "2026-10-30")["new_field"].to_pylist() == ["yes"]
 
 
+@pytest.mark.thorough
 def test_many_pages_are_one_day(server: BigQueryServer, commands: Commands) -> None:
     costs = [number / 4 for number in range(1, 301)]
     put(server, {"2026-10-30": costs})
@@ -99,6 +100,7 @@ def test_many_pages_are_one_day(server: BigQueryServer, commands: Commands) -> N
     assert billed(commands.data) == {"2026-10-30": costs}
 
 
+@pytest.mark.thorough
 def test_two_billing_accounts_are_one_day_of_two_files(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -110,6 +112,7 @@ def test_two_billing_accounts_are_one_day_of_two_files(
     assert "2026-10-30" in status
 
 
+@pytest.mark.thorough
 def test_costs_has_both_clouds(
     server: BigQueryServer, commands: Commands, aws_bucket: FolderBucket
 ) -> None:
@@ -127,6 +130,7 @@ def test_costs_has_both_clouds(
 # One export per billing account.
 
 
+@pytest.mark.thorough
 def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -146,6 +150,7 @@ def test_of_two_exports_of_an_account_the_detailed_one_is_loaded(
     assert billed(commands.data)["2026-10-30"] == [8.0, 8.0, 100.0]
 
 
+@pytest.mark.thorough
 def test_of_two_exports_that_are_named_each_month_is_read_once(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -156,6 +161,7 @@ def test_of_two_exports_that_are_named_each_month_is_read_once(
     assert raw(commands.data, "2026-10-30")["x_export_table"].unique().to_pylist() == [TABLE]
 
 
+@pytest.mark.thorough
 def test_a_copy_under_another_name_counts_nothing_twice(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -239,6 +245,7 @@ def test_restated_days_replace_the_old_ones(server: BigQueryServer, commands: Co
     assert load(commands) == "gcp: 0 loaded, 3 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 def test_late_rows_and_corrections_are_loaded_with_their_export_day(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -339,6 +346,7 @@ def test_a_limit_of_bytes_stops_a_run_before_it_costs(
     assert "Nothing was charged. Raise sources.gcp.maximum_bytes" in ran.err
 
 
+@pytest.mark.thorough
 def test_only_the_partitions_that_are_needed_are_scanned(
     server: BigQueryServer, commands: Commands
 ) -> None:

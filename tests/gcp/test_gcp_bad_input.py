@@ -179,6 +179,7 @@ def test_a_table_that_changes_while_it_is_read_is_planned_again(
     assert billed(commands.data) == newest
 
 
+@pytest.mark.thorough
 def test_a_table_that_never_rests_is_left_as_it_was(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -193,6 +194,7 @@ def without(name: str) -> Any:
     return table_of(rows(NEW)).drop_columns([name])
 
 
+@pytest.mark.quick("credits")
 @pytest.mark.parametrize("name", ["credits", "currency", "cost_type", "usage_start_time"])
 def test_a_table_that_lacks_a_column_is_refused_by_name(
     server: BigQueryServer, commands: Commands, name: str

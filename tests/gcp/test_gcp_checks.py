@@ -93,6 +93,7 @@ def test_a_currency_without_rate_and_an_unknown_cost_type_are_named(
     }
 
 
+@pytest.mark.thorough
 def test_raw_rows_that_do_not_add_up_are_named(
     clickhouse: ClickHouseConfig, bigquery_server: BigQueryServer, commands: Commands
 ) -> None:

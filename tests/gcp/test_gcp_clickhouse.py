@@ -26,6 +26,7 @@ def costs(config: ClickHouseConfig) -> list[tuple[Any, ...]]:
     return sorted(query(config, f"select * except ({OF_A_RUN}) from costs"), key=repr)
 
 
+@pytest.mark.thorough
 def test_days_are_replaced_whole_and_ingesting_gives_the_same(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:

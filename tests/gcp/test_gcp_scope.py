@@ -101,7 +101,7 @@ def test_a_dataset_that_is_removed_keeps_what_is_published_and_is_named(world: W
     assert world.months() == before
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_month_that_from_cut_is_partial_wherever_it_is_shown(world: World) -> None:
     world.standard("2026-11-03", first="2026-10-01")
     configure(world, "billing_export")

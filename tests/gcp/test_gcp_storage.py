@@ -166,6 +166,7 @@ def test_every_kind_of_value_is_the_same_as_of_pages(server: BigQueryServer) -> 
     ]
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("is_detailed", [True, False])
 def test_a_whole_export_is_the_same_as_of_pages(server: BigQueryServer, is_detailed: bool) -> None:
     from pipelines.providers.gcp.columns import arrow_schema, selected
@@ -312,6 +313,7 @@ def test_a_load_reads_its_large_days_by_storage(server: BigQueryServer, commands
     assert billed(commands.data) == MANY
 
 
+@pytest.mark.thorough
 def test_a_refused_load_says_so_and_is_well(server: BigQueryServer, commands: Commands) -> None:
     put(server, MANY)
     server.fail("CreateReadSession", "PERMISSION_DENIED", times=None)
@@ -322,6 +324,7 @@ def test_a_refused_load_says_so_and_is_well(server: BigQueryServer, commands: Co
     assert billed(commands.data) == MANY
 
 
+@pytest.mark.thorough
 def test_an_error_after_the_first_rows_is_the_day_s_and_what_is_published_stays(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -341,6 +344,7 @@ def test_an_error_after_the_first_rows_is_the_day_s_and_what_is_published_stays(
     assert billed(commands.data) == MANY
 
 
+@pytest.mark.thorough
 def test_a_stream_that_ends_too_early_is_noticed_by_the_number_of_rows(
     server: BigQueryServer, commands: Commands
 ) -> None:

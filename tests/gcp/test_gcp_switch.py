@@ -200,7 +200,7 @@ def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -
         assert world.months() == RIGHT
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_view_is_read_and_said_to_be_slower(
     world: World,
 ) -> None:
@@ -214,7 +214,7 @@ def test_a_view_is_read_and_said_to_be_slower(
     assert world.load() == "gcp: 0 loaded, 4 unchanged, 0 failed\n"
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_googles_focus_export_is_left_to_its_own_source(
     world: World,
 ) -> None:

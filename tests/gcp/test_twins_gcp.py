@@ -146,6 +146,7 @@ def test_usage_and_its_adjustment_come_to_the_difference(twins: Twins) -> None:
     ]
 
 
+@pytest.mark.quick("EUR")
 @pytest.mark.parametrize(
     ("cost", "currency", "rate", "usd"),
     [
@@ -361,6 +362,7 @@ def test_of_two_equal_tags_of_a_row_the_first_stays(twins: Twins) -> None:
 # Everything at once.
 
 
+@pytest.mark.thorough
 def test_the_whole_export_nets_to_the_micro(twins: Twins) -> None:
     """By invoice month, currency and cost type, as the generator says; no drift of floats."""
     for name in (exports.DETAILED_USD, exports.STANDARD_CHF):

@@ -20,7 +20,7 @@ from scripts.sandbox.deribit.tape import Tape
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, normalising, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, normalising, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -90,7 +90,7 @@ def in_files(data: Path) -> Seen:
     }
 
 
-@TIERS
+@THOROUGH
 def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     exchange: Exchange, harness: Harness, tmp_path: Path, tier: str
 ) -> None:

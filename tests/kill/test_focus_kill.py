@@ -22,7 +22,7 @@ from scripts.sandbox.focus.rows import azure_preview
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -59,7 +59,7 @@ def billed(data: Path) -> dict[str, list[float]]:
     }
 
 
-@TIERS
+@THOROUGH
 def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     harness: Harness, tmp_path: Path, tier: str
 ) -> None:

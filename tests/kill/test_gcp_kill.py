@@ -17,7 +17,7 @@ from scripts.sandbox.bigquery.server import BigQueryServer
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -34,7 +34,7 @@ NEW = {"2026-10-29": [16.0], "2026-10-30": [8.0], "2026-10-31": [32.0, 64.0]}
 AFTER = NEW | {"2026-10-28": [1.0]}
 
 
-@TIERS
+@THOROUGH
 def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     bigquery_server: BigQueryServer, harness: Harness, tmp_path: Path, tier: str
 ) -> None:

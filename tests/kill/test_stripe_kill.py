@@ -22,7 +22,7 @@ from scripts.sandbox.stripe.server import StripeServer
 from tests.support import published_clickhouse as there
 from tests.support.clickhouse.databases import Template
 from tests.support.kill.harness import Harness
-from tests.support.kill.points import THOROUGH, TIERS, of_tables, of_tier
+from tests.support.kill.points import THOROUGH, of_tables, of_tier
 from tests.support.kill.worlds import (
     Files,
     Tables,
@@ -126,7 +126,7 @@ def is_whole(data: Path, step: str) -> None:
     assert names_in(data) in (OLD_NAMES, NEW_NAMES), step
 
 
-@TIERS
+@THOROUGH
 def test_a_killed_run_ends_as_if_undisturbed_when_it_is_run_again(
     providers: Providers, harness: Harness, tmp_path: Path, tier: str
 ) -> None:

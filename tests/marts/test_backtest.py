@@ -13,6 +13,7 @@ def results() -> list[Result]:
     return [measure(name, days_of(shape, seed=7), step=11) for name, shape in SHAPES.items()]
 
 
+@pytest.mark.thorough
 def test_half_of_the_projections_are_within_four_percent(results: list[Result]) -> None:
     assert {each.name: each.median_error for each in results if each.median_error > 0.04} == {}
 

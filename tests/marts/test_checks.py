@@ -81,6 +81,7 @@ def test_whole_bills_pass_every_check(checked: Checked) -> None:
     assert checked.offending() == {}
 
 
+@pytest.mark.thorough
 def test_a_focus_export_passes_every_check(checked: Checked) -> None:
     for period in months.PERIODS[:2]:
         rows = months.line_items(period)
@@ -136,6 +137,7 @@ def test_foreign_period_names_a_month_with_lines_of_another(checked: Checked) ->
     }
 
 
+@pytest.mark.thorough
 def test_freshness_names_a_source_that_brought_nothing_for_three_days(checked: Checked) -> None:
     four_days_ago = NOW - timedelta(days=4)
     checked.publish("2026-09", lines("2026-09", [9.0]), at=four_days_ago)
@@ -171,6 +173,7 @@ def test_missing_cost_names_the_kind_of_line(checked: Checked) -> None:
     }
 
 
+@pytest.mark.quick("None")
 @pytest.mark.parametrize("currency", [None, ""])
 def test_missing_currency_names_the_month(checked: Checked, currency: str | None) -> None:
     rows = lines("2026-10", [1.0, 2.5])
@@ -222,6 +225,7 @@ def test_an_empty_month_is_not_stale(checked: Checked) -> None:
     assert checked.offending() == {}
 
 
+@pytest.mark.quick("FutureFee")
 @pytest.mark.parametrize("kind", ["FutureFee", None, ""])
 def test_unclassified_line_items_are_named(checked: Checked, kind: str | None) -> None:
     rows = lines("2026-10", [1.0, 2.5])

@@ -89,6 +89,7 @@ def test_a_server_into_which_nothing_was_loaded_offends_nobody(world: CheckedWor
     assert world.offending() == {}
 
 
+@pytest.mark.thorough
 def test_whole_bills_pass_every_check_on_both(world: CheckedWorld) -> None:
     for period in months.PERIODS[1:3]:
         world.delivered(period, months.line_items(period)[::5])

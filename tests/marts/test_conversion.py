@@ -77,6 +77,7 @@ def rows(commands: Commands, config: ClickHouseConfig | None, name: str) -> list
     return sorted(found, key=repr)
 
 
+@pytest.mark.quick("filesystem")
 def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:
@@ -106,7 +107,7 @@ def test_where_the_rate_is_missing_every_mart_is_null_and_never_0(
     assert rows(commands, config, "commitments")[1] == ("Reserved Instance", None, None)
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_googles_commitment_has_its_row_and_saves_a_quarter(
     commands: Commands, config: ClickHouseConfig | None, bigquery_server: BigQueryServer
 ) -> None:
@@ -140,7 +141,7 @@ def test_the_same_line_in_euros_is_the_same_in_francs_on_both_clouds(
     assert rows(commands, config, "margin_daily") == [(94.0, 94.0)]
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_currency_that_joined_the_euro_keeps_its_rate(
     commands: Commands, config: ClickHouseConfig | None, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def world(commands: Commands, clickhouse: Any, aws_bucket: FolderBucket) -> Worl
 DAYS = f"select x_partition, sum(billed_cost), sum(x_lines) from {NAME} group by 1 order by 1"
 
 
+@pytest.mark.thorough
 def test_on_clickhouse_days_follow_their_lines_and_migrate_fills_what_is_missing(
     world: World,
 ) -> None:

@@ -91,6 +91,7 @@ def test_products_divide_cost_and_revenue_exactly(
         assert one[2:] == pytest.approx(other[2:], abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_changed_file_is_a_changed_mart(loaded: Commands, tmp_path: Path) -> None:
     (tmp_path / "products.csv").write_text("product,of,column,value\nall,cost,x_source,aws\n")
     loaded.well("normalize", marts=True)

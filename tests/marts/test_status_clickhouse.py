@@ -102,6 +102,7 @@ def test_one_history_reads_the_same_on_both_destinations(world: World) -> None:
     assert parquet_rows() == expected
 
 
+@pytest.mark.thorough
 def test_costs_in_two_currencies_have_none(world: World) -> None:
     made = lines("2026-10", [1.0, 2.0])
     made[1]["line_item_currency_code"] = "EUR"
@@ -111,6 +112,7 @@ def test_costs_in_two_currencies_have_none(world: World) -> None:
     assert (clickhouse_rows(world), parquet_rows()) == (expected, expected)
 
 
+@pytest.mark.thorough
 def test_a_delivery_that_could_not_be_loaded_is_waiting(world: World) -> None:
     deliver(world, "2026-09", [9.0])
     deliver(world, "2026-10", [1.0])
@@ -126,7 +128,7 @@ def test_a_delivery_that_could_not_be_loaded_is_waiting(world: World) -> None:
     assert (clickhouse_rows(world), parquet_rows()) == (expected, expected)
 
 
-@pytest.mark.quick("normalized_aws")
+@pytest.mark.thorough
 @pytest.mark.parametrize("table", ["aws_costs__cur", "normalized_aws"])
 def test_a_partition_that_is_half_published_is_to_be_loaded_again(world: World, table: str) -> None:
     deliver(world, "2026-09", [9.0])
@@ -147,6 +149,7 @@ def test_a_partition_that_is_half_published_is_to_be_loaded_again(world: World, 
     assert clickhouse_rows(world) == [row(world, "2026-09", 1, 9.0), again]
 
 
+@pytest.mark.thorough
 def test_what_came_normalised_is_listed_too(world: World) -> None:
     deliver(world, "2026-09", [9.0])
     deliver(world, "2026-10", [1.0, 2.0])
@@ -196,6 +199,7 @@ def test_the_command_prints_the_same_table_for_both_destinations(world: World) -
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_server_that_was_never_loaded_into_has_nothing_to_list(world: World) -> None:
     assert world.commands("migrate").status == 0
     ran = world.commands("status")

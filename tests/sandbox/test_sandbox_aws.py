@@ -84,6 +84,7 @@ def test_the_command_builds_the_same_bytes_in_every_process(
     assert changed == []
 
 
+@pytest.mark.thorough
 def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -> None:
     months.build(aws_bucket)
     before = {key: aws_bucket.read(key) for key in aws_bucket.keys(prefix="")}
@@ -95,7 +96,7 @@ def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -
     assert changed == [*made.files, *made.emptied, made.manifest]
 
 
-@pytest.mark.quick("cur2", "focus")
+@pytest.mark.quick("focus")
 @pytest.mark.parametrize("form", months.FORMS)
 def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -> None:
     rows = month("2026-09", True)
@@ -112,6 +113,7 @@ def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -
     assert total(float(line[column]) for line in lines) == total(net(row) for row in rows)
 
 
+@pytest.mark.thorough
 def test_the_focus_form_carries_the_same_effective_cost() -> None:
     for rows in every_month():
         made = focus.focus_rows(rows, "1.2")

@@ -409,6 +409,7 @@ def test_the_export_reaches_the_client_whole(
     assert 0 < job.total_bytes_processed < whole / 30
 
 
+@pytest.mark.thorough
 def test_the_command_serves_the_export(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     run = subprocess.Popen(

@@ -254,6 +254,7 @@ def test_dead_letters_and_a_stream_that_stopped_are_named(trades: Trades) -> Non
     assert [row[0] for row in trades.check("deribit_live_lag")] == ["BTC"]
 
 
+@pytest.mark.thorough
 def test_live_trades_do_not_disturb_the_checks_of_the_batch(trades: Trades) -> None:
     """What the batch has is compared with raw, and proved, without what came live."""
     trades.batch("open-1-3", *(trade(n) for n in range(1, 4)))

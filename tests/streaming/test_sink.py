@@ -129,6 +129,7 @@ def test_every_record_is_a_row_with_its_place_in_kafka(stream: Stream) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_a_sink_goes_on_after_what_the_table_has(stream: Stream) -> None:
     stream.send(range(30))
     stream.run_until(30)
@@ -198,6 +199,7 @@ def test_poison_goes_to_the_dead_letters_with_its_reason_and_the_rest_is_read(
     assert stream.trades() == expected(1)
 
 
+@pytest.mark.thorough
 def test_a_dead_letter_at_the_end_is_kept_once_however_often_a_sink_starts(stream: Stream) -> None:
     stream.send_values([("a", stream.encoder.encode(trade(0))), ("a", b"no avro")])
     stream.run_until(1, dead=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.conftest import FolderBucket
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import deliver
@@ -36,12 +38,14 @@ def test_each_check_names_its_own_trouble(commands: Commands) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_good_ledger_passes_every_check(commands: Commands) -> None:
     with served(*rows(("charge", 100, 3, "usd"), ("payout", -97, 0, "usd"))) as server:
         commands.set(server.environ)
         commands.well("load", "normalize", "check", marts=True)
 
 
+@pytest.mark.thorough
 def test_days_without_revenue_or_cost_are_rows_of_zeros(
     commands: Commands, aws_bucket: FolderBucket
 ) -> None:

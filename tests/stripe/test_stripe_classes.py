@@ -57,7 +57,7 @@ def test_of_a_destination_charge_the_platform_keeps_its_fee(shop: Shop) -> None:
     )
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_of_separate_charges_and_transfers_the_platform_keeps_the_difference(shop: Shop) -> None:
     """The example of Stripe's revenue recognition: 15 charged, 10 passed on, both taken back."""
     entries = [(2, "charge", 1500), (3, "transfer", -1000), (9, "refund", -1500)]
@@ -94,7 +94,7 @@ def test_connected_accounts_are_read_by_configuration(shop: Shop) -> None:
     assert "as eu/acct_123" in " ".join(ran.err.split())
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_an_amount_of_0_needs_no_rate(shop: Shop) -> None:
     shop.offer("main", case("stripe_movement_without_rate"))
     shop.load(AUTUMN)
@@ -106,7 +106,7 @@ def test_an_amount_of_0_needs_no_rate(shop: Shop) -> None:
     assert "revenue_rate" not in offending(shop.commands)
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_fee_of_a_movement_without_a_rate_is_named(shop: Shop) -> None:
     at = datetime(2026, 11, 10, 9, tzinfo=UTC)
     shop.offer("main", [transaction(at, 0, "payout", -5000, 25, "aed")])

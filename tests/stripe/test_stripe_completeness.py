@@ -63,7 +63,7 @@ def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
 
 
-@pytest.mark.quick("clickhouse")
+@pytest.mark.thorough
 def test_a_reading_that_changes_nothing_makes_a_month_final_without_publishing_it(
     shop: Shop,
 ) -> None:
@@ -97,7 +97,7 @@ def test_an_account_that_is_added_later_gets_its_whole_history(shop: Shop) -> No
     assert shop.plan(AUTUMN) == ["2026-10", "2026-11"]
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_dry_run_says_what_an_added_account_costs(shop: Shop) -> None:
     shop.configure("eu")
     shop.offer("eu", second_account()["eu"])
@@ -109,7 +109,7 @@ def test_a_dry_run_says_what_an_added_account_costs(shop: Shop) -> None:
     assert "months of eu, us, in " in " ".join(ran.out.split())
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     rows = second_account()
     shop.configure("eu", "us")
@@ -129,7 +129,7 @@ def test_a_removed_account_keeps_what_is_published(shop: Shop) -> None:
     assert {"2026-10", "2026-11"} <= set(shop.plan(AUTUMN))
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_renamed_account_is_not_counted_twice(shop: Shop) -> None:
     rows = second_account()["eu"]
     shop.configure("main")
@@ -180,7 +180,7 @@ def test_small_restatements_are_published(shop: Shop) -> None:
     assert list(shop.load(NOW).kept) == [f"{NOW:%Y-%m}"]
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None:
     old = months.after(f"{NOW:%Y-%m}", -4)
     start = datetime.fromtimestamp(months.start_of(old), UTC)

@@ -81,6 +81,7 @@ def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
     assert [row[2:7] for row in named(shop)] == [["usd", "3", "3", "3,001", "3,000"]]
 
 
+@pytest.mark.quick("filesystem")
 def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Shop) -> None:
     shop.configure("main")
     shop.offer("main", [charge(month, 1) for month in OLD] + [transaction(NOW, 9, "charge", 5)])
@@ -95,7 +96,7 @@ def test_every_final_month_has_its_turn_and_open_ones_are_not_asked_for(shop: Sh
     assert connect().partitions(published={f"{NOW:%Y-%m}": "a fingerprint"}) == []
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_an_account_with_too_many_transactions_is_not_compared(shop: Shop) -> None:
     month = NEWEST_FINAL
     shop.commands.set({"SOURCES__STRIPE__SAMPLE_PAGES": "1"})

@@ -261,7 +261,7 @@ def look_before(engine: Commands, warehouse: ClickHouseConfig, ago: int, less: i
     )
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_without_its_beginning_the_change_between_two_looks_is_compared(
     engine: Commands, clickhouse: ClickHouseConfig
 ) -> None:

@@ -109,7 +109,7 @@ def test_payouts_that_do_not_add_up_or_are_nobody_s_are_named(shop: Shop) -> Non
     assert not any(manual.object["id"] in target for target in asked)
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_only_months_with_a_changed_payout_are_read_again(shop: Shop) -> None:
     charges = [made(n, "charge", 1_000, 50, day=30 * n) for n in range(250)][:2]
     many = [made(n + 100, "charge", 10, 0, day=30) for n in range(230)]  # three pages
@@ -136,7 +136,7 @@ def test_only_months_with_a_changed_payout_are_read_again(shop: Shop) -> None:
     assert published(shop, "transactions, reconciliation") == [(1, "reconciled"), (231, "failed")]
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_the_sandbox_s_automatic_payouts_add_up(shop: Shop) -> None:
     first, until = date(2026, 9, 1), datetime(2026, 10, 31, 12, tzinfo=UTC)
     shop.server.offer("balance_transactions", transactions(first, until))

@@ -26,7 +26,7 @@ def header(*options: str, **variables: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.quick("quick")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "variables", "profile"),
     [

@@ -118,6 +118,7 @@ def test_every_statement_of_sql_is_understood_for_a_cluster(
             manager.execute(f"explain ast {sql}")
 
 
+@pytest.mark.thorough
 def test_every_definition_of_a_run_is_rendered(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

@@ -29,6 +29,7 @@ LATE = {
 }
 
 
+@pytest.mark.quick("days")
 @pytest.mark.parametrize("name", LATE)
 def test_an_insert_that_is_seen_late_is_waited_for(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands, name: str
@@ -52,6 +53,7 @@ def test_an_insert_that_is_seen_late_is_waited_for(
     assert leftovers(clickhouse) == []
 
 
+@pytest.mark.thorough
 def test_a_rebuild_moves_no_partition_before_all_of_its_rows_are_seen(
     empty_clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_lease_that_is_never_seen_is_none(clickhouse: ClickHouseConfig) -> Non
         proxy.forget()
 
 
+@pytest.mark.thorough
 def test_what_prune_removes_does_not_depend_on_a_note_that_is_seen_late(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

@@ -74,6 +74,7 @@ def test_every_statement_of_a_load_says_what_it_is_for(world: World) -> None:
     assert world.query("select distinct x_dlt_load_id from costs") == [(load_id,)]
 
 
+@pytest.mark.thorough
 def test_what_a_load_took_is_shown_by_step(world: World) -> None:
     world.deliver("2026-09", [1.0, 2.0])
     world.well()
@@ -90,6 +91,7 @@ def test_what_a_load_took_is_shown_by_step(world: World) -> None:
     assert "2026-09" in world.commands("status", "--cost").out
 
 
+@pytest.mark.thorough
 def test_the_history_says_what_the_server_spent_on_a_load(world: World) -> None:
     world.deliver("2026-09", [1.0, 2.0])
     world.well()
@@ -118,6 +120,7 @@ def test_a_server_without_a_query_log_is_named(clickhouse: ClickHouseConfig, wor
     )
 
 
+@pytest.mark.thorough
 def test_our_log_is_json_with_fields_when_asked_for(world: World) -> None:
     world.commands.set({"LOG_FORMAT": "json"})
     world.deliver("2026-09", [1.0, 2.0])

@@ -77,6 +77,7 @@ def everything_said(commands: Commands, tmp_path: Path) -> bytes:
     return b"".join([*(text.encode() for text in commands.printed), *files])
 
 
+@pytest.mark.thorough
 def test_migrate_load_check_and_status_work_over_tls(
     loading: Commands, secure: ClickHouseConfig, server: Server, tmp_path: Path
 ) -> None:

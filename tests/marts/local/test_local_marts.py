@@ -39,6 +39,7 @@ def billed(data: Path) -> float:
     return float(sum(row["cost_billed"] for row in marts(data).get("margin_daily", [])))
 
 
+@pytest.mark.thorough
 def test_marts_are_left_as_they_are_until_a_normalise_computes_them(
     aws_bucket: FolderBucket, commands: Commands
 ) -> None:
@@ -62,6 +63,7 @@ def test_marts_are_left_as_they_are_until_a_normalise_computes_them(
     assert billed(commands.data) == 9.5
 
 
+@pytest.mark.thorough
 def test_marts_that_are_current_are_not_computed_again(
     aws_bucket: FolderBucket, commands: Commands
 ) -> None:
