@@ -436,7 +436,7 @@ def test_an_object_in_an_archive_says_to_restore_it(s3_months: Months, faulty_s3
     s3_months.assert_mended()
 
 
-@pytest.mark.quick("KMS.DisabledException-")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("code", "message"),
     [

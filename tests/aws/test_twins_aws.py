@@ -505,6 +505,7 @@ PAIRS_OF_AMOUNTS = [
 ]
 
 
+@pytest.mark.thorough
 def test_amounts_are_the_same_however_small_or_huge(twins: Twins) -> None:
     rows = [
         line(kind, 1.0, {one: first, other: second})
@@ -520,6 +521,7 @@ def test_amounts_are_the_same_however_small_or_huge(twins: Twins) -> None:
     assert [found[name].null_count for name in numbers] == [4] * len(numbers)
 
 
+@pytest.mark.thorough
 def test_months_whose_files_differ_in_columns_are_the_same(twins: Twins) -> None:
     bare = table([line("Usage", 1.0)])
     assert twins.differences(bare, table([ON_DEMAND]), bare) == []

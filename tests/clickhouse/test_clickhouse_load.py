@@ -451,6 +451,7 @@ def test_a_missing_row_of_the_history_is_added_by_the_next_run(world: World) -> 
     ]
 
 
+@pytest.mark.thorough
 def test_what_the_provider_had_is_noted_whether_or_not_it_could_be_loaded(world: World) -> None:
     world.deliver("2026-09", [9.0])
     _number_as_text(world)
@@ -494,6 +495,7 @@ def test_a_month_whose_raw_and_published_rows_are_of_two_deliveries_is_loaded_ag
     assert world.well() == NOTHING.format(2)
 
 
+@pytest.mark.thorough
 def test_private_tables_of_killed_jobs_are_dropped_by_the_next_run(world: World) -> None:
     world.deliver("2026-10", [1.0])
     world.well()
@@ -538,6 +540,7 @@ def test_a_view_with_other_rules_publishes_nothing_and_says_so(world: World) -> 
     assert totals(world.database) == {"2026-10": 2.0}
 
 
+@pytest.mark.thorough
 def test_a_column_of_the_view_that_its_table_lacks_is_named_and_nothing_is_published(
     world: World,
 ) -> None:

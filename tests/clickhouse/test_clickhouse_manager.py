@@ -248,6 +248,7 @@ def test_a_long_statement_is_cut_in_the_message(manager: ClickHouseManager) -> N
     assert str(caught.value).endswith(". The statement: selec " + "x" * 194 + "…")
 
 
+@pytest.mark.thorough
 def test_health_check_follows_the_server(own_server: Server) -> None:
     steps = (own_server.stop, own_server.start, own_server.kill, own_server.start)
     with ClickHouseManager(own_server.config()) as manager:

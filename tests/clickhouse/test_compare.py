@@ -88,6 +88,7 @@ def test_a_migrated_database_is_as_sql_says_and_stays_as_it_was(world: World) ->
     assert schema(world.database) == before
 
 
+@pytest.mark.thorough
 def test_a_database_that_was_never_migrated_lacks_every_table_and_gets_none(
     world: World,
 ) -> None:
@@ -310,7 +311,7 @@ def without_tags(clickhouse_server: ClickHouseConfig) -> Iterator[ClickHouseConf
     query(clickhouse_server, f"drop database {config.database} sync")
 
 
-@pytest.mark.quick("another type")
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_a_schema_that_sql_does_not_follow_is_seen(
     without_tags: ClickHouseConfig, kind: str

@@ -86,6 +86,7 @@ def test_nothing_configured_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
     )
 
 
+@pytest.mark.thorough
 def test_a_name_that_does_not_resolve_is_named() -> None:
     # in a process of its own, whose look-ups are its own; longer than a name may be, so that no
     # resolver is asked

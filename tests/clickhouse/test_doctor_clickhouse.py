@@ -234,6 +234,7 @@ def test_a_clock_that_differs_is_named(clickhouse: ClickHouseConfig, tmp_path: P
     assert examined(environ_of(clickhouse), tmp_path, clock).status == 0
 
 
+@pytest.mark.thorough
 def test_until_when_a_certificate_lasts_is_shown(
     secure_server: Server, authority: Authority, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_month_that_is_pruned_leaves_them(world: World) -> None:
     assert months(world.database) == [("2026-09-01", 10.0)]
 
 
+@pytest.mark.thorough
 def test_a_null_where_a_mart_has_none_is_an_error_and_the_old_rows_stay(world: World) -> None:
     insert = "insert into normalized_fx (rate_date, currency, units_per_eur) values"
     world.change(f"{insert} ('2026-08-03', 'USD', 1.25)")

@@ -164,6 +164,7 @@ def test_a_published_month_that_lacks_a_row_is_named(commands: Commands) -> None
     assert "clickhouse_cloud_conservation" in said.out.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_clickhouse_publishes_the_same(commands: Commands, clickhouse: ClickHouseConfig) -> None:
     first = (FIRST - timedelta(days=1)).replace(day=1)
     costs = [

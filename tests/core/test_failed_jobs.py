@@ -31,6 +31,7 @@ def test_a_month_that_the_disk_refuses_is_not_reported_as_loaded(
     assert commands("load").out == "aws: 1 loaded, 0 unchanged, 0 failed\n"
 
 
+@pytest.mark.quick("false")
 @pytest.mark.parametrize("raises", ["true", "false"])
 def test_a_month_that_clickhouse_refuses_is_not_reported_as_loaded(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands, raises: str

@@ -69,6 +69,7 @@ def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
         assert str(os.getpid()) in path.read_text()
 
 
+@pytest.mark.thorough
 def test_two_runs_at_once_end_as_one(data: Path) -> None:
     command = [sys.executable, "-m", "pipelines", "load"]
     runs = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]

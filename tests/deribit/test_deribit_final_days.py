@@ -89,7 +89,7 @@ def exchange(request: pytest.FixtureRequest, commands: Commands) -> Iterator[Exc
         yield Exchange(commands, sandbox, config)
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_day_that_history_has_nothing_of_stays_open_until_it_is_proven(
     exchange: Exchange,
 ) -> None:

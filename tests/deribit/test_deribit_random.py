@@ -31,6 +31,7 @@ from tests.support.providers.deribit_market import (
 HASTY = [kind for kind in FAULTS if kind != "slow"]
 
 
+@pytest.mark.thorough
 @of_hypothesis(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

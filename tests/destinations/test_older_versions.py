@@ -72,6 +72,7 @@ def test_tables_that_dlt_wrote_rows_into_go_from_clickhouse(
     assert "0 differences" in commands("migrate", "--validate").out
 
 
+@pytest.mark.thorough
 def test_a_mart_that_is_no_longer_computed_goes_from_a_folder(
     aws_bucket: FolderBucket, commands: Commands
 ) -> None:

@@ -87,7 +87,7 @@ FORMS: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@pytest.mark.quick("cur2", "focus")
+@pytest.mark.quick("cur2")
 @pytest.mark.parametrize("form", FORMS)
 def test_aws_loads_and_a_restated_month_replaces_itself(
     aws_bucket: FolderBucket, tmp_path: Path, configure: Environ, form: str

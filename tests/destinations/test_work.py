@@ -40,6 +40,7 @@ def rows(world: World, destination: str, sql: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in local_connection(configured_store()).query(sql)[1]]
 
 
+@pytest.mark.thorough
 def test_the_history_says_what_each_step_took(world: World) -> None:
     world.deliver("2026-09", [1.0, 2.0])
     world.both()

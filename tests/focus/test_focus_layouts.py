@@ -154,6 +154,7 @@ def test_a_month_of_azures_without_cost_is_published_empty(
 # OCI.
 
 
+@pytest.mark.thorough
 def test_ocis_files_add_up_to_their_month(commands: Commands, bucket: FolderTarget) -> None:
     oci(bucket, "2026-09-30", [made.oci("2026-09", 30, 1.0)])
     oci(bucket, "2026-10-01", [made.oci("2026-09", 30, 0.5)])  # late, of the month before

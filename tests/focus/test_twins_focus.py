@@ -95,6 +95,7 @@ def values(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
 # The named corrections, each with rows that it changes and rows that it leaves.
 
 
+@pytest.mark.thorough
 def test_azure_1_0_preview(twins: Twins) -> None:
     def line(**changes: Any) -> Row:
         return made.azure_preview("2026-10", 1, 2.0, **changes)

@@ -147,6 +147,7 @@ def test_only_a_restated_period_is_written_again(
     assert same == {"cost_and_usage/2026-09.parquet"}
 
 
+@pytest.mark.thorough
 def test_a_period_without_lines_leaves_the_dataset(
     bucket: FolderBucket, commands: Commands, folder: Path
 ) -> None:

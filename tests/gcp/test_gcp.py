@@ -60,6 +60,7 @@ def load(commands: Commands, *options: str) -> str:
 # What is loaded.
 
 
+@pytest.mark.thorough
 def test_every_day_is_loaded_and_identical_rows_stay(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -257,6 +258,7 @@ def test_late_rows_and_corrections_are_loaded_with_their_export_day(
     assert billed(commands.data)["2026-10-30"] == [-8.0, 6.0, 8.0, 8.0]
 
 
+@pytest.mark.thorough
 def test_a_changed_cost_alone_is_a_change(server: BigQueryServer, commands: Commands) -> None:
     load(commands)
     put(server, DAYS | {"2026-10-29": [4.000001]})
@@ -276,6 +278,7 @@ def test_a_row_that_is_ingested_the_next_day_belongs_to_its_export_day(
     assert billed(commands.data)["2026-10-30"] == [8.0, 8.0, 32.0, 64.0]
 
 
+@pytest.mark.thorough
 def test_from_and_to_load_these_days_and_later_runs_go_on_from_there(
     server: BigQueryServer, commands: Commands
 ) -> None:
@@ -286,6 +289,7 @@ def test_from_and_to_load_these_days_and_later_runs_go_on_from_there(
     assert billed(commands.data) == ALL_OF_IT
 
 
+@pytest.mark.thorough
 def test_force_reads_days_that_have_not_changed(server: BigQueryServer, commands: Commands) -> None:
     load(commands)
     assert load(commands, "--force", "--to", "2026-10-28").startswith("gcp: 1 loaded")

@@ -80,7 +80,7 @@ def well(commands: Commands) -> None:
     assert billed(commands.data) == NEW
 
 
-@pytest.mark.quick("accessDenied", "notFound")
+@pytest.mark.quick("notFound")
 @pytest.mark.parametrize(
     ("reason", "status", "text"),
     [
@@ -128,6 +128,7 @@ def test_one_day_that_cannot_be_read_does_not_keep_the_others(
     well(commands)
 
 
+@pytest.mark.thorough
 def test_a_new_day_that_failed_is_tried_again_however_old_it_is(
     server: BigQueryServer, commands: Commands
 ) -> None:

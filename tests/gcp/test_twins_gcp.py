@@ -59,6 +59,7 @@ def values(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in names) for row in rows]
 
 
+@pytest.mark.thorough
 def test_a_line_of_usage_fills_the_whole_shape(twins: Twins) -> None:
     (row,) = published(twins, line(credits=[credit(-2.5, "FREE_TIER")]))
     assert row == {

@@ -18,6 +18,7 @@ def test_half_of_the_projections_are_within_four_percent(results: list[Result]) 
     assert {each.name: each.median_error for each in results if each.median_error > 0.04} == {}
 
 
+@pytest.mark.thorough
 def test_the_interval_holds_the_truth_on_four_days_of_five(results: list[Result]) -> None:
     assert sum(each.held for each in results) / len(results) >= 0.8
     assert min(each.held for each in results) >= 0.6  # steps to come cannot be foreseen

@@ -90,6 +90,7 @@ def test_a_focus_export_passes_every_check(checked: Checked) -> None:
     assert checked.offending() == {}
 
 
+@pytest.mark.thorough
 def test_months_whose_columns_clash_can_be_checked(checked: Checked) -> None:
     odd = {"x_fingerprint": "theirs", "billing_period": 1.0, "my_own": "text"}
     checked.publish("2026-09", [row | odd for row in lines("2026-09", [9.0])])

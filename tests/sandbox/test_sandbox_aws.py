@@ -145,6 +145,7 @@ def effective(row: Line) -> float:
 # The bills
 
 
+@pytest.mark.thorough
 def test_the_bills_are_those_of_a_company_of_25_to_35_thousand_dollars() -> None:
     bills = {period: total(map(net, month(period))) for period in months.PERIODS}
     assert {period: round(bill, 2) for period, bill in bills.items()} == {

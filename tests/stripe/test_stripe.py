@@ -73,6 +73,7 @@ def test_movements_of_money_are_neither_revenue_nor_cost(commands: Commands) -> 
     ]
 
 
+@pytest.mark.thorough
 def test_a_pending_row_that_became_available_is_published_again(commands: Commands) -> None:
     pending = rows(("charge", 4_900, 172, "usd"))
     with served(*pending) as server:
@@ -165,6 +166,7 @@ def test_an_account_without_transactions_has_no_months(commands: Commands) -> No
         assert commands("load").out == "stripe: 0 loaded, 0 unchanged, 0 failed\n"
 
 
+@pytest.mark.thorough
 def test_several_accounts_lie_in_one_month_apart(commands: Commands) -> None:
     with StripeServer(key="rk_one") as server:
         server.offer(_BAL, rows(("charge", 100, 3, "usd")), "rk_one")

@@ -46,7 +46,7 @@ def near(*days: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 FIGURES = "date, revenue_gross, revenue_contra, fees, revenue_net"
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_of_a_destination_charge_the_platform_keeps_its_fee(shop: Shop) -> None:
     shop.offer("main", case("stripe_connect_destination"))
     shop.load(AUTUMN)

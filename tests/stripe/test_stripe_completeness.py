@@ -44,7 +44,7 @@ def second_account() -> dict[str, list[Row]]:
     return found
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     first, paused = datetime(2026, 8, 1, tzinfo=UTC), datetime(2026, 9, 15, 12, tzinfo=UTC)
     shop.configure("main")

@@ -61,7 +61,7 @@ def named(shop: Shop) -> list[list[Any]]:
     return offending(shop.commands).get("stripe_month_totals", [])
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_month_that_differs_from_what_stripe_has_is_named(shop: Shop) -> None:
     month = NEWEST_FINAL
     rows = [begin(), *(charge(month, number) for number in range(1, 7))]

@@ -208,7 +208,7 @@ def load(commands: Commands, *options: str) -> None:
     assert ran.status == 0, ran
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_the_balance_is_the_sum_of_the_ledger_and_a_lost_row_is_named(engine: Commands) -> None:
     good = ledger()
     lost = next(row for row in good if row["currency"] == "jpy")

@@ -149,6 +149,7 @@ def test_the_sandbox_s_automatic_payouts_add_up(shop: Shop) -> None:
     assert row[0] == row[1] > 0
 
 
+@pytest.mark.thorough
 def test_payouts_keep_the_bank_account_out(
     commands: Commands, clickhouse: ClickHouseConfig
 ) -> None:

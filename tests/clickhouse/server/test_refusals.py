@@ -241,6 +241,7 @@ def test_an_insert_whose_answer_is_lost_goes_on_when_its_rows_arrived(
     assert totals(there.database) == {"2026-09": 3.0}
 
 
+@pytest.mark.thorough
 def test_an_insert_that_is_lost_ends_with_a_count_of_what_arrived(
     world: tuple[World, Proxy],
 ) -> None:

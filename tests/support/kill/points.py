@@ -59,7 +59,7 @@ def of_files(points: Sequence[Point], tier: str) -> list[Point]:
 
 
 def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: five kinds of what changes something, where a partition's staged tables are one,
+    """Quick: four kinds of what changes something, where a partition's staged tables are one,
     and a step in the working directory. All: each of those tables, every STRIDE-th of what only
     reads, and of the steps in the working directory."""
     statements = [point for point in points if point.statement]
@@ -69,7 +69,7 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
     others = [point for point in statements if point not in changing]
     if tier == "quick":
-        return [*inner(one_of_a_kind(changing, staged="_staged"), 5), *inner(steps, 1)]
+        return [*inner(one_of_a_kind(changing, staged="_staged"), 4), *inner(steps, 1)]
     return [*changing, *others[::STRIDE], *steps[STRIDE - 1 :: 5 * STRIDE]]
 
 
