@@ -60,18 +60,20 @@ def _load_entries(
     done: str,
     debug: bool,
 ) -> int:
-    """Load one source after the other; one that fails as a whole does not keep the others."""
-    codes = {0}
+    """Load one source after the other; one that fails as a whole does not keep the others.
+
+    What keeps several tables of a provider away is told once.
+    """
+    codes, told = {0}, set[str]()
     for entry in entries:
         try:
             source_name = entry.raw_table.source_name
             with labelled(source=source_name), progress() as watcher:
                 outcome = loading.load(entry, destination, selection, watcher)
-        except (ConfigurationError, ConfigurationException) as error:
-            codes.add(fail(error, 2, debug))
-            continue
-        except UserError as error:
-            codes.add(fail(error, 1, debug))
+        except (ConfigurationError, ConfigurationException, UserError) as error:
+            code = 2 if isinstance(error, ConfigurationError | ConfigurationException) else 1
+            codes.add(code if str(error) in told else fail(error, code, debug))
+            told.add(str(error))
             continue
         if entry.of_source and not outcome.planned:
             continue
