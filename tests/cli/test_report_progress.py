@@ -23,11 +23,11 @@ def test_the_bar_of_a_backfill_counts_days_trades_rate_and_time_left() -> None:
     console = Console(file=shown, force_terminal=True, width=160, legacy_windows=False)
     with BarProgress(console, clock) as bars:
         bars.plan("deribit", 4_380, "trades")
-        assert bars.tail(0) == "0 of 4,380, 0 trades, 0/s, ? left"
+        assert bars.tail(0) == "0 of 4,380"
         bars.start("deribit", "2019-01-01.BTC", 0)
         bars.advance(60_000)
         bars.advance(40_000)
-        assert bars.tail(5) == "0 of 4,380, 100,000 trades, 20,000/s, ? left"
+        assert bars.tail(5) == "0 of 4,380, 100,000 trades, 20,000/s"
         bars.done("deribit", "2019-01-01.BTC", "deribit 2019-01-01.BTC: 100,000 rows, 5 MB, 10 s")
         bars.ended()
         clock.now = 10
@@ -42,4 +42,4 @@ def test_bytes_are_told_as_sizes() -> None:
     with BarProgress(Console(file=io.StringIO())) as bars:
         bars.plan("aws", 2, "bytes")
         bars.advance(212_000_000)
-        assert bars.tail(10) == "0 of 2, 212 MB, 21 MB/s, ? left"
+        assert bars.tail(10) == "0 of 2, 212 MB, 21 MB/s"

@@ -11,6 +11,7 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
@@ -55,7 +56,7 @@ class BarProgress(LogProgress):
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
+            _Share(),
             _Tail(),
             console=console,
             transient=True,
@@ -106,21 +107,32 @@ class BarProgress(LogProgress):
     def tail(self, passed: float) -> str:
         """What the run has done after `passed` seconds, its speed, and the time that remains.
 
-        3 of 20, 1,204,331 trades, 21,004/s, 0:12:30 left
+        3 of 20, 1,204,331 trades, 21,004/s, 0:12:30 left. What is not known yet is not said.
         """
-        rate = self._amount / passed if passed > 0 else 0
-        amount = size(self._amount) if self._unit == "bytes" else f"{self._amount:,} {self._unit}"
-        speed = f"{size(round(rate))}/s" if self._unit == "bytes" else f"{rate:,.0f}/s"
-        left = "?"
+        told = [f"{self._done:,} of {self._count:,}"]
+        if self._amount and passed > 0:
+            rate, is_bytes = self._amount / passed, self._unit == "bytes"
+            told.append(size(self._amount) if is_bytes else f"{self._amount:,} {self._unit}")
+            told.append(f"{size(round(rate))}/s" if is_bytes else f"{rate:,.0f}/s")
         if self._done:
             seconds = passed / self._done * (self._count - self._done)
-            left = str(timedelta(seconds=round(seconds)))
-        return f"{self._done:,} of {self._count:,}, {amount}, {speed}, {left} left"
+            told.append(f"{timedelta(seconds=round(seconds))} left")
+        return ", ".join(told)
 
 
-class _Tail(TimeRemainingColumn):
-    """The text of the run's bar; of a partition's the time that is left."""
+class _Share(ProgressColumn):
+    """How much is done, in percent; nothing where nobody knows how much there is."""
 
     def render(self, task: Task) -> Text:
         """The text of one column of the bar."""
-        return Text(task.fields["tail"]) if "tail" in task.fields else super().render(task)
+        return Text("" if task.total is None else f"{task.percentage:>3.0f} %")
+
+
+class _Tail(TimeRemainingColumn):
+    """The text of the run's bar; of a partition's the time that is left, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        """The text of one column of the bar."""
+        if "tail" in task.fields:
+            return Text(task.fields["tail"])
+        return super().render(task) if task.time_remaining is not None else Text("")
