@@ -211,6 +211,7 @@ def test_a_load_migrates_and_after_it_nothing_is_to_be_done(
 # Over older versions.
 
 AWS, BASE, MARTS = "20_aws.sql", "00_database.sql", "30_marts.sql"
+DATASET = "focus/cost_and_usage.sql"
 GCP = "21_gcp.sql"
 EXTRA_VIEW = """
 create materialized view if not exists normalize_aws_twice to {target:normalized_aws} as
@@ -288,7 +289,8 @@ OLDER: dict[str, tuple[Callable[[Sql], Sql], list[str]]] = {
         .edit(MARTS, r"\{cost_columns\} from normalized_aws", "* from normalized_aws")
         .edit(MARTS, r"\{cost_columns\} from normalized_gcp", "* from normalized_gcp")
         .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_clickhouse_cloud", "")
-        .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_focus", ""),
+        .edit(MARTS, r"union all\nselect \{cost_columns\} from normalized_focus", "")
+        .edit(DATASET, r"            when charge_class is not null then charge_class\n", ""),
         [REBUILT, REBUILT_GCP],
     ),
     "a-mart-is-another": (

@@ -251,9 +251,13 @@ def test_ingested_months_stay_when_the_rules_of_raw_are_migrated(world: Ingestin
     told: list[str] = []
     migrate(world.database, ("Environment", "Owner"), told.append)
     assert told == [
-        f"rebuilt normalized_{source_name} from raw with the current columns and rules"
-        for source_name in sorted(COST_SOURCES)
-    ] + ["rebuilt costs_daily with the current columns and rules"]
+        "to read again: normalized_aws: 2 rows in 2 partitions",
+        *(
+            f"rebuilt normalized_{source_name} from raw with the current columns and rules"
+            for source_name in sorted(COST_SOURCES)
+        ),
+        "rebuilt costs_daily with the current columns and rules",
+    ]
     assert world.billed() == {"2026-09": [9.0], "2026-10": [1.0]}
     rows = world.query("select x_partition, tag_environment, tag_owner from costs order by 1")
     assert rows == [("2026-09", "prod", None), ("2026-10", "prod", None)]
