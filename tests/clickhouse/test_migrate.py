@@ -435,6 +435,11 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     assert killed.migrate() == 0
     points = kill_points(killed.proxy.steps)
     assert len(points) > 10
+    (noted,) = (
+        number
+        for number, step in enumerate(killed.proxy.steps, 1)
+        if re.match(r"alter table _schema_version\b", step)
+    )
     if STRIDE == 1 and tier == "all":
         points = list(enumerate(killed.proxy.steps, 1))
     points = of_tier(points, tier, quick=1, thorough=24)
@@ -443,7 +448,8 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     for number, step in points:
         killed.back()
         assert killed.migrate(number) is None, step
-        assert not is_current(killed.config, ("Owner",)), step  # a load would migrate nothing
+        # else a load would migrate nothing
+        assert is_current(killed.config, ("Owner",)) == (number > noted), step
         assert totals(killed.config) in ([NOW, DOUBLE] if killed.older else [{}]), step
         assert killed.migrate() == 0, step
         assert (schema(killed.config), published(killed.config)) == end, step

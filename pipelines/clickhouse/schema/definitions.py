@@ -56,9 +56,14 @@ class Definition:
 
 
 def definition(manager: ClickHouseManager, table: str) -> Definition:
-    """The definition of a table of the current database."""
+    """The definition of a table of the current database. Raises ClickHouseQueryError for none."""
     columns = [Column(*row) for row in manager.execute(_COLUMNS, {"table": table})]
-    *keys, comment = manager.execute(_TABLE, {"table": table})[0]
+    found = manager.execute(_TABLE, {"table": table})
+    if not found:
+        manager.execute(
+            f"select * from {table} limit 0"
+        )  # the server's error names what is missing
+    *keys, comment = found[0]
     engine, partition_key, sorting_key = keys
     return Definition({c.name: c for c in columns}, (engine, partition_key, sorting_key), comment)
 
