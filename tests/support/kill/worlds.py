@@ -193,7 +193,10 @@ def end_as_if_undisturbed(
         lost = [False, True] if STRIDE == 1 else [bool(count % 2)]
         for is_lost in lost:
             world.back()
-            assert world.run(command, point).status is None, point
+            ended = world.run(command, point)
+            # dlt's threads save their state once or twice: a step at the end may not be reached
+            is_over = ended.status == 0 and 0 < len(ended.steps) < point.file
+            assert ended.status is None or is_over, point
             is_whole(point.what)
             if is_lost and world.loses(point):
                 shutil.rmtree(world.dlt)
