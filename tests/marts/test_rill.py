@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 import secrets
 import shutil
@@ -31,6 +32,7 @@ from tests.support.rill.sql import (
     differences,
     make_models,
     queries,
+    query,
 )
 
 PROJECT = Project.read()
@@ -100,6 +102,33 @@ def test_every_dimension_and_measure_is_the_same_on_both_engines(
         mine, theirs = engines.dev.rows(sql), engines.prod.rows(sql)
         assert differences(mine, theirs, keys) == [], (what, sql)
         assert mine, (what, sql)
+
+
+#: Column of `costs` whose sum over all lines, in USD, a measure is.
+MONEY = {
+    "billed": "billed_cost",
+    "effective": "effective_cost",
+    "listed": "list_cost",
+    "credits": "x_credit_amount",
+}
+
+
+def test_measures_of_money_are_the_sums_of_their_columns(engines: Engines, estate: Estate) -> None:
+    files = sorted((estate.data / "marts" / "costs").glob("*.parquet"))
+    expected = dict.fromkeys(MONEY, 0.0)
+    for path in files:
+        rows = parquet.ParquetFile(path).read([*MONEY.values(), "x_currency_rate_usd"]).to_pylist()
+        for measure, column in MONEY.items():
+            expected[measure] += math.fsum(
+                row[column] / row["x_currency_rate_usd"]
+                for row in rows
+                if row[column] is not None and row["x_currency_rate_usd"]
+            )
+    asked = query(VIEWS["costs"], {}, list(MONEY))
+    for engine in (engines.dev, engines.prod):
+        (found,) = engine.rows(asked)
+        assert list(found) == pytest.approx([expected[name] for name in MONEY], rel=1e-9)
+    assert len({round(total) for total in expected.values()}) == len(MONEY)
 
 
 def shown_over_time() -> dict[tuple[str, str], list[str]]:
