@@ -54,11 +54,12 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
     """
     marts = mart_selects(SQL, tag_columns)
     with ClickHouseManager(config) as manager:
-        if not _stale(manager, marts, tag_columns):
+        if not (_stale(manager, marts, tag_columns) or any(_left_behind(manager))):
             return []
         with _alone(config):
             for name in _left_behind(manager):
-                manager.execute(f"drop table if exists {name} sync")
+                if name.startswith(_SCRATCH):  # the lease is ours by now
+                    manager.execute(f"drop table if exists {name} sync")
             stale, started = _stale(manager, marts, tag_columns), now()
             bring_to_clickhouse(manager, [mart.select for mart, _ in stale])
             for mart, made_of in stale:
@@ -118,8 +119,9 @@ def _publish(
 
 
 def _left_behind(manager: ClickHouseManager) -> Iterator[str]:
-    """The private tables of a run that was killed."""
-    return (name for name, _ in manager.execute(_ENGINES) if name.startswith(_SCRATCH))
+    """The private tables and the lease of a run that computes now or was killed."""
+    private = (_SCRATCH, f"_lock_{LEASE}__")
+    return (name for name, _ in manager.execute(_ENGINES) if name.startswith(private))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -230,7 +231,11 @@ def test_a_prune_of_tables_killed_at_any_statement_ends_as_if_undisturbed(
             deliver(world.bucket, month, [1.0, 0.5])
         world.well("load")
         world.keep()
-        points = of_tables(world.points(" ".join(PRUNE)), tier)
+        points = [
+            point
+            for point in of_tables(world.points(" ".join(PRUNE)), tier)
+            if not re.search("_mart_|_lock_marts", point.what)  # killed in test_stored_marts.py
+        ]
         assert len(points) >= 5
 
         def rest(point: Point) -> list[str]:
