@@ -57,12 +57,11 @@ def cost_lines(draw: st.DrawFn) -> dict[str, Any]:
     category, status = _KINDS[kind]
     service = draw(st.sampled_from(sorted(_SERVICES)))
     start = _JULY + timedelta(seconds=draw(st.integers(0, 40 * 86400)))
-    named = draw(st.none() | st.sampled_from(sorted(_COMMITMENTS))) if status else None
-    of_type, of_category, unit = _COMMITMENTS.get(named or "", (None, None, None))
-    if kind in ("SavingsPlanCoveredUsage", "SavingsPlanRecurringFee"):
-        of_type, of_category = "Savings Plan", of_category or "Spend"
-    elif status:
-        of_type, of_category = "Reserved Instance", of_category or "Usage"
+    own = "arn:plan" if kind.startswith("SavingsPlan") else "arn:reservation"
+    named = draw(st.sampled_from([None, own])) if status else None
+    of_type, of_category, unit = _COMMITMENTS[own] if status else (None, None, None)
+    if not named:
+        unit = None
     sign = draw(st.sampled_from([1, 1, 1, -1]))
     at_list = sign * abs(draw(_MONEY))
     cost = draw(_MONEY)
