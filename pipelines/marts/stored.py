@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import uuid4
 
 from pipelines.clickhouse.schema.marts import Mart, mart_selects
@@ -54,12 +54,13 @@ def compute(config: ClickHouseConfig, tag_columns: Sequence[str]) -> list[str]:
     """
     marts = mart_selects(SQL, tag_columns)
     with ClickHouseManager(config) as manager:
-        if not (_stale(manager, marts, tag_columns) or any(_left_behind(manager))):
+        if not _stale(manager, marts, tag_columns):
+            if any(_left_behind(manager)):
+                with suppress(Busy), leased(config, LEASE):  # who computes now clears it, too
+                    _clear(manager)
             return []
         with _alone(config):
-            for name in _left_behind(manager):
-                if name.startswith(_SCRATCH):  # the lease is ours by now
-                    manager.execute(f"drop table if exists {name} sync")
+            _clear(manager)
             stale, started = _stale(manager, marts, tag_columns), now()
             bring_to_clickhouse(manager, [mart.select for mart, _ in stale])
             for mart, made_of in stale:
@@ -116,6 +117,13 @@ def _publish(
         manager.execute(f"drop table if exists {made} sync")
     else:
         manager.execute(f"rename table {made} to {mart.name}")
+
+
+def _clear(manager: ClickHouseManager) -> None:
+    """Drop what a killed run left, but for its lease: the caller has taken that over."""
+    for name in _left_behind(manager):
+        if name.startswith(_SCRATCH):
+            manager.execute(f"drop table if exists {name} sync")
 
 
 def _left_behind(manager: ClickHouseManager) -> Iterator[str]:
