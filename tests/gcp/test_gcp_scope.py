@@ -17,7 +17,7 @@ from tests.gcp.test_gcp_checks import offending
 from tests.gcp.test_gcp_switch import MOVED_TABLE, World, world
 from tests.support.providers.gcp_cases import each_day, used
 from tests.support.providers.gcp_days import STANDARD_TABLE, table_of
-from tests.support.published_clickhouse import query
+from tests.support.published_clickhouse import compute_marts, query
 
 __all__ = ["world"]
 
@@ -38,6 +38,7 @@ def configure(world: World, *datasets: str) -> None:
 
 def rows_of(world: World, mart: str, columns: str) -> list[Any]:
     if world.config:
+        compute_marts(world.config)
         return query(world.config, f"select {columns} from {mart} order by 1")
     found = [
         row

@@ -16,7 +16,7 @@ from pipelines.providers.stripe.fields import keep_allowed
 from pipelines.tables.categories import categories
 from scripts.sandbox.stripe.ledger import transaction
 from tests.conftest import ROOT
-from tests.gcp.test_gcp_checks import offending
+from tests.gcp.test_gcp_checks import TAGS, offending
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import Row
 from tests.support.providers.stripe_shops import Shop, opened
@@ -126,7 +126,7 @@ def test_a_line_of_the_configuration_classifies_a_new_category(shop: Shop) -> No
     if shop.config is None:
         shop.commands.well("normalize", marts=True)
     else:
-        migrate(shop.config, ())
+        migrate(shop.config, TAGS)
     assert shop.published("class") == [("revenue",)]
     assert shop.daily("revenue_gross") == [(50.0,)]
     assert "stripe_unclassified" not in offending(shop.commands)
