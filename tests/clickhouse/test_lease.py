@@ -464,7 +464,7 @@ def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
         while not over.is_set():
             expire(clickhouse)
             seen.append(totals(clickhouse))
-            over.wait(0.01)  # leaves the processor to the loaders
+            over.wait(0.2)  # leaves the processor to the loaders
 
     reader = start(read_and_expire)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,13 +66,17 @@ class Watcher(Progress):
 @pytest.fixture
 def older(empty_clickhouse: ClickHouseConfig, tmp_path: Path) -> ClickHouseConfig:
     """With another rule of Google's cost, 60 days of raw and 111 that were ingested."""
-    sql = Sql(tmp_path / "older-sql")
-    sql.edit("21_gcp.sql", "    net as billed_cost", "    net * 2 as billed_cost")
-    migrate(empty_clickhouse, TAGS, lambda line: None, sql.folder)
-    query(empty_clickhouse, RAW_DAYS)
-    query(empty_clickhouse, INGESTED_DAYS)
-    fill_days(empty_clickhouse, sql.folder)
+    make_older(empty_clickhouse, tmp_path, RAW_DAYS, INGESTED_DAYS)
     return empty_clickhouse
+
+
+def make_older(config: ClickHouseConfig, folder: Path, *days: str) -> None:
+    sql = Sql(folder / "older-sql")
+    sql.edit("21_gcp.sql", "    net as billed_cost", "    net * 2 as billed_cost")
+    migrate(config, TAGS, lambda line: None, sql.folder)
+    for each in days:
+        query(config, each)
+    fill_days(config, sql.folder)
 
 
 def fill_days(config: ClickHouseConfig, folder: Path) -> None:
@@ -84,26 +88,44 @@ def stop() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("at", [2, pytest.param(5, marks=pytest.mark.thorough)])
+SMALL = "2025-06-01 to 2026-01-20: 50"
+LARGE = "2025-06-01 to 2025-07-20: 50", "2025-07-21 to 2025-09-08: 50"
+
+
+@pytest.mark.parametrize(
+    ("at", "raw", "ingested", "begins"),
+    [
+        (1, 25, 30, [SMALL]),
+        pytest.param(2, 60, 111, LARGE, marks=pytest.mark.thorough),
+        pytest.param(5, 60, 111, LARGE, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_rebuild_that_was_stopped_goes_on_with_the_next_batch(
-    older: ClickHouseConfig, at: int
+    empty_clickhouse: ClickHouseConfig,
+    tmp_path: Path,
+    at: int,
+    raw: int,
+    ingested: int,
+    begins: Sequence[str],
 ) -> None:
+    older = empty_clickhouse
+    raw_days = RAW_DAYS.replace("(60)", f"({raw})")
+    make_older(older, tmp_path, raw_days, INGESTED_DAYS.replace("(111)", f"({ingested})"))
     every, first, second = Watcher(), Watcher(at=at, act=stop), Watcher()
     with pytest.raises(KeyboardInterrupt):
         migrate(older, TAGS, lambda line: None, progress=first)
-    assert query(older, BY_DAY + "costs") == [(171, 60 * 4 + 333, 171)]
-    assert first.batches[:2] == [
-        "normalized_gcp 2025-06-01 to 2025-07-20: 50",
-        "normalized_gcp 2025-07-21 to 2025-09-08: 50",
-    ]
+    days = raw + ingested
+    assert query(older, BY_DAY + "costs") == [(days, raw * 4 + ingested * 3, days)]
+    assert first.batches[: len(begins)] == [f"normalized_gcp {each}" for each in begins]
     for table in (GCP, "normalized_gcp"):  # what loads and prune do in between
         query(older, f"alter table {table} drop partition '2026-01-01'")
         query(older, f"alter table {table} drop partition '2026-01-02'")
-    query(older, RAW_DAYS.replace("concat('f', day)", "'again'").replace("(60)", "(1)"))
+    query(older, raw_days.replace("concat('f', day)", "'again'").replace(f"({raw})", "(1)"))
     migrate(older, TAGS, lambda line: None, progress=second)
     assert not set(first.batches) & set(second.batches) - {first.batches[-1]}
     for table in ("normalized_gcp", "costs_daily"):
-        assert query(older, BY_DAY + table) == [(170, 59 * 2 + 333, 170)], table
+        wanted = days - 1, (raw - 1) * 2 + ingested * 3, days - 1
+        assert query(older, BY_DAY + table) == [wanted], table
     assert query(older, "select x_fingerprint from costs where x_partition = '2026-01-01'") == [
         ("again",)
     ]

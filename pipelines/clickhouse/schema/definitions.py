@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -12,12 +12,13 @@ from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.quoting import quoted
 
 _COLUMNS = """
-select name, type, trim(default_kind || ' ' || default_expression), comment
-from system.columns where database = currentDatabase() and table = %(table)s order by position
+select table, name, type, trim(default_kind || ' ' || default_expression), comment
+from system.columns where database = currentDatabase() and table in %(tables)s
+order by table, position
 """
-_TABLE = """
-select engine, partition_key, sorting_key, comment
-from system.tables where database = currentDatabase() and name = %(table)s
+_TABLES = """
+select name, engine, partition_key, sorting_key, comment
+from system.tables where database = currentDatabase() and name in %(tables)s
 """
 
 
@@ -57,15 +58,25 @@ class Definition:
 
 def definition(manager: ClickHouseManager, table: str) -> Definition:
     """The definition of a table of the current database. Raises ClickHouseQueryError for none."""
-    columns = [Column(*row) for row in manager.execute(_COLUMNS, {"table": table})]
-    found = manager.execute(_TABLE, {"table": table})
-    if not found:
-        manager.execute(
-            f"select * from {table} limit 0"
-        )  # the server's error names what is missing
-    *keys, comment = found[0]
-    engine, partition_key, sorting_key = keys
-    return Definition({c.name: c for c in columns}, (engine, partition_key, sorting_key), comment)
+    return definitions(manager, [table])[table]
+
+
+def definitions(manager: ClickHouseManager, tables: Sequence[str]) -> dict[str, Definition]:
+    """Those of several. Raises ClickHouseQueryError for the first that there is none of."""
+    if not tables:
+        return {}
+    asked = {"tables": tuple(tables)}
+    columns: dict[str, dict[str, Column]] = {table: {} for table in tables}
+    for table, *column in manager.execute(_COLUMNS, asked):
+        columns[table][column[0]] = Column(*column)
+    found = {
+        name: Definition(columns[name], (engine, partition_key, sorting_key), comment)
+        for name, engine, partition_key, sorting_key, comment in manager.execute(_TABLES, asked)
+    }
+    for table in tables:
+        if table not in found:  # the server's error names what is missing
+            manager.execute(f"select * from {table} limit 0")
+    return found
 
 
 def create_as(manager: ClickHouseManager, text: str, name: str) -> str:
@@ -76,8 +87,12 @@ def create_as(manager: ClickHouseManager, text: str, name: str) -> str:
 
 
 @contextmanager
-def create_temporarily(manager: ClickHouseManager, text: str, name: str) -> Iterator[str]:
-    """The same for as long as the block runs."""
-    scratch = create_as(manager, text, name)
-    yield scratch
-    manager.execute(f"drop table {scratch} sync")
+def create_temporarily(
+    manager: ClickHouseManager, texts: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Run `create table` of each name under a scratch name, which is given by name, for as long as
+    the block runs."""
+    scratches = {name: create_as(manager, text, name) for name, text in texts.items()}
+    yield scratches
+    if scratches:
+        manager.execute(f"drop table {', '.join(scratches.values())} sync")

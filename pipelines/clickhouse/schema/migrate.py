@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.clickhouse.schema.daily import DailyTable
-from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definition
+from pipelines.clickhouse.schema.definitions import Definition, create_temporarily, definitions
 from pipelines.clickhouse.schema.rebuilding.batches import UNFINISHED, is_unfinished
 from pipelines.clickhouse.schema.rebuilding.rebuild import Rebuild, Rule, stored_rules
 from pipelines.clickhouse.schema.rendering import SQL
@@ -113,7 +113,7 @@ class _Migration:
 
     def run(self) -> None:
         self._drop_leftovers()
-        changed = {name for name, text in self.tables.items() if self._table(name, text)}
+        changed = self._tables()
         self._create_marts()
         stored = stored_rules(self.manager)
         rebuilt = sorted(changed | self.rebuild.changed(stored) & self.have)
@@ -161,14 +161,22 @@ class _Migration:
         for source_name in self.daily.complete():
             self.tell(f"filled {daily.NAME} of {source_name}")
 
-    def _table(self, name: str, text: str) -> bool:
-        """Create or complete a table. True when it has to be rebuilt: its rows come from raw."""
-        if name not in self.have:
-            self.manager.execute(text)
-            self.tell(f"created table {name}")
-            return False
-        with create_temporarily(self.manager, text, name) as scratch:
-            want, have = definition(self.manager, scratch), definition(self.manager, name)
+    def _tables(self) -> set[str]:
+        """Create or complete every table; those that have to be rebuilt."""
+        here = {name: text for name, text in self.tables.items() if name in self.have}
+        with create_temporarily(self.manager, here) as scratches:
+            found = definitions(self.manager, [*here, *scratches.values()])
+        rebuilt = set()
+        for name, text in self.tables.items():
+            if name not in here:
+                self.manager.execute(text)
+                self.tell(f"created table {name}")
+            elif self._complete(name, found[scratches[name]], found[name]):
+                rebuilt.add(name)
+        return rebuilt
+
+    def _complete(self, name: str, want: Definition, have: Definition) -> bool:
+        """Add what a table lacks. True when it has to be rebuilt: its rows come from raw."""
         is_made = any(view.target == name for view in self.views)
         is_rebuilt = is_made and (want.shape != have.shape or have.comment == UNFINISHED)
         if name == daily.NAME:  # its comment names its rules

@@ -48,18 +48,18 @@ def normalising(tier: str) -> str:
 
 
 def of_files(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: one of each kind of what changes files of the destination, and three of dlt's own
+    """Quick: one of each kind of what changes files of the destination, and one of dlt's own
     steps. All: every step there, and every STRIDE-th of dlt's."""
     ours = [point for point in points if "/data/" in point.what]
     dlts = [point for point in points if "/data/" not in point.what]
     if tier == "quick":
         changing = [p for p in ours if not p.what.startswith(("os.mkdir", "os.rmdir"))]
-        return [*one_of_a_kind(changing), *inner(dlts, 3)]
+        return [*one_of_a_kind(changing), *inner(dlts, 1)]
     return [*ours, *dlts[::STRIDE]]
 
 
 def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: four kinds of what changes something, where a partition's staged tables are one,
+    """Quick: three kinds of what changes something, where a partition's staged tables are one,
     and a step in the working directory. All: each of those tables, every STRIDE-th of what only
     reads, and of the steps in the working directory."""
     statements = [point for point in points if point.statement]
@@ -69,7 +69,7 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
     others = [point for point in statements if point not in changing]
     if tier == "quick":
-        return [*inner(one_of_a_kind(changing, staged="_staged"), 4), *inner(steps, 1)]
+        return [*inner(one_of_a_kind(changing, staged="_staged"), 3), *inner(steps, 1)]
     return [*changing, *others[::STRIDE], *steps[STRIDE - 1 :: 5 * STRIDE]]
 
 

@@ -115,8 +115,8 @@ class Rebuild:
             self.manager.execute(f"drop table if exists {fresh} sync")
 
     def _finish(self, table: str) -> None:
-        with create_temporarily(self.manager, self.tables[table], table) as scratch:
-            comment = definition(self.manager, scratch).comment
+        with create_temporarily(self.manager, {table: self.tables[table]}) as scratches:
+            comment = definition(self.manager, scratches[table]).comment
         self.manager.execute(f"alter table {table} modify comment {quoted(comment)}")
 
     def refresh(self, stored: Mapping[str, Rule]) -> None:
