@@ -144,7 +144,7 @@ def upfront_fee(month: Month, plan: SavingsPlan) -> Line:
 def refunded_plan(month: Month, plan: SavingsPlan) -> Line:
     """The refund of what was paid for a returned plan: product ComputeSavingsPlans."""
     paid = plan.upfront * (1 - commitments.DISCOUNT)
-    text = "Savings Plan return"
+    text = f"Refund for one-time fee for Savings Plan ID : {plan.arn.rpartition('/')[2]}"
     return _plan_line(month, plan, "Refund", -paid, start=plan.start, description=text)
 
 

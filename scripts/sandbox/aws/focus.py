@@ -138,8 +138,6 @@ def amortized(row: Row) -> float:
     kind, unused = row.get("line_item_line_item_type"), _unused(row)
     if kind == "SavingsPlanNegation":
         return 0.0
-    if kind == "Refund":  # shown as it is billed
-        return _net(row, "line_item", "unblended_cost")
     total = row.get("savings_plan_total_commitment_to_date")
     if kind == "SavingsPlanRecurringFee" and total:  # of which only the parts have net columns
         parts = ("amortized_upfront_commitment", "recurring_commitment")
