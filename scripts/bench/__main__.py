@@ -11,6 +11,7 @@ ON_REQUEST = {
     "partitions",
     "marts",
     "streaming",
+    "requests",
 }
 """
 
@@ -36,6 +37,7 @@ from scripts.bench.sections import (
     local,
     marts,
     partitions,
+    requests,
     startup,
     streaming,
     stripe,
@@ -57,6 +59,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "marts": marts.marts,
     "clickhouse": clickhouse.clickhouse,
     "streaming": streaming.streaming,
+    "requests": requests.requests,
 }
 ON_REQUEST = {
     "month",
@@ -67,6 +70,7 @@ ON_REQUEST = {
     "partitions",
     "marts",
     "streaming",
+    "requests",
 }
 out = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 progress = Console(stderr=True, highlight=False, style="dim")

@@ -214,6 +214,20 @@ def test_a_tiny_run_of_stripe_gives_every_figure_and_its_limit(tmp_path: Path) -
     }
 
 
+@pytest.mark.thorough
+def test_requests_that_are_limited_or_paid_for_are_as_few_as_they_may_be(tmp_path: Path) -> None:
+    (section,) = bench_of(tmp_path / "bench", "requests", "--rows", "1000")["sections"]
+    measured = {each["key"]: each["value"] for each in section["figures"] if each["unit"] != "s"}
+    assert measured == {
+        "cloud_requests": 14,  # the organisation and 13 months
+        "cloud_night_requests": 2,
+        "explorer_pages": 1,
+        "explorer_again_pages": 0,
+        "explorer_night_pages": 1,
+        "explorer_month_usd": 0.3,
+    }
+
+
 def test_a_section_that_does_not_exist_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         bench.main(["load", "speed"])

@@ -99,6 +99,8 @@ class Client:
             answer = self._session.get(self._base + path, params=parameters, timeout=_TIMEOUT)
         except requests.RequestException as error:
             return 503, {"error": f"no connection ({type(error).__name__})"}
+        finally:  # the API counts a request when it comes, which is before its answer
+            self._sent.append(time.monotonic())
         try:
             return answer.status_code, answer.json(parse_float=Decimal)
         except requests.JSONDecodeError:
@@ -108,7 +110,6 @@ class Client:
         now = time.monotonic()
         if len(self._sent) == REQUESTS and (left := self._sent[0] + WINDOW - now) > 0:
             self._wait(left)
-        self._sent.append(time.monotonic())
 
 
 def _refused(path: str, status: int, document: Any) -> UserError:
