@@ -51,6 +51,8 @@ def copy(tmp_path: Path) -> Path:
     for name in FOLDERS:
         shutil.copytree(ROOT / name, root / name, ignore=ignored)
     shutil.copytree(ROOT / "scripts/bench/data", root / "scripts/bench/data", ignore=ignored)
+    (root / "tests/data").mkdir()
+    shutil.copy(ROOT / "tests/data/README.md", root / "tests/data")  # which documents link to
     for path in (
         each for each in ROOT.iterdir() if each.is_file() and each.name not in (".git", ".env")
     ):
@@ -96,6 +98,7 @@ def test_a_new_source_is_loaded_normalised_checked_and_examined(copy: Path) -> N
 @pytest.mark.thorough
 def test_a_new_source_passes_every_test_that_looks_at_all_sources(copy: Path) -> None:
     scaffold("moon", copy)
+    (copy / ".venv").symlink_to(sys.prefix)  # which the workflow's steps run
     run(copy, "scripts.docs.generate")
     tests = """tests/moon tests/docs/test_architecture.py tests/docs/test_docs.py tests/core
         tests/docs/test_data_dictionary.py tests/clickhouse/test_compare.py
