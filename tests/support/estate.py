@@ -57,7 +57,7 @@ def estate(
     made = Estate(folder, config)
     (folder / "project" / ".dlt").mkdir(parents=True)
     (folder / "budgets.csv").write_text(BUDGETS, encoding="utf-8")
-    months.build(folder / "bucket")
+    months.build(folder / "bucket", since="2026-09")
     load = "load --from 2026-09 --destination"
     with configured(made.environ):
         run(f"{load} filesystem", "normalize --no-marts", f"{load} clickhouse --no-marts")
