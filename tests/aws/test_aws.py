@@ -686,13 +686,12 @@ def on_store(s3: S3Bucket, key: str) -> pa.Table:
 def test_an_object_store_serves_as_destination(
     on_s3: S3Bucket, commands: Commands, aws_bucket: FolderBucket
 ) -> None:
-    deliver(aws_bucket, "2026-09", [9.0])
-    deliver(aws_bucket, "2026-10", [1.0, 2.0, 3.0], files=3)
+    deliver(aws_bucket, "2026-10", [1.0, 2.0, 3.0], files=2)
     commands.well("load", "normalize")
     deliver(aws_bucket, "2026-10", [5.0])
-    assert commands("load").out == "aws: 1 loaded, 1 unchanged, 0 failed\n"
+    assert commands("load").out == "aws: 1 loaded, 0 unchanged, 0 failed\n"
     assert commands.normalised() == "aws: 1 normalised, 0 failed\n"
-    assert commands("load").out == NOTHING.format(2)
+    assert commands("load").out == NOTHING.format(1)
     assert commands.normalised() == "aws: 0 normalised, 0 failed\n"
     keys = [key.removeprefix("my data/") for key in on_s3.target.keys("my data/")]
     raw = [key for key in keys if key.startswith("aws_costs/cur/billing_period=2026-10/")]
@@ -705,7 +704,7 @@ def test_an_object_store_serves_as_destination(
     history = on_store(on_s3, "deliveries/aws-2026-10.parquet")
     assert history["billed"].to_pylist() == [6.0, 5.0]
     status = commands("status")
-    assert (status.status, "2026-09" in status.out, "2026-10" in status.out) == (0, True, True)
+    assert (status.status, "2026-10" in status.out) == (0, True)
 
 
 @pytest.mark.thorough

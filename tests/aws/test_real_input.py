@@ -134,7 +134,7 @@ def test_a_real_cur_has_the_file_s_own_totals_by_service(
     )
 
 
-@pytest.mark.quick("file")
+@pytest.mark.thorough
 def test_a_real_cur_keeps_its_texts(target: Target, commands: Commands) -> None:
     deliver_cur(target)
     commands.well("load", "normalize")
