@@ -94,6 +94,7 @@ def test_a_channel_that_fails_is_named_and_is_told_by_the_next_run(
     assert web.bodies() == [MIGRATE]
 
 
+@pytest.mark.thorough
 def test_teams_is_sent_an_adaptive_card(hooked: Commands, web: Web) -> None:
     hooked.set({"ALERT__WEBHOOK_FORMAT": "teams"})
     assert hooked("alert", "--failed", "migrate", "report").out == "webhook: told 2\n"
@@ -125,6 +126,7 @@ def test_teams_is_sent_an_adaptive_card(hooked: Commands, web: Web) -> None:
     assert web.bodies() == [{"type": "message", "attachments": [attachment]}]
 
 
+@pytest.mark.quick("0")
 @pytest.mark.parametrize("open_on_page", [0, 2])
 def test_an_issue_is_opened_once_and_then_commented_on(
     commands: Commands, web: Web, open_on_page: int
@@ -235,6 +237,7 @@ def test_without_a_channel_nobody_is_told_and_that_is_said(commands: Commands) -
     assert ran.out.startswith("nobody is told: set alert.webhook_url, ")
 
 
+@pytest.mark.thorough
 def test_a_dry_run_shows_what_would_be_told_and_tells_nobody(hooked: Commands, web: Web) -> None:
     ran = hooked(*NIGHT, "--dry-run")
     told = "Nightly run: migrate failed\n  Its log says why.\nwebhook: would tell 1\n"

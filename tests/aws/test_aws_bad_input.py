@@ -257,7 +257,7 @@ CUTS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.quick("half of it")
+@pytest.mark.thorough
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_damaged_parquet_file_stops_its_month(months: Months, cut: str) -> None:
     made = months.restate()
@@ -275,6 +275,7 @@ def test_a_number_that_became_text_stops_its_month(months: Months) -> None:
     months.assert_mended()
 
 
+@pytest.mark.thorough
 def test_tags_that_a_copy_made_a_struct_stop_their_month(months: Months) -> None:
     months.restate(resource_tags=pa.array([{"user:Environment": "prod"}]))
     months.assert_refused("expected a map", "a job that copied the file made a struct of one")
@@ -526,6 +527,7 @@ def test_a_refused_manifest_is_no_reason_to_load_an_older_execution(
 # --debug, and secrets.
 
 
+@pytest.mark.thorough
 def test_debug_shows_the_traceback(months: Months) -> None:
     made = months.restate()
     months.put(made.files[1], b"")
@@ -597,6 +599,7 @@ def test_a_destination_that_cannot_be_written_is_named(
     assert_clear(ran, str(tmp_path / "file"))
 
 
+@pytest.mark.thorough
 def test_a_destination_bucket_that_refuses_is_named(
     months: Months, commands: Commands, faulty_s3: FaultyS3
 ) -> None:

@@ -27,6 +27,7 @@ def test_random_lines_come_out_as_the_oracle_says(rows: list[Row], missing: set[
     assert_as_the_oracle(table(kept), kept)
 
 
+@pytest.mark.thorough
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LINES, min_size=2, max_size=12), st.data())
 def test_slices_and_chunks_do_not_change_a_line(rows: list[Row], data: st.DataObject) -> None:

@@ -111,6 +111,7 @@ def target(request: pytest.FixtureRequest, commands: Commands, aws_bucket: Folde
     return s3.target
 
 
+@pytest.mark.quick("file")
 def test_a_real_cur_has_the_file_s_own_totals_by_service(
     target: Target, commands: Commands
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_real_cur_has_the_file_s_own_totals_by_service(
     )
 
 
+@pytest.mark.thorough
 def test_a_real_cur_keeps_its_texts(target: Target, commands: Commands) -> None:
     deliver_cur(target)
     commands.well("load", "normalize")
@@ -153,6 +155,7 @@ def test_a_real_cur_keeps_its_texts(target: Target, commands: Commands) -> None:
     assert commands("check").status == 0
 
 
+@pytest.mark.quick("file")
 def test_real_focus_rows_have_the_file_s_own_totals_by_service(
     target: Target, commands: Commands
 ) -> None:

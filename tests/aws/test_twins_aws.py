@@ -155,6 +155,7 @@ def test_a_line_of_every_kind_is_the_same(twins: Twins, form: Form) -> None:
 EVERY_TEXT = [column.name for column in COSTS if column.focus and column.type == "text"]
 
 
+@pytest.mark.quick("focus")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -229,6 +230,7 @@ def total(found: pa.Table, column: str) -> float:
     return round(math.fsum(found[column].to_pylist()), 9)
 
 
+@pytest.mark.thorough
 def test_neither_sees_a_saving_in_usage_on_demand_or_the_marketplace_in_an_upfront_fee(
     twins: Twins,
 ) -> None:
@@ -380,6 +382,7 @@ def test_tags_are_the_same_whatever_their_keys(
     assert [name for name in of_tags if found[name].null_count == len(found)] == []
 
 
+@pytest.mark.thorough
 def test_flat_tag_columns_are_the_same(twins: Twins) -> None:
     snake = [
         None,
@@ -415,7 +418,7 @@ def test_maps_of_any_text_are_the_same(twins: Twins, maps: pa.Array) -> None:
 # Types, times, amounts and columns that are not there.
 
 
-@pytest.mark.quick("int8")
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -464,6 +467,7 @@ MOMENTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_times_are_the_same_however_far(twins: Twins) -> None:
     times = [
         "line_item_usage_start_date", "line_item_usage_end_date",
@@ -623,6 +627,7 @@ FOCUS_LINES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.thorough
 @RANDOMLY
 @given(st.lists(FOCUS_LINES, min_size=1, max_size=15))
 def test_random_rows_of_a_focus_export_are_the_same(twins: Twins, rows: list[Row]) -> None:

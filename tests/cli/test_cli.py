@@ -150,6 +150,7 @@ def test_a_process_logs_one_line_per_month_and_one_of_result(
     assert "mart cost_overview: 2 rows" in said
 
 
+@pytest.mark.thorough
 def test_a_process_that_cannot_load_ends_with_1_and_without_traceback(
     bucket: FolderBucket, commands: Commands
 ) -> None:
@@ -189,8 +190,7 @@ def test_a_check_can_be_left_out_and_an_unknown_one_is_named(
 ) -> None:
     deliver(bucket, "2026-10", [1.0], at=NOW - timedelta(days=5))
     commands.well("load", "normalize")
-    ran = commands("check")
-    assert (ran.status, ran.out.splitlines()[-1].endswith(", 1 failed: freshness")) == (1, True)
+    assert commands.checked("freshness").endswith("1 checks, 1 failed: freshness\n")
     ran = commands("check", "--without", "freshness")
     assert (ran.status, ran.out.endswith(" checks, 0 failed\n")) == (0, True)
     ran = commands("check", "--without", "taste")

@@ -38,6 +38,7 @@ def run(script: str, variables: Mapping[str, str], folder: Path, *options: str) 
     return ran.stdout
 
 
+@pytest.mark.thorough
 def test_aws(aws_bucket: FolderBucket, commands: Commands, tmp_path: Path) -> None:
     deliver(aws_bucket.root, "2026-09", [9.0])
     deliver(aws_bucket.root, "2026-10", [1.0])

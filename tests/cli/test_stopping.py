@@ -56,6 +56,7 @@ def test_a_load_that_waits_for_its_provider(tmp_path: Path) -> None:
     assert (out, err, process.returncode) == ("", STOPPED, 130)
 
 
+@pytest.mark.quick("dlt.common")
 @pytest.mark.parametrize("module", ["pipelines.cli.options", "dlt.common", "pyarrow"])
 def test_a_command_that_is_still_importing(module: str, tmp_path: Path) -> None:
     settings = {"DESTINATION__FILESYSTEM__BUCKET_URL": str(tmp_path)}

@@ -19,6 +19,7 @@ from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.http_client import connect
 from scripts.sandbox.deribit.server import Sandbox
 from scripts.sandbox.deribit.tape import Tape
+from tests.conftest import ROOT
 from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.deribit_market import FIRST, NOW, Writer
@@ -28,6 +29,7 @@ DAYS = [FIRST, FIRST + timedelta(days=1)]
 PARTITIONS = [f"{day}.BTC" for day in DAYS]
 CALL, COMBO = "BTC-5DEC26-90000-C", "BTC-CS-5DEC26-90000_95000"
 Change = Callable[[pa.Table], pa.Table]
+CHECKS = [path.stem for path in (ROOT / "sql" / "checks").glob("deribit_*.sql")]
 THOROUGH = pytest.mark.thorough
 
 
@@ -45,8 +47,8 @@ class Loaded:
             self.commands.well("normalize deribit")
 
     def offending(self) -> dict[str, list[list[str]]]:
-        """The rows that `check` prints, by check."""
-        return offending(self.commands)
+        """The rows that the checks of trades print, by check."""
+        return offending(self.commands, *CHECKS)
 
     def loaded_at(self) -> str:
         """Of the second day, as `check` prints it."""

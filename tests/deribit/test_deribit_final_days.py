@@ -63,7 +63,7 @@ class Exchange:
 
     def named(self) -> list[list[str]]:
         """What `check` says of days that are over: day, state, since, trades."""
-        return [row[:4] for row in offending(self.commands).get("deribit_open_days", [])]
+        return [row[:4] for row in self.commands.named("deribit_open_days")]
 
 
 def key(day: date) -> str:

@@ -90,7 +90,7 @@ def test_days_are_read_again_for_kinds_that_are_added_and_keep_those_removed(
     assert exchange.load().out.splitlines()[0] == "deribit: 0 loaded, 2 unchanged, 0 failed"
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_fewer_trades_are_taken_with_accept_shrunk(exchange: Exchange) -> None:
     exchange.trade_daily(PERPETUAL)
     exchange.sandbox.fixed = at(DAYS[1], 23)  # production has all of the second day

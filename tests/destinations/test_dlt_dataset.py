@@ -8,6 +8,7 @@ from typing import Any
 
 import dlt
 import pyarrow.parquet as pq
+import pytest
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.destinations.clickhouse.destination import destination_of
@@ -74,6 +75,7 @@ def test_dlt_lists_the_raw_table_of_a_bucket(
     assert [path.rpartition(".")[2] for path in files] == ["parquet"]
 
 
+@pytest.mark.thorough
 def test_dlt_lists_the_raw_table_in_clickhouse_with_its_rows(
     clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, commands: Commands
 ) -> None:

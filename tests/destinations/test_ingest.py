@@ -27,7 +27,7 @@ from tests.support.commands import Commands, Ran
 from tests.support.kill.harness import Ended, Harness
 from tests.support.kill.points import THOROUGH, of_tier
 from tests.support.providers.aws_months import lines
-from tests.support.published_clickhouse import environ, fingerprints, leftovers, query
+from tests.support.published_clickhouse import environ, fingerprints, leftovers
 from tests.support.twins import Twins, differences
 from tests.support.world import World
 
@@ -109,21 +109,15 @@ def test_ingested_months_are_the_local_mart_row_for_row(world: IngestingWorld) -
         assert differences(local, world.published(month)) == []
 
 
-def test_ingesting_gives_what_loading_raw_gives(
-    world: IngestingWorld, clickhouse: ClickHouseConfig
-) -> None:
+def test_ingesting_gives_what_loading_raw_gives(world: IngestingWorld) -> None:
     period = months.PERIODS[2]
-    world.normalise_rows(period, months.line_items(period)[::4])
+    world.normalise_rows(period, months.line_items(period)[::10])
     world.well()
-    other = clickhouse.with_database(f"{clickhouse.database}_raw")
-    try:
-        world.commands.set({"CLICKHOUSE_DATABASE": other.database})
-        assert world.commands("load").status == 0
-        loaded, ingested = reader(other, TAGS).read(period), world.published(period)
-    finally:
-        query(clickhouse, f"drop database if exists {other.database} sync")
+    ingested = world.published(period)
+    assert world.commands("load").out == "aws: 1 loaded, 0 unchanged, 0 failed\n"
+    loaded = world.published(period)
     of_a_run = ["x_dlt_load_id"]
-    assert ingested.num_rows > 1000
+    assert ingested.num_rows > 500
     assert differences(loaded.drop_columns(of_a_run), ingested.drop_columns(of_a_run)) == []
 
 

@@ -148,6 +148,7 @@ def test_a_column_that_changes_its_kind_is_refused_and_a_new_one_is_added(
         stock.run(aws(first="2026-11"))
 
 
+@pytest.mark.thorough
 def test_gcp_loads_and_a_restated_day_replaces_itself(
     bigquery_server: BigQueryServer, tmp_path: Path, configure: Environ
 ) -> None:
@@ -164,6 +165,7 @@ def test_gcp_loads_and_a_restated_day_replaces_itself(
     assert stock.query(by_day) == [("2026-10-28", 2, 3.0), ("2026-10-29", 1, 7.0)]
 
 
+@pytest.mark.thorough
 def test_stripe_loads_and_a_restated_month_replaces_itself(
     tmp_path: Path, configure: Environ
 ) -> None:
@@ -187,6 +189,7 @@ def test_stripe_loads_and_a_restated_month_replaces_itself(
         assert stock.query(by_month) == [(months[0], 1, 700), (months[1], 1, 4_900)]
 
 
+@pytest.mark.thorough
 def test_fx_loads_and_a_year_replaces_itself(tmp_path: Path) -> None:
     from pipelines.fx_pipeline import fx
 
@@ -212,6 +215,7 @@ def market() -> Iterator[Writer]:
         yield writer
 
 
+@pytest.mark.thorough
 def test_deribit_loads_and_a_day_that_is_read_again_replaces_itself(
     market: Writer, tmp_path: Path, configure: Environ
 ) -> None:

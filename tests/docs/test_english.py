@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from pipelines.cli.main import COMMANDS, parser
 from pipelines.tables.raw_lists import RAW_LISTS
@@ -61,8 +62,13 @@ def _prose(text: str) -> Iterator[str]:
         yield text
 
 
-def texts() -> Iterator[tuple[str, str]]:
-    """Where it is, and the text."""
+@cache
+def texts() -> list[tuple[str, str]]:
+    """Where each is, and the text."""
+    return list(_texts())
+
+
+def _texts() -> Iterator[tuple[str, str]]:
     settings = (".dlt/config.toml", ".dlt/secrets.toml.example", ".env.cloud")
     for path in (*DOCUMENTS, ROOT / "viz_rill/README.md", *(ROOT / name for name in settings)):
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")

@@ -117,6 +117,7 @@ def test_a_name_of_two_words_is_one_word_in_classes(copy: Path) -> None:
     assert "SOURCES__FAR_MOON__URL" in (copy / ".dlt" / "config.toml").read_text(encoding="utf-8")
 
 
+@pytest.mark.quick("Moon", "aws")
 @pytest.mark.parametrize("source_name", ["aws", "Moon", "far-moon", "../moon", ""])
 def test_a_word_that_is_taken_or_cannot_be_one_is_refused(source_name: str, copy: Path) -> None:
     before = texts(copy)

@@ -71,7 +71,7 @@ BAD: Mapping[str, tuple[str, bytes, str]] = {
 }
 
 
-@pytest.mark.quick("not-focus", "half-a", "text-for")
+@pytest.mark.quick("half-a-gzip", "text-for", "not-focus")
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_file_is_refused_by_name_and_what_is_published_stays(
     commands: Commands, bucket: FolderTarget, case: str

@@ -62,7 +62,7 @@ def one_store(request: pytest.FixtureRequest, commands: Commands) -> Iterator[St
         yield made
 
 
-@pytest.mark.quick("azure", "gcs")
+@pytest.mark.quick("gcs")
 def test_a_store_is_listed_in_pages_read_and_restated(commands: Commands, store: Store) -> None:
     store.deliver("2026-09", 1.0, 2.0)
     store.deliver("2026-10", 4.0, 8.0)
@@ -82,6 +82,7 @@ def test_a_store_is_listed_in_pages_read_and_restated(commands: Commands, store:
     ] == []
 
 
+@pytest.mark.quick("gcs")
 def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     commands: Commands, one_store: Store
 ) -> None:

@@ -151,6 +151,7 @@ def test_google_credit_list_cost(twins: Twins) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_google_negative_list_cost(twins: Twins) -> None:
     def usage(billed: float | None, listed: float | None, **changes: Any) -> Row:
         changes = {"BilledCost": billed, "ListCost": listed, "Tags": {}} | changes
@@ -177,6 +178,7 @@ def test_google_negative_list_cost(twins: Twins) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_aws_contracted_cost(twins: Twins) -> None:
     def usage(billed: float, contracted: float | None, **changes: Any) -> Row:
         changes = {"BilledCost": billed, "ContractedCost": contracted} | changes
@@ -228,7 +230,7 @@ def test_only_dollars_have_a_rate_of_the_row_s_own(twins: Twins) -> None:
     ]
 
 
-@pytest.mark.quick("databricks", "newest")
+@pytest.mark.quick("newest")
 @pytest.mark.parametrize(
     "kind", ["row", "azure", "azure_preview", "google", "oci", "databricks", "newest"]
 )

@@ -21,7 +21,7 @@ from tests.support.demo import Demo, demo  # noqa: F401 (a fixture)
 _ROW = r"^\| {} \| {} \| ([\d |]+) \|$"
 
 
-@pytest.mark.quick("1.2")
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_demos_datasets_keep_every_rule_as_the_document_says(
     demo: Demo,  # noqa: F811

@@ -177,6 +177,7 @@ def test_what_is_paid_back_has_a_negative_quantity_and_prices_that_are_not(tmp_p
     assert some(rows, *names) == [(-2.0, "Hours", 3.0, 2.0), (1.0, "Unit", 6.0, 4.0)]
 
 
+@pytest.mark.thorough
 def test_names_are_ascii_and_their_originals_are_kept(tmp_path: Path) -> None:
     line = LINE | {
         "sub_account_id": "4444", "sub_account_name": "Zürich 東京",
@@ -202,6 +203,7 @@ def test_names_are_ascii_and_their_originals_are_kept(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_line_of_a_third_partys_invoice_is_named_when_it_is_billed(tmp_path: Path) -> None:
     _, outcomes = dataset([LINE | {"invoice_issuer_name": "Reseller Ltd"}], tmp_path)
     assert broken(outcomes) == {"BilledCost-third-party": 1}

@@ -142,7 +142,7 @@ def test_a_new_day_that_failed_is_tried_again_however_old_it_is(
     assert billed(commands.data)["2026-10-22"] == [0.5]
 
 
-@pytest.mark.quick("jobs.query")
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["jobs.query", "jobs.getQueryResults", "tables.get"])
 def test_a_service_that_is_away_for_a_moment_is_asked_again(
     server: BigQueryServer, commands: Commands, kind: str
@@ -152,6 +152,7 @@ def test_a_service_that_is_away_for_a_moment_is_asked_again(
     well(commands)
 
 
+@pytest.mark.thorough
 def test_an_expired_token_is_renewed(server: BigQueryServer, commands: Commands) -> None:
     server.anonymous = False
     server.before("jobs.query", server.expire_tokens, nth=2)
@@ -214,6 +215,7 @@ def test_a_cost_that_is_text_is_refused(server: BigQueryServer, commands: Comman
     assert "currency_conversion_rate is string, expected double" in ran.err
 
 
+@pytest.mark.thorough
 def test_a_table_that_is_not_partitioned_is_read_and_said_to_be_slower(
     server: BigQueryServer, commands: Commands
 ) -> None:

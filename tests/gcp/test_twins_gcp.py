@@ -55,6 +55,21 @@ def published(twins: Twins, *rows: Row) -> list[Row]:
     return sorted(pandas.to_pylist(), key=lambda row: str(row["resource_id"]))
 
 
+_GOLDEN: list[Row] = []
+
+
+def golden(*rows: Row) -> slice:
+    """Where these lines stand in `delivered`, the one delivery of all golden lines."""
+    _GOLDEN.extend(rows)
+    return slice(len(_GOLDEN) - len(rows), len(_GOLDEN))
+
+
+@pytest.fixture(scope="module")
+def delivered(twins: Twins) -> list[Row]:
+    """What both twins make of every golden line."""
+    return published(twins, *_GOLDEN)
+
+
 def values(rows: list[Row], *names: str) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in names) for row in rows]
 
@@ -131,15 +146,19 @@ def test_a_line_of_usage_fills_the_whole_shape(twins: Twins) -> None:
 # Money.
 
 
-def test_a_credit_that_takes_all_of_it_leaves_nothing(twins: Twins) -> None:
-    rows = published(twins, line(cost=10.0, credits=[credit(-10.0)]))
+ALL_CREDITED = golden(line(cost=10.0, credits=[credit(-10.0)]))
+
+
+def test_a_credit_that_takes_all_of_it_leaves_nothing(delivered: list[Row]) -> None:
+    rows = delivered[ALL_CREDITED]
     assert values(rows, "billed_cost", "x_credit_amount") == [(0.0, -10.0)]
 
 
-def test_usage_and_its_adjustment_come_to_the_difference(twins: Twins) -> None:
-    rows = published(
-        twins, line(cost=50.0), line(cost=-20.0, cost_type="adjustment", cost_at_list=None)
-    )
+ADJUSTED = golden(line(cost=50.0), line(cost=-20.0, cost_type="adjustment", cost_at_list=None))
+
+
+def test_usage_and_its_adjustment_come_to_the_difference(delivered: list[Row]) -> None:
+    rows = delivered[ADJUSTED]
     assert sum(row["billed_cost"] for row in rows) == 30.0
     assert values(rows, "charge_category", "billed_cost", "list_cost") == [
         ("Usage", 50.0, 12.5),
@@ -147,24 +166,24 @@ def test_usage_and_its_adjustment_come_to_the_difference(twins: Twins) -> None:
     ]
 
 
-@pytest.mark.quick("EUR")
-@pytest.mark.parametrize(
-    ("cost", "currency", "rate", "usd"),
-    [
-        (79.705, "CHF", 0.79705, 100.0),  # below 1: a franc is worth more than a dollar
-        (100.0, "EUR", 0.92, 108.69565217391305),
-        (100.0, "EUR", None, None),  # no rate is no guess
-        (100.0, "EUR", 0.0, None),
-        (100.0, "USD", None, 100.0),
-    ],
+RATES: list[tuple[float, str, float | None, float | None]] = [
+    (79.705, "CHF", 0.79705, 100.0),  # below 1: a franc is worth more than a dollar
+    (100.0, "EUR", 0.92, 108.69565217391305),
+    (100.0, "EUR", None, None),  # no rate is no guess
+    (100.0, "EUR", 0.0, None),
+    (100.0, "USD", None, 100.0),
+]
+CONVERTED = golden(
+    *(line(cost=c, currency=word, currency_conversion_rate=rate) for c, word, rate, _ in RATES)
 )
-def test_units_per_dollar_divide(
-    twins: Twins, cost: float, currency: str, rate: float | None, usd: float | None
-) -> None:
-    (row,) = published(twins, line(cost=cost, currency=currency, currency_conversion_rate=rate))
-    assert (row["billing_currency"], row["billed_cost"]) == (currency, cost)
-    assert row["x_billed_cost_usd"] == (None if usd is None else pytest.approx(usd, rel=1e-12))
-    assert row["x_effective_cost_usd"] == row["x_billed_cost_usd"]
+
+
+def test_units_per_dollar_divide(delivered: list[Row]) -> None:
+    rows = delivered[CONVERTED]
+    assert values(rows, "billing_currency", "billed_cost") == [(c, b) for b, c, *_ in RATES]
+    usd = [None if dollars is None else pytest.approx(dollars, rel=1e-12) for *_, dollars in RATES]
+    assert [row["x_billed_cost_usd"] for row in rows] == usd
+    assert [row["x_effective_cost_usd"] for row in rows] == usd
 
 
 COST_TYPES = [
@@ -178,10 +197,15 @@ COST_TYPES = [
 ]
 
 
-def test_every_cost_type_is_billed_and_an_unknown_one_is_unclassified(twins: Twins) -> None:
-    rows = published(
-        twins, *(line(cost=1.0, cost_at_list=None, cost_type=kind) for kind, *_ in COST_TYPES)
-    )
+OF_COST_TYPES = golden(
+    *(line(cost=1.0, cost_at_list=None, cost_type=kind) for kind, *_ in COST_TYPES)
+)
+
+
+def test_every_cost_type_is_billed_and_an_unknown_one_is_unclassified(
+    delivered: list[Row],
+) -> None:
+    rows = delivered[OF_COST_TYPES]
     assert values(
         rows, "charge_category", "charge_frequency", "effective_cost", "billed_cost", "list_cost"
     ) == [
@@ -190,53 +214,67 @@ def test_every_cost_type_is_billed_and_an_unknown_one_is_unclassified(twins: Twi
     ]
 
 
-def test_a_fee_that_its_use_offsets_costs_what_stayed_unused(twins: Twins) -> None:
-    fee = line(
+OFFSET_FEE = golden(
+    line(
         cost=8.4,
         cost_at_list=8.4,
         credits=[credit(-6.1, "FEE_UTILIZATION_OFFSET")],
         subscription={"instance_id": "2000000000000000002"},
     )
-    rows = published(twins, fee)
+)
+
+
+def test_a_fee_that_its_use_offsets_costs_what_stayed_unused(delivered: list[Row]) -> None:
+    rows = delivered[OFFSET_FEE]
     assert values(rows, "billed_cost", "effective_cost", "commitment_discount_id", "x_credits") == [
         (2.3, 2.3, "2000000000000000002", [("FEE_UTILIZATION_OFFSET", -6.1)])
     ]
 
 
-def test_credits_are_also_told_by_type(twins: Twins) -> None:
-    given = [credit(-0.1, "PROMOTION"), credit(-0.2, "PROMOTION"), credit(-0.3, None)]
-    rows = published(twins, line(cost=0.6, credits=given), line(credits=[]))
+CREDITS = [credit(-0.1, "PROMOTION"), credit(-0.2, "PROMOTION"), credit(-0.3, None)]
+CREDITED = golden(line(cost=0.6, credits=CREDITS), line(credits=[]))
+
+
+def test_credits_are_also_told_by_type(delivered: list[Row]) -> None:
+    rows = delivered[CREDITED]
     assert values(rows, "billed_cost", "x_credit_amount", "x_credits") == [
         (0.0, -0.6, [("PROMOTION", -0.3), ("unclassified", -0.3)]),
         (10.0, 0.0, []),
     ]
 
 
-def test_usage_below_a_commitment_is_committed_and_spot_is_dynamic(twins: Twins) -> None:
-    spot = {"id": "1", "description": "Spot Preemptible N2 Instance Core running in Iowa"}
-    flexible = {"id": "9A7C-41D2-88E0", "description": "Compute Flexible CUDs - 1 Year"}
-    rows = published(
-        twins,
-        line(),
-        line(sku=spot),
-        line(credits=[credit(-10.0, "COMMITTED_USAGE_DISCOUNT")]),
-        line(consumption_model=flexible),
-        line(consumption_model=None),
-        line(cost_type="tax", sku=spot),
-        line(sku={"id": "2", "description": "Autopilot Spot Pod mCPU Requests (Iowa)"}),
-        line(sku={"id": "3", "description": "Nvidia L4 GPU attached to Spot VMs running in Iowa"}),
-        line(sku={"id": "4", "description": "Preemptible N1 Predefined Instance Core"}),
-        line(sku={"id": "5", "description": "Spotlight tickets"}),
-    )
+SPOT = {"id": "1", "description": "Spot Preemptible N2 Instance Core running in Iowa"}
+FLEXIBLE = {"id": "9A7C-41D2-88E0", "description": "Compute Flexible CUDs - 1 Year"}
+PRICED = golden(
+    line(),
+    line(sku=SPOT),
+    line(credits=[credit(-10.0, "COMMITTED_USAGE_DISCOUNT")]),
+    line(consumption_model=FLEXIBLE),
+    line(consumption_model=None),
+    line(cost_type="tax", sku=SPOT),
+    line(sku={"id": "2", "description": "Autopilot Spot Pod mCPU Requests (Iowa)"}),
+    line(sku={"id": "3", "description": "Nvidia L4 GPU attached to Spot VMs running in Iowa"}),
+    line(sku={"id": "4", "description": "Preemptible N1 Predefined Instance Core"}),
+    line(sku={"id": "5", "description": "Spotlight tickets"}),
+)
+
+
+def test_usage_below_a_commitment_is_committed_and_spot_is_dynamic(delivered: list[Row]) -> None:
+    rows = delivered[PRICED]
     assert [row["pricing_category"] for row in rows] == [
         "Standard", "Dynamic", "Committed", "Committed", "Standard", None,
         "Dynamic", "Dynamic", "Dynamic", "Standard",
     ]  # fmt: skip
 
 
-def test_googles_own_example_of_a_commitment_saves_a_quarter_in_both_models(twins: Twins) -> None:
+GOOGLES_OWN = golden(*map(typed, case("gcp_cud_google_example")))
+
+
+def test_googles_own_example_of_a_commitment_saves_a_quarter_in_both_models(
+    delivered: list[Row],
+) -> None:
     """Its first day in the model of credits, its second in the consumption model."""
-    rows = published(twins, *map(typed, case("gcp_cud_google_example")))
+    rows = delivered[GOOGLES_OWN]
     used = ("Committed Use Discount", "Spend", "Used")
     fee = ("Committed Use Discount", "Spend", None)
     names = ("type", "category", "status")
@@ -255,15 +293,17 @@ def test_googles_own_example_of_a_commitment_saves_a_quarter_in_both_models(twin
     ]
 
 
-def test_what_is_left_of_a_fee_is_its_unused_part(twins: Twins) -> None:
-    sku = {"id": "7", "description": "Commitment - dollar based v1: Compute Flexible for 1 Year"}
-    by_core = {"id": "8", "description": "Commitment v1: N2 Cpu in Iowa for 1 Year"}
-    rows = published(
-        twins,
-        line(sku=sku, credits=[credit(-7.5, "FEE_UTILIZATION_OFFSET")]),
-        line(sku=by_core),
-        line(sku=by_core, cost_type="tax"),
-    )
+BY_DOLLARS = {"id": "7", "description": "Commitment - dollar based v1: Compute Flexible for 1 Year"}
+BY_CORE = {"id": "8", "description": "Commitment v1: N2 Cpu in Iowa for 1 Year"}
+FEES = golden(
+    line(sku=BY_DOLLARS, credits=[credit(-7.5, "FEE_UTILIZATION_OFFSET")]),
+    line(sku=BY_CORE),
+    line(sku=BY_CORE, cost_type="tax"),
+)
+
+
+def test_what_is_left_of_a_fee_is_its_unused_part(delivered: list[Row]) -> None:
+    rows = delivered[FEES]
     assert values(
         rows,
         "charge_category",
@@ -282,40 +322,38 @@ def test_what_is_left_of_a_fee_is_its_unused_part(twins: Twins) -> None:
 # Time.
 
 
-@pytest.mark.quick("202611-2026-11-01 07:00-2026-12-01 08:00", "202613-None-None", "None-None-None")
-@pytest.mark.parametrize(
-    ("month", "start", "end"),
-    [
-        ("202607", "2026-07-01 07:00", "2026-08-01 07:00"),
-        ("202611", "2026-11-01 07:00", "2026-12-01 08:00"),  # summer time ends
-        ("202603", "2026-03-01 08:00", "2026-04-01 07:00"),  # and begins
-        ("202612", "2026-12-01 08:00", "2027-01-01 08:00"),
-        ("202613", None, None),
-        ("2026-1", None, None),
-        ("", None, None),
-        (None, None, None),
-    ],
-)
-def test_an_invoice_has_the_edges_of_its_month_in_us_pacific(
-    twins: Twins, month: str | None, start: str | None, end: str | None
-) -> None:
-    rows = published(twins, line(invoice={"month": month}))
-    edges = [
-        None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
-        for text in (start, end)
+EDGES = [
+    ("202607", "2026-07-01 07:00", "2026-08-01 07:00"),
+    ("202611", "2026-11-01 07:00", "2026-12-01 08:00"),  # summer time ends
+    ("202603", "2026-03-01 08:00", "2026-04-01 07:00"),  # and begins
+    ("202612", "2026-12-01 08:00", "2027-01-01 08:00"),
+    ("202613", None, None),
+    ("2026-1", None, None),
+    ("", None, None),
+    (None, None, None),
+]
+INVOICED = golden(*(line(invoice={"month": month}) for month, *_ in EDGES))
+
+
+def test_an_invoice_has_the_edges_of_its_month_in_us_pacific(delivered: list[Row]) -> None:
+    names = ("billing_period_start", "billing_period_end")
+    assert values(delivered[INVOICED], *names) == [
+        tuple(text and datetime.fromisoformat(text).replace(tzinfo=UTC) for text in edges)
+        for _, *edges in EDGES
     ]
-    assert values(rows, "billing_period_start", "billing_period_end") == [tuple(edges)]
 
 
-def test_an_adjustment_of_an_earlier_month_is_a_correction(twins: Twins) -> None:
-    info = {"id": "price-2026-09", "description": "List price corrected", "type": "CORRECTION"}
-    before = datetime(2026, 10, 1, 6, 59, tzinfo=UTC)  # still September in US/Pacific
-    rows = published(
-        twins,
-        line(adjustment_info=info, usage_start_time=before),
-        line(adjustment_info=info, usage_start_time=datetime(2026, 10, 1, 7, tzinfo=UTC)),
-        line(usage_start_time=before),
-    )
+INFO = {"id": "price-2026-09", "description": "List price corrected", "type": "CORRECTION"}
+BEFORE = datetime(2026, 10, 1, 6, 59, tzinfo=UTC)  # still September in US/Pacific
+CORRECTED = golden(
+    line(adjustment_info=INFO, usage_start_time=BEFORE),
+    line(adjustment_info=INFO, usage_start_time=datetime(2026, 10, 1, 7, tzinfo=UTC)),
+    line(usage_start_time=BEFORE),
+)
+
+
+def test_an_adjustment_of_an_earlier_month_is_a_correction(delivered: list[Row]) -> None:
+    rows = delivered[CORRECTED]
     assert values(rows, "charge_class", "charge_description") == [
         ("Correction", "List price corrected"),
         (None, "List price corrected"),
@@ -326,18 +364,20 @@ def test_an_adjustment_of_an_earlier_month_is_a_correction(twins: Twins) -> None
 # Tags.
 
 
-def test_labels_tags_and_project_labels_are_found_in_this_order(twins: Twins) -> None:
-    project = LINE["project"]
-    rows = published(
-        twins,
-        line(labels=labels(team="a"), tags=labels(team="b"), project=project),
-        line(labels=[], tags=labels(TEAM="b"), project=project | {"labels": labels(team="c")}),
-        line(labels=labels(team=""), tags=[], project=project),
-        line(labels=[], tags=[], project=None),
-        line(labels=[*labels(a_b="1"), {"key": "a-b", "value": "2"}], tags=[], project=None),
-        line(labels=[{"key": "Cost Center", "value": "R&D"}], tags=[], project=None),
-        line(labels=[{"key": "user:Cost Center", "value": "x"}], tags=[], project=None),
-    )
+PROJECT = LINE["project"]
+TAGGED = golden(
+    line(labels=labels(team="a"), tags=labels(team="b"), project=PROJECT),
+    line(labels=[], tags=labels(TEAM="b"), project=PROJECT | {"labels": labels(team="c")}),
+    line(labels=labels(team=""), tags=[], project=PROJECT),
+    line(labels=[], tags=[], project=None),
+    line(labels=[*labels(a_b="1"), {"key": "a-b", "value": "2"}], tags=[], project=None),
+    line(labels=[{"key": "Cost Center", "value": "R&D"}], tags=[], project=None),
+    line(labels=[{"key": "user:Cost Center", "value": "x"}], tags=[], project=None),
+)
+
+
+def test_labels_tags_and_project_labels_are_found_in_this_order(delivered: list[Row]) -> None:
+    rows = delivered[TAGGED]
     assert values(rows, "tag_team", "tag_a_b", "tag_cost_center") == [
         ("a", None, None),
         ("c", None, None),  # exactly the key goes before another case of it
@@ -354,9 +394,12 @@ def test_labels_tags_and_project_labels_are_found_in_this_order(twins: Twins) ->
     ]
 
 
-def test_of_two_equal_tags_of_a_row_the_first_stays(twins: Twins) -> None:
-    doubled = [*labels(Environment="one"), *labels(Environment="two")]
-    (row,) = published(twins, line(labels=[], tags=doubled, project=None))
+DOUBLED = [*labels(Environment="one"), *labels(Environment="two")]
+TWICE = golden(line(labels=[], tags=DOUBLED, project=None))
+
+
+def test_of_two_equal_tags_of_a_row_the_first_stays(delivered: list[Row]) -> None:
+    (row,) = delivered[TWICE]
     assert (row["tags"], row["tag_environment"]) == ([("tag:Environment", "one")], "one")
 
 

@@ -43,6 +43,7 @@ def test_nine_of_ten_rows_are_changes_and_eight_of_ten_changes_are_found() -> No
     assert table(scores) in RULES.read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_other_made_up_cost_gives_like_scores() -> None:
     scores = measure(services(seed=17))
     assert scores["all"].precision >= 0.9

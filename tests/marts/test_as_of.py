@@ -83,7 +83,7 @@ def through(mart: CostMarts) -> dict[str, tuple[str, date | None]]:
     return {row["source"]: (row["state"], row["complete_through"]) for row in rows}
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.quick("filesystem-later")
 @pytest.mark.parametrize(
     "at", [datetime(2026, 11, 11, 3, tzinfo=UTC), at_noon(date(2026, 11, 29))], ids=["now", "later"]
 )
@@ -98,6 +98,7 @@ def test_three_hours_of_a_new_day_change_nothing(marts: Marts, at: datetime) -> 
     assert found == STEADY | so_far
 
 
+@pytest.mark.quick("filesystem")
 def test_a_cloud_a_day_ahead_changes_nothing(marts: Marts) -> None:
     rows = [*steady(FIRST, TENTH), *google(FIRST, date(2026, 11, 11))]
     with marts(rows, LATE + exported(date(2026, 11, 11), at_noon(date(2026, 11, 29)))) as mart:

@@ -71,6 +71,7 @@ def causes(marts: CostMarts, kind: str) -> dict[str, tuple[float | None, ...]]:
     }
 
 
+@pytest.mark.quick("duckdb")
 def test_a_change_is_of_usage_of_price_or_of_neither(marts: CostMarts) -> None:
     at_old_share = 31 * 120 * 0.8
     by_usage, by_price = at_old_share - 30 * 80, 31 * 84 - at_old_share
@@ -84,12 +85,14 @@ def test_a_change_is_of_usage_of_price_or_of_neither(marts: CostMarts) -> None:
     }
 
 
+@pytest.mark.quick("duckdb")
 def test_accounts_and_tag_values_have_their_causes(marts: CostMarts) -> None:
     assert causes(marts, "account")["data"] == (-54.0, -54.0, 0.0, 0.0)
     assert causes(marts, "tag_team") == {"shop": (None, None, None, None)}
     assert causes(marts, "tag_environment") == {"(none)": (None, None, None, None)}
 
 
+@pytest.mark.quick("duckdb")
 def test_changes_are_those_of_the_movers(marts: CostMarts) -> None:
     """But for what is not known, which a mover leaves out and a cause never does."""
     for kind in ("service", "account"):

@@ -71,14 +71,39 @@ def checked(commands: Commands, aws_bucket: FolderBucket) -> Checked:
     return Checked(commands, aws_bucket)
 
 
+@pytest.mark.thorough
 def test_nothing_loaded_offends_nobody(checked: Checked) -> None:
     assert checked.offending() == {}
 
 
-def test_whole_bills_pass_every_check(checked: Checked) -> None:
-    for period in months.PERIODS:
-        checked.publish(period, months.line_items(period))
+@pytest.mark.quick("5")
+@pytest.mark.parametrize("every", [1, 5])
+def test_whole_bills_pass_every_check(checked: Checked, every: int) -> None:
+    """All of four months, or every fifth line of two."""
+    for period in months.PERIODS if every == 1 else months.PERIODS[1:3]:
+        checked.publish(period, months.line_items(period)[::every])
     assert checked.offending() == {}
+
+
+def test_each_check_of_single_lines_names_its_own(checked: Checked) -> None:
+    type_, currency = "line_item_line_item_type", "line_item_currency_code"
+    changes: list[dict[str, Any]] = [
+        {},
+        {type_: "SavingsPlanRecurringFee"},
+        {currency: None},
+        {currency: "EUR"},
+        {type_: "FutureFee"},
+    ]
+    rows = lines("2026-10", [1.0, 2.0, 3.0, 2.5, 3.5])
+    made = [row | change for row, change in zip(rows, changes, strict=True)]
+    checked.publish("2026-10", made + lines("2026-09", [9.0]))
+    assert checked.offending() == {
+        "foreign_period": [["aws", "2026-10", "2026-09-01 00:00", "2026-09-01 00:00", "1"]],
+        "missing_cost": [["aws", "2026-10", "SavingsPlanRecurringFee", "0", "1", "0"]],
+        "missing_currency": [["aws", "2026-10", "1", "3.00"]],
+        "missing_rate": [["aws", "2026-10", "EUR", "1", "2.50"]],
+        "unclassified_line_items": [["aws", "2026-10", "FutureFee", "1", "3.50"]],
+    }
 
 
 @pytest.mark.thorough
@@ -122,6 +147,7 @@ def test_aws_conservation_names_lost_rows_and_lost_money(checked: Checked) -> No
     }
 
 
+@pytest.mark.thorough
 def test_aws_conservation_names_a_month_that_is_raw_and_not_published(checked: Checked) -> None:
     checked.publish("2026-09", lines("2026-09", [9.0]))
     checked.normalized("2026-09").unlink()
@@ -131,6 +157,7 @@ def test_aws_conservation_names_a_month_that_is_raw_and_not_published(checked: C
     assert sorted(offending) == ["aws_conservation", "daily_conservation", "stale_partitions"]
 
 
+@pytest.mark.thorough
 def test_foreign_period_names_a_month_with_lines_of_another(checked: Checked) -> None:
     checked.publish("2026-10", lines("2026-10", [1.0]) + lines("2026-09", [9.0, 9.0]))
     assert checked.offending() == {
@@ -157,6 +184,7 @@ def test_mart_complete_names_a_month_that_the_mart_lacks(checked: Checked) -> No
     assert offending == {"mart_complete": [["aws", "2026-10", mark, "2", "1"]]}
 
 
+@pytest.mark.thorough
 def test_a_mart_that_lost_a_month_is_made_good_by_the_next_run(checked: Checked) -> None:
     checked.publish("2026-10", lines("2026-10", [1.0, 2.0]))
     checked.mart("2026-10").unlink()
@@ -165,6 +193,7 @@ def test_a_mart_that_lost_a_month_is_made_good_by_the_next_run(checked: Checked)
     assert checked.offending() == {}
 
 
+@pytest.mark.thorough
 def test_missing_cost_names_the_kind_of_line(checked: Checked) -> None:
     fee = {"line_item_line_item_type": "SavingsPlanRecurringFee"}
     rows = lines("2026-10", [1.0, 2.0, 3.0])
@@ -174,7 +203,7 @@ def test_missing_cost_names_the_kind_of_line(checked: Checked) -> None:
     }
 
 
-@pytest.mark.quick("None")
+@pytest.mark.thorough
 @pytest.mark.parametrize("currency", [None, ""])
 def test_missing_currency_names_the_month(checked: Checked, currency: str | None) -> None:
     rows = lines("2026-10", [1.0, 2.5])
@@ -182,6 +211,7 @@ def test_missing_currency_names_the_month(checked: Checked, currency: str | None
     assert checked.offending() == {"missing_currency": [["aws", "2026-10", "2", "3.50"]]}
 
 
+@pytest.mark.thorough
 def test_missing_rate_names_the_currency(checked: Checked) -> None:
     rows = lines("2026-10", [1.0, 2.5])
     checked.publish("2026-10", [rows[0], rows[1] | {"line_item_currency_code": "EUR"}])
@@ -220,13 +250,14 @@ def test_stale_partitions_name_what_is_not_loaded_and_what_is_not_normalised(
     ]
 
 
+@pytest.mark.thorough
 def test_an_empty_month_is_not_stale(checked: Checked) -> None:
     checked.publish("2026-10", lines("2026-10", [1.0]))
     checked.publish("2026-10", [])
     assert checked.offending() == {}
 
 
-@pytest.mark.quick("FutureFee")
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["FutureFee", None, ""])
 def test_unclassified_line_items_are_named(checked: Checked, kind: str | None) -> None:
     rows = lines("2026-10", [1.0, 2.5])
@@ -236,6 +267,7 @@ def test_unclassified_line_items_are_named(checked: Checked, kind: str | None) -
     }
 
 
+@pytest.mark.thorough
 def test_an_unknown_charge_category_of_focus_is_unclassified(checked: Checked) -> None:
     deliver_focus(checked.bucket, "", "focus", "2026-10", lines("2026-10", [2.5]), delivered_at=NOW)
     (key,) = checked.bucket.keys("focus/data")

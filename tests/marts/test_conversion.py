@@ -77,7 +77,7 @@ def rows(commands: Commands, config: ClickHouseConfig | None, name: str) -> list
     return sorted(found, key=repr)
 
 
-@pytest.mark.quick("filesystem")
+@pytest.mark.thorough
 def test_a_bill_whose_currency_has_a_rate_is_the_same_in_every_mart(
     commands: Commands, config: ClickHouseConfig | None
 ) -> None:

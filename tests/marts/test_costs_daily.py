@@ -166,7 +166,6 @@ def test_the_check_names_a_day_that_differs_from_its_lines(
     pq.write_table(
         rows.set_column(at, rows.field(at), pa.array([None] * len(rows), pa.float64())), path
     )
-    ran = commands("check")
-    assert "daily_conservation" in ran.out
-    assert [line for line in ran.out.splitlines() if "list_cost" in line]
-    assert ran.status == 1
+    said = commands.checked("daily_conservation")
+    assert "1 failed: daily_conservation" in said
+    assert [line for line in said.splitlines() if "list_cost" in line]

@@ -137,6 +137,7 @@ def is_steady(row: Row) -> bool:
     )
 
 
+@pytest.mark.quick("duckdb")
 def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
     september, october = marts.table("cost_overview")
     now, before = of_month(marts.lines, 10), of_month(marts.lines, 9, LAST.day)
@@ -190,6 +191,7 @@ def test_the_month_to_date_is_what_the_lines_say(marts: Marts) -> None:
     assert september["budget"] == 31000.0
 
 
+@pytest.mark.quick("duckdb")
 def test_the_projection_repeats_days_and_not_what_is_charged_once(
     marts: Marts,
     estate: Estate,
@@ -203,6 +205,7 @@ def test_the_projection_repeats_days_and_not_what_is_charged_once(
     assert abs(naive / whole - 1) > 0.2
 
 
+@pytest.mark.quick("duckdb")
 def test_movers_compare_the_same_days_and_add_up_to_the_month(marts: Marts) -> None:
     now, before = of_month(marts.lines, 10), of_month(marts.lines, 9, LAST.day)
     for kind, column in (("service", "service_name"), ("account", "sub_account_id")):
@@ -219,6 +222,7 @@ def test_movers_compare_the_same_days_and_add_up_to_the_month(marts: Marts) -> N
         )
 
 
+@pytest.mark.quick("duckdb")
 def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -> None:
     for month in (9, 10):
         lines = of_month(marts.lines, month)
@@ -253,6 +257,7 @@ def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -
         }
 
 
+@pytest.mark.quick("duckdb")
 def test_restatements_tell_first_restated_and_how_far(marts: Marts) -> None:
     rows = marts.table("restatements")
     assert [(r["source_partition"], r["delivery"], r["kind"], r["is_current"]) for r in rows] == [
@@ -267,6 +272,7 @@ def test_restatements_tell_first_restated_and_how_far(marts: Marts) -> None:
     assert second["billed"] == pytest.approx(total(of_month(marts.lines, 9), "billed_cost"))
 
 
+@pytest.mark.quick("duckdb")
 def test_freshness_is_the_newest_of_each_source(marts: Marts) -> None:
     (aws,) = marts.table("freshness")
     assert (aws["source"], aws["partitions"], aws["newest_partition"]) == ("aws", 2, "2026-10")
@@ -274,6 +280,7 @@ def test_freshness_is_the_newest_of_each_source(marts: Marts) -> None:
     assert aws["newest_delivery"].isoformat().startswith("2026-11-03T06:15:00")
 
 
+@pytest.mark.quick("duckdb")
 def test_the_dashboards_headlines_are_what_the_lines_say(marts: Marts) -> None:
     """The measures of the metrics views, as Rill asks for them, from the lines themselves."""
     now, before = of_month(marts.lines, 10), of_month(marts.lines, 9, LAST.day)
@@ -314,6 +321,7 @@ def measured(marts: Marts, view: str, model: str) -> dict[str, float]:
     return dict(zip(names, map(float, row), strict=True))
 
 
+@pytest.mark.quick("duckdb")
 def test_the_seven_day_average_is_the_mean_of_seven_days(marts: Marts) -> None:
     sql = dict(queries(VIEWS["costs"]))["over time"]
     names = [m["name"] for m in VIEWS["costs"]["measures"] if "window" not in m]

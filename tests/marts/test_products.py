@@ -57,9 +57,7 @@ def loaded(aws_bucket: FolderBucket, commands: Commands, tmp_path: Path) -> Iter
         yield commands
 
 
-def test_products_divide_cost_and_revenue_exactly(
-    loaded: Commands, clickhouse: ClickHouseConfig, aws_bucket: FolderBucket
-) -> None:
+def test_products_divide_cost_and_revenue_exactly(loaded: Commands) -> None:
     local = mart(loaded, "margin_by_product", COLUMNS, "order by 1, 2")
     names = "x_usage_date, tag_team, service_name, effective_cost"
     keys = names.split(", ")
@@ -82,6 +80,12 @@ def test_products_divide_cost_and_revenue_exactly(
     assert sum(row[2] for row in local if row[1] == "shop") > 1000
     assert {row[1] for row in local if row[2]} == {"shop"}
 
+
+@pytest.mark.thorough
+def test_products_are_the_same_on_clickhouse(
+    loaded: Commands, clickhouse: ClickHouseConfig, aws_bucket: FolderBucket
+) -> None:
+    local = mart(loaded, "margin_by_product", COLUMNS, "order by 1, 2")
     loaded.set(environ(clickhouse, aws_bucket.root))
     loaded.well("migrate")
     loaded.well("load", marts=True)

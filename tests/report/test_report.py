@@ -98,6 +98,7 @@ def first(html: str) -> str:
     return html.partition('<div class="charts">')[0]
 
 
+@pytest.mark.quick("filesystem")
 def test_the_ten_questions_are_answered_by_the_marts(
     estate: Estate, written: tuple[str, str]
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_company_with_everything_has_every_answer(demo: Demo) -> None:  # noqa
     assert without == ["Anomalies"]  # nothing unusual happens to it in October
 
 
+@pytest.mark.quick("filesystem")
 def test_the_tables_are_the_rows_of_the_marts(estate: Estate, written: tuple[str, str]) -> None:
     destination, html = written
     rows = queries(estate, destination)

@@ -186,6 +186,7 @@ def test_the_server_may_make_pages_smaller(server: BigQueryServer, client: bigqu
     assert server.counts["tabledata.list"] == 6
 
 
+@pytest.mark.thorough
 def test_a_page_ends_at_ten_megabytes(server: BigQueryServer, client: bigquery.Client) -> None:
     server.load("example-billing.d.wide", pa.table({"a": ["x" * 3_000_000] * 7}))
     pages = client.list_rows("example-billing.d.wide").pages
@@ -423,6 +424,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", QUERIES)
 def test_sql_is_really_executed(name: str, client: bigquery.Client) -> None:
     asked, expected = QUERIES[name]
@@ -516,6 +518,7 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.thorough
 def test_functions_give_the_documented_results(client: bigquery.Client) -> None:
     assert {each: value(client, each) for each in FUNCTIONS} == FUNCTIONS
 
@@ -552,6 +555,7 @@ def test_columns_are_named_as_bigquery_names_them(client: bigquery.Client) -> No
     ) == [{"n": 1}]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sql", "said"),
     {

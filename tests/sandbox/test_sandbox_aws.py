@@ -96,7 +96,7 @@ def test_the_second_delivery_replaces_one_month_only(aws_bucket: FolderBucket) -
     assert changed == [*made.files, *made.emptied, made.manifest]
 
 
-@pytest.mark.quick("focus")
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", months.FORMS)
 def test_every_form_carries_the_same_bill(aws_bucket: FolderBucket, form: str) -> None:
     rows = month("2026-09", True)
@@ -162,6 +162,7 @@ def test_the_bills_are_those_of_a_company_of_25_to_35_thousand_dollars() -> None
     }
 
 
+@pytest.mark.thorough
 def test_every_line_item_type_is_there() -> None:
     kinds = Counter(row["line_item_line_item_type"] for rows in every_month() for row in rows)
     assert sorted(kinds) == [
@@ -179,6 +180,7 @@ def test_every_line_item_type_is_there() -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_reserved_usage_and_unused_fees_add_up_to_each_reservation() -> None:
     for rows in every_month():
         for reservation in commitments.RESERVATIONS:
@@ -198,6 +200,7 @@ def test_reserved_usage_and_unused_fees_add_up_to_each_reservation() -> None:
             assert unused >= 0
 
 
+@pytest.mark.thorough
 def test_covered_usage_and_negation_cancel_on_every_day() -> None:
     for rows in every_month():
         days: dict[tuple[datetime, str], float] = defaultdict(float)
@@ -208,6 +211,7 @@ def test_covered_usage_and_negation_cancel_on_every_day() -> None:
         assert max(map(abs, days.values())) < 1e-6
 
 
+@pytest.mark.thorough
 def test_a_savings_plan_is_used_by_exactly_what_it_covers() -> None:
     for rows in every_month():
         covered: dict[tuple[datetime, str], float] = defaultdict(float)
@@ -226,6 +230,7 @@ def test_a_savings_plan_is_used_by_exactly_what_it_covers() -> None:
         )
 
 
+@pytest.mark.thorough
 def test_upfront_fees_are_paid_in_the_month_of_purchase() -> None:
     fees = {
         rows[0]["bill_billing_period_start_date"].strftime("%Y-%m"): sorted(
@@ -254,6 +259,7 @@ def test_a_returned_savings_plan_costs_nothing() -> None:
     assert kinds == [("Refund", -823.44), ("SavingsPlanUpfrontFee", 823.44)]
 
 
+@pytest.mark.thorough
 def test_the_enterprise_discount_is_columns_or_rows_and_never_both() -> None:
     assert not any("line_item_net_unblended_cost" in row for row in month("2026-07"))
     for period in months.PERIODS[1:]:
@@ -267,6 +273,7 @@ def test_the_enterprise_discount_is_columns_or_rows_and_never_both() -> None:
         assert shown == pytest.approx(sum(r["discount_total_discount"] for r in columns))
 
 
+@pytest.mark.thorough
 def test_split_cost_rows_share_out_the_amortised_cost_of_their_nodes() -> None:
     for rows in every_month():
         nodes: dict[tuple[str, datetime], float] = defaultdict(float)
@@ -284,6 +291,7 @@ def test_split_cost_rows_share_out_the_amortised_cost_of_their_nodes() -> None:
         assert pods == {key: pytest.approx(nodes[key], abs=1e-6) for key in pods}
 
 
+@pytest.mark.thorough
 def test_a_restated_month_gets_a_credit_loses_rows_and_corrects_one() -> None:
     def content(rows: tuple[Line, ...]) -> Counter[str]:
         return Counter(
@@ -308,6 +316,7 @@ def test_a_restated_month_gets_a_credit_loses_rows_and_corrects_one() -> None:
     assert round(total(map(net, second)), 2) == 28852.10
 
 
+@pytest.mark.thorough
 def test_line_item_ids_are_unique_in_a_delivery_and_new_in_the_next() -> None:
     first, second = (
         {row["identity_line_item_id"] for row in month("2026-09", restated)}

@@ -23,6 +23,8 @@ from scripts.sandbox.gcp import exports as gcp
 from tests.conftest import ROOT
 from tests.support.providers.bigquery_fixtures import ClientFactory
 
+pytestmark = pytest.mark.thorough  # made-up bills: what is made of them is tested beside it
+
 Row = dict[str, Any]
 
 
@@ -61,7 +63,6 @@ def as_text(row: Row) -> str:
 # what it is made of
 
 
-@pytest.mark.thorough
 def test_the_same_rows_are_made_in_every_process(tmp_path: Path) -> None:
     # parquet holds values only, no padding
     code = (
@@ -339,7 +340,6 @@ def test_labels_are_as_people_write_them() -> None:
 # restated
 
 
-@pytest.mark.thorough
 def test_restating_adds_late_rows_and_a_day_with_corrections() -> None:
     for name in (gcp.DETAILED_USD, gcp.STANDARD_CHF):
         before = Counter(map(as_text, rows(name)))
@@ -409,7 +409,6 @@ def test_the_export_reaches_the_client_whole(
     assert 0 < job.total_bytes_processed < whole / 30
 
 
-@pytest.mark.thorough
 def test_the_command_serves_the_export(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     run = subprocess.Popen(

@@ -248,21 +248,21 @@ def test_a_new_field_waits_for_its_column(stream: Stream) -> None:
 
 
 def test_sinks_of_a_group_share_the_partitions_and_write_each_row_once(stream: Stream) -> None:
-    stream.send(range(300))
+    stream.send(range(80))
     stream.settings.batch_rows = 7
     ended = threading.Event()
     sinks = [stream.sink(ended.is_set) for _ in range(2)]
     threads = [threading.Thread(target=sink.run) for sink in sinks]
     threads[0].start()
-    stream.send(range(300, 600))
+    stream.send(range(80, 160))
     threads[1].start()
-    stream.send(range(600, 900))
-    watcher = stream.sink(lambda: stream.count() >= 900)
+    stream.send(range(160, 240))
+    watcher = stream.sink(lambda: stream.count() >= 240)
     watcher.run()
     ended.set()
     for thread in threads:
         thread.join()
-    assert stream.trades() == expected(900)
+    assert stream.trades() == expected(240)
 
 
 def test_clickhouse_that_dies_under_the_sink_loses_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from pipelines.core import months
 from pipelines.core.partition import Selection
 from scripts.sandbox.stripe.ledger import transaction
 from tests.conftest import ROOT
-from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import NOW, Row
 from tests.support.providers.stripe_shops import Shop, opened
@@ -52,7 +51,7 @@ def test_a_month_that_a_pause_cut_in_half_is_read_again(shop: Shop) -> None:
     shop.load(paused)
     assert shop.total("where x_partition = '2026-09'") == (15, Decimal(1500))
     assert shop.states()["2026-09"] == "current, open since 2026-09-15"
-    assert [row[1] for row in offending(shop.commands)["unfinished_partitions"]] == [
+    assert [row[1] for row in shop.commands.named("unfinished_partitions")] == [
         "2026-08",
         "2026-09",
     ]
@@ -88,7 +87,7 @@ def test_an_account_that_is_added_later_gets_its_whole_history(shop: Shop) -> No
     shop.configure("eu", "us")
     shop.offer("us", rows["us"])
     assert "us not read yet" in shop.states()["2026-03"]
-    unread = [row[1:3] for row in offending(shop.commands)["unfinished_partitions"]]
+    unread = [row[1:3] for row in shop.commands.named("unfinished_partitions")]
     assert ["2026-03", "us"] in unread
     shop.load(AUTUMN)
     assert shop.total("where account = 'us'") == (11, Decimal(1100))
@@ -160,7 +159,7 @@ def test_a_month_that_loses_its_rows_stays_until_that_is_accepted(shop: Shop) ->
     assert f"stripe {month}: 10 rows are published, and the provider now has 3" in said
     assert f"load stripe --from {month} --to {month} --accept-shrunk" in said
     assert shop.total()[0] == 10
-    assert [row[1] for row in offending(shop.commands)["stale_partitions"]] == [month]
+    assert [row[1] for row in shop.commands.named("stale_partitions")] == [month]
     shop.commands.well("load stripe --accept-shrunk")
     if shop.config is None:
         shop.commands.well("normalize")
@@ -188,13 +187,13 @@ def test_what_an_older_version_left_unfinished_is_read_again(shop: Shop) -> None
     shop.offer("main", daily(start, start + timedelta(days=14)))
     shop.load(start + timedelta(days=14))
     forget_readings(shop)
-    assert [row[1] for row in offending(shop.commands)["unfinished_partitions"]] == [old]
+    assert [row[1] for row in shop.commands.named("unfinished_partitions")] == [old]
     shop.offer("main", daily(start, start + timedelta(days=20, hours=12)))
     shop.commands.well("load stripe")
     if shop.config is None:
         shop.commands.well("normalize")
     assert shop.total()[0] == 21
-    assert "unfinished_partitions" not in offending(shop.commands)
+    assert shop.commands.named("unfinished_partitions") == []
 
 
 def forget_readings(shop: Shop) -> None:

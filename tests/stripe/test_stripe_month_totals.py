@@ -14,7 +14,6 @@ from pipelines.core.partition import Selection
 from pipelines.providers.stripe.calendar import LOOKBACK_DAYS
 from pipelines.providers.stripe.month_totals import connect
 from scripts.sandbox.stripe.ledger import Transaction, transaction
-from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.stripe_ledgers import NOW
 from tests.support.providers.stripe_shops import Shop, opened
@@ -58,7 +57,7 @@ def load(shop: Shop) -> str:
 
 
 def named(shop: Shop) -> list[list[Any]]:
-    return offending(shop.commands).get("stripe_month_totals", [])
+    return shop.commands.named("stripe_month_totals")
 
 
 @pytest.mark.thorough

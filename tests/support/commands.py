@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+CHECKS = Path(__file__).resolve().parents[2] / "sql" / "checks"
 #: The last line of `normalize --no-marts`.
 LEFT = "marts: not computed; `python -m pipelines normalize` computes those that changed\n"
 
@@ -73,6 +74,22 @@ class Commands:
             leaving = ["--no-marts"] if arguments[0] == "normalize" and not marts else []
             ran = self(*arguments, *leaving, marts=marts)
             assert ran.status == 0, (command, ran)
+
+    def checked(self, *names: str, destination: str = "") -> str:
+        """What `check` prints of these checks alone: all of them take seconds on ClickHouse."""
+        others = [path.stem for path in CHECKS.glob("*.sql") if path.stem not in names]
+        left_out = [f"--without={name}" for name in others]
+        where = [f"--destination={destination}"] if destination else []
+        ran = self("check", *where, *left_out)
+        last = ran.out.splitlines()[-1]
+        assert last.startswith(f"{len(names)} check"), ran
+        assert (ran.status, ran.err) == (0 if last.endswith(" 0 failed") else 1, ""), ran
+        return ran.out
+
+    def named(self, check: str) -> list[list[str]]:
+        """The cells of the rows that one check prints."""
+        lines = [line for line in self.checked(check).splitlines() if line.startswith("│")]
+        return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
 
     def normalised(self, *arguments: str) -> str:
         """What `normalize` says of partitions; it leaves out the marts that it computes."""

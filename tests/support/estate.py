@@ -57,13 +57,12 @@ def estate(
     made = Estate(folder, config)
     (folder / "project" / ".dlt").mkdir(parents=True)
     (folder / "budgets.csv").write_text(BUDGETS, encoding="utf-8")
-    months.build(folder / "bucket")
+    months.build(folder / "bucket", since="2026-09")
     load = "load --from 2026-09 --destination"
-    commands = (f"{load} filesystem", "normalize", f"{load} clickhouse")
     with configured(made.environ):
-        run(*commands)
+        run(f"{load} filesystem", "normalize --no-marts", f"{load} clickhouse --no-marts")
         months.build(folder / "bucket", restated=True)
-        run(*commands)
+        run(f"{load} filesystem", "normalize", f"{load} clickhouse")
     yield made
     with ClickHouseManager(clickhouse_server) as manager:
         manager.execute(f"drop database {config.database} sync")
@@ -80,6 +79,8 @@ def configured(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+        if project := before.get("DLT_PROJECT_DIR"):
+            Container()[PluggableRunContext].reload(project)
 
 
 def run(*commands: str) -> None:

@@ -132,6 +132,7 @@ def test_a_usage_type_says_where_bytes_went(usage_type: str, way: Any) -> None:
     assert monitor_egress.way_of(usage_type) == way
 
 
+@pytest.mark.thorough
 def test_a_backfill_is_measured_resumed_and_projected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.tables.raw_tables import RAW_TABLES
+from scripts.demo.__main__ import main
 from scripts.demo.output import FOLDERS
 from scripts.demo.world import CLOUD_SINCE, END, GCP_SINCE, TRADES, TRADING_DAYS
 from scripts.sandbox.aws import months
@@ -363,12 +364,16 @@ def test_nothing_outside_its_folder_changes(demo: Demo) -> None:  # noqa: F811
     assert demo.ran.after == demo.ran.before
 
 
-def test_a_folder_that_is_not_the_demos_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_the_demos_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "d"
     theirs = folder / "data" / "letters.txt"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("dear")
-    ran = run(tmp_path)
-    assert (ran.status, ran.out) == (2, "")
-    assert ran.err.endswith(f"error: {folder} holds data. Name an empty folder with --dir\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--dir", str(folder)])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith(f"error: {folder} holds data. Name an empty folder with --dir\n")
     assert [path for path in folder.rglob("*") if path.is_file()] == [theirs]

@@ -74,14 +74,14 @@ def line_items(
 
 
 def build(
-    target: Target | str | Path, *, restated: bool = False, form: str = "cur2"
+    target: Target | str | Path, *, restated: bool = False, form: str = "cur2", since: str = ""
 ) -> list[Delivered]:
-    """Deliver the bucket: every month, or with `restated` 2026-09 again. Raises ValueError for a
-    form that is not one of FORMS."""
+    """Deliver the bucket: every month, or those `since` one, or with `restated` 2026-09 again.
+    Raises ValueError for a form that is not one of FORMS."""
     if form not in EXPORTS:
         raise ValueError(f"Unknown form {form!r}. Use one of: {', '.join(FORMS)}.")
     place = as_target(target)
-    periods = (RESTATED_PERIOD,) if restated else PERIODS
+    periods = (RESTATED_PERIOD,) if restated else [each for each in PERIODS if each >= since]
     return [_deliver(place, form, period, restated=restated) for period in periods]
 
 

@@ -77,6 +77,7 @@ def test_marts_that_are_current_are_not_computed_again(
     assert [path.stat().st_mtime_ns for path in files] == before
 
 
+@pytest.mark.thorough
 def test_a_night_sums_only_the_months_that_changed(
     aws_bucket: FolderBucket, commands: Commands
 ) -> None:

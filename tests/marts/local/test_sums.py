@@ -96,6 +96,7 @@ def ordered(rows: Any) -> list[tuple[Any, ...]]:
     return sorted(rounded, key=repr)
 
 
+@pytest.mark.thorough
 def test_marts_of_sums_are_those_of_the_daily_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ THEIRS = {
 }
 
 
+@pytest.mark.quick("filesystem")
 def test_a_difference_is_explained_by_the_lines_that_theirs_leaves_out(
     config: ClickHouseConfig | None,
 ) -> None:
@@ -219,6 +220,7 @@ def test_invoices_without_an_id_among_our_lines_are_the_month(
     ]
 
 
+@pytest.mark.quick("filesystem")
 def test_google_stripe_and_clickhouse_cloud_have_their_own_totals(
     config: ClickHouseConfig | None,
 ) -> None:
