@@ -13,7 +13,7 @@ from google.auth import identity_pool
 from pipelines.bigquery import opening
 from pipelines.bigquery.errors import Reader
 from pipelines.bigquery.jobs import Jobs
-from pipelines.bigquery.opening import BigQueryOptions
+from pipelines.bigquery.options import BigQueryOptions
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers import github
 
