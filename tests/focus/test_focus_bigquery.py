@@ -55,7 +55,7 @@ def server(bigquery_server: BigQueryServer, commands: Commands) -> Iterator[BigQ
     assert "Traceback" not in said
 
 
-def put(server: BigQueryServer, months: dict[str, tuple[float, ...]], **changes: Any) -> None:
+def put(server: BigQueryServer, months: Mapping[str, tuple[float, ...]], **changes: Any) -> None:
     """Make these costs, a day each, the whole of the export."""
     rows = [
         exported(month, number % 28 + 1, cost, **changes)
