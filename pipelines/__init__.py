@@ -17,6 +17,7 @@ providers/      a folder per source, all that knows its provider: client, plan, 
                 the rules, doctor.py
 buckets/        where files are delivered: S3, Azure Blob, Google Cloud Storage or a folder, each
                 object read exactly as it was listed
+bigquery/       queries with their limits, answers as arrow, and what goes wrong in words
 normalize/      the local engine: run.py normalises what changed, batch by batch, by those rules
 ingest_normalized_pipeline.py
                 normalise in CI, then ingest: the published parquet files into ClickHouse

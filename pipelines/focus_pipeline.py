@@ -1,4 +1,5 @@
-"""FOCUS files of any provider: FOCUS 1.0 to 1.3, from S3, Azure Blob, Google Cloud or a folder.
+"""FOCUS of any provider, 1.0 to 1.3: files in S3, Azure Blob, Google Cloud or a folder, and tables
+of BigQuery.
 
 A partition is a billing period of an export, 2026-10@oci, and is replaced whole. Several exports
 are read at once; one that cannot be listed fails by itself.
@@ -9,11 +10,11 @@ from __future__ import annotations
 import logging
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if not __package__:  # run as a script: Python looks here first, where stripe/ is ours
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -24,7 +25,7 @@ from dlt.extract import DltResource
 
 from pipelines.buckets.landed import delivery_of
 from pipelines.buckets.objects import Bucket
-from pipelines.core.landing import HINTS, Landing, Plan, everything
+from pipelines.core.landing import HINTS, Landing, Plan, delivered, everything
 from pipelines.core.partition import (
     ALL,
     Delivery,
@@ -36,15 +37,19 @@ from pipelines.core.partition import (
 )
 from pipelines.providers.focus.deliveries import Source, Terms, files_of
 from pipelines.providers.focus.deliveries import plan as plan_periods
-from pipelines.providers.focus.landing import Wanted, land, version_of_delivery
+from pipelines.providers.focus.landing import Wanted, land, land_table, version_of_delivery
 from pipelines.providers.focus.layouts import recognise
 from pipelines.providers.focus.settings import (
     FocusExport,
     FocusSettings,
     all_configured,
     opened,
+    section,
     variables,
 )
+
+if TYPE_CHECKING:
+    from pipelines.providers.focus.bigquery import FocusTable, Period
 
 __all__ = ["CHECKED", "FocusExports", "FocusSettings", "connect", "focus"]
 
@@ -60,13 +65,14 @@ CHECKED = pa.schema(
 
 
 class FocusExports:
-    """The configured exports, and what their buckets hold of them now."""
+    """The configured exports, and what their buckets and tables hold of them now."""
 
     def __init__(
         self, exports: Mapping[str, FocusExport], clock: Callable[[], datetime] = now
     ) -> None:
         self.exports, self._clock = exports, clock
         self.buckets: dict[str, Bucket] = {}
+        self.tables: dict[str, FocusTable] = {}
         self.unwanted: list[str] = []
 
     def partitions(
@@ -80,7 +86,7 @@ class FocusExports:
         found: list[Partition] = []
         for name in self.exports:
             try:
-                found += self.planned(name, published)
+                found += self.planned(name, published, selection)
             except UserError as error:
                 if len(self.exports) == 1:
                     raise
@@ -88,16 +94,36 @@ class FocusExports:
         self._warn_of_others(published)
         return sorted(found, key=lambda each: each.key)
 
-    def planned(self, name: str, published: Mapping[str, str]) -> list[Partition]:
+    def planned(
+        self, name: str, published: Mapping[str, str], selection: Selection = ALL
+    ) -> list[Partition]:
         """The complete periods of one export."""
         settings = self.exports[name]
+        settle = timedelta(minutes=settings.settled_after)
+        terms = Terms(name, settings.provider_name or "", settle, self._clock())
+        if settings.is_table:
+            return self._table(name).partitions(terms, selection, published)
         bucket = self.buckets.setdefault(name, opened(name, settings))
         export = recognise(bucket.list(), settings.layout, bucket.url, variables(name))
         for item in export.others:
             log.warning("focus: %s: %s is of no single month and is not read", name, item.key)
-        settle = timedelta(minutes=settings.settled_after)
-        terms = Terms(name, settings.provider_name or "", settle, self._clock())
         return plan_periods(export, terms, published)
+
+    def estimate(self, partitions: Iterable[Partition]) -> str:
+        """What BigQuery would scan to read them, and what it would charge; '' of files."""
+        by_table: dict[str, list[Period]] = {}
+        for each in partitions:
+            if each.detail and not isinstance(each.detail, Source | UserError):
+                by_table.setdefault(each.detail.export, []).append(each.detail)
+        return "\n".join(self.tables[name].estimate(by_table[name]) for name in by_table)
+
+    def _table(self, name: str) -> FocusTable:
+        if name not in self.tables:
+            # Google's client: only who needs it
+            from pipelines.providers.focus.bigquery import open_table
+
+            self.tables[name] = open_table(name, section(name), self.exports[name])
+        return self.tables[name]
 
     def _failing(
         self, name: str, error: UserError, selection: Selection, published: Mapping[str, str]
@@ -156,7 +182,9 @@ def _land(exports: FocusExports, landing: Landing) -> Delivery:
     partition = landing.partition
     if isinstance(partition.detail, UserError):
         raise PartitionError(str(partition.detail)) from partition.detail
-    source: Source = partition.detail
+    if not isinstance(partition.detail, Source):
+        return _land_table(exports, landing, partition.detail)
+    source = partition.detail
     bucket = exports.buckets[source.export]
     objects, rows = files_of(bucket, partition)
     wanted = Wanted(objects, rows, exports.exports[source.export].provider_name or "")
@@ -168,6 +196,21 @@ def _land(exports: FocusExports, landing: Landing) -> Delivery:
         landed,
         delivered_at=partition.delivered_at,
         layout=f"FOCUS {version}, {source.layout}",
+    )
+
+
+def _land_table(exports: FocusExports, landing: Landing, period: Period) -> Delivery:
+    partition, path = landing.partition, landing.folder / "table"
+    provider = exports.exports[period.export].provider_name or ""
+    rows = exports.tables[period.export].read(period)
+    version = land_table(path, rows, provider, f"focus {partition.key}: {period.table}")
+    return delivered(
+        "focus",
+        partition.key,
+        partition.fingerprint,
+        [path],
+        delivered_at=partition.delivered_at,
+        layout=f"FOCUS {version}, bigquery",
     )
 
 

@@ -114,12 +114,20 @@ with source as (
         provider in ('Google', 'Google Cloud', 'Google Cloud Platform') as is_google,
         provider in ('AWS', 'Amazon Web Services') as is_aws,
         x_form = 'FOCUS 1.0-preview' as is_preview,
-        ifNull(charge_category, '') as given_category,
+        -- google-lower-case: the view of Google's writes usage, correction, standard
+        is_google and not is_preview as is_lower,
+        ['usage', 'purchase', 'tax', 'credit', 'adjustment'] as lower_categories,
+        ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment'] as categories,
+        if(
+            is_lower,
+            transform(ifNull(charge_category, ''), lower_categories, categories),
+            ifNull(charge_category, '')
+        ) as given_category,
         ifNull(charge_subcategory, '') as subcategory,
         -- azure-1.0-preview: credits are adjustments there
         multiIf(
             is_preview and given_category = 'Adjustment' and subcategory = 'Credit', 'Credit',
-            given_category in ('Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment'), given_category,
+            has(categories, given_category), given_category,
             'unclassified'
         ) as category,
         if(isFinite(billed_cost), billed_cost, null) as billed,
@@ -136,7 +144,7 @@ with source as (
         if(
             is_preview,
             if(given_category = 'Adjustment' and subcategory = 'Refund', 'Correction', null),
-            nullIf(charge_class, '')
+            if(is_lower and charge_class = 'correction', 'Correction', nullIf(charge_class, ''))
         ) as class,
         if(billing_currency = 'USD', 1.0, null) as rate,
         {tag_entries:tags} as kept,
@@ -149,6 +157,17 @@ with source as (
 select
     -- copied, by pipelines/providers/focus/columns.csv
     {copied:focus/columns},
+    -- when; google-billing-period
+    if(
+        is_google and source.billing_period_start is not null,
+        toDateTime64(toStartOfMonth(source.billing_period_start, 'UTC'), 6, 'UTC'),
+        source.billing_period_start
+    ) as billing_period_start,
+    if(
+        is_google and source.billing_period_start is not null,
+        toDateTime64(addMonths(toStartOfMonth(source.billing_period_start, 'UTC'), 1), 6, 'UTC'),
+        source.billing_period_end
+    ) as billing_period_end,
     -- who
     provider as provider_name,
     -- what
@@ -186,7 +205,18 @@ select
             ),
             ''
         ),
-        nullIf(source.pricing_category, '')
+        if(
+            is_lower,
+            nullIf(
+                transform(
+                    ifNull(source.pricing_category, ''),
+                    ['standard', 'dynamic', 'committed', 'other'],
+                    ['Standard', 'Dynamic', 'Committed', 'Other']
+                ),
+                ''
+            ),
+            nullIf(source.pricing_category, '')
+        )
     ) as pricing_category,
     -- google-credit-list-cost, aws-contracted-cost
     if(is_google and category = 'Credit' and listed < 0, 0.0, listed) as list_cost,

@@ -127,6 +127,7 @@ def _show_plans(
                 ("files", "size"),
             )
         )
-        if isinstance(provider, registry.Estimates):
-            say(provider.estimate([p.partition for p in planned if p.to_load]))
+        to_load = [each.partition for each in planned if each.to_load]
+        if isinstance(provider, registry.Estimates) and (cost := provider.estimate(to_load)):
+            say(cost)
     return 0

@@ -69,11 +69,12 @@ ARROWS: dict[str, str] = {
     r"tables\.categories": "tables core.partition",  # the configured ones, for both twins
     r"tables(\..+)?": "tables",
     r"providers\.(?P<name>\w+)\.doctor": f"<name>_pipeline providers.<name> core.findings {BASE}",
-    r"providers\.gcp\.settings": "providers.gcp providers.github <landing>",
+    r"providers\.gcp\.settings": "providers.gcp providers.github bigquery <landing>",
     r"providers\.(?P<name>\w+)(\..+)?": (
-        "providers.<name> buckets normalize <landing> core.ahead tables"
+        "providers.<name> buckets bigquery normalize <landing> core.ahead tables"
     ),
     r"(?P<name>\w+)_pipeline": "providers.<name> buckets <landing> tables",
+    r"bigquery(\..+)?": "bigquery core.partition core.ahead core.text",
     r"buckets(\..+)?": "buckets core.partition",
     r"providers": "",
     r"": "",

@@ -26,6 +26,7 @@ from pipelines.providers.focus.contract import (
     version_of,
 )
 from pipelines.tables.schema import Context, ShapeError
+from scripts.sandbox.focus import google
 from scripts.sandbox.focus import rows as made
 from tests.support.twins import Subject, Twins, differences, on_a_database
 
@@ -176,6 +177,35 @@ def test_google_negative_list_cost(twins: Twins) -> None:
         (None, -2.0, -2.5),
         (None, -2.0, -2.5),
     ]
+
+
+def test_google_lower_case_and_google_billing_period(twins: Twins) -> None:
+    def line(**changes: Any) -> Row:
+        return google.viewed("2026-10", 1, 2.0, **{"Tags": {}, **changes})
+
+    found = published(
+        twins,
+        line(),
+        line(ChargeCategory="adjustment", ChargeClass="correction", PricingCategory="committed"),
+        line(ChargeCategory="error", PricingCategory="negotiated", ChargeClass=""),
+        line(ChargeCategory="Tax", PricingCategory="", BillingPeriodEnd=None),
+        line(BillingPeriodStart=None),
+        line(ProviderName="Acme", ChargeClass="correction"),
+        made.google("2026-12", 1, 2.0, Tags={}),
+    )
+    october = (datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+    as_delivered = (datetime(2026, 10, 1, 7, tzinfo=UTC), datetime(2026, 10, 31, 7, tzinfo=UTC))
+    names = "charge_category", "charge_class", "pricing_category"
+    assert values(found, *names, "billing_period_start", "billing_period_end") == [
+        ("Usage", None, "Standard", *october),
+        ("Adjustment", "Correction", "Committed", *october),
+        ("unclassified", None, "negotiated", *october),
+        ("Tax", None, None, *october),
+        ("Usage", None, "Standard", None, as_delivered[1]),
+        ("unclassified", "correction", "standard", *as_delivered),
+        ("Usage", None, "Standard", datetime(2026, 12, 1, tzinfo=UTC),
+         datetime(2027, 1, 1, tzinfo=UTC)),
+    ]  # fmt: skip
 
 
 @pytest.mark.thorough

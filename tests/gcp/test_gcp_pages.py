@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.providers.gcp.bigquery.pages import Cells, parsed
-from pipelines.providers.gcp.bigquery.rows import of_page, tables
+from pipelines.bigquery.pages import Cells, parsed
+from pipelines.bigquery.rows import of_page, tables
 
 if TYPE_CHECKING:
     from scripts.sandbox.bigquery.server import BigQueryServer
@@ -100,7 +100,7 @@ def test_the_last_page_has_no_token() -> None:
 def test_the_client_reads_its_pages_by_arrow(
     bigquery_server: BigQueryServer, bigquery_client: ClientFactory
 ) -> None:
-    from pipelines.providers.gcp.bigquery.pages import read_by_arrow
+    from pipelines.bigquery.pages import read_by_arrow
 
     schema = pa.schema([("n", pa.int64()), ("name", pa.string())])
     names = [None if number % 7 == 3 else f'"{number}"\\ \n\u20ac' for number in range(25)]

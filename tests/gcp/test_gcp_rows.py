@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipelines.providers.gcp.bigquery.rows import of_page
+from pipelines.bigquery.rows import of_page
 
 SCHEMA = pa.schema(
     [

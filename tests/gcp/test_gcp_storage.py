@@ -22,7 +22,7 @@ from tests.support.providers.raw_gcp import TABLE
 from tests.support.providers.relay import Relay
 
 if TYPE_CHECKING:
-    from pipelines.providers.gcp.bigquery.jobs import Jobs
+    from pipelines.bigquery.jobs import Jobs
     from scripts.sandbox.bigquery.server import BigQueryServer
 
 ROWS = 6_000

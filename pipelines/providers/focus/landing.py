@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipelines.buckets.landed import LandedFile, broken
 from pipelines.buckets.objects import Bucket, Object
+from pipelines.core.landing import write_rows
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.focus.contract import PREVIEW, PROVIDER, version_of
 from pipelines.providers.focus.reading import csv_batches, parquet_batches
@@ -60,6 +61,26 @@ def land(
     bucket.fetch(pairs, advance)
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(lambda pair: _finish(partition, wanted, *pair), pairs))
+
+
+def land_table(path: Path, tables: Iterator[pa.Table], provider: str, where: str) -> str:
+    """A period's rows that a query gives as one parquet file at `path`; FOCUS's version of them.
+
+    The first table is empty: it shows the schema. Raises PartitionError.
+    """
+    schema = _with_provider(pa.RecordBatch.from_pylist([], next(tables).schema), provider).schema
+
+    def whole() -> Iterator[pa.Table]:
+        for batch in (batch for table in tables for batch in table.to_batches()):
+            made = _with_provider(batch, provider)
+            _require_provider(made, where)
+            yield pa.Table.from_batches([made])
+
+    try:
+        write_rows(path, schema, whole())
+    except pa.ArrowException as error:
+        raise broken(where, error) from error
+    return version_of(schema.names)
 
 
 def version_of_delivery(landed: Sequence[Landed], where: str) -> str:

@@ -43,9 +43,9 @@ def parquet_batches(path: Path, where: str) -> Iterator[pa.RecordBatch]:
         schema = file.schema_arrow
         names = names_of(schema.names, where)
         check_types(names, schema, where)
-        yield _typed(names, pa.RecordBatch.from_pylist([], schema))
+        yield typed(names, pa.RecordBatch.from_pylist([], schema))
         for batch in file.iter_batches(_BATCH_ROWS):
-            yield _typed(names, batch)
+            yield typed(names, batch)
 
 
 def csv_batches(path: Path, where: str, is_gzip: bool) -> Iterator[pa.RecordBatch]:
@@ -63,9 +63,9 @@ def csv_batches(path: Path, where: str, is_gzip: bool) -> Iterator[pa.RecordBatc
                 parse_options=pacsv.ParseOptions(newlines_in_values=True),
                 convert_options=_convert_options(header, names),
             )
-            yield _typed(names, pa.RecordBatch.from_pylist([], reader.schema))
+            yield typed(names, pa.RecordBatch.from_pylist([], reader.schema))
             for batch in reader:
-                yield _typed(names, batch)
+                yield typed(names, batch)
         except pa.ArrowInvalid as error:
             raise pa.ArrowInvalid(_with_name(str(error), header)) from error
 
@@ -100,13 +100,32 @@ def _with_name(message: str, header: Sequence[str]) -> str:
     return re.sub(r"CSV column #(\d+)", named, message)
 
 
-def _typed(names: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
+def typed(names: Sequence[str], batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch under our names, each column in the contract's type."""
     columns = [
         _as_kind(name, original, batch.column(position))
         for position, (name, original) in enumerate(zip(names, batch.schema.names, strict=True))
     ]
     return pa.RecordBatch.from_arrays(columns, names=list(names))
+
+
+def merged_tags(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """One map of several columns with lists of key and value as JSON; of a key that several have
+    the first column's value. Raises pa.ArrowException."""
+    known: dict[tuple[str | None, ...], list[tuple[str, str]]] = {}
+
+    def merged(texts: tuple[str | None, ...]) -> list[tuple[str, str]]:
+        found: dict[str, str] = {}
+        for text in texts:
+            for key, value in _pairs(_parsed(text or "", "labels"), "labels") or ():
+                found.setdefault(key, value)
+        return list(found.items())
+
+    rows = list(zip(*(column.to_pylist() for column in columns), strict=True))
+    for texts in rows:
+        if texts not in known:
+            known[texts] = merged(texts)
+    return pa.array([known[texts] for texts in rows], TEXT_MAP)
 
 
 def _as_kind(name: str, original: str, column: pa.Array) -> pa.Array:
@@ -198,8 +217,9 @@ def _pairs(found: Any, name: str) -> list[tuple[str, str]] | None:
         return None
     if isinstance(found, list):
         try:
-            found = {each["key"]: each["value"] for each in found}
-        except (TypeError, KeyError) as error:
+            lower = [{name.lower(): value for name, value in each.items()} for each in found]
+            found = {each["key"]: each["value"] for each in lower}
+        except (AttributeError, KeyError) as error:
             raise pa.ArrowInvalid(f"column {name}: a tag without key and value.") from error
     if not isinstance(found, dict):
         raise pa.ArrowInvalid(f"column {name}: {str(found)[:80]!r} is not a JSON object.")

@@ -12,9 +12,14 @@ from typing import Any
 
 from botocore.exceptions import ProfileNotFound
 from dlt.common.configuration import configspec, resolve_configuration, resolve_type
-from dlt.common.configuration.specs import BaseConfiguration, CredentialsConfiguration
+from dlt.common.configuration.specs import (
+    BaseConfiguration,
+    CredentialsConfiguration,
+    GcpServiceAccountCredentials,
+)
 from dlt.common.storages.configuration import FilesystemConfiguration
 
+from pipelines.bigquery.options import BigQueryOptions
 from pipelines.buckets.objects import Bucket
 from pipelines.buckets.opening import open_bucket
 from pipelines.core.partition import ConfigurationError
@@ -23,7 +28,9 @@ from pipelines.providers.focus.layouts import LAYOUTS
 MAIN = "main"
 """The name of the only export, where `exports` names none."""
 SETTLE_MINUTES = 15.0
+BIGQUERY = "bigquery://"
 _SECTION = ("sources", "focus")
+_TABLE = re.compile(r"[a-z0-9:.-]+\.[A-Za-z0-9_]+\.[^`.\\\s/]+")
 _TAKEN = {"credentials", "exports"}
 
 
@@ -35,10 +42,11 @@ class FocusSettings(BaseConfiguration):
 
 
 @configspec
-class FocusExport(FilesystemConfiguration):
+class FocusExport(FilesystemConfiguration, BigQueryOptions):
     """One export: its place and credentials, the provider's name where the files do not have it,
     its layout where it cannot be recognised, how many minutes after its last file a delivery
-    without manifest counts as complete, and another address of Google Cloud Storage.
+    without manifest counts as complete, and another address of Google Cloud Storage. An export in
+    BigQuery, bigquery://project.dataset.table, has BigQuery's options.
     """
 
     provider_name: str | None = None
@@ -49,7 +57,14 @@ class FocusExport(FilesystemConfiguration):
     @resolve_type("credentials")
     def credentials_type(self) -> Any:
         """Credentials of the store that the URL names; a folder needs none."""
+        if self.is_table:
+            return GcpServiceAccountCredentials
         return self.PROTOCOL_CREDENTIALS.get(self.protocol) or CredentialsConfiguration | None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether its rows lie in BigQuery."""
+        return str(self.bucket_url).startswith(BIGQUERY)
 
     @property
     def settled_after(self) -> float:
@@ -80,21 +95,43 @@ def variables(name: str) -> str:
 
 def configuration(name: str, **given: Any) -> FocusExport:
     """What dlt finds of an export; what is given wins. Raises ConfigurationError."""
-    section = ".".join((*_SECTION, name))
+    place = section(name)
     try:
         found = resolve_configuration(
             FocusExport(), sections=(*_SECTION, name), explicit_value=given
         )
     except ProfileNotFound as error:
-        raise ConfigurationError(f"{section}.credentials: {error}.") from error
+        raise ConfigurationError(f"{place}.credentials: {error}.") from error
     if found.layout is not None and found.layout not in LAYOUTS:
         raise ConfigurationError(
-            f"{section}.layout is {found.layout!r}. Set it to one of {', '.join(LAYOUTS)}, or "
+            f"{place}.layout is {found.layout!r}. Set it to one of {', '.join(LAYOUTS)}, or "
             "leave it out."
         )
     if found.settled_after < 0:
-        raise ConfigurationError(f"{section}.settle_minutes must be 0 or more.")
+        raise ConfigurationError(f"{place}.settle_minutes must be 0 or more.")
+    if found.maximum_bytes < 0 or found.retry_seconds <= 0:
+        raise ConfigurationError(
+            f"{place}: maximum_bytes must not be negative, retry_seconds must be positive."
+        )
+    if found.is_table:
+        table_of(found.bucket_url, place)
     return found
+
+
+def section(name: str) -> str:
+    """The section of an export as configuration files write it."""
+    return ".".join(_SECTION if name == MAIN else (*_SECTION, name))
+
+
+def table_of(url: str, where: str) -> str:
+    """project.dataset.table of an export in BigQuery. Raises ConfigurationError."""
+    table = url.removeprefix(BIGQUERY).rstrip("/")
+    if not _TABLE.fullmatch(table):
+        raise ConfigurationError(
+            f"{where}.bucket_url: {url} is not a table of BigQuery. Write "
+            "bigquery://project.dataset.table."
+        )
+    return table
 
 
 def opened(name: str, settings: FocusExport) -> Bucket:

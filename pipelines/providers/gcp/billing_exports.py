@@ -8,11 +8,9 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
+from pipelines.bigquery.jobs import LEAST, price, size
 from pipelines.core.partition import ALL, Changed, ConfigurationError, Partition, Selection
 from pipelines.providers.gcp import days
-from pipelines.providers.gcp.bigquery.errors import explained
-from pipelines.providers.gcp.bigquery.jobs import LEAST, price
-from pipelines.providers.gcp.bigquery.reading import Wanted, query
 from pipelines.providers.gcp.columns import Selected, arrow_schema, selected
 from pipelines.providers.gcp.days import Share
 from pipelines.providers.gcp.exports import (
@@ -23,6 +21,7 @@ from pipelines.providers.gcp.exports import (
     parse_tables,
 )
 from pipelines.providers.gcp.plan import Planner
+from pipelines.providers.gcp.reading import Wanted, query
 from pipelines.providers.gcp.settings import GcpSettings, configuration, open_jobs
 
 
@@ -79,7 +78,7 @@ class GcpExports:
         scanned, settings = self._scanned(list(partitions)), self.settings
         cost = price(scanned, settings.price_per_tib)
         said = (
-            f"gcp: BigQuery would scan {_size(scanned)}, about {cost:,.4f} USD at "
+            f"gcp: BigQuery would scan {size(scanned)}, about {cost:,.4f} USD at "
             f"{settings.price_per_tib} USD per TiB"
         )
         if not settings.storage_api:
@@ -104,7 +103,7 @@ class GcpExports:
         found = self.jobs.result(sql, parameters, f"{table}, day {day}", planned)
         if found.count != planned:
             raise Changed(f"{table} had {planned:,} rows and now has {found.count:,}")
-        with explained(f"{table}, day {day}"):
+        with self.jobs.explained(f"{table}, day {day}"):
             yield from found.tables(arrow_schema(columns))
 
     def refuse_too_much(self) -> None:
@@ -120,8 +119,8 @@ class GcpExports:
         if scanned > limit:
             cost = price(scanned, self.settings.price_per_tib)
             raise ConfigurationError(
-                f"gcp: reading {len(changed)} days would scan {_size(scanned)} (about {cost:,.2f} "
-                f"USD), more than sources.gcp.maximum_bytes, {_size(limit)}. Nothing was read. "
+                f"gcp: reading {len(changed)} days would scan {size(scanned)} (about {cost:,.2f} "
+                f"USD), more than sources.gcp.maximum_bytes, {size(limit)}. Nothing was read. "
                 "Raise it, or load fewer days at a time with --from and --to."
             )
 
@@ -151,13 +150,3 @@ def by_table(partition: Partition) -> dict[str, list[Share]]:
     for share in partition.detail or ():
         found.setdefault(share.table, []).append(share)
     return found
-
-
-def _size(count: int) -> str:
-    """Bytes for people, in the units in which BigQuery bills."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
-            break
-        amount /= 1024
-    return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"

@@ -23,7 +23,6 @@ from pipelines.core.digests import hex_digest
 from pipelines.core.landing import HINTS, Landing, Plan, delivered, everything, write_rows
 from pipelines.core.partition import ALL, Delivery, Partition, Selection, Unchanged, now
 from pipelines.providers.gcp import billing_exports
-from pipelines.providers.gcp.bigquery.errors import explained
 
 __all__ = ["CHECKED", "Totals", "connect", "source"]
 
@@ -83,7 +82,7 @@ class Totals:
             scanned = jobs.bytes_of(sql, parameters, table)
             log.info("gcp: the months of %s: BigQuery scans %s bytes", table, f"{scanned:,}")
             found = jobs.rows(sql, parameters, table)
-            with explained(table):
+            with jobs.explained(table):
                 for row in found:
                     yield {"export_table": table, "asked_on": today, **row}
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from pipelines.bigquery.errors import NoSuchColumn
+from pipelines.bigquery.jobs import Jobs
 from pipelines.core.partition import ConfigurationError, Selection
 from pipelines.providers.gcp import days, months
-from pipelines.providers.gcp.bigquery.errors import NoSuchColumn, explained
-from pipelines.providers.gcp.bigquery.jobs import Jobs
 from pipelines.providers.gcp.days import Piece, Share
 from pipelines.providers.gcp.exports import Export, in_several
 
@@ -75,7 +75,7 @@ class Planner:
         sql = days.plan(table, by_usage=by_usage, is_partitioned=is_partitioned)
         try:
             found = self._jobs.rows(sql, parameters, table)
-            with explained(table):
+            with self._jobs.explained(table):
                 rows = list(found)
         except NoSuchColumn as error:
             self._learn(table, error)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlt.common.configuration import configspec, resolve_configuration
-from dlt.common.configuration.specs import BaseConfiguration, GcpServiceAccountCredentials
+from dlt.common.configuration.specs import GcpServiceAccountCredentials
 from dlt.common.configuration.specs.gcp_credentials import GcpDefaultCredentials
 from dlt.common.typing import TSecretStrValue
 from google.auth import identity_pool
-from google.cloud import bigquery
 
+from pipelines.bigquery import opening
+from pipelines.bigquery.errors import Reader
+from pipelines.bigquery.jobs import Jobs
+from pipelines.bigquery.options import BigQueryOptions
 from pipelines.core.partition import ConfigurationError
 from pipelines.providers import github
-from pipelines.providers.gcp.bigquery.jobs import Jobs
-from pipelines.providers.gcp.bigquery.pages import read_by_arrow
-from pipelines.providers.gcp.bigquery.results import Storage
 
-if TYPE_CHECKING:
-    from pipelines.providers.gcp.bigquery.storage import Reader
+READER = Reader("gcp", "sources.gcp", "sources.gcp.tables or sources.gcp.datasets")
 
 
 @configspec
-class GcpOptions(BaseConfiguration):
+class GcpOptions(BigQueryOptions):
     """Which exports: datasets to look for them in, or the very tables."""
 
     datasets: list[str] | None = None
@@ -32,10 +30,6 @@ class GcpOptions(BaseConfiguration):
     """Or the tables themselves, as project.dataset.table."""
     accounts: list[str] | None = None
     """Billing accounts to load from the datasets; else all."""
-    project: str | None = None
-    """The project that runs the queries and pays for them; else the credentials' project."""
-    location: str | None = None
-    """Location of the datasets; else BigQuery finds it."""
     workload_identity_provider: str | None = None
     """projects/…/providers/…: a job of GitHub reads by its own identity, without a key."""
     sts_url: str = "https://sts.googleapis.com/v1/token"
@@ -46,18 +40,6 @@ class GcpOptions(BaseConfiguration):
     """The job's token for that request; set by GitHub as well."""
     lookback_days: int = 3
     """How many days before the newest published day every run checks again."""
-    maximum_bytes: int = 1024**4
-    """How many bytes a run, and each of its queries, may scan; 0 means no limit."""
-    price_per_tib: float = 6.25
-    """Price of scanning a TiB in USD, for estimates only."""
-    storage_api: bool = True
-    """Whether days of many rows are read by the Storage Read API; else as REST pages."""
-    storage_url: str = "https://bigquerystorage.googleapis.com"
-    """Address of the Storage Read API; http:// is a stand-in's, without TLS and credentials."""
-    storage_price_per_tib: float = 1.1
-    """Price of reading a TiB by the Storage Read API in USD, for estimates only."""
-    retry_seconds: float = 120.0
-    """How long to keep retrying a failing request, in seconds."""
 
     def on_resolved(self) -> None:
         """Raises ConfigurationError for what contradicts itself."""
@@ -102,30 +84,7 @@ def configuration(credentials: Any = None, **given: Any) -> GcpSettings:
 
 def open_jobs(settings: GcpSettings) -> Jobs:
     """A client with these credentials, and its limits. Raises ConfigurationError."""
-    try:
-        credentials = settings.credentials.to_native_credentials()
-    except ValueError:
-        # the error's own text may repeat the key
-        raise ConfigurationError(
-            "sources.gcp.credentials: the private key cannot be read. Copy the service account's "
-            "JSON file whole, with its line ends as \\n."
-        ) from None
-    project = settings.project or settings.credentials.project_id
-    if not project:
-        raise ConfigurationError(
-            "sources.gcp.project is not set, and the credentials name no project. Set "
-            "SOURCES__GCP__PROJECT to the project that runs the queries."
-        )
-    client = bigquery.Client(project=project, credentials=credentials, location=settings.location)
-    client._http.hooks["response"].append(read_by_arrow)
-    storage = Storage(partial(_storage, settings, credentials) if settings.storage_api else None)
-    return Jobs(client, settings.maximum_bytes, settings.retry_seconds, storage)
-
-
-def _storage(settings: GcpSettings, credentials: Any) -> Reader:
-    from pipelines.providers.gcp.bigquery.storage import open_storage  # gRPC: only who needs it
-
-    return open_storage(credentials, settings.storage_url, settings.retry_seconds)
+    return opening.open_jobs(settings.credentials, settings, READER)
 
 
 # Workload identity federation: a GitHub job reads BigQuery without any key. Google's Security Token

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any, cast
@@ -12,8 +13,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_JOB_RETRY, DEFAULT_RETRY
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.providers.gcp.bigquery.errors import explained
-from pipelines.providers.gcp.bigquery.results import Result, Storage
+from pipelines.bigquery.errors import Reader, explained
+from pipelines.bigquery.results import Result, Storage
 
 LEAST = 10 * 1024**2
 """Bytes that BigQuery bills a query for each table, however little it scans."""
@@ -26,9 +27,14 @@ class Jobs:
     """A client and its limits. `maximum_bytes` 0 means no limit."""
 
     client: bigquery.Client
+    reader: Reader
     maximum_bytes: int
     retry_seconds: float
-    storage: Storage = field(default_factory=lambda: Storage(None))
+    storage: Storage
+
+    def explained(self, where: str) -> AbstractContextManager[None]:
+        """Lets Google's errors say what they mean to who reads."""
+        return explained(where, self.reader)
 
     def rows(
         self,
@@ -38,7 +44,7 @@ class Jobs:
         page_size: int | None = None,
     ) -> RowIterator:
         """Run a query. BigQuery itself refuses one that would scan more than the limit."""
-        with explained(where):
+        with self.explained(where):
             return self.client.query_and_wait(
                 sql,
                 job_config=self._config(parameters),
@@ -69,19 +75,19 @@ class Jobs:
         """What a query would scan; asking costs nothing."""
         config = self._config(parameters)
         config.dry_run = True
-        with explained(where):
+        with self.explained(where):
             job = self.client.query(sql, job_config=config, retry=self._retry, job_retry=None)
         return int(job.total_bytes_processed or 0)
 
     def schema(self, table: str) -> Sequence[bigquery.SchemaField]:
         """The table's fields, as BigQuery describes them."""
-        with explained(table):
+        with self.explained(table):
             found = self.client.get_table(table, retry=self._retry)
         return list(found.schema)
 
     def tables(self, dataset: str) -> list[str]:
         """The full names of a dataset's tables."""
-        with explained(dataset):
+        with self.explained(dataset):
             listed = list(self.client.list_tables(dataset, retry=self._retry))
         return [f"{each.project}.{each.dataset_id}.{each.table_id}" for each in listed]
 
@@ -98,6 +104,16 @@ class Jobs:
         if self.maximum_bytes:
             config.maximum_bytes_billed = self.maximum_bytes
         return config
+
+
+def size(count: int) -> str:
+    """Bytes for people, in the units in which BigQuery bills."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{amount:,.0f} {unit}" if amount >= 10 or unit == "B" else f"{amount:,.1f} {unit}"
 
 
 def price(scanned: int, per_tib: float) -> float:

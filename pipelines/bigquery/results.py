@@ -20,12 +20,12 @@ import pyarrow as pa
 from google.cloud.bigquery import QueryJob
 from google.cloud.bigquery.table import RowIterator
 
+from pipelines.bigquery import errors, rows
+from pipelines.bigquery.errors import last, told
 from pipelines.core.partition import PartitionError
-from pipelines.providers.gcp.bigquery import rows
-from pipelines.providers.gcp.bigquery.errors import last, told
 
 if TYPE_CHECKING:
-    from pipelines.providers.gcp.bigquery.storage import Reader
+    from pipelines.bigquery.storage import Reader
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,12 @@ FEW = 1_000
 class Storage:
     """The Storage Read API, for as long as it is not refused. `open` makes what reads it."""
 
-    def __init__(self, open: Callable[[], Reader] | None) -> None:  # noqa: A002 (as its module)
-        self._open = open
+    def __init__(
+        self,
+        open: Callable[[], Reader] | None,  # noqa: A002 (as its module)
+        of: errors.Reader,
+    ) -> None:
+        self._open, self._of = open, of
 
     def serves(self, count: int) -> bool:
         """Whether so many rows are to be read by it."""
@@ -52,19 +56,22 @@ class Storage:
 
     def refused(self, error: Exception) -> None:
         """Say why, once, and use it no more."""
-        from pipelines.providers.gcp.bigquery.storage import fix  # gRPC: only who needs it
+        from pipelines.bigquery.storage import fix  # gRPC: only who needs it
 
         self._open = None
         log.warning(
-            "gcp: BigQuery's Storage Read API cannot be used (%s): days are read as REST pages, "
-            "which takes longer. %s, or set sources.gcp.storage_api = false.",
+            "%s: BigQuery's Storage Read API cannot be used (%s): %s are read as REST pages, "
+            "which takes longer. %s, or set %s.storage_api = false.",
+            self._of.source,
             told(last(error)),
+            self._of.periods,
             fix(error),
+            self._of.section,
         )
 
     def examined(self, job: QueryJob) -> tuple[str, str]:
         """What keeps a query's result from being read, and the fix; nothing when it can be read."""
-        from pipelines.providers.gcp.bigquery.storage import fix
+        from pipelines.bigquery.storage import fix
 
         error = self.reader.refusal(job)
         return (told(last(error)), fix(error)) if error else ("", "")
@@ -100,7 +107,7 @@ class Result:
         if self.storage is None or not self.storage.serves(self.count):
             yield from rows.tables(self.found, schema)
             return
-        from pipelines.providers.gcp.bigquery.storage import REFUSALS
+        from pipelines.bigquery.storage import REFUSALS
 
         job = self.job()
         with closing(self.storage.reader.batches(job)) as read:

@@ -30,8 +30,8 @@ from google.cloud.bigquery_storage_v1.types import (
     ReadSession,
 )
 
+from pipelines.bigquery.errors import told
 from pipelines.core.ahead import ahead
-from pipelines.providers.gcp.bigquery.errors import told
 
 STREAMS = 4
 """The most streams of a day: each has a thread, and some megabytes of rows waiting."""

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.cloud.bigquery.table import RowIterator
 
+from pipelines.bigquery.pages import Cells
 from pipelines.core.ahead import ahead
-from pipelines.providers.gcp.bigquery.pages import Cells
 
 
 def tables(rows: RowIterator, schema: pa.Schema) -> Iterator[pa.Table]:

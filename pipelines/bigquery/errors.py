@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import google.auth.exceptions
@@ -13,12 +14,28 @@ from google.api_core import exceptions
 from pipelines.core.partition import ConfigurationError, PartitionError, UserError
 
 _READ = "roles/bigquery.dataViewer on its dataset and roles/bigquery.jobUser on the project"
-KEY_FIX = (
-    "Set SOURCES__GCP__CREDENTIALS to a service account's key (JSON), or run: "
-    "gcloud auth application-default login"
-)
 
 _UNKNOWN = re.compile(r"Unrecognized name: `?(?P<column>\w+)")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads, for messages: its source, the section of its configuration, which keys name what
+    it reads, and what `--from` and `--to` are of."""
+
+    source: str
+    section: str
+    keys: str
+    periods: str = "days"
+
+    @property
+    def key_fix(self) -> str:
+        """How it comes by credentials."""
+        variable = self.section.upper().replace(".", "__")
+        return (
+            f"Set {variable}__CREDENTIALS to a service account's key (JSON), or run: "
+            "gcloud auth application-default login"
+        )
 
 
 class NoSuchColumn(PartitionError):
@@ -30,18 +47,18 @@ class NoSuchColumn(PartitionError):
 
 
 @contextmanager
-def explained(where: str) -> Iterator[None]:
+def explained(where: str, reader: Reader) -> Iterator[None]:
     """Lets Google's errors say what they mean at `where`, such as a table's name."""
     try:
         yield
     except exceptions.RetryError as error:
-        raise _of(last(error), where, "went on failing") from error
+        raise _of(last(error), where, reader, "went on failing") from error
     except (
         exceptions.GoogleAPIError,
         google.auth.exceptions.GoogleAuthError,
         OSError,  # requests' errors are OSErrors
     ) as error:
-        raise _of(error, where) from error
+        raise _of(error, where, reader) from error
 
 
 def last(error: BaseException) -> BaseException:
@@ -58,18 +75,20 @@ def reason(error: BaseException) -> str:
     return str(first.get("reason", "")) if isinstance(first, dict) else ""
 
 
-def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
+def _of(error: BaseException, where: str, reader: Reader, how: str = "failed") -> UserError:
     text = told(error)
     kind = reason(error)
     refused = (google.auth.exceptions.RefreshError, google.auth.exceptions.OAuthError)
     if isinstance(error, refused):
-        return ConfigurationError(f"{where}: Google refuses the credentials ({text}). {KEY_FIX}.")
+        return ConfigurationError(
+            f"{where}: Google refuses the credentials ({text}). {reader.key_fix}."
+        )
     if isinstance(error, google.auth.exceptions.DefaultCredentialsError):
-        return ConfigurationError(f"{where}: no credentials for Google Cloud. {KEY_FIX}.")
+        return ConfigurationError(f"{where}: no credentials for Google Cloud. {reader.key_fix}.")
     if kind == "bytesBilledLimitExceeded":
         return ConfigurationError(
-            f"{where}: {text} Nothing was charged. Raise sources.gcp.maximum_bytes, or narrow the "
-            "days with --from and --to."
+            f"{where}: {text} Nothing was charged. Raise {reader.section}.maximum_bytes, or narrow "
+            f"the {reader.periods} with --from and --to."
         )
     if kind in ("quotaExceeded", "rateLimitExceeded"):
         return PartitionError(
@@ -77,13 +96,15 @@ def _of(error: BaseException, where: str, how: str = "failed") -> UserError:
             "raised (IAM & Admin, Quotas); then run again."
         )
     if isinstance(error, exceptions.Unauthorized):
-        return ConfigurationError(f"{where}: Google refuses the credentials ({text}). {KEY_FIX}.")
+        return ConfigurationError(
+            f"{where}: Google refuses the credentials ({text}). {reader.key_fix}."
+        )
     if isinstance(error, exceptions.Forbidden):
         return ConfigurationError(f"{where}: access denied ({text}). Grant {_READ}.")
     if isinstance(error, exceptions.NotFound):
         return ConfigurationError(
-            f"{where}: not found ({text}). Correct sources.gcp.tables or sources.gcp.datasets, or "
-            "sources.gcp.location when the dataset lies elsewhere."
+            f"{where}: not found ({text}). Correct {reader.keys}, or {reader.section}.location "
+            "when the dataset lies elsewhere."
         )
     if isinstance(error, exceptions.BadRequest) and (unknown := _UNKNOWN.search(text)):
         return NoSuchColumn(f"{where}: BigQuery refuses the query ({text}).", unknown["column"])
