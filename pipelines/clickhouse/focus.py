@@ -7,6 +7,7 @@ placeholders:
     {amounts:x_credits}   the same of a map of numbers
     {ascii:service}       a text in ASCII: accents go, other letters become one ?
     {originals}           what {ascii:…} changed, by column, as a JSON object
+    {seller:publisher_name}  a company, or the provider that it is: itself under another name
     {unit:pricing_unit}   a unit as FOCUS writes it, by lookups/focus_units.csv
     {subcategory}         of a service, by lookups/focus_services.csv
     {billing_account_type}, {sub_account_type}  of a source, by lookups/focus_accounts.csv
@@ -119,6 +120,22 @@ _CONTRACT = """case
             ',"ContractCommitmentAppliedUnit":', to_json(committed_unit), '}]}'
         )
     end"""
+# Sinnet and NWCD sell and invoice AWS's regions in China
+_SELLER = """case
+            when
+                {0} is null
+                or substring(lower({0}), 1, length(provider_name)) = lower(provider_name)
+                or (
+                    provider_name = 'AWS'
+                    and (
+                        lower({0}) like 'amazon%'
+                        or lower({0}) like '%sinnet%'
+                        or lower({0}) like '%western cloud data%'
+                    )
+                )
+                then provider_name
+            else {0}
+        end"""
 _NO_SPLITS = ("resource", "name", "tags", "method", "details")
 
 
@@ -196,9 +213,9 @@ def cost_and_usage(version: str, engine: Engine, folder: Path = SQL) -> str:
     return f"select {', '.join(names)} from (\n{made}) as charges_of"
 
 
-def contract_commitment() -> str:
-    """The rows of Contract Commitment of those of Cost and Usage in `charges`."""
-    return (SQL / "focus" / "contract_commitment.sql").read_text(encoding="utf-8")
+def supporting(dataset: str) -> str:
+    """The rows of another dataset of those of Cost and Usage in `charges`; its file says how."""
+    return (SQL / "focus" / f"{dataset}.sql").read_text(encoding="utf-8")
 
 
 def view_of(version: str, folder: Path) -> str:
@@ -217,6 +234,7 @@ def _rendered(text: str, engine: Engine, splits: bool) -> str:
         "split_columns": lambda _: _SPLIT_COLUMNS if splits else _no_splits(engine),
         "split_join": lambda _: _SPLIT_JOIN if splits else "",
         "contract": lambda _: _CONTRACT if splits else f"cast(null as {engine.text})",
+        "seller": _SELLER.format,
         "unit": _unit,
         "subcategory": lambda _: _subcategory(),
         "billing_account_type": lambda _: _account("billing_account_type", "Billing Account"),

@@ -16,30 +16,23 @@ from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.clickhouse.focus import DUCKDB, contract_commitment, cost_and_usage
+from pipelines.clickhouse.focus import DUCKDB, cost_and_usage
 from pipelines.core.digests import hex_digest
 from pipelines.core.lock import held
-from pipelines.core.partition import ConfigurationError, PartitionError, now
-from pipelines.destinations.filesystem.footers import footer_of
+from pipelines.core.partition import ConfigurationError, PartitionError
 from pipelines.destinations.filesystem.store import LocalStore
-from pipelines.destinations.filesystem.swap import sync
 from pipelines.focus.lines import PERIOD, Lines, Part
 from pipelines.focus.metadata import FOOTER, METADATA, Written, write_metadata
-from pipelines.tables.focus_dataset.columns import (
-    CONTRACT_COMMITMENT,
-    COST_AND_USAGE,
-    arrow_dataset,
-    datasets,
-)
+from pipelines.focus.supporting import STAGING, moment, put, read_written, write_supporting
+from pipelines.tables.focus_dataset.columns import COST_AND_USAGE, arrow_dataset
 
 log = logging.getLogger(__name__)
 
 _ROWS = 100_000
-_STAGING, _LOCK = ".staging", ".lock"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -82,10 +75,10 @@ def export(lines: Lines, folder: Path, version: str) -> Exported:
     if not folder.is_dir() or not any(folder.iterdir()):
         write_metadata(folder, version, {})  # from now on the folder is known to be a dataset
     with held(folder / _LOCK, f"the dataset in {folder}"):
-        shutil.rmtree(folder / _STAGING, ignore_errors=True)  # what a killed run left
-        (folder / _STAGING).mkdir(parents=True)
+        shutil.rmtree(folder / STAGING, ignore_errors=True)  # what a killed run left
+        (folder / STAGING).mkdir(parents=True)
         done = _Export(lines, folder, version).run()
-        shutil.rmtree(folder / _STAGING)
+        shutil.rmtree(folder / STAGING)
         return done
 
 
@@ -98,7 +91,7 @@ class _Export:
     def run(self) -> Exported:
         """Write what changed, remove what is no longer published, then the metadata."""
         files = {path.stem: path for path in self._path("").parent.glob("*.parquet")}
-        found = {period: _read(path) for period, path in files.items()}
+        found = {period: read_written(path) for period, path in files.items()}
         wanted = self._wanted(found)
         rules = hex_digest([self.select, str(self.schema)])
         written = {}
@@ -111,8 +104,9 @@ class _Export:
         for period in removed:
             self._path(period).unlink()
             del found[period]
-        self._contracts(found)
-        write_metadata(self.folder, self.version, found, self._complete(wanted))
+        complete = self._complete(wanted)
+        write_supporting(self.folder, self.version, found, complete)
+        write_metadata(self.folder, self.version, found, complete)
         return Exported(sorted(wanted), written, removed)
 
     def _wanted(self, have: Mapping[str, Written | None]) -> dict[str, dict[Part, str]]:
@@ -140,7 +134,7 @@ class _Export:
 
     def _write(self, period: str, parts: Mapping[Part, str], rules: str) -> Written:
         """The file of a period, in batches; visible when it is whole."""
-        target, rows = self.folder / _STAGING / f"{uuid4().hex}.parquet", 0
+        target, rows = self.folder / STAGING / f"{uuid4().hex}.parquet", 0
         month = PERIOD.format('"BillingPeriodStart"')
         with self.lines.opened(parts) as connection:
             made = connection.duck.sql(
@@ -150,37 +144,12 @@ class _Export:
                 for batch in made:
                     writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
                     rows += batch.num_rows
-                written = Written(rows, _as_text(parts), rules, _now())
+                written = Written(rows, _as_text(parts), rules, moment())
                 footer = written.to_json(COST_AND_USAGE, self.version)
                 writer.add_key_value_metadata({FOOTER: footer})
-        _put(target, self._path(period))
+        put(target, self._path(period))
         log.info("focus %s: %s rows", period, f"{rows:,}")
         return written
-
-    def _contracts(self, periods: Mapping[str, Written | None]) -> None:
-        """Contract Commitment, of the files of Cost and Usage: again when one of them changed."""
-        if CONTRACT_COMMITMENT not in datasets(self.version):
-            return
-        path = self.folder / CONTRACT_COMMITMENT / "contract_commitment.parquet"
-        rules = hex_digest([contract_commitment(), str(periods)])
-        have = _read(path) if path.is_file() else None
-        if have and have.rules == rules:
-            return
-        schema = arrow_dataset(CONTRACT_COMMITMENT, self.version)
-        with duckdb.connect() as duck:
-            duck.execute("set timezone = 'UTC'")
-            files = [str(self._path(period)) for period in sorted(periods)]
-            if files:
-                duck.read_parquet(files, union_by_name=True).create_view("charges")
-                rows = duck.sql(contract_commitment()).to_arrow_table().cast(schema)
-            else:
-                rows = schema.empty_table()
-        target = self.folder / _STAGING / f"{uuid4().hex}.parquet"
-        made = Written(rows.num_rows, {}, rules, _now())
-        with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-            writer.write_table(rows)
-            writer.add_key_value_metadata({FOOTER: made.to_json(CONTRACT_COMMITMENT, self.version)})
-        _put(target, path)
 
     def _complete(self, wanted: Mapping[str, Mapping[Part, str]]) -> list[str]:
         """The periods whose last day every source in them has whole."""
@@ -198,17 +167,6 @@ class _Export:
         return self.folder / COST_AND_USAGE / f"{period}.parquet"
 
 
-def _put(made: Path, path: Path) -> None:
-    """In one step."""
-    path.parent.mkdir(exist_ok=True)
-    sync(made)
-    made.replace(path)
-
-
-def _now() -> str:
-    return f"{now():%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _is_last(day: date | None, period: str) -> bool:
     """Whether it is the last day of the month."""
     return day is not None and f"{day:%Y-%m}" == period < f"{day + timedelta(days=1):%Y-%m}"
@@ -216,13 +174,3 @@ def _is_last(day: date | None, period: str) -> bool:
 
 def _as_text(parts: Mapping[Part, str]) -> dict[str, str]:
     return {"/".join(part): version for part, version in sorted(parts.items())}
-
-
-def _read(path: Path) -> Written | None:
-    """What a file was made of; None when it cannot be read, and is written again."""
-    try:
-        with path.open("rb") as file:
-            return Written.from_json(footer_of(pq.ParquetFile(file))[FOOTER])
-    except (pa.ArrowInvalid, KeyError, ValueError) as error:
-        log.warning("%s cannot be read and is written again: %s", path, error)
-        return None

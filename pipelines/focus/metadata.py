@@ -23,6 +23,7 @@ from pipelines.tables.focus_dataset.columns import (
     FocusColumn,
     datasets,
     focus_columns,
+    version_of,
 )
 
 METADATA = "metadata.json"
@@ -50,7 +51,7 @@ class Written:
         """The text of the file's footer."""
         return json.dumps(
             {
-                "FocusVersion": version,
+                "FocusVersion": version_of(dataset, version),
                 "SchemaId": schema_id(dataset, version),
                 "at": self.at,
                 "rows": self.rows,
@@ -162,7 +163,7 @@ def _schemas(version: str, have: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _schema(dataset: str, version: str) -> dict[str, Any]:
     return {
         "SchemaId": schema_id(dataset, version),
-        "FocusVersion": version,
+        "FocusVersion": version_of(dataset, version),
         "CreationDate": f"{now():%Y-%m-%dT%H:%M:%SZ}",
         "DataGeneratorVersion": __version__,
         "ColumnDefinition": [

@@ -164,39 +164,8 @@ derived as (
             when date_trunc('hour', charge_period_end) = charge_period_end then charge_period_end
             else date_trunc('hour', charge_period_end) + interval 1 hour
         end as charge_end,
-        -- the provider under another name; Sinnet and NWCD sell and invoice AWS's regions in China
-        case
-            when
-                invoice_issuer_name is null
-                or substring(lower(invoice_issuer_name), 1, length(provider_name))
-                = lower(provider_name)
-                or (
-                    provider_name = 'AWS'
-                    and (
-                        lower(invoice_issuer_name) like 'amazon%'
-                        or lower(invoice_issuer_name) like '%sinnet%'
-                        or lower(invoice_issuer_name) like '%western cloud data%'
-                    )
-                )
-                then provider_name
-            else invoice_issuer_name
-        end as issuer,
-        case
-            when
-                publisher_name is null
-                or substring(lower(publisher_name), 1, length(provider_name))
-                = lower(provider_name)
-                or (
-                    provider_name = 'AWS'
-                    and (
-                        lower(publisher_name) like 'amazon%'
-                        or lower(publisher_name) like '%sinnet%'
-                        or lower(publisher_name) like '%western cloud data%'
-                    )
-                )
-                then provider_name
-            else publisher_name
-        end as service_provider,
+        {seller:invoice_issuer_name} as issuer,
+        {seller:publisher_name} as service_provider,
         case
             when x_source = 'aws' then coalesce(resource_type, service_name)
             when x_source = 'clickhouse_cloud' then sku_id

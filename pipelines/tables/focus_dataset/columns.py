@@ -20,13 +20,20 @@ from pipelines.tables.schema import Column, Type, arrow_of
 VERSIONS = ("1.2", "1.3")
 COST_AND_USAGE = "cost_and_usage"
 CONTRACT_COMMITMENT = "contract_commitment"
+BILLING_PERIOD = "billing_period"
 MART = f"focus_{COST_AND_USAGE}"
 """The view in ClickHouse."""
 
 _ACTIONS = {"keep": KEEP, "scale": SCALE, "shift": SHIFT, "withhold": WITHHOLD}
 _TYPES: dict[str, Type] = {"text": "text", "number": "number", "timestamp": "timestamp"}
-NAMES = {COST_AND_USAGE: "Cost and Usage", CONTRACT_COMMITMENT: "Contract Commitment"}
+NAMES = {
+    COST_AND_USAGE: "Cost and Usage",
+    CONTRACT_COMMITMENT: "Contract Commitment",
+    BILLING_PERIOD: "Billing Period",
+}
 """The datasets, and what the specification calls them."""
+_INTRODUCED = {BILLING_PERIOD: "1.4"}
+"""Datasets of a later version of the specification than the folders that they are written into."""
 _ALWAYS = {"ChargeCategory", "ProviderName", "ServiceCategory", "x_Partition", "x_Source"}
 """What every cost line has."""
 _DEPRECATED = dict.fromkeys(("ProviderName", "PublisherName"), "1.3")
@@ -59,6 +66,11 @@ class FocusColumn:
 def datasets(version: str) -> list[str]:
     """The datasets of a version."""
     return [name for name in NAMES if focus_columns(name, version)]
+
+
+def version_of(dataset: str, version: str) -> str:
+    """The version of the specification that a dataset is of, in a folder of a version."""
+    return max(version, _INTRODUCED.get(dataset, version))
 
 
 @cache
