@@ -4,7 +4,7 @@
 <bucket>/normalized_aws/billing_period=2026-10/data.parquet                normalised
 <bucket>/marts/costs/aws-2026-10.parquet                                   mart
 <bucket>/marts/margin_daily/data.parquet                                   mart, computed
-<bucket>/sums/aws-2026-10.parquet                                              sums, for computing
+<bucket>/sums/aws-2026.parquet                                               sums, for computing
 <bucket>/deliveries/aws-2026-10.parquet                                    history
 <bucket>/runs/aws.parquet                                                  heartbeat
 """
@@ -43,12 +43,8 @@ class Layout:
         return self._join("marts", name, f"{file}.parquet")
 
     def sums(self, file: str) -> str:
-        """The file of sums that is made of the file of the same name in `costs_daily`."""
+        """The file of sums that is made of a year's files of a source in `costs_daily`."""
         return self._join("sums", file)
-
-    def sums_note(self) -> str:
-        """The note of what each file of sums was made of."""
-        return self._join("sums.json")
 
     def history(self, source_name: str, partition: str) -> str:
         """The file of a partition's publishing history."""

@@ -85,15 +85,18 @@ class DuckConnection:
         self.duck.register(f"_{name}_shape", schema.empty_table())
         sql = f"create view {name} as select * from _{name}_shape"
         if files:
-            listed = ", ".join("'" + escape(path).replace("'", "''") + "'" for path in files)
             named = f", filename = '{file}'" if file else ""
-            source = (
-                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false{named})"
-            )
+            source = parquet(files, f", union_by_name = true{named}")
             have = {row[0] for row in self.duck.execute(f"describe from {source}").fetchall()}
             names = ", ".join(_columns(schema, have))
             sql += f" union all by name select {names} from {source}"
         self.duck.execute(sql)
+
+
+def parquet(files: Sequence[str], options: str = "") -> str:
+    """`read_parquet` of exactly these files."""
+    listed = ", ".join("'" + escape(path).replace("'", "''") + "'" for path in files)
+    return f"read_parquet([{listed}], hive_partitioning = false{options})"
 
 
 def _columns(schema: pa.Schema, have: Collection[str]) -> Iterator[str]:
@@ -142,23 +145,32 @@ def local_connection(store: Store) -> DuckConnection:
     return connection
 
 
-def published_connection(store: Store) -> DuckConnection:
+def published_connection(store: Store, named: Collection[str] | None = None) -> DuckConnection:
     """What the computed marts are made from: normalised tables, the marts linked to them, history;
-    not `costs_daily`, of which sums.py makes them.
+    not `costs_daily`, of which sums.py makes them. With `named` only what it names.
 
     Raw is left out: its columns are known to each source's module, with a client library that
     takes a third of a second to import.
     """
     connection = store_connection(store)
     for source_name, entry in SOURCES.items():
-        pattern = store.normalized(entry.raw_table, "*")
-        shape = arrow_shape(source_name, tag_columns())
-        connection.view(f"normalized_{source_name}", urls(store, store.glob(pattern)), shape)
-    mart_views(connection, store, LINKED)
-    history = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
-    connection.view("deliveries", urls(store, history), deliveries_schema())
-    runs_view(connection, store)
+        name = f"normalized_{source_name}"
+        if named is None or name in named:
+            files = urls(store, store.glob(store.normalized(entry.raw_table, "*")))
+            connection.view(name, files, arrow_shape(source_name, tag_columns()))
+    mart_views(connection, store, [name for name in LINKED if named is None or name in named])
+    if named is None or "deliveries" in named:
+        _history(connection, store)
+    if named is None or "runs" in named:
+        runs_view(connection, store)
     return connection
+
+
+def _history(connection: DuckConnection, store: Store) -> None:
+    """The table `deliveries`: many files of few rows, which several marts read."""
+    files = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
+    connection.view("_history", urls(store, files), deliveries_schema())
+    connection.duck.execute("create table deliveries as from _history")
 
 
 def runs_view(connection: DuckConnection, store: Store) -> None:

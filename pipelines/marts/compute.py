@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 
+import pyarrow as pa
+
 from pipelines.clickhouse.schema.marts import Mart, mart_selects
 from pipelines.clickhouse.schema.rendering import SQL
 from pipelines.core import workdir
@@ -31,7 +33,7 @@ from pipelines.marts.catalogue import (
     store_connection,
     urls,
 )
-from pipelines.marts.files import LOCK, inputs_of, listing, publish
+from pipelines.marts.files import LOCK, inputs_of, listing, publish, publish_rows
 from pipelines.marts.inputs import (
     DELIVERIES,
     LISTS,
@@ -39,10 +41,11 @@ from pipelines.marts.inputs import (
     digest,
     digests,
     lists_in,
+    names_in,
     tables_in,
 )
 from pipelines.marts.kept import bring_to_duckdb
-from pipelines.marts.sums import summed_view
+from pipelines.marts.sums import summed_table
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
 from pipelines.tables.schema import arrow_of
@@ -76,21 +79,34 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
             _publish_as_of_now(store, mart, made_of)
             yield mart.name
         return
-    connection = published_connection(store)
-    summed_view(store, connection, wanted, tag_columns())
+    read = names_in(stale)
+    views = [m for m in marts if m.source_name and not m.is_of_raw and m.name in read]
+    read |= names_in(views)
+    connection = published_connection(store, read)
+    if daily.NAME in read:
+        summed_table(store, connection, wanted, tag_columns())
     bring_to_duckdb(connection, [mart.select for mart in stale])
-    raw_list_views(connection, store, sorted({name for mart in wanted for name in lists_in(mart)}))
-    for mart in marts:
-        if mart.is_of_raw:
-            continue
-        if mart in wanted:
-            if mart in stale:
-                path = store.computed(mart.name)
-                _publish(store, connection, mart, path, made_of[mart.name])
-                yield mart.name
-            mart_views(connection, store, [mart.name])
-        else:
+    raw_list_views(connection, store, sorted({name for mart in stale for name in lists_in(mart)}))
+    mart_views(connection, store, [m.name for m in wanted if m not in stale and m.name in read])
+    for mart in (mart for mart in marts if mart in views or mart in stale):
+        if mart in views:
             connection.duck.execute(f"create view {mart.name} as {mart.select}")
+        else:
+            rows = _publish_table(store, connection, mart, made_of[mart.name])
+            if mart.name in names_in(other for other in (*stale, *views) if other is not mart):
+                connection.duck.register("_published", rows)
+                connection.duck.execute(f"create table {mart.name} as from _published")
+            yield mart.name
+
+
+def _publish_table(store: Store, connection: DuckConnection, mart: Mart, made_of: str) -> pa.Table:
+    """Publish a mart whole; its rows, as they are read."""
+    schema, duck = arrow_of(mart_columns(tag_columns())[mart.name]), connection.duck
+    duck.execute(f"create or replace temp table _rows as {mart.select}")  # planned only once
+    rows = duck.table("_rows").to_arrow_table().select(schema.names).cast(schema)
+    count = publish_rows(store, [rows], schema, store.computed(mart.name), made_of)
+    log.info("mart %s: %s rows", mart.name, f"{count:,}")
+    return rows
 
 
 def _publish_as_of_now(store: Store, mart: Mart, made_of: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,14 +52,22 @@ def publish(
     published: str,
     made_of: str,
 ) -> int:
-    """Publish the rows of a select as one file; their number."""
+    """Publish the rows of a select as one file, in batches; their number."""
     names = ", ".join(f'"{column}"' for column in schema.names)
-    target, count = store.target(LOCK), 0
     rows = connection.duck.sql(f"select {names} from (\n{select}\n)").to_arrow_reader(_ROWS)
+    tables = (pa.Table.from_batches([batch]).cast(schema) for batch in rows)
+    return publish_rows(store, tables, schema, published, made_of)
+
+
+def publish_rows(
+    store: Store, tables: Iterable[pa.Table], schema: pa.Schema, published: str, made_of: str
+) -> int:
+    """Publish the rows of tables of this schema as one file; their number."""
+    target, count = store.target(LOCK), 0
     with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
-        for batch in rows:
-            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
-            count += batch.num_rows
+        for table in tables:
+            writer.write_table(table)
+            count += table.num_rows
         writer.add_key_value_metadata({"inputs": made_of})
     store.publish_file(target, published)
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 
 from pipelines.clickhouse.schema.marts import Mart
@@ -59,6 +59,11 @@ def digests(
 def lists_in(mart: Mart) -> list[str]:
     """The raw lists that a mart reads, by their names in ClickHouse."""
     return [name for name in RAW_LISTS if _names(mart.select, name)]
+
+
+def names_in(marts: Iterable[Mart]) -> frozenset[str]:
+    """The words of their selects, among them every table that one of them reads."""
+    return frozenset[str]().union(*(words(mart.select) for mart in marts))
 
 
 def sources_of(table: str) -> Collection[str]:

@@ -1,80 +1,111 @@
-"""Cost by day without resources and prices, a file per partition: a night's marts are made of it.
+"""Cost by day without resources and prices, a file per year: a night's marts are made of it.
 
 No mart tells two resources or two prices apart. Summed over them, a month is a fraction of its
-daily rows, and a night sums only the months that changed: it does not grow with the history.
+daily rows, and a night sums only the partitions that changed: it does not grow with the history.
 Readers have `costs_daily`; these files are for computing alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from pipelines.clickhouse.schema.marts import Mart
+from pipelines.clickhouse.server.quoting import quoted
 from pipelines.destinations.filesystem.store import Store
-from pipelines.marts.catalogue import DuckConnection, store_connection, urls
-from pipelines.marts.files import LOCK, publish, version
-from pipelines.marts.inputs import digest, words
+from pipelines.marts.catalogue import DuckConnection, parquet, urls
+from pipelines.marts.files import inputs_of, publish, version
+from pipelines.marts.inputs import digest, names_in, words
 from pipelines.tables import daily
 from pipelines.tables.schema import Column, arrow_of
 
-_FILES = "sums"
+_FILE = "x_file"
+"""A column of the sums: the file of daily rows that a row is made of."""
 _APART = ("list_cost > 0",)
 """Conditions of marts on a sum itself: rows for which they hold stay apart from the others."""
 
 
-def summed_view(
+def summed_table(
     store: Store, connection: DuckConnection, marts: Sequence[Mart], tag_columns: Sequence[str]
 ) -> None:
-    """Make `costs_daily` in the connection a view of sums, with the columns that `marts` name.
+    """Make `costs_daily` in the connection a table of sums, with the columns that `marts` name.
 
-    Sums of partitions that changed are made first, those of partitions that are gone removed.
+    Files of the years in which a partition changed or is gone are published again first.
     """
     everything = daily.daily_columns(tag_columns)
     columns = _named(everything, marts)
-    select, schema = _select(columns), arrow_of(columns)
-    known, there = _noted(store), set(store.glob(store.sums("*")))
-    made: dict[str, str] = {}
+    select = _select(columns)
+    schema = arrow_of(columns).append(pa.field(_FILE, pa.string()))
+    connection.duck.register("_sums", schema.empty_table())
+    connection.duck.execute(f"create table {daily.NAME} as from _sums")
+    by_year: dict[str, dict[str, str]] = {}
     for path in store.glob(store.mart(daily.NAME, "*", "*")):
-        name = PurePosixPath(path).name
-        made[name] = digest(select, version(store, path))
-        if store.sums(name) not in there or known.get(name) != made[name]:
-            source = store_connection(store)
-            source.view(daily.NAME, urls(store, [path]), arrow_of(everything))
-            publish(store, source, select, schema, store.sums(name), made[name])
-    files = [store.sums(name) for name in made]
-    for path in there - {*files}:
-        store.fs.rm_file(path)
-    if made != known:
-        _note(store, made)
-    connection.view(_FILES, urls(store, files), schema)
-    connection.duck.execute(f"create table {daily.NAME} as from {_FILES}")  # read once for all
+        made_of = digest(select, version(store, path))
+        by_year.setdefault(store.sums(_year(path)), {})[path] = made_of
+    current = []
+    for path, inputs in by_year.items():
+        known = _known(store, path)
+        if inputs == known:
+            current.append(path)
+            continue
+        kept = [each for each in inputs if known.get(each) == inputs[each]]
+        if kept:
+            _insert(connection, f"from {_rows_of(store, [path])} where {_of(kept)}")
+        if changed := [each for each in inputs if each not in kept]:
+            rows = f"_{PurePosixPath(path).stem.replace('-', '_')}"
+            connection.view(rows, urls(store, changed), arrow_of(everything), file=_FILE)
+            _insert(connection, select.format(rows=rows))
+        of_year = f"from {daily.NAME} where {_of(inputs)}"
+        publish(store, connection, of_year, schema, path, json.dumps(inputs))
+    if current:
+        _insert(connection, f"from {_rows_of(store, current)}")
+    _remove_others(store, by_year)
 
 
-def _noted(store: Store) -> dict[str, str]:
-    """By file what it was made of: one read, however many partitions there are."""
-    try:
-        found: dict[str, str] = json.loads(store.read(store.sums_note()))
-    except FileNotFoundError:
-        return {}
+def _year(path: str) -> str:
+    """The file of sums that a file of daily rows is in: aws-2026.parquet of aws-2026-10.parquet."""
+    source_name, _, partition = PurePosixPath(path).name.partition("-")
+    return f"{source_name}-{partition[:4]}.parquet"
+
+
+def _known(store: Store, path: str) -> Mapping[str, str]:
+    """By file of daily rows what its sums were made of; {} when there are none."""
+    found: Mapping[str, str] = json.loads(inputs_of(store, path) or "{}")
     return found
 
 
-def _note(store: Store, made: Mapping[str, str]) -> None:
-    target = store.target(LOCK)
-    target.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    store.publish_file(target, store.sums_note())
+def _insert(connection: DuckConnection, rows: str) -> None:
+    connection.duck.execute(f"insert into {daily.NAME} by name {rows}")
+
+
+def _rows_of(store: Store, files: Sequence[str]) -> str:
+    return parquet(urls(store, files))
+
+
+def _of(paths: Collection[str]) -> str:
+    """The condition for rows that are made of these files of daily rows."""
+    return f"{_FILE} in ({', '.join(quoted(PurePosixPath(path).name) for path in paths)})"
+
+
+def _remove_others(store: Store, files: Collection[str]) -> None:
+    """Years that are gone, and what older versions had: a file per partition, and one note."""
+    for path in {*store.glob(store.sums("*")), *store.glob(f"{store.root}/sums.json")} - {*files}:
+        store.fs.rm_file(path)
 
 
 def _named(columns: Sequence[Column], marts: Sequence[Mart]) -> list[Column]:
-    named = frozenset[str]().union(*(words(mart.select) for mart in marts))
+    named = names_in(mart for mart in marts if daily.NAME in words(mart.select))
     return [column for column in columns if column.name in named]
 
 
 def _select(columns: Sequence[Column]) -> str:
+    """Of the daily rows in {rows}, in which the column x_file is a path."""
     summed = daily.sum_names()
     keys = [column.name for column in columns if column.name not in summed]
     selected = [f"sum({c.name}) as {c.name}" if c.name in summed else c.name for c in columns]
-    apart = ", ".join([*keys, *_APART])
-    return f"select {', '.join(selected)} from {daily.NAME} group by {apart}"
+    file = f"parse_filename({_FILE}) as {_FILE}"
+    apart = ", ".join([*keys, _FILE, *_APART])
+    return f"select {', '.join([*selected, file])} from {{rows}} group by {apart}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from pipelines.tables.privacy import KEEP, SCALE, SHIFT
 from pipelines.tables.schema import Column, cost_columns
@@ -57,6 +58,11 @@ def without(name: str) -> str:
 
 def daily_columns(tag_columns: Sequence[str]) -> tuple[Column, ...]:
     """The shape of `costs_daily`, with one tag_<name> column per configured tag key."""
+    return _daily_columns(tuple(tag_columns))
+
+
+@cache
+def _daily_columns(tag_columns: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(_columns(tag_columns))
 
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import pyarrow as pa
@@ -237,6 +238,11 @@ def cost_columns(tag_columns: Sequence[str]) -> tuple[Column, ...]:
 
     Raises ValueError when two keys give one column name, or a key gives none.
     """
+    return _cost_columns(tuple(tag_columns))
+
+
+@cache
+def _cost_columns(tag_columns: tuple[str, ...]) -> tuple[Column, ...]:
     after = [column.name for column in COSTS].index("tags") + 1
     return COSTS[:after] + tuple(_tag_columns(tag_columns)) + COSTS[after:]
 

@@ -78,24 +78,24 @@ def test_marts_that_are_current_are_not_computed_again(
 
 
 @pytest.mark.thorough
-def test_a_night_sums_only_the_months_that_changed(
+def test_a_night_sums_only_the_years_in_which_a_month_changed(
     aws_bucket: FolderBucket, commands: Commands
 ) -> None:
     commands.read_from(aws_bucket.url)
-    for month, amount in (("2026-07", 7.0), ("2026-08", 8.0)):
+    for month, amount in (("2025-12", 7.0), ("2026-08", 8.0)):
         deliver(aws_bucket.root, month, [amount])
     commands.well("load", "normalize", marts=True)
     sums = commands.data / "sums"
-    (sums / "aws-2026-01.parquet").write_bytes((sums / "aws-2026-07.parquet").read_bytes())
+    (sums / "aws-2024.parquet").write_bytes((sums / "aws-2025.parquet").read_bytes())
     before = {path.name: path.stat().st_mtime_ns for path in sums.iterdir()}
-    assert [*sorted(before)] == [f"aws-2026-0{month}.parquet" for month in (1, 7, 8)]
+    assert [*sorted(before)] == [f"aws-{year}.parquet" for year in (2024, 2025, 2026)]
 
     deliver(aws_bucket.root, "2026-08", [9.0, 0.5], prefix="restated")
     commands.well("load", "normalize", marts=True)
     after = {path.name: path.stat().st_mtime_ns for path in sums.iterdir()}
-    assert after.keys() == {"aws-2026-07.parquet", "aws-2026-08.parquet"}  # nothing is of January
-    assert after["aws-2026-07.parquet"] == before["aws-2026-07.parquet"]
-    summed = pq.read_table(sums / "aws-2026-08.parquet")["billed_cost"].to_pylist()
+    assert after.keys() == {"aws-2025.parquet", "aws-2026.parquet"}  # nothing is of 2024
+    assert after["aws-2025.parquet"] == before["aws-2025.parquet"]
+    summed = pq.read_table(sums / "aws-2026.parquet")["billed_cost"].to_pylist()
     assert sorted(summed) == [0.5, 9.0]
     assert billed(commands.data) == 16.5
 

@@ -115,8 +115,52 @@ def test_marts_of_sums_are_those_of_the_daily_rows(
     }  # fmt: skip
     assert published == directly(store, marts)
     assert min(len(published[name]) for name in ("commitments", "untagged", "cost_movers")) > 10
-    rows = pq.read_metadata(store.sums("aws-2026-08.parquet")).num_rows
-    assert rows < 600
+    rows = pq.read_metadata(store.sums("aws-2026.parquet")).num_rows
+    assert rows < 1800
+
+
+def test_sums_of_a_year_follow_its_partitions_however_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESTINATION__FILESYSTEM__BUCKET_URL", str(tmp_path / "data"))
+    store = configured_store()
+    older = [Path(store.sums("aws-2026-06.parquet")), Path(store.root, "sums.json")]
+    Path(store.sums("")).mkdir(parents=True)
+    for left in older:  # as versions before had them
+        left.write_text("{}")
+    for month in ("2025-12", "2026-06", "2026-07"):
+        deliver(store, "aws", month)
+    compute(store)
+    assert summed(store, 2025) | summed(store, 2026) == daily_lines(store)
+    deliver(store, "aws", "2026-07", 500)
+    deliver(store, "aws", "2026-08", 300)
+    Path(store.mart(daily.NAME, "aws", "2026-06")).unlink()
+    Path(store.mart(daily.NAME, "aws", "2025-12")).unlink()
+    compute(store)
+    assert summed(store, 2026) == daily_lines(store) == {"2026-07": 1500, "2026-08": 900}
+    Path(store.sums("aws-2026.parquet")).write_text("no parquet")
+    deliver(store, "aws", "2026-08", 400)
+    compute(store)
+    assert summed(store, 2026) == daily_lines(store) == {"2026-07": 1500, "2026-08": 1200}
+    assert store.glob(store.sums("*")) == [store.sums("aws-2026.parquet")]
+    assert not any(left.exists() for left in older)
+
+
+def summed(store: Store, year: int) -> dict[str, int]:
+    """The cost lines in a year's sums, by partition."""
+    return lines_by_partition(store.sums(f"aws-{year}.parquet"))
+
+
+def daily_lines(store: Store) -> dict[str, int]:
+    """The same in the daily rows of all partitions."""
+    return lines_by_partition(store.mart(daily.NAME, "aws", "*"))
+
+
+def lines_by_partition(files: str) -> dict[str, int]:
+    """x_lines by x_partition."""
+    sql = f"select x_partition, sum(x_lines)::bigint from read_parquet('{files}') group by all"
+    with duckdb.connect() as duck:
+        return dict(duck.execute(sql).fetchall())
 
 
 def test_no_mart_has_a_condition_on_a_sum_that_is_not_kept_apart() -> None:
