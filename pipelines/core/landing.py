@@ -17,10 +17,6 @@ from typing import Any, Generic, Protocol, TypeVar
 import dlt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dlt.common.libs.pyarrow import (
-    UnsupportedArrowTypeException,
-    py_arrow_to_table_schema_columns,
-)
 
 from pipelines.core.partition import Delivery, Partition, Selection, now
 
@@ -250,6 +246,12 @@ def _columns(schema: pa.Schema) -> dict[str, Any]:
     Only a decimal keeps its precision: that of another type would be compared with what each
     destination can hold, and is the file's own affair.
     """
+    # imported here: it imports Arrow's compute functions, for which `status` need not wait
+    from dlt.common.libs.pyarrow import (
+        UnsupportedArrowTypeException,
+        py_arrow_to_table_schema_columns,
+    )
+
     found: dict[str, Any] = {}
     for field in schema:
         try:

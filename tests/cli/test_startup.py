@@ -50,5 +50,5 @@ def test_status_imports_neither_pandas_nor_a_client_nor_what_loads(
     deliver_cur2(aws_bucket, "exports", "daily", "2026-09", lines("2026-09", [1.0, 2.0]))
     commands.well("load", "normalize")
     imported = imported_by("status", "--destination", "filesystem")
-    assert imported & (CLIENTS | LOADING | {"pandas", "pyarrow.dataset"}) == set()
+    assert imported & (CLIENTS | LOADING | {"pandas", "pyarrow.compute", "rich.progress"}) == set()
     assert {"dlt", "pyarrow.parquet"} <= imported  # it has read the published month

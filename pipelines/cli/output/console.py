@@ -9,14 +9,17 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipelines.cli.output.progress import BarProgress, LogProgress
 from pipelines.clickhouse.server.settings import label
 from pipelines.core.findings import Finding, exit_status, shown
 from pipelines.core.partition import ConfigurationError, Progress, UserError
 from pipelines.core.text import describe
+
+if TYPE_CHECKING:
+    from pipelines.cli.output.progress import BarProgress
 
 Fields = Callable[[], Mapping[str, str]]
 LOG_WIDTH = 240  # without a terminal, tables get the room that they need
@@ -44,6 +47,8 @@ def say(line: str) -> None:
 
 def progress() -> nullcontext[Progress] | BarProgress:
     """A bar on a terminal, a line per partition in a log."""
+    from pipelines.cli.output.progress import BarProgress, LogProgress  # `status` shows none
+
     return BarProgress(err) if err.is_terminal else nullcontext(LogProgress())
 
 

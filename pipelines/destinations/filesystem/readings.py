@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.core.finality import Moments
@@ -145,7 +144,7 @@ class StoreReadings:
     def _members(self, partition: str, column: str) -> set[str]:
         shape = pa.schema([(column, pa.string())])
         tables = self.rows(partition, shape)
-        return {str(name) for table in tables for name in pc.unique(table[column]).to_pylist()}
+        return {str(name) for table in tables for name in table[column].unique().to_pylist()}
 
     def _deliveries(self) -> dict[str, Delivery]:
         return self._store.deliveries(self._raw_table, on_damage=lambda damage: None)
