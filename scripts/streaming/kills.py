@@ -52,7 +52,8 @@ def run(rig: Rig, count: int, rate: float, tell: Callable[[str], None]) -> list[
     last = Seen("at the end, everything that Kafka acknowledged")
     last.seconds.append(rig.wait_for(feeder.acknowledged))
     rows, trades = rig.rows()
-    last.lost, last.double = feeder.acknowledged - trades, rows - trades
+    # a record that Kafka has and did not come to acknowledge is more, and none is less
+    last.lost, last.double = max(0, feeder.acknowledged - trades), rows - trades
     return [*(each for each in seen.values() if each.seconds or each.lost), last]
 
 

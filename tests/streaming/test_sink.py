@@ -6,7 +6,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +153,26 @@ def test_a_batch_that_is_written_twice_is_in_the_table_once(stream: Stream) -> N
     assert stream.trades() == expected(10)
     assert table.next_offsets() == {2: 10}
     table.close()
+
+
+def test_what_a_killed_sink_was_inserting_is_waited_for(stream: Stream) -> None:
+    """The server goes on with it, and shows its rows when the next sink would have read on."""
+    stream.send(range(30))
+    stream.run_until(30)
+    columns = ", ".join(trade(0)) + ", kafka_topic, kafka_partition, kafka_offset"
+    stream.query(f"create table sent engine = Memory as select {columns} from {TOPIC.table}")
+    stream.query(f"truncate table {TOPIC.table}")
+    slowly = f"select {columns} from sent where not sleepEachRow(0.04)"
+    insert = partial(stream.query, f"insert into {TOPIC.table} ({columns}) {slowly}")
+    table = LiveTable(stream.config, TOPIC)
+    with ThreadPoolExecutor(1) as pool:
+        inserted = pool.submit(insert)
+        while not table.inserts():
+            assert not inserted.done()
+        stream.run_until(30)
+        inserted.result()
+    table.close()
+    assert stream.trades() == expected(30)
 
 
 def test_rows_of_several_days_and_currencies_are_one_part(stream: Stream) -> None:

@@ -3,12 +3,14 @@
 Each row carries its topic, partition and offset. A consumer goes on after the largest offset that
 the table has, and an insert takes only rows after it: so a batch that is sent twice, by a retry or
 by a sink that slept through a rebalance, is written once. The rows of an insert are one part, so a
-server that dies has all of them or none. The deduplication token is for two tries that overlap.
+server that dies has all of them or none. The deduplication token is for two tries that overlap; an
+insert of a sink that was killed is waited for before the table is asked where it ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error as ConnectError
 from urllib3.exceptions import HTTPError
 
+from pipelines.clickhouse.server.cluster import all_replicas
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import (
     ClickHouseConnectionError,
@@ -44,7 +47,7 @@ _ARROW = {
     "Float64": pa.float64(),
 }
 _SETTINGS = {"async_insert": 0, "wait_end_of_query": 1, "max_insert_threads": 1}
-_ANSWER = 60.0  # seconds: an insert that takes longer is tried again, and written once
+ANSWER = 60.0  # seconds: an insert that takes longer is tried again, and written once
 _COLUMNS = """
 select name, type, default_kind != '' from system.columns
 where database = currentDatabase() and table = {table:String} order by position
@@ -79,6 +82,22 @@ class LiveTable:
                 f"{self.config.database} has no table {self.topic.table}. Run: make init-clickhouse"
             )
         return [TableColumn(name, kind, bool(default)) for name, kind, default in rows]
+
+    def inserts(self) -> set[str]:
+        """Ids of the inserts into it that the server is at: a killed sink's goes on there.
+
+        None where this user may not see what runs.
+        """
+        processes = all_replicas(self.config.cluster, "system.processes")
+        sql = (
+            f"select query_id from {processes} where query_kind = 'Insert' "
+            f"and startsWith(lower(query), {quoted(f'insert into {self.topic.table} ')})"
+        )
+        try:
+            with self._connected() as client:
+                return {row[0] for row in client.query(sql).result_rows}
+        except ClickHouseQueryError:
+            return set()
 
     def next_offsets(self) -> dict[int, int]:
         """By partition the offset after the last row."""
@@ -143,7 +162,7 @@ class LiveTable:
     def _connected(self) -> Iterator[Client]:
         try:
             if self._client is None:
-                opening = connect(self.config, answer_seconds=_ANSWER)
+                opening = connect(self.config, answer_seconds=ANSWER)
                 self._client = self._open.enter_context(opening)
             yield self._client
         except (ConnectError, HTTPError, OSError) as error:
@@ -155,6 +174,16 @@ class LiveTable:
         if code is None or diagnose(error, self.config).kind is Kind.NETWORK:
             return ClickHouseConnectionError(text)
         return ClickHouseQueryError(text, code)
+
+
+def await_inserts(
+    inserts: Callable[[], set[str]], sleep: Callable[[float], None], stopped: Callable[[], bool]
+) -> None:
+    """Until those have ended that run now: what a killed sink sent may not be seen yet."""
+    left, end = inserts(), time.monotonic() + ANSWER
+    while left and time.monotonic() < end and not stopped():
+        sleep(0.05)
+        left &= inserts()
 
 
 def to_fill(columns: Sequence[TableColumn], names: set[str]) -> list[TableColumn]:

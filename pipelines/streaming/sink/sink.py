@@ -11,15 +11,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import ClickHouseConnectionError, ClickHouseError
@@ -31,7 +26,7 @@ from pipelines.streaming.registry import Registry, RegistryError
 from pipelines.streaming.settings import StreamingSettings
 from pipelines.streaming.sink.batches import Counts, Letter, place_of, ranges_of, without_column
 from pipelines.streaming.sink.dead_letters import DeadLetters
-from pipelines.streaming.sink.live_table import DeadLetter, LiveTable, to_fill
+from pipelines.streaming.sink.live_table import DeadLetter, LiveTable, await_inserts, to_fill
 from pipelines.streaming.sink.retention import Retention
 from pipelines.streaming.topics import Topic
 
@@ -167,6 +162,8 @@ class Sink:
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Go on where the table ends, in each partition that this sink has now."""
         self._drop(consumer, partitions)
+        inserts = partial(self._waited, "inserts", self._table.inserts)
+        await_inserts(inserts, self.sleep, self.stopped)
         after = self._waited("offsets", self._table.next_offsets)
         self._known = self._waited("dead letters", lambda: self._table.dead(after))
         self._next = {p.partition: after.get(p.partition, 0) for p in partitions}
