@@ -48,7 +48,8 @@ def run(rig: Rig, count: int, rate: float, tell: Callable[[str], None]) -> list[
             rows, trades = rig.rows()
             of.double += rows - trades - before
             before = rows - trades
-            tell(f"{number:3} {event}: {of.seconds[-1:]} s, {rows} rows, {before} double")
+            said = f"{number:3} {event}: {of.seconds[-1:]} s, {rows} rows, {before} double"
+            tell(f"{said}, {rig.twice_in_kafka()} of them in Kafka" if before else said)
     last = Seen("at the end, everything that Kafka acknowledged")
     last.seconds.append(rig.wait_for(feeder.acknowledged))
     rows, trades = rig.rows()

@@ -146,6 +146,13 @@ class Rig:
             return 0, 0
         return int(count), int(trades)
 
+    def twice_in_kafka(self) -> int:
+        """How many records of a trade that another record has, too; the table merges their rows."""
+        places = "uniqExact(kafka_partition, kafka_offset)"
+        sql = f"select {places} - uniqExact(instrument_name, trade_seq) from {TOPIC.table}"
+        with ClickHouseManager(self.config) as manager:
+            return int(manager.execute(sql)[0][0])
+
     def wait_for(self, count: int, seconds: float = 180.0) -> float:
         """Seconds until the table has so many trades. Raises TimeoutError."""
         started = time.monotonic()

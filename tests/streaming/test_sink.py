@@ -155,6 +155,7 @@ def test_a_batch_that_is_written_twice_is_in_the_table_once(stream: Stream) -> N
     table.close()
 
 
+@pytest.mark.thorough  # the insert takes longer than a group takes to assign
 def test_what_a_killed_sink_was_inserting_is_waited_for(stream: Stream) -> None:
     """The server goes on with it, and shows its rows when the next sink would have read on."""
     stream.send(range(30))
@@ -162,7 +163,10 @@ def test_what_a_killed_sink_was_inserting_is_waited_for(stream: Stream) -> None:
     columns = ", ".join(trade(0)) + ", kafka_topic, kafka_partition, kafka_offset"
     stream.query(f"create table sent engine = Memory as select {columns} from {TOPIC.table}")
     stream.query(f"truncate table {TOPIC.table}")
-    slowly = f"select {columns} from sent where not sleepEachRow(0.04)"
+    slowly = (
+        f"select {columns} from sent where not sleepEachRow(0.3) "
+        "settings function_sleep_max_microseconds_per_block = 30000000"
+    )
     insert = partial(stream.query, f"insert into {TOPIC.table} ({columns}) {slowly}")
     table = LiveTable(stream.config, TOPIC)
     with ThreadPoolExecutor(1) as pool:
