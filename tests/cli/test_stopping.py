@@ -79,3 +79,19 @@ def test_a_script_that_waits() -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
     assert (err, process.returncode) == ("error: Stopped.\n", -signal.SIGINT)
+
+
+@pytest.mark.thorough
+def test_the_demo_while_a_command_of_it_runs(tmp_path: Path) -> None:
+    """It stops as a whole, and does not go on with its next command."""
+    demo = ("-m", "scripts.demo", "--dir", str(tmp_path / "d"))
+    with started(*demo, PYTHONUNBUFFERED="1") as process:
+        assert process.stdout
+        said = next(line for line in process.stdout if line.startswith("$ python -m pipelines"))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert said.startswith("$ python -m pipelines load")
+    assert "$ python -m pipelines" not in out
+    assert err.splitlines()[-1].startswith("error: Stopped.")
+    assert "Traceback" not in err
+    assert process.returncode in {130, -signal.SIGINT}

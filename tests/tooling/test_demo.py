@@ -360,6 +360,20 @@ def test_the_files_hold_the_lines_that_the_tables_sum(demo: Demo) -> None:  # no
             assert found == pytest.approx([float(value) for value in wanted], abs=1e-9)
 
 
+def test_it_ends_with_a_verdict_and_what_to_do_next(demo: Demo) -> None:  # noqa: F811
+    page, data = demo.folder / "report.html", demo.data
+    report = f"DESTINATION__FILESYSTEM__BUCKET_URL={data} make report ARGS='--month 2026-09'"
+    assert demo.ran.status == 0
+    assert demo.ran.out.splitlines()[-5:] == [
+        "What next",
+        "Every command and every check succeeded, and both destinations agree.",
+        f"Read the report: open {page} in a browser",
+        f"Ask of it: {report}",
+        "Your own data: export SOURCES__AWS__BUCKET_URL=s3://...; make doctor run-etl report",
+    ]
+    assert page.is_file()
+
+
 def test_nothing_outside_its_folder_changes(demo: Demo) -> None:  # noqa: F811
     assert demo.ran.after == demo.ran.before
 
