@@ -151,6 +151,21 @@ def test_a_wrong_configuration_says_how_to_mend_it(
     assert (ran.status, expected in ran.err) == (2, True), ran.err
 
 
+def test_the_right_to_list_is_not_the_right_to_read(
+    commands: Commands, faulty_s3: FaultyS3
+) -> None:
+    place = {"SOURCES__FOCUS__BUCKET_URL": f"{faulty_s3.url}/focus"}
+    commands.set(faulty_s3.dlt_environ("SOURCES__FOCUS") | place)
+    generic(faulty_s3.target, "2026-10", GOOD)
+    good = commands("doctor", "focus").out
+    assert "ok   source focus main: an object read: billing_period=2026-10/" in good
+    faulty_s3.proxy.fail(kinds="GET")
+    refused = commands("doctor", "focus")
+    (line,) = (line for line in refused.out.splitlines() if line.startswith("BAD"))
+    assert "access denied" in line
+    assert refused.status == 1
+
+
 def test_a_bucket_that_refuses_says_which_right_is_missing(
     commands: Commands, faulty_s3: FaultyS3
 ) -> None:
