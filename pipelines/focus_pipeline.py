@@ -109,6 +109,17 @@ class FocusExports:
             log.warning("focus: %s: %s is of no single month and is not read", name, item.key)
         return plan_periods(export, terms, published)
 
+    def read_one(self, name: str) -> str:
+        """Read the smallest object of a planned export: the right to list is not the right to
+        read. Its key, or '' where there is none. Raises UserError."""
+        bucket = self.buckets[name]
+        objects = [each for each in bucket.list() if each.size]
+        if not objects:
+            return ""
+        smallest = min(objects, key=lambda each: each.size)  # a manifest, where there is one
+        bucket.read(smallest)
+        return smallest.key
+
     def estimate(self, partitions: Iterable[Partition]) -> str:
         """What BigQuery would scan to read them, and what it would charge; '' of files."""
         by_table: dict[str, list[Period]] = {}

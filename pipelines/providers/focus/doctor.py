@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipelines import focus_pipeline
-from pipelines.buckets.objects import Bucket
 from pipelines.core.findings import Finding, origin, warning
 from pipelines.core.partition import UserError, now
 from pipelines.core.text import age
@@ -39,8 +38,8 @@ def _export(name: str, subject: str) -> Iterator[Finding]:
         said = f"at most {limit / 1024**3:,.0f} GiB a run" if limit else "no limit of bytes"
         project = exports.tables[name].jobs.client.project
         yield Finding(True, subject, f"queries run in project {project}, {said}")
-    else:
-        yield from _one_object(exports.buckets[name], subject)
+    elif key := exports.read_one(name):
+        yield Finding(True, subject, f"an object read: {key}")
     if not found:
         fix = "Wait until the provider has delivered, or settle_minutes have passed."
         yield Finding(False, subject, "no complete billing period", fix)
@@ -54,14 +53,6 @@ def _export(name: str, subject: str) -> Iterator[Finding]:
         yield warning(subject, detail, "Look at the export at the provider: nothing came lately.")
     else:
         yield Finding(True, subject, detail)
-
-
-def _one_object(bucket: Bucket, subject: str) -> Iterator[Finding]:
-    """The right to list is not the right to read."""
-    if objects := [each for each in bucket.list() if each.size]:
-        smallest = min(objects, key=lambda each: each.size)  # a manifest, where there is one
-        bucket.read(smallest)
-        yield Finding(True, subject, f"an object read: {smallest.key}")
 
 
 def _completeness(detail: Any) -> tuple[str, str]:
