@@ -1,7 +1,7 @@
 -- one row per billing period and issuer of its invoices, of the rows of Cost and Usage in charges
 -- A period is closed when all its days are there and every billed charge names its invoice, and
--- then stays so. before_now has the rows of the run before, complete_periods the months that all sources
--- have whole, this_run the moment of the run.
+-- then stays so. before_now has the rows of the run before, complete_periods the months that all
+-- sources have whole, this_run the moment of the run.
 with found as (
     select
         "BillingPeriodStart" as period_start,
