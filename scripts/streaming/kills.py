@@ -33,13 +33,14 @@ class Seen:
 def run(rig: Rig, count: int, rate: float, tell: Callable[[str], None]) -> list[Seen]:
     """So many kills in turns. After each, everything acknowledged by then is waited for."""
     seen = {event: Seen(event) for event in EVENTS}
-    before = 0
+    rows, had = rig.rows()
+    before = rows - had
     rig.start("sink 0")
     with Feeder(rig, rate) as feeder:
-        rig.wait_for(1)
+        rig.wait_for(had + 1)
         for number, event in enumerate(islice(cycle(EVENTS), count), start=1):
             _happen(rig, event)
-            at = feeder.acknowledged
+            at = had + feeder.acknowledged
             of = seen[event]
             try:
                 of.seconds.append(rig.wait_for(at))
@@ -51,10 +52,10 @@ def run(rig: Rig, count: int, rate: float, tell: Callable[[str], None]) -> list[
             said = f"{number:3} {event}: {of.seconds[-1:]} s, {rows} rows, {before} double"
             tell(f"{said}, {rig.twice_in_kafka()} of them in Kafka" if before else said)
     last = Seen("at the end, everything that Kafka acknowledged")
-    last.seconds.append(rig.wait_for(feeder.acknowledged))
+    last.seconds.append(rig.wait_for(had + feeder.acknowledged))
     rows, trades = rig.rows()
     # a record that Kafka has and did not come to acknowledge is more, and none is less
-    last.lost, last.double = max(0, feeder.acknowledged - trades), rows - trades
+    last.lost, last.double = max(0, had + feeder.acknowledged - trades), rows - trades
     return [*(each for each in seen.values() if each.seconds or each.lost), last]
 
 

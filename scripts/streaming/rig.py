@@ -64,7 +64,7 @@ class Rig:
             bootstrap_servers=f"127.0.0.1:{self.place.ports.kafka}",
             registry_url=f"http://127.0.0.1:{self.place.ports.registry}/apis/ccompat/v7",
         )
-        self.options = settings
+        self.options, self.fed = settings, 0  # fed: the number of the next trade
         self._services: dict[str, Service] = {}
         self._sinks: list[subprocess.Popen[bytes] | None] = [None] * sinks
 
@@ -190,7 +190,7 @@ class Rig:
 
 @dataclass
 class Feeder:
-    """Produces trades at a rate, and counts those that Kafka acknowledged."""
+    """Produces trades at a rate, each once on a rig, and counts those that Kafka acknowledged."""
 
     rig: Rig
     rate: float
@@ -224,7 +224,8 @@ class Feeder:
         while not self._ended.is_set():
             due = int((time.monotonic() - started) * self.rate)
             for _ in range(min(due - self._sent, 500)):
-                send(producer, self._encoder, self._sent, self._note)
+                send(producer, self._encoder, self.rig.fed, self._note)
+                self.rig.fed += 1
                 self._sent += 1
             producer.poll(0)
             self._ended.wait(0.01)
