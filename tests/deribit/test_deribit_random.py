@@ -46,6 +46,7 @@ HASTY = [kind for kind in FAULTS if kind != "slow"]
 )
 @example(seed=2705, page=12, most=29, parallel=1, rate=0.3)  # a page of another kind, twice
 @example(seed=919, page=8, most=24, parallel=2, rate=0.3)  # an empty page of another kind
+@example(seed=31, page=1, most=1, parallel=1, rate=0.3)  # the same, in both orders of paging
 def test_what_is_loaded_is_the_tape(
     seed: int, page: int, most: int, parallel: int, rate: float
 ) -> None:

@@ -45,13 +45,19 @@ def sweep(
 def first_page(
     market: Market, host: Host, currency: str, kind: str, span: Span, begins: bool = False
 ) -> Page:
-    """A span's first page. An empty page counts only when both orders of paging return it."""
+    """A span's first page. An empty page counts only when both orders of paging return it, and
+    the same question again twice: it may have been the answer to another question."""
     for _ in range(_EMPTY_TRIES):
         page = market.window(host, currency, kind, span, begins=begins)
         if page.trades.num_rows:
             return page
-        if not market.window(host, currency, kind, span, "desc").trades.num_rows:
-            return page
+        if market.window(host, currency, kind, span, "desc").trades.num_rows:
+            continue
+        for _ in range(2):
+            page = market.window(host, currency, kind, span, begins=begins)
+            if page.trades.num_rows:
+                return page
+        return page
     raise PartitionError(
         f"{host.url}: no {currency} trades in ascending order, but some in descending order, "
         f"from {span.start} to {span.end}. Deribit is not consistent now; run again later."
