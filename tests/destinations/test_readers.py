@@ -74,7 +74,7 @@ def restate(bucket: Path, rounds: int) -> None:
         assert main(["normalize", "--no-marts"]) == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.quick("normalised-2")
 @ROUNDS
 @pytest.mark.parametrize(
     ("pattern", "column"),
