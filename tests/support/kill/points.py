@@ -48,13 +48,16 @@ def normalising(tier: str) -> str:
 
 
 def of_files(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: one of each kind of what changes files of the destination, and one of dlt's own
-    steps. All: every step there, and every STRIDE-th of dlt's."""
+    """Quick: one of each kind of what changes files of the destination, of renames the first and
+    the last, since a month that is there already is another case, and one of dlt's own steps.
+    All: every step there, and every STRIDE-th of dlt's."""
     ours = [point for point in points if "/data/" in point.what]
     dlts = [point for point in points if "/data/" not in point.what]
     if tier == "quick":
         changing = [p for p in ours if not p.what.startswith(("os.mkdir", "os.rmdir"))]
-        return [*one_of_a_kind(changing), *inner(dlts, 1)]
+        renames = [p for p in changing if p.what.startswith("os.rename")]
+        chosen = {*one_of_a_kind(changing), *one_of_a_kind(renames[::-1])}
+        return [*sorted(chosen, key=lambda point: point.file), *inner(dlts, 1)]
     return [*ours, *dlts[::STRIDE]]
 
 
