@@ -15,6 +15,7 @@ from google.cloud.bigquery.table import RowIterator
 
 from pipelines.bigquery.errors import Reader, explained
 from pipelines.bigquery.results import Result, Storage
+from pipelines.core.partition import ConfigurationError
 
 LEAST = 10 * 1024**2
 """Bytes that BigQuery bills a query for each table, however little it scans."""
@@ -78,6 +79,18 @@ class Jobs:
         with self.explained(where):
             job = self.client.query(sql, job_config=config, retry=self._retry, job_retry=None)
         return int(job.total_bytes_processed or 0)
+
+    def refuse_too_much(self, who: str, count: int, scanned: int, per_tib: float) -> None:
+        """Raises ConfigurationError when reading `count` periods would scan more than the limit."""
+        if not self.maximum_bytes or scanned <= self.maximum_bytes:
+            return
+        periods = self.reader.periods
+        raise ConfigurationError(
+            f"{who}: reading {count} {periods} would scan {size(scanned)} (about "
+            f"{price(scanned, per_tib):,.2f} USD), more than {self.reader.section}.maximum_bytes, "
+            f"{size(self.maximum_bytes)}. Nothing was read. Raise it, or load fewer {periods} at a "
+            "time with --from and --to."
+        )
 
     def schema(self, table: str) -> Sequence[bigquery.SchemaField]:
         """The table's fields, as BigQuery describes them."""

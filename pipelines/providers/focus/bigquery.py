@@ -25,7 +25,6 @@ from pipelines.bigquery.jobs import LEAST, Jobs, price, size
 from pipelines.bigquery.opening import open_jobs
 from pipelines.core.partition import (
     Changed,
-    ConfigurationError,
     Partition,
     PartitionError,
     Selection,
@@ -156,18 +155,11 @@ class FocusTable:
     def _refuse_too_much(self) -> None:
         """Before the first month after a plan: may all of them be read?"""
         wanted, self._to_read = self._to_read, []
-        limit = self.jobs.maximum_bytes
-        if not limit or not wanted:
+        if not self.jobs.maximum_bytes or not wanted:
             return
+        per_tib = self.settings.price_per_tib
         scanned = self.scanned(wanted)
-        if scanned > limit:
-            cost = price(scanned, self.settings.price_per_tib)
-            raise ConfigurationError(
-                f"focus {self.export}: reading {len(wanted)} months would scan {size(scanned)} "
-                f"(about {cost:,.2f} USD), more than {self.jobs.reader.section}.maximum_bytes, "
-                f"{size(limit)}. Nothing was read. Raise it, or load fewer months at a time with "
-                "--from and --to."
-            )
+        self.jobs.refuse_too_much(f"focus {self.export}", len(wanted), scanned, per_tib)
 
 
 def open_table(name: str, section: str, settings: FocusExport) -> FocusTable:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from pipelines.bigquery.jobs import LEAST, price, size
-from pipelines.core.partition import ALL, Changed, ConfigurationError, Partition, Selection
+from pipelines.core.partition import ALL, Changed, Partition, Selection
 from pipelines.providers.gcp import days
 from pipelines.providers.gcp.columns import Selected, arrow_schema, selected
 from pipelines.providers.gcp.days import Share
@@ -112,17 +112,10 @@ class GcpExports:
         Raises ConfigurationError when it would scan more than the limit.
         """
         changed, self._to_read = self._to_read, []
-        limit = self.settings.maximum_bytes
-        if not limit or not any(each.detail for each in changed):
+        if not self.settings.maximum_bytes or not any(each.detail for each in changed):
             return
-        scanned = self._scanned(changed)
-        if scanned > limit:
-            cost = price(scanned, self.settings.price_per_tib)
-            raise ConfigurationError(
-                f"gcp: reading {len(changed)} days would scan {size(scanned)} (about {cost:,.2f} "
-                f"USD), more than sources.gcp.maximum_bytes, {size(limit)}. Nothing was read. "
-                "Raise it, or load fewer days at a time with --from and --to."
-            )
+        per_tib = self.settings.price_per_tib
+        self.jobs.refuse_too_much("gcp", len(changed), self._scanned(changed), per_tib)
 
     def _scanned(self, partitions: list[Partition]) -> int:
         """Bytes that BigQuery bills for reading them: a query per day and table."""
