@@ -20,7 +20,7 @@ from tests.support.published_clickhouse import environ
 OLD, NEW = [1.0, 2.0, 4.0, 8.0], [100.0, 200.0]
 THOROUGH = pytest.mark.thorough
 #: A reader sees both contents in two rounds already.
-ROUNDS = pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=THOROUGH)])
+ROUNDS = pytest.mark.parametrize("rounds", [2, pytest.param(4, marks=THOROUGH)])
 BOTH = pytest.mark.parametrize("protocol", ["native", "http"])
 ONE = pytest.mark.parametrize("protocol", ["native", pytest.param("http", marks=THOROUGH)])
 SQL = "select x_partition, sum(billed_cost), count() from costs group by 1 order by 1"

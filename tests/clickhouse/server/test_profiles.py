@@ -164,6 +164,14 @@ def change_nothing(providers: Providers, what: str, *, marts: bool = True) -> No
         assert differing(before, read_as_anybody(reader)) == {}, profile
 
 
+@pytest.fixture
+def before(providers: Providers) -> Tables:
+    """What a load without a profile publishes; the same for all examples of a test."""
+    plain = providers.user({})
+    assert providers.load(plain, "aws stripe --from 2026-10").status == 0
+    return read(plain)
+
+
 @pytest.mark.thorough
 @settings(
     max_examples=12,
@@ -172,11 +180,8 @@ def change_nothing(providers: Providers, what: str, *, marts: bool = True) -> No
 )
 @given(names=st.sets(st.sampled_from(sorted(SETTINGS)), min_size=1, max_size=8))
 def test_a_random_profile_changes_nothing_or_is_refused_by_name(
-    providers: Providers, names: set[str]
+    providers: Providers, before: Tables, names: set[str]
 ) -> None:
-    plain = providers.user({})
-    assert providers.load(plain, "aws stripe --from 2026-10").status == 0
-    before = read(plain)
     unusual = providers.user({name: SETTINGS[name] for name in names})
     ran = providers.load(unusual, "aws stripe --from 2026-10")
     if ran.status == 0:
