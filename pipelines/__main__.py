@@ -1,6 +1,7 @@
 """`python -m pipelines`: see pipelines/cli/main.py."""
 
 import gc
+import os
 import sys
 
 from pipelines.cli.output.stopping import stop_without_traceback
@@ -10,6 +11,8 @@ if __name__ == "__main__":
     # imports and Arrow make objects by the hundred thousand and hardly a cycle: looking for
     # cycles at the default pace is a tenth of a short command's CPU
     gc.set_threshold(100_000, 20, 20)
+    # NumPy starts a thread per core for matrices, of which there are none here
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from pipelines.cli.main import main
 
     sys.exit(main())
