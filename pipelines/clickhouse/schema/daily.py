@@ -10,7 +10,7 @@ plain `select_of`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import ExitStack
 from functools import partial
 from uuid import uuid4
@@ -18,7 +18,7 @@ from uuid import uuid4
 from pipelines.clickhouse.schema.rebuilding.batches import (
     Batches,
     Delivered,
-    counts,
+    contents,
     create_unfinished,
     deliveries,
 )
@@ -129,6 +129,7 @@ class DailyTable:
             for source_name in COST_SOURCES:
                 leases.enter_context(leased(self.manager.config, source_name))
             for source_name in COST_SOURCES:
+                self._await_lines(source_name)
                 self._fill(fresh, source_name, f"normalized_{source_name}")
             rules = quoted(daily.rules(self.tag_columns))
             self.manager.execute(f"alter table {fresh} modify comment {rules}")
@@ -144,12 +145,15 @@ class DailyTable:
         create_unfinished(self.manager, self.text, daily.NAME, fresh)
         where = f"x_source = {quoted(source_name)}"
 
-        def check() -> None:
-            if missing := partitions - deliveries(self.manager, lines, where).keys():
+        def check(seen: Set[str]) -> None:
+            if missing := partitions - seen:
                 raise RowsMissing(f"{lines}: {min(missing)} is not seen yet. Run again.")
 
-        until_seen(self.manager.config, check)
-        self._prepared[source_name] = self._fill(fresh, source_name, lines)
+        config = self.manager.config
+        until_seen(config, lambda: check(deliveries(self.manager, lines, where).keys()))
+        filled = self._fill(fresh, source_name, lines)
+        check(filled)  # another replica may have shown fewer
+        self._prepared[source_name] = filled
 
     def publish(self, source_name: str) -> None:
         """What was prepared takes the place of the source's days. The caller holds its lease."""
@@ -167,15 +171,41 @@ class DailyTable:
         self.manager.execute(f"drop table {fresh} sync")
 
     def complete(self) -> list[str]:
-        """Make the partitions that are missing or of another delivery; the sources that had any."""
+        """Make the partitions that are missing or of another delivery; the sources that had any.
+
+        Days stay whose lines are not seen: a replica that lags behind can show it like that.
+        """
         found = []
         for source_name in COST_SOURCES:
             if self._lines(source_name) == self._days(source_name):
                 continue
             with leased(self.manager.config, source_name):
-                self._fill(daily.NAME, source_name, f"normalized_{source_name}")
+                self._await_lines(source_name)
+                have = self._days(source_name)
+                if all(have.get(key) == each for key, each in self._lines(source_name).items()):
+                    continue
+                self._fill(daily.NAME, source_name, f"normalized_{source_name}", keep=have)
             found.append(source_name)
         return found
+
+    def _await_lines(self, source_name: str) -> None:
+        """Wait for the lines of the days that are published, which a replica may show later."""
+
+        def check() -> None:
+            lines, days = self._lines(source_name), self._days(source_name)
+            if other := sorted(key for key in days if lines.get(key) != days[key]):
+                drop = f"alter table {daily.NAME} drop partition"
+                raise RowsMissing(
+                    f"{daily.NAME} of {source_name} {', '.join(other)}: normalized_{source_name} "
+                    "does not show the lines of these days. The next load makes them agree; of a "
+                    f"partition that the provider does not have any more, drop the days: {drop} "
+                    f"{partition_of(source_name, other[0])}"
+                )
+
+        try:
+            until_seen(self.manager.config, check)
+        except RowsMissing as error:
+            log.warning("%s", error)
 
     def _lines(self, source_name: str) -> dict[str, Delivered]:
         where = f"x_source = {quoted(source_name)}"
@@ -184,18 +214,20 @@ class DailyTable:
     def _days(self, source_name: str) -> dict[str, Delivered]:
         return deliveries(self.manager, daily.NAME, f"x_source = {quoted(source_name)}")
 
-    def _fill(self, fresh: str, source_name: str, lines: str) -> set[str]:
-        """Fill a table with the days of lines; their partitions."""
+    def _fill(
+        self, fresh: str, source_name: str, lines: str, keep: Mapping[str, Delivered] | None = None
+    ) -> set[str]:
+        """Fill a table with the days of lines; their partitions. Those of `keep` stay."""
         where = f"x_source = {quoted(source_name)}"
         literal, measure = partial(partition_of, source_name), f"sum({daily.LINES})"
-        wanted, rows = deliveries(self.manager, lines, where), counts(self.manager, lines, where)
+        wanted, rows = contents(self.manager, lines, where)
 
         def insert(staged: str, batch: Sequence[str]) -> Mapping[str, int]:
             self._insert(staged, lines, batch)
             return {key: rows[key] for key in batch}
 
         return Batches(self.manager, fresh, self.progress, literal, measure).fill(
-            f"{daily.NAME} of {source_name}", wanted, rows, insert, where
+            f"{daily.NAME} of {source_name}", {**(keep or {}), **wanted}, rows, insert, where
         )
 
     def _insert(self, target: str, source: str, partitions: Sequence[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import connect
 from pipelines.clickhouse.server.lease import leased
 from pipelines.core.partition import Busy
 from pipelines.core.registry import SOURCES
@@ -21,6 +23,7 @@ from tests.support.commands import Commands
 from tests.support.published_clickhouse import environ, leftovers, query, totals
 from tests.support.world import World
 
+DAYS = "select x_partition, sum(billed_cost) from costs_daily group by 1"
 READ = "select .*count"
 #: Which insert comes late, and after which statements it has come.
 LATE = {
@@ -64,8 +67,65 @@ def test_a_rebuild_moves_no_partition_before_all_of_its_rows_are_seen(
         migrate(proxy.config, TAGS, lambda line: None)
         assert proxy.done.wait(30)
     assert totals(empty_clickhouse) == NOW
-    days = "select x_partition, sum(billed_cost) from costs_daily group by 1"
-    assert dict(query(empty_clickhouse, days)) == NOW
+    assert dict(query(empty_clickhouse, DAYS)) == NOW
+
+
+def _published_late(config: ClickHouseConfig, how: str) -> None:
+    """Lines that a load has published come to the replica that is asked."""
+    if how == "native":
+        query(config, "alter table normalized_aws attach partition '2026-09' from kept")
+        return
+    names = "select name from system.columns where database = currentDatabase() and table = 'kept'"
+    columns = ", ".join(f"`{name}`" for (name,) in query(config, names))
+    with connect(config) as client:
+        rows = client.raw_query(f"select {columns} from kept", fmt="Native")
+        sent = f"insert into normalized_aws ({columns}) format Native\n".encode() + rows
+        client.raw_insert("", None, (part for part in [sent]))  # chunked
+
+
+@pytest.mark.quick("native")
+@pytest.mark.parametrize("how", ["native", "http"])
+def test_days_whose_lines_are_seen_late_are_not_dropped(
+    empty_clickhouse: ClickHouseConfig, how: str
+) -> None:
+    _with_days(empty_clickhouse)
+    late = r"alter table normalized_aws attach|insert into normalized_aws"
+    looks = r"select toString\(x_partition\).* from normalized_aws "
+    with LaggingProxy(empty_clickhouse, late=late, until=looks) as proxy:
+        _published_late(proxy.config, how)
+        said: list[str] = []
+        migrate(proxy.config, TAGS, said.append)
+        assert proxy.done.wait(30)
+    assert said == []
+    assert totals(empty_clickhouse) == NOW
+    assert dict(query(empty_clickhouse, DAYS)) == NOW
+
+
+@pytest.mark.thorough
+def test_days_whose_lines_are_never_seen_stay_and_are_named(
+    empty_clickhouse: ClickHouseConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    _with_days(empty_clickhouse)
+    query(empty_clickhouse, "alter table costs_daily drop partition ('aws', '2026-08')")
+    said: list[str] = []
+    migrate(replace(empty_clickhouse, retry_seconds=0.2), TAGS, said.append)
+    assert said == ["filled costs_daily of aws"]  # and of what is seen, none is missing
+    assert dict(query(empty_clickhouse, DAYS)) == NOW
+    assert caplog.messages[-1] == (
+        "costs_daily of aws 2026-09: normalized_aws does not show the lines of these days. The "
+        "next load makes them agree; of a partition that the provider does not have any more, "
+        "drop the days: alter table costs_daily drop partition ('aws', '2026-09')"
+    )
+
+
+def _with_days(config: ClickHouseConfig) -> None:
+    """Three months and their days; the lines of one are kept beside their table."""
+    filled(config)
+    migrate(config, TAGS, lambda line: None)
+    assert dict(query(config, DAYS)) == NOW
+    query(config, "create table kept as normalized_aws")
+    query(config, "alter table kept attach partition '2026-09' from normalized_aws")
+    query(config, "alter table normalized_aws drop partition '2026-09'")
 
 
 def test_a_lease_counts_only_when_it_is_seen(clickhouse: ClickHouseConfig) -> None:

@@ -123,12 +123,16 @@ def deliveries(
     return {partition: tuple(found) for partition, found in manager.execute(sql)}
 
 
-def counts(
+def contents(
     manager: ClickHouseManager, table: str, where: str = "true", key: str = "x_partition"
-) -> dict[str, int]:
-    """The rows of each partition of a table."""
-    sql = f"select toString({key}), count() from {table} where {where} group by 1"
-    return dict(manager.execute(sql))
+) -> tuple[dict[str, Delivered], dict[str, int]]:
+    """Deliveries and rows of each partition, by one read: two replicas may show two states."""
+    sql = (
+        f"select toString({key}), arraySort(groupUniqArray(x_fingerprint)), count() from {table} "
+        f"where {where} group by 1"
+    )
+    rows = manager.execute(sql)
+    return {key: tuple(found) for key, found, _ in rows}, {key: count for key, _, count in rows}
 
 
 def is_unfinished(manager: ClickHouseManager, table: str) -> bool:

@@ -18,9 +18,8 @@ from pipelines.clickhouse.schema.definitions import create_temporarily, definiti
 from pipelines.clickhouse.schema.rebuilding.batches import (
     Batches,
     Delivered,
-    counts,
+    contents,
     create_unfinished,
-    deliveries,
     is_unfinished,
 )
 from pipelines.clickhouse.schema.statements import View
@@ -150,11 +149,11 @@ class Rebuild:
         wanted, rows = dict[str, Delivered](), dict[str, int]()
         for raw in sorted({view.raw for view in self.views if view.target == table}):
             key = self._partition_key(raw)
-            wanted |= deliveries(self.manager, raw, key=key)
-            rows |= counts(self.manager, raw, key=key)
-        have = deliveries(self.manager, table)
+            delivered, counted = contents(self.manager, raw, key=key)
+            wanted |= delivered
+            rows |= counted
+        have, counted = contents(self.manager, table)
         ingested = have.keys() - wanted.keys()
-        counted = counts(self.manager, table)
         rows |= {key: counted[key] for key in ingested}
         return wanted | {key: have[key] for key in ingested}, rows, ingested
 
