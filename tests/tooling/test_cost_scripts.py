@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts import measure_baseline_costs, monitor_egress, poc_backfill
-from scripts.costs.prices import Prices
+from scripts.costs.prices import Prices, prices
 from scripts.sandbox.aws.delivery import deliver_cur2
 from scripts.sandbox.clickhouse_cloud.server import ClickhouseCloudServer
 from scripts.sandbox.clickhouse_cloud.usage import PROD, record
@@ -165,3 +165,8 @@ def test_a_backfill_on_paper_costs_seconds_times_size_times_price() -> None:
         ("Batch on Fargate", 0.4937),
         ("Batch on Spot", 0.1481),
     ]
+
+
+def test_a_price_of_your_own_takes_the_place_of_the_list_price(commands: Commands) -> None:
+    commands.set({"PRICES__GITHUB_MINUTE": "0.01"})
+    assert dict(prices()) == dict(Prices()) | {"github_minute": 0.01}
