@@ -81,12 +81,11 @@ def _shown(name: str, keys: Sequence[str]) -> str:
     return f"toInt64(days.counted - days.count_{of})"
 
 
-def require_rules(manager: ClickHouseManager, tag_columns: Sequence[str]) -> None:
-    """Raises PartitionError when the table was made for other rules or tag columns."""
-    sql = "select comment from system.tables where database = currentDatabase() and name = %(name)s"
-    if manager.execute(sql, {"name": daily.NAME}) != [(daily.rules(tag_columns),)]:
+def require_rules(comment: str | None, database: str, tag_columns: Sequence[str]) -> None:
+    """Raises PartitionError when the table with this comment has other rules or tag columns."""
+    if comment != daily.rules(tag_columns):
         raise PartitionError(
-            f"{daily.NAME} of {manager.config.database} has other rules, or other "
+            f"{daily.NAME} of {database} has other rules, or other "
             "normalize.tag_columns, than this installation. Run: make init-clickhouse"
         )
 

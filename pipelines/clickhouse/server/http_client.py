@@ -5,8 +5,9 @@ Statements go through the manager beside this. Both send the settings of setting
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import ceil
 
 import clickhouse_connect
@@ -46,6 +47,39 @@ def connect(config: ClickHouseConfig, *, answer_seconds: float | None = None) ->
         yield client
     finally:
         client.close()
+
+
+class KeptClient:
+    """A client for many requests: opened with the first, and again after an error or a pause.
+
+    To open one takes three requests. A connection without traffic may be dropped on its way
+    without a word, so none is used that has rested for `rest_seconds`.
+    """
+
+    def __init__(self, config: ClickHouseConfig, *, rest_seconds: float = 30) -> None:
+        self._config, self._rest_seconds = config, rest_seconds
+        self._open = ExitStack()
+        self._client: Client | None = None
+        self._used = 0.0
+
+    @contextmanager
+    def use(self) -> Iterator[Client]:
+        """The client; one that fails is closed. Its `log_comment` is that of its first use."""
+        if time.monotonic() - self._used > self._rest_seconds:
+            self.close()
+        try:
+            if self._client is None:
+                self._client = self._open.enter_context(connect(self._config))
+            yield self._client
+        except BaseException:
+            self.close()
+            raise
+        self._used = time.monotonic()
+
+    def close(self) -> None:
+        """Close it; can be repeated. A later use opens a new one."""
+        self._client = None
+        self._open.close()
 
 
 def _to_send(config: ClickHouseConfig, have: Mapping[str, str]) -> dict[str, Value]:

@@ -13,7 +13,6 @@ import struct
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from types import TracebackType
 from typing import Any, TypeVar
 
 import tenacity
@@ -100,6 +99,11 @@ class ClickHouseManager:
         """Whether a connection is open, as far as is known: only its use shows that it broke."""
         client = self._client
         return client is not None and bool(client.connection.connected)
+
+    @property
+    def connection(self) -> object:
+        """The open connection, None without one. The same one leads to the same replica."""
+        return self._client.connection.socket if self.is_connected else None
 
     def connect(self) -> None:
         """Open the connection; nothing happens when it is open.
@@ -201,12 +205,7 @@ class ClickHouseManager:
     def __enter__(self) -> ClickHouseManager:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

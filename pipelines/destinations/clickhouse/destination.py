@@ -44,9 +44,9 @@ Gone = (ConnectError, ConnectionError)
 
 @configspec
 class PartitionsConfiguration(ClickHouseClientConfiguration):
-    """dlt's configuration, and what its credentials cannot say: a certificate authority of ours."""
+    """dlt's configuration, and the run's warehouse, whose connections publish each partition."""
 
-    server: Any = None
+    warehouse: Any = None
 
 
 class PartitionJob(RunnableLoadJob):
@@ -58,14 +58,14 @@ class PartitionJob(RunnableLoadJob):
         What passes by itself, as a full server or one that starts again, is tried again for the
         configured while.
         """
-        server: ClickHouseConfig = cast(PartitionsConfiguration, self._job_client.config).server
+        warehouse: Warehouse = cast(PartitionsConfiguration, self._job_client.config).warehouse
+        server = warehouse.config
         handed = handed_over(self._load_id)
         tries = itertools.count(self.job_file_info().retry_count)
         source_name, partition = handed.raw_table.source_name, handed.delivery.partition
 
         def publish() -> None:
-            with Warehouse(server) as warehouse:
-                self._publish(warehouse, handed, is_retry=next(tries) > 0)
+            self._publish(warehouse, handed, is_retry=next(tries) > 0)
 
         try:
             with labelled(source=source_name, partition=partition, load_id=handed.delivery.load_id):
@@ -144,7 +144,7 @@ def destination_of(warehouse: Warehouse) -> clickhouse_partitions:
         credentials=server.dlt_credentials(),
         destination_name="clickhouse",
         dataset_table_separator="__",
-        server=server,
+        warehouse=warehouse,
     )
 
 

@@ -26,7 +26,15 @@ def left_behind(manager: ClickHouseManager, raw_table: RawTable) -> dict[str, No
 
 
 def drop(manager: ClickHouseManager, *tables: str) -> None:
-    """Remove tables, whether they are there or not."""
+    """Remove tables, whether they are there or not, in one statement where all of them may go."""
+    if len(tables) > 1 and not manager.config.cluster:
+        try:
+            manager.execute(f"drop table if exists {', '.join(tables)} sync")
+        except ClickHouseQueryError as error:
+            if error.code != TOO_LARGE_TO_DROP:
+                raise
+        else:
+            return
     for table in tables:
         try:
             manager.execute(f"drop table if exists {table} sync")

@@ -7,7 +7,7 @@ of a killed run nobody reads; the next run takes note of it and drops it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,16 +19,16 @@ from clickhouse_connect.driver.exceptions import Error as ConnectError
 from pipelines.clickhouse.schema.daily import insert_daily, partition_of
 from pipelines.clickhouse.schema.statements import View
 from pipelines.clickhouse.server.codes import UNKNOWN_TABLE
-from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.errors import (
     ClickHouseConnectionError,
     ClickHouseError,
 )
-from pipelines.clickhouse.server.http_client import connect
+from pipelines.clickhouse.server.http_client import KeptClient
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.patience import RowsMissing, until_seen
 from pipelines.clickhouse.server.problems import redacted, server_code
 from pipelines.clickhouse.server.quoting import quoted
+from pipelines.clickhouse.server.settings import log_comment
 from pipelines.core.partition import PartitionError
 from pipelines.destinations.clickhouse.history import Note
 from pipelines.destinations.clickhouse.leftovers import drop, left_behind, prefix
@@ -61,15 +61,17 @@ class Staging:
     """
 
     def __init__(
-        self, config: ClickHouseConfig, manager: ClickHouseManager, raw_table: RawTable, note: Note
+        self, manager: ClickHouseManager, client: KeptClient, raw_table: RawTable, note: Note
     ) -> None:
-        self._config, self._manager, self._raw_table, self._note = config, manager, raw_table, note
-        token = f"{prefix(raw_table)}{uuid4().hex[:12]}"
+        self._config, self._manager, self._client = manager.config, manager, client
+        self._raw_table, self._note = raw_table, note
+        self._token = token = f"{prefix(raw_table)}{uuid4().hex[:12]}"
         self.raw, self.normalised = f"{token}_raw", f"{token}_norm"
         self.daily = f"{token}_day"
         self._view = f"{token}_view"  # a number follows
         self._made: set[str] = set()
         self._rows: dict[str, int] = {}  # of each table, as its inserts made them
+        self._counted: dict[str, object] = {}  # the connection on which all of them were seen
         self.seconds = {"stage": note.stage_seconds or 0.0}
 
     @property
@@ -88,15 +90,22 @@ class Staging:
         trace: TracebackType | None,
     ) -> None:
         """Drop the private tables; if the server is unreachable, the next run drops them."""
-        if not self._manager.health_check():
+        there, mine = set[str](), set(self._made)
+        if error and not self._manager.health_check():
             return
         try:
-            there = left_behind(self._manager, self._raw_table)
-            drop(self._manager, *sorted({self.raw, self.normalised} | self._made))
+            if error:  # one whose answer was lost may be there, too
+                there = {*left_behind(self._manager, self._raw_table)}
+                mine |= {
+                    self.raw,
+                    self.normalised,
+                    *(n for n in there if n.startswith(self._token)),
+                }
+            drop(self._manager, *sorted(mine))
         except ClickHouseError as reason:
             log.debug("%s and %s stay: %s", self.raw, self.normalised, reason)
             return
-        if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there.keys():
+        if error and server_code(error) == UNKNOWN_TABLE and not self._made <= there:
             raise PartitionError(
                 f"{self._note.source_name} {self._note.partition}: another run has taken over, "
                 "because this one did not renew its lease, and dropped its private tables. Run "
@@ -122,14 +131,11 @@ class Staging:
         if views:
             self._create_normalised()
         for number, (view, select) in enumerate(zip(views, selects, strict=True)):
-            self._compare_columns(view.name)
             # to filter all rows out of every block takes a tenth of a load
             if not view.layout or view.layout in defaults["x_form"].strip("'").split():
                 self._create_view(f"{self._view}{number}", select)
         self._insert(self.raw, files)
-        self._check(self.raw, self._raw_table.column, files)
-        if selects:
-            self._await(lambda: self._check_normalised(selects, files.rows))
+        self._check(self.raw, self._raw_table.column, files, selects)
 
     @step("stage")
     def fill_normalised(self, files: Files) -> None:
@@ -145,6 +151,7 @@ class Staging:
         self._made.add(self.daily)
         self._manager.execute(insert_daily(self.daily, self.normalised, tag_columns))
         self._await(self._check_daily)
+        self._counted[self.daily] = self._manager.connection
 
     def publish_daily(self) -> None:
         """In one step for readers, too."""
@@ -159,7 +166,8 @@ class Staging:
     def _replace(self, table: str, literal: str, staged: str) -> None:
         if self._rows[staged]:
             # on the replica that replaces it, all of it has to be there
-            self._await(lambda: self._count(staged, self._rows[staged]))
+            if self._counted.get(staged) is not self._manager.connection:
+                self._await(lambda: self._count(staged, self._rows[staged]))
             self._manager.execute(f"alter table {table} replace partition {literal} from {staged}")
         else:
             self._manager.execute(f"alter table {table} drop partition {literal}")
@@ -171,16 +179,6 @@ class Staging:
         )
         self._made.add(self.normalised)
 
-    def _compare_columns(self, view: str) -> None:
-        """Check that the table has every column of its view: an insert by name would skip it."""
-        tables = (view, self.normalised)
-        given, taken = ({row[0] for row in self._manager.execute(f"describe {t}")} for t in tables)
-        if other := given - taken:
-            raise PartitionError(
-                f"{self._raw_table.normalized_table} has no {', '.join(sorted(other))}, which its "
-                "view makes. Run: make init-clickhouse"
-            )
-
     def _create_view(self, name: str, select: str) -> None:
         self._manager.execute(f"create materialized view {name} to {self.normalised} as {select}")
         self._made.add(name)
@@ -191,10 +189,11 @@ class Staging:
             columns = ", ".join(map(quote_identifier, files.filled[path]))
             into = f"{quote_identifier(self._config.database)}.{table}"
             statement = f"insert into {into} ({columns or '*'}) format Parquet\n"
-            client.raw_insert("", None, _with_file(statement, path), _INSERT)
+            client.raw_insert("", None, _with_file(statement, path), settings)
 
+        settings = {**_INSERT, "log_comment": log_comment()}
         try:
-            with connect(self._config) as client, ThreadPoolExecutor(_THREADS) as threads:
+            with self._client.use() as client, ThreadPoolExecutor(_THREADS) as threads:
                 list(threads.map(insert, files.filled))
         except ConnectError as error:
             if "timed out" not in str(error):
@@ -234,17 +233,23 @@ class Staging:
     def _where(self, what: str) -> str:
         return f"{self._note.source_name} {self._note.partition}: {what}. Run again."
 
-    def _check(self, table: str, column: str, files: Files) -> None:
+    def _check(self, table: str, column: str, files: Files, selects: Sequence[str] = ()) -> None:
+        """All rows of the files are there, of this delivery alone, and what `selects` make of them
+        is, though views saw it block by block."""
         self._rows[table] = files.rows
-        self._await(lambda: self._check_rows(table, column, files))
+        self._await(lambda: self._check_rows(table, column, files, selects))
+        tables = (table, self.normalised) if selects else (table,)
+        self._counted |= dict.fromkeys(tables, self._manager.connection)
 
-    def _check_rows(self, table: str, column: str, files: Files) -> None:
+    def _check_rows(self, table: str, column: str, files: Files, selects: Sequence[str]) -> None:
         note = self._note
-        foreign = f"{column} != %(partition)s or x_fingerprint != %(fingerprint)s"
-        count, strangers = self._manager.execute(
-            f"select count(), countIf({foreign}) from {table}",
-            {"partition": note.partition, "fingerprint": note.fingerprint},
-        )[0]
+        asked = f"(select count() from {table}), (select countIf({column} != %(partition)s or "
+        asked += f"x_fingerprint != %(fingerprint)s) from {table})"
+        if selects:
+            wanted = " + ".join(f"(select count() from ({select}))" for select in selects)
+            asked += f", (select count() from {self.normalised}), {wanted.replace('%', '%%')}"
+        given = {"partition": note.partition, "fingerprint": note.fingerprint}
+        count, strangers, *made = self._manager.execute(f"select {asked}", given)[0]
         if count != files.rows or strangers:
             kind = PartitionError if strangers else RowsMissing
             raise kind(
@@ -253,17 +258,12 @@ class Staging:
                     f"the files have {files.rows:,}"
                 )
             )
-
-    def _check_normalised(self, selects: Iterable[str], rows: int) -> None:
-        """What all views make of all staged rows is there, though they saw it block by block."""
-        made = " + ".join(f"(select count() from ({select}))" for select in selects)
-        counts = f"(select count() from {self.raw}), (select count() from {self.normalised})"
-        raw, count, wanted = self._manager.execute(f"select {counts}, {made}")[0]
-        if count != wanted or raw != rows:
+        if selects and made[0] != made[1]:
             raise RowsMissing(
-                self._where(f"{count:,} normalised rows were staged, the files give {wanted:,}")
+                self._where(f"{made[0]:,} normalised rows were staged, the files give {made[1]:,}")
             )
-        self._rows[self.normalised] = count
+        if selects:
+            self._rows[self.normalised] = made[0]
 
 
 def _with_file(statement: str, path: Path) -> Generator[bytes]:

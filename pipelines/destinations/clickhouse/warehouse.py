@@ -17,9 +17,9 @@ from types import TracebackType
 
 import dlt
 
-from pipelines.clickhouse.schema.daily import require_rules
-from pipelines.clickhouse.schema.statements import View, views_of
+from pipelines.clickhouse.schema.statements import views_of
 from pipelines.clickhouse.server.config import ClickHouseConfig
+from pipelines.clickhouse.server.http_client import KeptClient
 from pipelines.clickhouse.server.lease import leased
 from pipelines.clickhouse.server.manager import ClickHouseManager
 from pipelines.clickhouse.server.problems import explain
@@ -27,6 +27,7 @@ from pipelines.clickhouse.server.quoting import quoted
 from pipelines.core import workdir
 from pipelines.core.lock import held
 from pipelines.core.partition import Delivery, Partition, PartitionError
+from pipelines.destinations.clickhouse.definitions import Definitions
 from pipelines.destinations.clickhouse.history import History, Note
 from pipelines.destinations.clickhouse.leftovers import drop, left_behind
 from pipelines.destinations.clickhouse.parquet_columns import (
@@ -54,7 +55,10 @@ class Warehouse:
         """`tag_columns`: the tag keys that it was migrated for; by default those configured."""
         self.config, self._tag_columns = config, tag_columns
         self.manager = ClickHouseManager(config)
-        weakref.finalize(self, self.manager.close)  # who only asks what is published need not care
+        self._client = KeptClient(config)
+        # who only asks what is published need not care
+        weakref.finalize(self, _close, self.manager, self._client)
+        self._definitions = Definitions(self.manager)
         self.history = History(self.manager)
         self._scratch = workdir.data_dir() / "landing" / self.kind
 
@@ -67,7 +71,7 @@ class Warehouse:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.manager.close()
+        _close(self.manager, self._client)
 
     # what is published
 
@@ -168,10 +172,11 @@ class Warehouse:
         """
         where = f"{raw_table.source_name} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
+        keys = self._keys()
+        views = [] if raw_table.raw_only else views_of(raw_table.clickhouse_name, keys)
+        left = self._definitions.look(raw_table, views, keys)
         self._add_columns(raw_table, files, where)
-        note = Note.of(raw_table, delivery)
-        with self._staging(raw_table, note) as staging:
-            views = [] if raw_table.raw_only else self._views(raw_table)
+        with self._staging(raw_table, Note.of(raw_table, delivery), left) as staging:
             staging.fill(files, defaults_of(raw_table, files, delivery), views)
             self._sum_up(raw_table, staging)
             staging.publish(raw_table.clickhouse_name, staging.raw)
@@ -184,7 +189,9 @@ class Warehouse:
         """Make rows that are normalised already the partition; raw is left alone. Repeatable."""
         where = f"{raw_table.source_name} {delivery.partition}"
         files = inspect([folder / str(file["name"]) for file in delivery.files], where)
-        other = files.columns.keys() ^ self._columns(raw_table.normalized_table).keys()
+        left = self._definitions.look(raw_table, (), self._keys())
+        columns = self._definitions.columns(raw_table.normalized_table)
+        other = files.columns.keys() ^ columns.keys()
         if other:
             raise PartitionError(
                 f"{where}: only one of the file and {raw_table.normalized_table} has "
@@ -192,7 +199,7 @@ class Warehouse:
                 f"run: python -m pipelines normalize {raw_table.source_name}, make init-clickhouse"
             )
         note = Note.of(raw_table, delivery, recipe=delivery.layout.partition(", ")[2])
-        with self._staging(raw_table, note) as staging:
+        with self._staging(raw_table, note, left) as staging:
             staging.fill_normalised(files)
             self._sum_up(raw_table, staging)
             self._publish_normalised(raw_table, staging)
@@ -200,9 +207,7 @@ class Warehouse:
 
     def _sum_up(self, raw_table: RawTable, staging: Staging) -> None:
         if raw_table.source_name in COST_SOURCES:
-            keys = self._keys()
-            require_rules(self.manager, keys)
-            staging.fill_daily(keys)
+            staging.fill_daily(self._keys())
 
     def _publish_normalised(self, raw_table: RawTable, staging: Staging) -> None:
         """Days first: what is in the table of lines is in all."""
@@ -232,42 +237,19 @@ class Warehouse:
         self._complete_history(raw_table)
         return True
 
-    def _staging(self, raw_table: RawTable, note: Note) -> Staging:
+    def _staging(self, raw_table: RawTable, note: Note, left: Sequence[str]) -> Staging:
         """New private tables. Those of an earlier try of the same job go, as in `recover`."""
-        drop(self.manager, *left_behind(self.manager, raw_table))
-        return Staging(self.config, self.manager, raw_table, note)
+        drop(self.manager, *left)
+        return Staging(self.manager, self._client, raw_table, note)
 
     def _add_columns(self, raw_table: RawTable, files: Files, where: str) -> None:
         """Make raw hold every column and number of the files; a changed kind is refused by name."""
-        have = self._columns(raw_table.clickhouse_name)
+        have = self._definitions.columns(raw_table.clickhouse_name)
         new, wider = new_columns(files, have, where), wider_columns(files, have)
         changes = [f"add column if not exists `{name}` {kind}" for name, kind in new.items()]
         changes += [f"modify column `{name}` {kind}" for name, kind in wider.items()]
         if changes:
             self.manager.execute(f"alter table {raw_table.clickhouse_name} {', '.join(changes)}")
-
-    def _views(self, raw_table: RawTable) -> list[View]:
-        """The views of sql/ that read this raw table. Raises PartitionError for other ones here."""
-        keys = self._keys()
-        sql = (
-            "select name, comment from system.tables where database = currentDatabase() "
-            "and engine = 'MaterializedView' and name like %(name)s"
-        )
-        rows = self.manager.execute(sql, {"name": f"normalize\\_{raw_table.source_name}%"})
-        have: dict[str, str] = dict(rows)
-        views = views_of(raw_table.clickhouse_name, keys)
-        for view in views:
-            if view.name not in have:
-                raise PartitionError(
-                    f"{self.config.database} has no view {view.name}, which normalises "
-                    f"{raw_table.clickhouse_name}. Run: make init-clickhouse"
-                )
-            if have[view.name] != view.comment:
-                raise PartitionError(
-                    f"The view {view.name} of {self.config.database} has other rules, or other "
-                    "normalize.tag_columns, than this installation. Run: make init-clickhouse"
-                )
-        return views
 
     def _keys(self) -> Sequence[str]:
         if self._tag_columns is not None:
@@ -288,5 +270,7 @@ class Warehouse:
             found[partition] = "" if partition in found else fingerprint
         return found
 
-    def _columns(self, table: str) -> dict[str, str]:
-        return {row[0]: row[1] for row in self.manager.execute(f"describe table {table}")}
+
+def _close(manager: ClickHouseManager, client: KeptClient) -> None:
+    manager.close()
+    client.close()

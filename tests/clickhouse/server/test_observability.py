@@ -168,3 +168,20 @@ def test_status_for_machines_has_an_object_per_partition(
     assert [other["partition"], other["rows"], other["billed"]] == ["2026-10", 2, 5]
     assert one["state"].startswith("current")
     assert one["delivered_at"].endswith("+00:00")
+
+
+@pytest.mark.thorough
+def test_files_of_each_partition_of_a_run_are_sent_under_its_own_name(world: World) -> None:
+    for month in ("2026-08", "2026-09"):
+        world.deliver(month, [1.0, 2.0])
+    world.well()
+    world.change("system flush logs")
+    rows = world.query(
+        "select log_comment from system.query_log where type = 'QueryFinish' "
+        "and http_user_agent != '' and query_kind = 'Insert' order by event_time_microseconds"
+    )
+    sent = [json.loads(comment) for (comment,) in rows]
+    assert [(each["partition"], each["step"]) for each in sent[-2:]] == [
+        ("2026-08", "stage"),
+        ("2026-09", "stage"),
+    ]
