@@ -139,8 +139,7 @@ def local_connection(store: Store) -> DuckConnection:
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
     )
-    for name, schema in LIVE_TABLES.items():  # a stream has no part on parquet
-        connection.duck.register(name, schema.empty_table())
+    live_tables(connection)
     connection.duck.register("readings", pa.Table.from_pylist(readings, _READINGS))
     return connection
 
@@ -171,6 +170,12 @@ def _history(connection: DuckConnection, store: Store) -> None:
     files = [p for e in tables() for p in store.glob(store.history(e.raw_table.source_name, "*"))]
     connection.view("_history", urls(store, files), deliveries_schema())
     connection.duck.execute("create table deliveries as from _history")
+
+
+def live_tables(connection: DuckConnection) -> None:
+    """Empty ones: a stream has no part on parquet."""
+    for name, schema in LIVE_TABLES.items():
+        connection.duck.register(name, schema.empty_table())
 
 
 def runs_view(connection: DuckConnection, store: Store) -> None:

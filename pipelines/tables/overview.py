@@ -203,7 +203,9 @@ RESTATEMENTS: tuple[Column, ...] = (
 )
 
 NEWEST_DELIVERIES: tuple[Column, ...] = (
-    Column("source", "text", False, "Name of the source, such as aws.", privacy=KEEP),
+    Column("source", "text", False,
+           "Name of the source, such as aws; in freshness deribit_live is the live trades.",
+           privacy=KEEP),
     Column("partitions", "integer", True, "Number of published partitions.", privacy=KEEP),
     Column("newest_partition", "text", True, "Newest published partition.", privacy=SHIFT),
     Column("newest_delivery", "timestamp", True, "When the provider wrote the newest delivery.",

@@ -1,4 +1,6 @@
 -- one row per source: what it delivered last, and when its last load ended
+-- Live trades, where there are any, have a row of their own, deribit_live: no load brings them, and
+-- how old their newest row is says whether the stream lives.
 -- as of now
 -- A load that found nothing new has a row in `runs`, too: one that never ended has none.
 with ended as (
@@ -45,6 +47,19 @@ every as (
         last_run_outcome,
         last_good_run
     from last_runs
+    union all
+    select
+        'deribit_live' as source,
+        null as partitions,
+        max(trade_date) as newest_partition,
+        max(written_at) as newest_delivery,
+        max(written_at) as newest_publishing,
+        max(cast(substring(trade_date, 1, 10) as date)) as newest_day,
+        null as last_run,
+        null as last_run_outcome,
+        null as last_good_run
+    from deribit__live_trades
+    having count(*) > 0
 )
 
 select

@@ -101,6 +101,16 @@ class Trades:
             sql = "select trade_seq, x_fingerprint from trades order by all"
             return [tuple(row) for row in client.query(sql).result_rows]
 
+    def written(self, ago: str) -> None:
+        """As if the live trades had been written then."""
+        with connect(self.config) as client:
+            client.command("create or replace table old as deribit__live_trades")
+            client.command(
+                f"insert into old select * replace (now64(3, 'UTC') - interval {ago} "
+                "as written_at) from deribit__live_trades"
+            )
+            client.command("exchange tables old and deribit__live_trades")
+
     def check(self, name: str) -> list[tuple[Any, ...]]:
         """The rows of a check."""
         with connect(self.config) as client:
@@ -244,13 +254,7 @@ def test_dead_letters_and_a_stream_that_stopped_are_named(trades: Trades) -> Non
     assert found == [(TOPIC.name, 2, 7, "no Avro")]
     trades.live(trade(1))
     assert trades.check("deribit_live_lag") == []
-    with connect(trades.config) as client:
-        client.command("create or replace table old as deribit__live_trades")
-        client.command(
-            "insert into old select * replace (now64(3, 'UTC') - interval 1 hour as written_at) "
-            "from deribit__live_trades"
-        )
-        client.command("exchange tables old and deribit__live_trades")
+    trades.written("1 hour")
     assert [row[0] for row in trades.check("deribit_live_lag")] == ["BTC"]
 
 
