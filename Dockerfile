@@ -7,10 +7,10 @@ ENV PYTHONUNBUFFERED=1 PYTHONPYCACHEPREFIX=/var/lib/etl/pycache DLT_DESTINATION=
 WORKDIR /app
 
 # the lock first: a change of the code does not install everything again. No test tools, and no
-# bytecode: Python keeps it in the volume
+# bytecode, which Python keeps in the volume: pip takes the falsy 0 for its --no-compile
 COPY requirements-run.lock ./
 COPY scripts/install.sh scripts/
-RUN LOCK=requirements-run.lock PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && chown etl /var/lib/etl
+RUN LOCK=requirements-run.lock PIP_NO_COMPILE=0 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 sh scripts/install.sh && useradd --create-home etl && mkdir /var/lib/etl && chown etl /var/lib/etl
 COPY . .
 
 USER etl

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from fnmatch import fnmatch
 from importlib.metadata import distributions
 from pathlib import Path
@@ -67,7 +68,7 @@ def pins(lock: str) -> dict[str, str]:
 
 def test_it_installs_what_runs_and_no_test_tools() -> None:
     (install,) = [value for value in values("RUN") if "install.sh" in value]
-    assert install.startswith("LOCK=requirements-run.lock PIP_NO_COMPILE=1 ")
+    assert install.startswith("LOCK=requirements-run.lock PIP_NO_COMPILE=0 ")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     runs, locked = pins("requirements-run.lock"), pins("requirements.lock")
     wanted = {
@@ -80,6 +81,31 @@ def test_it_installs_what_runs_and_no_test_tools() -> None:
     assert runs.items() - locked.items() == set()
     needed = {"cryptography", "packaging", "pyyaml"}  # by what runs, too
     assert tools & runs.keys() == needed
+
+
+def test_its_installation_writes_no_bytecode(tmp_path: Path) -> None:
+    """pip compiles for PIP_NO_COMPILE=1: of an option that begins with no, 0 is the value.
+
+    Python's own would lie in the volume's folder, which is made afterwards and is the user's.
+    """
+    (install,) = [value for value in values("RUN") if "install.sh" in value]
+    given = dict(re.findall(r"(\w+)=(\S+)", install))
+    wheel = tmp_path / "one-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("one.py", "ONE = 1\n")
+        file.writestr("one-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: one\nVersion: 1\n")
+        file.writestr("one-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        file.writestr("one-1.dist-info/RECORD", "one.py,,\n")
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index"]
+    subprocess.run(
+        [*command, "--target", str(tmp_path / "here"), str(wheel)],
+        env=os.environ | given | {"PYTHONPYCACHEPREFIX": str(cache)},
+        check=True,
+    )
+    assert (tmp_path / "here" / "one.py").exists()
+    assert not cache.exists()
+    assert [*tmp_path.rglob("*.pyc")] == []
 
 
 def test_what_it_installs_leaves_room_below_700_mb() -> None:
