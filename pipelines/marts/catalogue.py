@@ -139,7 +139,6 @@ def local_connection(store: Store) -> DuckConnection:
     connection.duck.register(
         "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
     )
-    live_tables(connection)
     connection.duck.register("readings", pa.Table.from_pylist(readings, _READINGS))
     return connection
 
@@ -172,12 +171,6 @@ def _history(connection: DuckConnection, store: Store) -> None:
     connection.duck.execute("create table deliveries as from _history")
 
 
-def live_tables(connection: DuckConnection) -> None:
-    """Empty ones: a stream has no part on parquet."""
-    for name, schema in LIVE_TABLES.items():
-        connection.duck.register(name, schema.empty_table())
-
-
 def runs_view(connection: DuckConnection, store: Store) -> None:
     """When runs ended: one small file per source."""
     connection.view("runs", urls(store, store.glob(store.runs("*"))), runs_schema())
@@ -188,6 +181,8 @@ def store_connection(store: Store) -> DuckConnection:
     connection = DuckConnection()
     if not isinstance(store, LocalStore):
         connection.duck.register_filesystem(store.fs)
+    for name, schema in LIVE_TABLES.items():  # a stream has no part on parquet
+        connection.duck.register(name, schema.empty_table())
     return connection
 
 

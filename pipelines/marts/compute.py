@@ -25,7 +25,6 @@ from pipelines.destinations.filesystem.readings import note_run
 from pipelines.destinations.filesystem.store import Store
 from pipelines.marts.catalogue import (
     DuckConnection,
-    live_tables,
     mart_views,
     published_connection,
     raw_list_views,
@@ -114,7 +113,6 @@ def _publish_as_of_now(store: Store, mart: Mart, made_of: Mapping[str, str]) -> 
     """From the runs and from marts, all of them current: no history is listed for it."""
     connection = store_connection(store)
     runs_view(connection, store)
-    live_tables(connection)
     mart_views(
         connection, store, [name for name in made_of if name in tables_in(mart.select, made_of)]
     )

@@ -48,7 +48,8 @@ OURS = (
 OTHERS = {
     "revenue": "activity_date date",
     "normalized_fx": "rate_date date, currency text, units_per_eur decimal(38, 9)",
-    "trades": "trade_date date",
+    "normalized_deribit": "trade_date date",
+    "deribit__live_trades": "trade_date text, written_at timestamp",
     "runs": "word text, started_at timestamp, ended_at timestamp, outcome text",
 }
 LAST = date(2026, 10, 12)  # the newest day of use, in the middle of a month
