@@ -63,14 +63,24 @@ _PUBLISHED = LINKED | {daily.NAME: COST_SOURCES}
 class DuckConnection:
     """DuckDB with a view per published table."""
 
-    def __init__(self) -> None:
-        self.duck = duckdb.connect(":memory:")
+    def __init__(self, duck: duckdb.DuckDBPyConnection | None = None) -> None:
+        self.duck = duck or duckdb.connect(":memory:")
         self.duck.execute("set timezone = 'UTC'")
+
+    def another(self) -> DuckConnection:
+        """A second connection, for a thread of its own, with the same tables and views."""
+        return DuckConnection(self.duck.cursor())
 
     def query(self, sql: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
         """Run SQL; return the column names and the rows."""
         cursor = self.duck.execute(sql)
         return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+    def table(self, name: str, rows: pa.Table) -> None:
+        """A table of these rows. What is registered, as here, only its own connection sees."""
+        self.duck.register("_given", rows)
+        self.duck.execute(f"create table {name} as from _given")
+        self.duck.unregister("_given")
 
     def view(
         self, name: str, files: Sequence[str], schema: pa.Schema, file: str | None = None
@@ -82,7 +92,7 @@ class DuckConnection:
         """
         if file:
             schema = schema.append(pa.field(file, pa.string()))
-        self.duck.register(f"_{name}_shape", schema.empty_table())
+        self.table(f"_{name}_shape", schema.empty_table())
         sql = f"create view {name} as select * from _{name}_shape"
         if files:
             named = f", filename = '{file}'" if file else ""
@@ -135,11 +145,9 @@ def local_connection(store: Store) -> DuckConnection:
     published = published_partitions("count(*)")
     connection.duck.execute(f"create view published_partitions as {published}")
     mart_views(connection, store, [name for name in mart_columns(()) if name not in _PUBLISHED])
-    connection.duck.register("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
-    connection.duck.register(
-        "provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS)
-    )
-    connection.duck.register("readings", pa.Table.from_pylist(readings, _READINGS))
+    connection.table("raw_partitions", pa.Table.from_pylist(raw, _RAW_PARTITIONS))
+    connection.table("provider_partitions", pa.Table.from_pylist(provider, _PROVIDER_PARTITIONS))
+    connection.table("readings", pa.Table.from_pylist(readings, _READINGS))
     return connection
 
 
@@ -182,7 +190,7 @@ def store_connection(store: Store) -> DuckConnection:
     if not isinstance(store, LocalStore):
         connection.duck.register_filesystem(store.fs)
     for name, schema in LIVE_TABLES.items():  # a stream has no part on parquet
-        connection.duck.register(name, schema.empty_table())
+        connection.table(name, schema.empty_table())
     return connection
 
 
@@ -236,7 +244,7 @@ def _raw_view(
         for path in urls(store, store.raw_files(raw_table, delivery))
     ]
     columns = pa.schema([(c, pa.string()) for c in ("x_file", raw_table.column, "x_fingerprint")])
-    connection.duck.register(f"_{name}_partitions", pa.Table.from_pylist(partitions, columns))
+    connection.table(f"_{name}_partitions", pa.Table.from_pylist(partitions, columns))
     connection.view(f"_{name}_rows", [p["x_file"] for p in partitions], schema, file="x_file")
     connection.duck.execute(
         f"create view {name} as select * from _{name}_rows join _{name}_partitions using (x_file)"

@@ -9,9 +9,10 @@ and only those of changed partitions are computed. In ClickHouse the same select
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
+from itertools import takewhile
 
 import pyarrow as pa
 
@@ -43,8 +44,10 @@ from pipelines.marts.inputs import (
     lists_in,
     names_in,
     tables_in,
+    words,
 )
 from pipelines.marts.kept import bring_to_duckdb
+from pipelines.marts.order import in_order
 from pipelines.marts.sums import summed_table
 from pipelines.normalize.run import tag_columns
 from pipelines.tables import daily
@@ -70,7 +73,7 @@ def compute(store: Store) -> list[str]:
 
 
 def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
-    """Each from its files of before, or else computed in turn: one may read those before it."""
+    """Each from its files of before, or else computed after those that it reads."""
     wanted = [mart for mart in marts if not mart.source_name]
     made_of = digests(wanted, tag_columns(), partial(_version, store))
     stale = [m for m in wanted if inputs_of(store, store.computed(m.name)) != made_of[m.name]]
@@ -79,6 +82,24 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
             _publish_as_of_now(store, mart, made_of)
             yield mart.name
         return
+    connection = _connection_for(store, marts, stale)
+    named = {mart.name: mart for mart in stale}
+    needs = {mart.name: _before(mart, named) for mart in stale}
+    needed = {name for names in needs.values() for name in names}
+    columns = mart_columns(tag_columns())
+
+    def publish_one(name: str) -> None:
+        own = connection.another()
+        rows = _publish_table(store, own, named[name], arrow_of(columns[name]), made_of[name])
+        if name in needed:
+            own.table(name, rows)
+
+    yield from in_order(needs, publish_one)
+
+
+def _connection_for(store: Store, marts: Sequence[Mart], stale: Sequence[Mart]) -> DuckConnection:
+    """All that these marts read but each other."""
+    wanted = [mart for mart in marts if not mart.source_name]
     read = names_in(stale)
     views = [m for m in marts if m.source_name and not m.is_of_raw and m.name in read]
     read |= names_in(views)
@@ -88,21 +109,23 @@ def _whole_marts(store: Store, marts: Sequence[Mart]) -> Iterator[str]:
     bring_to_duckdb(connection, [mart.select for mart in stale])
     raw_list_views(connection, store, sorted({name for mart in stale for name in lists_in(mart)}))
     mart_views(connection, store, [m.name for m in wanted if m not in stale and m.name in read])
-    for mart in (mart for mart in marts if mart in views or mart in stale):
-        if mart in views:
-            connection.duck.execute(f"create view {mart.name} as {mart.select}")
-        else:
-            rows = _publish_table(store, connection, mart, made_of[mart.name])
-            if mart.name in names_in(other for other in (*stale, *views) if other is not mart):
-                connection.duck.register("_published", rows)
-                connection.duck.execute(f"create table {mart.name} as from _published")
-            yield mart.name
+    for mart in views:
+        connection.duck.execute(f"create view {mart.name} as {mart.select}")
+    return connection
 
 
-def _publish_table(store: Store, connection: DuckConnection, mart: Mart, made_of: str) -> pa.Table:
+def _before(mart: Mart, computed: Collection[str]) -> list[str]:
+    """Those of the marts that are computed which a mart reads: their files come before its own."""
+    earlier = takewhile(lambda name: name != mart.name, computed)
+    return [name for name in earlier if name in words(mart.select)]
+
+
+def _publish_table(
+    store: Store, connection: DuckConnection, mart: Mart, schema: pa.Schema, made_of: str
+) -> pa.Table:
     """Publish a mart whole; its rows, as they are read."""
-    schema, duck = arrow_of(mart_columns(tag_columns())[mart.name]), connection.duck
-    duck.execute(f"create or replace temp table _rows as {mart.select}")  # planned only once
+    duck = connection.duck
+    duck.execute(f"create temp table _rows as {mart.select}")  # planned only once
     rows = duck.table("_rows").to_arrow_table().select(schema.names).cast(schema)
     count = publish_rows(store, [rows], schema, store.computed(mart.name), made_of)
     log.info("mart %s: %s rows", mart.name, f"{count:,}")

@@ -50,12 +50,12 @@ def drop_others(manager: ClickHouseManager, selects: Iterable[str]) -> None:
 
 
 def bring_to_duckdb(connection: DuckConnection, selects: Iterable[str]) -> None:
-    """Register those tables that the selects name."""
+    """Create those tables that the selects name."""
     for table in _named(selects):
         names = [name for name, _ in table.columns]
         shape = pa.schema([(name, _ARROW[kind]) for name, kind in table.columns])
         rows = [dict(zip(names, row, strict=True)) for row in table.rows]
-        connection.duck.register(table.name, pa.Table.from_pylist(rows, shape))
+        connection.table(table.name, pa.Table.from_pylist(rows, shape))
 
 
 def _named(selects: Iterable[str]) -> list[KeptTable]:

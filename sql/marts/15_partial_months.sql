@@ -4,17 +4,24 @@
 -- is a month, a day, or one export's month such as 2026-10@eu.
 with lines as (
     select
-        x_source as source,
-        cast(x_usage_date as date) as usage_date,
-        cast(date_trunc('month', x_usage_date) as date) as month,
+        source,
+        usage_date,
+        cast(date_trunc('month', usage_date) as date) as month,
         cast(
             case
-                when substring(x_partition, 8, 1) = '-' then substring(x_partition, 1, 10)
-                else concat(substring(x_partition, 1, 7), '-01')
+                when substring(source_partition, 8, 1) = '-' then substring(source_partition, 1, 10)
+                else concat(substring(source_partition, 1, 7), '-01')
             end as date
         ) as partition_day
-    from costs_daily
-    where x_usage_date is not null
+    from (
+        select
+            x_source as source,
+            cast(x_usage_date as date) as usage_date,
+            x_partition as source_partition
+        from costs_daily
+        where x_usage_date is not null
+        group by x_source, cast(x_usage_date as date), x_partition
+    ) as days
 ),
 
 spans as (

@@ -1,33 +1,69 @@
 -- one row per month, provider and service, and one per account: what moved
 -- The days that count and are compared are those of cost_overview. The change is NULL where a
 -- source has no day to compare.
-with days as (
+with dated as (
     select
-        x_source as source,
-        cast(x_usage_date as date) as day,
-        provider_name,
-        service_name,
-        sub_account_id,
+        days.source as source,
+        days.day as day,
+        own.month as month,
+        case when days.day <= own.counted_through then 1 else 0 end as is_counted,
+        case
+            when
+                extract(day from days.day) >= own.compared_from
+                and extract(day from days.day) <= own.compared_to
+                then 1
+            else 0
+        end as is_compared,
+        case
+            when
+                extract(day from days.day) >= following.compared_from
+                and extract(day from days.day) <= following.compared_to
+                then 1
+            else 0
+        end as is_compared_next
+    from cost_days as days
+    inner join month_sources as own
+        on days.source = own.source
+        and cast(date_trunc('month', days.day) as date) = own.month
+    left join month_sources as following
+        on days.source = following.source
+        and cast(date_trunc('month', days.day) + interval 1 month as date) = following.month
+),
+
+-- days of a month that count alike are one
+days as (
+    select
+        dated.source as source,
+        dated.month as month,
+        dated.is_counted as is_counted,
+        dated.is_compared as is_compared,
+        dated.is_compared_next as is_compared_next,
+        lines.provider_name as provider_name,
+        lines.service_name as service_name,
+        lines.sub_account_id as sub_account_id,
         max(lines.sub_account_name) as sub_account_name,
-        sum(billed_cost / reporting_rate) as billed,
-        sum(effective_cost / reporting_rate) as effective,
+        sum(lines.billed_cost / lines.reporting_rate) as billed,
+        sum(lines.effective_cost / lines.reporting_rate) as effective,
         sum(
             case
                 when
-                    reporting_rate is null
-                    and (billed_cost is not null or effective_cost is not null)
+                    lines.reporting_rate is null
+                    and (lines.billed_cost is not null or lines.effective_cost is not null)
                     then 1
                 else 0
             end
         ) as unrated
     from {in_reporting:costs_daily} as lines
-    where x_usage_date is not null
+    inner join dated on lines.x_source = dated.source and lines.x_usage_date = dated.day
     group by
-        x_source,
-        cast(x_usage_date as date),
-        provider_name,
-        service_name,
-        sub_account_id
+        dated.source,
+        dated.month,
+        dated.is_counted,
+        dated.is_compared,
+        dated.is_compared_next,
+        lines.provider_name,
+        lines.service_name,
+        lines.sub_account_id
 ),
 
 -- services and accounts are the same money twice; every day counts in its own month, and as one of
@@ -53,11 +89,9 @@ sides as (
 facts as (
     select
         days.source as source,
-        days.day as day,
         case
-            when sides.is_before = 1
-                then cast(date_trunc('month', days.day) + interval 1 month as date)
-            else cast(date_trunc('month', days.day) as date)
+            when sides.is_before = 1 then cast(days.month + interval 1 month as date)
+            else days.month
         end as month,
         sides.is_before as is_before,
         sides.kind as kind,
@@ -70,6 +104,11 @@ facts as (
             when sides.kind = 'service' then coalesce(days.service_name, '(none)')
             else coalesce(days.sub_account_name, days.sub_account_id, '(none)')
         end as name,
+        case when sides.is_before = 0 then days.is_counted else 0 end as is_counted,
+        case
+            when sides.is_before = 1 then days.is_compared_next
+            else days.is_compared
+        end as is_compared,
         days.billed as billed,
         days.effective as effective,
         days.unrated as unrated
@@ -84,16 +123,6 @@ placed as (
         calendar.is_partial as is_partial,
         calendar.as_of as newest_as_of,
         calendar.month_state as month_state,
-        case
-            when facts.is_before = 0 and facts.day <= calendar.counted_through then 1 else 0
-        end as is_counted,
-        case
-            when
-                extract(day from facts.day) >= calendar.compared_from
-                and extract(day from facts.day) <= calendar.compared_to
-                then 1
-            else 0
-        end as is_compared,
         case when calendar.compared_to >= calendar.compared_from then 1 else 0 end as is_comparable
     from facts
     inner join month_sources as calendar

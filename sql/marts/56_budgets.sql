@@ -2,10 +2,31 @@
 -- In the reporting currency, by effective cost; a budget by the rate of its month's first day or
 -- the last business day before it. Projected, per source: what comes again every day, by whole day,
 -- for all days of the month, and everything else once. Whole days are those of complete_through.
-with lines as (
+with months as (
+    select
+        month,
+        cast(month + interval 1 month - interval 1 day as date) as last_day,
+        extract(day from month + interval 1 month - interval 1 day) as days_in_month
+    from (
+        select distinct cast(date_trunc('month', x_usage_date) as date) as month
+        from costs_daily
+        where x_usage_date is not null
+    ) as days
+),
+
+-- of a source without a whole day nothing can be projected
+spans as (
+    select
+        source,
+        coalesce(complete_through, cast('1970-01-01' as date)) as whole_day
+    from complete_through
+),
+
+lines as (
     select
         cast(date_trunc('month', x_usage_date) as date) as month,
-        x_usage_date as day,
+        spans.whole_day as whole_day,
+        case when x_usage_date <= spans.whole_day then 1 else 0 end as is_whole,
         x_source as source,
         coalesce(provider_name, '') as provider,
         coalesce(sub_account_id, '') as account,
@@ -29,10 +50,13 @@ with lines as (
             end
         ) as unknown
     from {in_reporting:costs_daily} as each
+    inner join spans on each.x_source = spans.source
     where x_usage_date is not null
     group by
         {tag_column},
-        x_usage_date,
+        cast(date_trunc('month', x_usage_date) as date),
+        spans.whole_day,
+        case when x_usage_date <= spans.whole_day then 1 else 0 end,
         x_source,
         coalesce(provider_name, ''),
         coalesce(sub_account_id, ''),
@@ -46,26 +70,6 @@ with lines as (
                 then 1
             else 0
         end
-),
-
-months as (
-    select
-        month,
-        cast(month + interval 1 month - interval 1 day as date) as last_day,
-        extract(day from month + interval 1 month - interval 1 day) as days_in_month
-    from (
-        select distinct cast(date_trunc('month', x_usage_date) as date) as month
-        from costs_daily
-        where x_usage_date is not null
-    ) as days
-),
-
--- of a source without a whole day nothing can be projected
-spans as (
-    select
-        source,
-        coalesce(complete_through, cast('1970-01-01' as date)) as whole_day
-    from complete_through
 ),
 
 valid as (
@@ -143,13 +147,12 @@ by_source as (
         budgeted.tag_column as tag_column,
         budgeted.tag_value as tag_value,
         budgeted.product as product,
-        spans.whole_day as whole_day,
+        lines.whole_day as whole_day,
         sum(coalesce(lines.amount, 0)) as burned,
         sum(case when lines.is_steady = 0 then coalesce(lines.amount, 0) else 0 end) as once,
         sum(
             case
-                when lines.is_steady = 1 and lines.day <= spans.whole_day
-                    then coalesce(lines.amount, 0)
+                when lines.is_steady = 1 and lines.is_whole = 1 then coalesce(lines.amount, 0)
                 else 0
             end
         ) as steady,
@@ -157,7 +160,6 @@ by_source as (
         sum(lines.unknown) as unknown
     from budgeted
     inner join lines on budgeted.month = lines.month
-    inner join spans on lines.source = spans.source
     where (
         budgeted.provider = ''
         or lower(budgeted.provider) = lower(lines.source)
@@ -181,7 +183,7 @@ by_source as (
         budgeted.tag_column,
         budgeted.tag_value,
         budgeted.product,
-        spans.whole_day
+        lines.whole_day
 ),
 
 dated as (

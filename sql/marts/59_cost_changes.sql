@@ -37,7 +37,8 @@ days as (
             else 0
         end as unknown
     from {in_reporting:costs_daily} as lines
-    where lines.x_usage_date is not null
+    where lines.x_usage_date
+        > (select cast(min(month_sources.as_of) - interval 4 month as date) from month_sources)
 ),
 
 facts as (

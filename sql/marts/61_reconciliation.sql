@@ -2,41 +2,65 @@
 -- explained: theirs leaves out lines that cost what is missing (credits, refunds, tax, support, the
 -- marketplace, fees of commitments, discounts), or only rounding, or the days that are still open.
 -- Lines of an invoice are compared by its id where any line carries it, else the whole month is.
-with measured as (
+with summed as (
     select
-        days.x_source as source,
-        coalesce(days.billing_account_id, '') as account,
+        x_source,
+        billing_account_id,
+        invoice_id,
+        billing_currency,
+        billing_period_start,
+        x_usage_date,
+        case
+            when charge_category = 'Tax' then 'tax'
+            when x_billing_entity = 'AWS Marketplace' then 'marketplace'
+            when charge_category = 'Credit' then 'credits'
+            when x_line_item_type = 'Refund' then 'refunds'
+            when x_line_item_type in (
+                'Discount', 'EdpDiscount', 'PrivateRateDiscount', 'BundledDiscount',
+                'RiVolumeDiscount'
+            ) then 'discounts'
+            when service_name like '%Support%' then 'support'
+            when charge_category = 'Purchase' then 'commitment fees'
+            else 'usage'
+        end as lines_of,
+        sum(billed_cost) as billed,
+        sum(effective_cost) as effective,
+        sum(x_lines_without_billed_cost) as without_billed,
+        sum(x_lines_without_effective_cost) as without_effective
+    from costs_daily
+    group by
+        x_source,
+        billing_account_id,
+        invoice_id,
+        billing_currency,
+        billing_period_start,
+        x_usage_date,
+        lines_of
+),
+
+measured as (
+    select
+        x_source as source,
+        coalesce(billing_account_id, '') as account,
         cast(
             date_trunc(
                 'month',
                 case
-                    when days.x_source = 'gcp' then days.x_usage_date
-                    else cast(days.billing_period_start as date)
+                    when x_source = 'gcp' then x_usage_date
+                    else cast(billing_period_start as date)
                 end
             ) as date
         ) as first_day,
-        cast(date_trunc('month', cast(days.billing_period_start as date)) as date) as billed_month,
-        coalesce(days.invoice_id, '') as invoice_id,
-        days.billing_currency as currency,
-        case
-            when days.charge_category = 'Tax' then 'tax'
-            when days.x_billing_entity = 'AWS Marketplace' then 'marketplace'
-            when days.charge_category = 'Credit' then 'credits'
-            when days.x_line_item_type = 'Refund' then 'refunds'
-            when days.x_line_item_type in (
-                'Discount', 'EdpDiscount', 'PrivateRateDiscount', 'BundledDiscount',
-                'RiVolumeDiscount'
-            ) then 'discounts'
-            when days.service_name like '%Support%' then 'support'
-            when days.charge_category = 'Purchase' then 'commitment fees'
-            else 'usage'
-        end as lines_of,
-        days.x_usage_date as used_on,
-        days.billed_cost as billed,
-        days.effective_cost as effective,
-        days.x_lines_without_billed_cost as without_billed,
-        days.x_lines_without_effective_cost as without_effective
-    from costs_daily as days
+        cast(date_trunc('month', cast(billing_period_start as date)) as date) as billed_month,
+        coalesce(summed.invoice_id, '') as invoice_id,
+        billing_currency as currency,
+        lines_of,
+        x_usage_date as used_on,
+        billed,
+        effective,
+        without_billed,
+        without_effective
+    from summed
 ),
 
 stacked as (
