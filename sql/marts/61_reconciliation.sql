@@ -63,14 +63,40 @@ measured as (
     from summed
 ),
 
-stacked as (
-    select source, account, first_day, invoice_id, currency, lines_of, used_on,
-        'effective' as measure, effective as amount, without_effective as unknown_lines
-    from measured
+-- every reference to a part is computed again in ClickHouse, so each is referred to once
+measures as (
+    select 'effective' as measure
     union all
-    select source, account, first_day, invoice_id, currency, lines_of, used_on,
-        'billed' as measure, billed as amount, without_billed as unknown_lines
+    select 'billed' as measure
+    union all
+    select 'by invoice' as measure
+),
+
+stacked as (
+    select
+        measured.source as source,
+        measured.account as account,
+        case
+            when measures.measure = 'by invoice' then measured.billed_month
+            else measured.first_day
+        end as first_day,
+        case when measures.measure = 'by invoice' then '' else measured.invoice_id end
+            as invoice_id,
+        measured.currency as currency,
+        measured.lines_of as lines_of,
+        measured.used_on as used_on,
+        measures.measure as measure,
+        case
+            when measures.measure = 'effective' then measured.effective
+            else measured.billed
+        end as amount,
+        case
+            when measures.measure = 'effective' then measured.without_effective
+            else measured.without_billed
+        end as unknown_lines
     from measured
+    cross join measures
+    where measures.measure <> 'by invoice' or measured.source = 'gcp'
     union all
     select 'stripe' as source, ledger.account as account,
         cast(concat(ledger.x_partition, '-01') as date) as first_day, '' as invoice_id,
@@ -86,22 +112,22 @@ stacked as (
         case when ledger.gross is null then 1 else 0 end as unknown_lines
     from normalized_stripe as ledger
     where ledger.type = 'payout'
+),
+
+-- each once for its month, and once for its invoice
+sides as (
+    select 0 as is_of_invoice
     union all
-    select source, account, billed_month as first_day, '' as invoice_id, currency, lines_of,
-        used_on, 'by invoice' as measure, billed as amount, without_billed as unknown_lines
-    from measured
-    where source = 'gcp'
+    select 1 as is_of_invoice
 ),
 
 keyed as (
-    select source, account, first_day, '' as of_invoice, currency, measure, lines_of, used_on,
-        amount, unknown_lines
+    select
+        stacked.*,
+        case when sides.is_of_invoice = 1 then stacked.invoice_id else '' end as of_invoice
     from stacked
-    union all
-    select source, account, first_day, invoice_id as of_invoice, currency, measure, lines_of,
-        used_on, amount, unknown_lines
-    from stacked
-    where invoice_id <> ''
+    cross join sides
+    where sides.is_of_invoice = 0 or stacked.invoice_id <> ''
 ),
 
 ends as (
