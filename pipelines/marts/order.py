@@ -1,6 +1,6 @@
 """The order of computing: two marts at once, each after those that it reads.
 
-Most of a small mart's time is planning, which uses one core whatever the engine's threads.
+About half of a small mart's time is planning, which uses one core whatever the engine's threads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
 _AT_ONCE = 2
-"""A third takes memory and no less time: the engine divides a query between all cores itself."""
+"""Each holds its rows in memory, and the engine divides a long query between all cores itself."""
 
 
 def in_order(needs: Mapping[str, Collection[str]], work: Callable[[str], None]) -> Iterator[str]:

@@ -63,7 +63,7 @@ measured as (
     from summed
 ),
 
--- every reference to a part is computed again in ClickHouse, so each is referred to once
+-- ClickHouse computes a part again for every reference to it, so the measures are rows
 measures as (
     select 'effective' as measure
     union all
