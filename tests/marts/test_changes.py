@@ -103,3 +103,21 @@ def test_changes_are_those_of_the_movers(marts: CostMarts) -> None:
         }
         found = {name: change for name, (change, *_) in causes(marts, kind).items()}
         assert {n: c for n, c in found.items() if n not in ("Unknown", "lab")} == moved
+
+
+def test_an_account_is_called_by_its_name_when_some_of_its_days_have_none(
+    clickhouse_server: ClickHouseConfig,
+) -> None:
+    """A name below the id in the alphabet, so that the greater of the two would be the id."""
+    first_days = (OCTOBER[0], date(2026, 10, 20))
+    rows = [
+        *steady(*first_days, 1.0, sub_account_id="z-7", sub_account_name="Payments"),
+        *steady(date(2026, 10, 21), OCTOBER[1], 1.0, sub_account_id="z-7", sub_account_name=None),
+    ]
+    for server in (None, clickhouse_server):
+        with marts_of_cost(rows, DELIVERED, clickhouse=server) as marts:
+            found = marts.table("cost_movers", "kind, id")
+            accounts = [
+                (row["id"], row["name"], row["billed"]) for row in found if row["kind"] == "account"
+            ]
+        assert accounts == [("z-7", "Payments", 31.0)]
