@@ -62,7 +62,7 @@ class Nothing:
         return set()
 
     def note(self, channel: str, events: Sequence[str]) -> None:
-        """Forget it."""
+        """Write nothing down: without state each event is new."""
 
     def forget(self, channel: str, events: Sequence[str]) -> None:
         """There is nothing to forget."""

@@ -59,7 +59,7 @@ class Dataset:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """metadata.json."""
+        """What the folder's metadata.json says."""
         read: Mapping[str, Any] = json.loads((self.folder / METADATA).read_text(encoding="utf-8"))
         return read
 

@@ -22,12 +22,12 @@ def amount(key: str, title: str, *, change: bool = False) -> Column:
 
 
 def fraction(key: str, title: str) -> Column:
-    """A fraction, in percent."""
+    """A column of fractions, which the report shows in percent."""
     return Column(key, title, lambda value, _: percent(value), is_number=True)
 
 
 def number(key: str, title: str) -> Column:
-    """A count."""
+    """A column of whole numbers, with separators between thousands."""
     return Column(key, title, lambda value, _: count(value), is_number=True)
 
 

@@ -30,7 +30,7 @@ _MADE = re.compile(r"\n-- made per partition of \w+")
 
 
 def page() -> str:
-    """The whole page."""
+    """docs/columns.md as the declared tables have it."""
     meanings = dict(_meanings())
     declared = tables(())
     parts = []

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler, Generic[Owner]):
 
     @property
     def owner(self) -> Owner:
-        """The stand-in."""
+        """The stand-in for a provider that this request came to."""
         found: Owner = self.server.owner  # type: ignore[assignment]
         return found
 

@@ -239,7 +239,7 @@ class Feeder:
 
 
 def producer_of(settings: StreamingSettings) -> Producer:
-    """As the collector's."""
+    """A producer with the collector's guarantees that waits for a broker as long as it takes."""
     options = {"enable.idempotence": True, "compression.type": "zstd", "linger.ms": 10}
     more = {"message.timeout.ms": 0, "queue.buffering.max.messages": 500_000, "log_level": 0}
     return Producer(settings.kafka(**options, **more))

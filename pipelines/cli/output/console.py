@@ -131,7 +131,7 @@ class _JsonFormatter(logging.Formatter):
         self._fields = fields
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """A record as one line of JSON: time, level, logger, message and its fields."""
         line = {
             "time": _time(record),
             "level": record.levelname.lower(),

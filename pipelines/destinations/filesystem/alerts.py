@@ -16,7 +16,7 @@ class Files(Protocol):
     """What it needs of a store."""
 
     def alerts(self) -> str:
-        """The file."""
+        """The path of the file that says what was told."""
 
     def read(self, path: str) -> bytes:
         """The content of a small file."""

@@ -46,7 +46,7 @@ class Files(Runs, Protocol):
         """The committed raw partitions."""
 
     def raw_files(self, raw_table: RawTable, delivery: Delivery) -> list[str]:
-        """The files of a delivery."""
+        """The paths of a delivery's raw files, in order."""
 
     def read_note(self, raw_table: RawTable) -> str:
         """The note of the readings."""

@@ -92,7 +92,7 @@ def _as_delivered(raw: Raw, google: Booleans) -> Corrected:
 
 
 def _of_preview(raw: Raw) -> Corrected:
-    """azure-1.0-preview."""
+    """Make a line of Azure's FOCUS 1.0 preview one of 1.0: the rule `azure-1.0-preview`."""
     category, of = raw.text("charge_category"), raw.text("charge_subcategory")
     is_adjustment = is_in(category, {"Adjustment"})
     credit, refund = (is_adjustment & is_in(of, {word}) for word in ("Credit", "Refund"))

@@ -64,7 +64,7 @@ class FocusColumn:
 
 
 def datasets(version: str) -> list[str]:
-    """The datasets of a version."""
+    """The names of the datasets that a version of the specification has, in its order."""
     return [name for name in NAMES if focus_columns(name, version)]
 
 

@@ -71,7 +71,7 @@ class Server:
 
     @property
     def password(self) -> str:
-        """Of its user."""
+        """The generated password of the user that it was started with."""
         return self._password
 
     def ask(self, statement: str) -> str:

@@ -16,7 +16,7 @@ import stripe
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Count."""
+    """Read the ledger page by page as the library's examples do, and print count and seconds."""
     address, key = arguments
     stripe.enable_telemetry = False
     client = stripe.StripeClient(key, base_addresses={"api": address})

@@ -23,7 +23,7 @@ class Reservation:
 
     @property
     def code(self) -> str:
-        """Its product."""
+        """The product code that it covers: AmazonRDS or AmazonEC2."""
         return "AmazonRDS" if self.type.startswith("db.") else "AmazonEC2"
 
     @property

@@ -27,7 +27,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Its resource id."""
+        """What `line_item_resource_id` says: the ARN of a database, the id of an instance."""
         name = f"{self.fleet.name}-{self.number}"
         if self.fleet.is_database:
             return f"arn:aws:rds:{self.fleet.region}:{self.fleet.account.id}:db:{name}"

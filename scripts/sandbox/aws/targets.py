@@ -59,7 +59,7 @@ class S3Target:
         self.bucket = bucket
 
     def put(self, key: str, body: bytes, modified: datetime | None = None) -> None:
-        """One PUT."""
+        """Write an object; `modified` is for folders, since S3 has its own clock."""
         self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def keys(self, prefix: str = "") -> list[str]:

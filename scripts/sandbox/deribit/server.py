@@ -79,7 +79,7 @@ class Sandbox(LoopbackServer):
         }
 
     def now(self) -> int:
-        """Its clock."""
+        """The exchange's clock in milliseconds since 1970: this machine's, unless it is fixed."""
         return round(time.time() * 1000) if self.fixed is None else self.fixed
 
     def answer(self, path: str) -> Answer:

@@ -33,7 +33,7 @@ class Instrument:
 
     @property
     def base(self) -> str:
-        """The coin."""
+        """The coin that it is of, such as BTC."""
         return self.name.split("-")[0].split("_")[0]
 
 

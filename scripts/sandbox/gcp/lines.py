@@ -65,7 +65,7 @@ def chance(*key: object) -> float:
 
 
 def micros(amount: Decimal | float) -> int:
-    """Whole micros."""
+    """An amount as whole millionths, so that sums are exact."""
     return int((Decimal(amount) * 1_000_000).to_integral_value())
 
 
@@ -75,7 +75,7 @@ def money(amount: int) -> float:
 
 
 def month_of(day: date) -> str:
-    """An invoice month."""
+    """The invoice month of a day as Google writes it, `202610`."""
     return day.strftime("%Y%m")
 
 

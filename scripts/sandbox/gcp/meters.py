@@ -70,7 +70,7 @@ class Meter:
 
     @property
     def service_record(self) -> dict[str, str]:
-        """The column `service`."""
+        """What the export has in its column `service`: id and description."""
         return service(self.service)
 
 
