@@ -56,7 +56,7 @@ def test_an_hour_whose_trades_nobody_can_name_is_told(
         assert e2e_validate.main(["--real"], clickhouse) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "BTC from 2026-11-20 01:00 UTC: 3 trades of 2 instruments, 0 holes, 16 calls"
+        "BTC from 2026-11-20 01:00 UTC: 3 trades of 2 instruments, 0 holes, 22 calls"
     )
     assert lines[-2:] == [
         "wrong: deribit_unclassified: ('BTC-NEWS', 'unclassified', 1, 1, 1)",

@@ -35,7 +35,7 @@ class World:
         self, server: BigQueryServer, commands: Commands, config: ClickHouseConfig | None
     ) -> None:
         self.server, self.commands, self.config = server, commands, config
-        self.every = 4
+        self.every = 1
 
     def standard(self, last: str, first: str = "2026-09-20", table: str = STANDARD_TABLE) -> None:
         """The standard export of ten dollars a day."""
@@ -99,6 +99,11 @@ def world(
     commands.monkeypatch.delenv("SOURCES__GCP__TABLES")
     commands.set({"SOURCES__GCP__DATASETS": '["example-billing.billing_export"]'})
     return World(bigquery_server, commands, config)
+
+
+@pytest.fixture(autouse=True)
+def few_days(world: World) -> None:
+    world.every = 4
 
 
 @pytest.mark.quick("filesystem")
