@@ -36,10 +36,8 @@ with days as (
         lines.x_lines_without_effective_cost as without_cost,
         case when lines.x_usage_date >= calendar.month then 1 else 0 end as is_now,
         case
-            when
-                extract(day from lines.x_usage_date) >= calendar.compared_from
-                and extract(day from lines.x_usage_date) <= calendar.compared_to
-                then 1
+            when extract(day from lines.x_usage_date)
+                between calendar.compared_from and calendar.compared_to then 1
             else 0
         end as is_compared
     from costs_daily as lines

@@ -35,10 +35,8 @@ placed as (
             when facts.is_before = 0 and facts.day > calendar.counted_through then 1 else 0
         end as is_later,
         case
-            when
-                extract(day from facts.day) >= calendar.compared_from
-                and extract(day from facts.day) <= calendar.compared_to
-                then 1
+            when extract(day from facts.day)
+                between calendar.compared_from and calendar.compared_to then 1
             else 0
         end as is_compared
     from facts

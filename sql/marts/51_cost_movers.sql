@@ -8,17 +8,13 @@ with dated as (
         own.month as month,
         case when days.day <= own.counted_through then 1 else 0 end as is_counted,
         case
-            when
-                extract(day from days.day) >= own.compared_from
-                and extract(day from days.day) <= own.compared_to
-                then 1
+            when extract(day from days.day)
+                between own.compared_from and own.compared_to then 1
             else 0
         end as is_compared,
         case
-            when
-                extract(day from days.day) >= following.compared_from
-                and extract(day from days.day) <= following.compared_to
-                then 1
+            when extract(day from days.day)
+                between following.compared_from and following.compared_to then 1
             else 0
         end as is_compared_next
     from cost_days as days

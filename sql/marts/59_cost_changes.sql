@@ -63,8 +63,7 @@ compared as (
         on facts.source = calendar.source and facts.month = calendar.month
     where calendar.month <= calendar.as_of
         and calendar.month > calendar.as_of - interval 3 month
-        and extract(day from facts.day) >= calendar.compared_from
-        and extract(day from facts.day) <= calendar.compared_to
+        and extract(day from facts.day) between calendar.compared_from and calendar.compared_to
         and (facts.is_before = 1 or facts.day <= calendar.counted_through)
 ),
 
