@@ -37,9 +37,13 @@ class World:
         self.server, self.commands, self.config = server, commands, config
         self.every = 1
 
+    def lines(self, first: str, last: str) -> list[Row]:
+        """Ten dollars on each of the days."""
+        return [used(day, 10.0) for day in each_day(first, last, self.every)]
+
     def standard(self, last: str, first: str = "2026-09-20", table: str = STANDARD_TABLE) -> None:
         """The standard export of ten dollars a day."""
-        given = [used(day, 10.0) for day in each_day(first, last, self.every)]
+        given = self.lines(first, last)
         self.server.load(table, table_of(given, STANDARD))
 
     def detailed(self, rows: list[Row], table: str = TABLE) -> None:
@@ -48,8 +52,7 @@ class World:
     def switched_on(self, table: str = TABLE) -> None:
         """On 12 November: filled back from 1 October, and a line a day from then on."""
         back = filled_back("2026-10-01", "2026-11-11", "2026-11-12", every=self.every)
-        days = each_day("2026-11-12", "2026-11-27", self.every)
-        self.detailed([*back, *(used(day, 10.0) for day in days)], table)
+        self.detailed([*back, *self.lines("2026-11-12", "2026-11-27")], table)
 
     def read(self, *tables: str) -> None:
         """Configure these tables instead of datasets."""
@@ -162,7 +165,7 @@ def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) 
     world.load()
     before = RIGHT | {"2026-11": 30.0}
     assert world.months() == before
-    world.detailed(filled_back("2026-10-01", "2026-10-20", "2026-11-12", every=4))
+    world.detailed(filled_back("2026-10-01", "2026-10-20", "2026-11-12", every=world.every))
     world.load()
     assert world.months() == before
     world.standard("2026-11-27")
@@ -189,9 +192,7 @@ def test_an_export_that_was_moved_goes_on_where_the_old_table_is_gone(world: Wor
 @pytest.mark.thorough
 def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(world: World) -> None:
     world.standard("2026-11-11")
-    world.detailed(
-        [used(day, 10.0) for day in each_day("2026-11-12", "2026-11-27", every=4)], MOVED_TABLE
-    )
+    world.detailed(world.lines("2026-11-12", "2026-11-27"), MOVED_TABLE)
     world.commands.set(
         {"SOURCES__GCP__DATASETS": '["example-billing.billing_export", "example-billing.moved"]'}
     )
@@ -249,7 +250,7 @@ def test_the_second_question_names_rows_that_no_plan_sees(world: World) -> None:
     world.standard("2026-11-27")
     world.load()
     assert "gcp_month_totals" not in offending(world.commands)
-    given = [used(day, 10.0) for day in each_day("2026-09-20", "2026-11-27", every=4)]
+    given = world.lines("2026-09-20", "2026-11-27")
     late = used(date(2026, 10, 4), 7.0)
     world.server.load(STANDARD_TABLE, table_of([*given, late], STANDARD))
     world.load()
