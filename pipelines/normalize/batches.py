@@ -133,7 +133,7 @@ def _apply(
     """One batch in the schema of the file, and its totals."""
     with naming(raw.file):
         costs = normalizer.normalize(raw.table, context)
-    table = pa.Table.from_pandas(costs, preserve_index=False).cast(schema)
+    table = pa.Table.from_pandas(costs, preserve_index=False, nthreads=1).cast(schema)
     sums = _Sums(raw.table.num_rows, table.num_rows)
     if "billed_cost" in schema.names:
         sums = _Sums(

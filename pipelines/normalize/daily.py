@@ -1,31 +1,37 @@
 """The daily rows of a partition's cost lines, made in the pass that normalises them.
 
 Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
-rounds of half a million. Where the rounds have more rows than that, they are laid aside on disk,
-split by days, and each few days are put together at the end: memory does not grow with the
-partition. Lines are
-grouped by the codes of their dictionary-encoded text: a database's hash aggregation over as many
-columns takes ten times as long.
+rounds of a quarter of a million, in a thread of its own. Where the rounds have more rows than that,
+they are laid aside on disk, split by days, and each few days are put together at the end: memory
+does not grow with the partition. Lines of which each is about another resource are laid aside as
+they are. Lines are grouped by the codes of their dictionary-encoded text: a database's hash
+aggregation over as many columns takes ten times as long.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.core.ahead import ahead
 from pipelines.normalize import columns
-from pipelines.normalize.groups import grouped, in_order_of
+from pipelines.normalize.groups import as_grouped, grouped, in_order_of, joined
 from pipelines.normalize.writing import file_schema, writer
-from pipelines.tables.daily import SPANS_DAYS, SUMS, daily_columns, key_names
+from pipelines.tables.daily import LINES, SPANS_DAYS, SUMS, daily_columns, key_names
 from pipelines.tables.schema import arrow_of
 
-ROUND = 1 << 19
+ROUND = 1 << 18
+ROUNDS = 3
+"""So many rounds' lines may the rows be that stay in memory."""
+WORTH_GROUPING = 0.8
+"""Where a round has more rows than this for each line, the lines of later rounds are kept apart."""
 DAYS = 4
 """How many days are put together at a time."""
 _ONE_DAY = pa.scalar(86_400_000_000, pa.duration("us"))
@@ -43,8 +49,11 @@ class Daily:
         self._schema = file_schema(arrow_of(daily_columns(tag_columns)))
         self._waiting: list[pa.Table] = []
         self._rounds: list[pa.Table] = []
+        self._are_apart = False
         self._aside = _Aside(target.parent)
         self._undo = ExitStack()
+        self._thread = ThreadPoolExecutor(1, "daily")
+        self._round: Future[None] | None = None
 
     def __enter__(self) -> Daily:
         self._undo.callback(self._target.unlink, missing_ok=True)
@@ -56,6 +65,7 @@ class Daily:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._thread.shutdown()
         self._aside.close()
         self._undo.close()
 
@@ -69,15 +79,17 @@ class Daily:
 
     def write(self, metadata: Mapping[str, str]) -> None:
         """All daily rows, with `metadata` in the footer."""
+        if self._waiting:
+            self._end_round()
+        self._wait()
         with writer(self._target, self._schema) as file:
-            for rows in self._finished():
-                file.write_table(rows.select(self._schema.names).cast(self._schema))
+            with closing(ahead(self._finished(), "daily")) as tables:
+                for rows in tables:
+                    file.write_table(rows.select(self._schema.names).cast(self._schema))
             file.add_key_value_metadata(dict(metadata))
         self._undo.pop_all()
 
     def _finished(self) -> Iterator[pa.Table]:
-        if self._waiting:
-            self._end_round()
         if self._aside:
             self._lay_aside()
             for parts in self._aside.by_days():
@@ -87,10 +99,29 @@ class Daily:
             yield self._rounds[0] if is_one else grouped(self._rounds, self._keys)
 
     def _end_round(self) -> None:
-        self._rounds.append(grouped(self._waiting, self._keys))
-        self._waiting = []
-        if _rows(self._rounds) > self._round_rows:
+        """Begin to sum up what waits, once the round before is done."""
+        self._wait()
+        lines, self._waiting = self._waiting, []
+        self._round = self._thread.submit(self._sum_up, lines)
+
+    def _wait(self) -> None:
+        if self._round:
+            self._round.result()
+
+    def _sum_up(self, lines: list[pa.Table]) -> None:
+        if self._are_apart:
+            self._aside.put(pa.table(joined(lines)))
+            return
+        count = _rows(lines)
+        self._rounds.append(grouped(lines, self._keys))
+        self._are_apart = self._rounds[-1].num_rows > WORTH_GROUPING * count
+        most = ROUNDS * self._round_rows
+        if self._are_apart:
             self._lay_aside()
+        elif _rows(self._rounds) > most:
+            self._rounds = [grouped(self._rounds, self._keys)]
+            if _rows(self._rounds) > most / 2:
+                self._lay_aside()
 
     def _lay_aside(self) -> None:
         for rows in self._rounds:
@@ -141,4 +172,5 @@ class _Aside:
 
     def _piece(self, start: int, size: int) -> pa.Table:
         self._file.seek(start)
-        return pa.ipc.open_stream(self._file.read(size)).read_all()
+        rows = pa.ipc.open_stream(self._file.read(size)).read_all()
+        return rows if LINES in rows.column_names else as_grouped(rows)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.normalize import columns
 from pipelines.tables.daily import COSTS, LINES, SUMS, WITHOUT_COST, without
@@ -28,12 +29,13 @@ class _Coded:
     size: int
 
 
-def grouped(parts: Sequence[pa.Table], keys: Sequence[str]) -> pa.Table:
+def grouped(parts: list[pa.Table], keys: Sequence[str]) -> pa.Table:
     """One row per combination of keys, in the order in which they first occur.
 
-    `parts` are cost lines, or results of this function, which may be summed again.
+    `parts` are cost lines, or results of this function, which may be summed again. They are taken
+    out of the list, so that their memory is free as soon as a column is in one piece.
     """
-    whole = {name: columns.one(column) for name, column in _columns(parts)}
+    whole = joined(parts)
     group, first = _groups([_coded(whole[key]) for key in keys], len(next(iter(whole.values()))))
     found = {key: _taken(whole[key], pa.array(first)) for key in keys}
     return pa.table(found | _sums(whole, group, len(first)))
@@ -50,10 +52,28 @@ def in_order_of(rows: pa.Table, numbers: npt.NDArray[np.integer]) -> Iterator[tu
         yield int(ordered[start]), pa.table(piece)
 
 
-def _columns(parts: Sequence[pa.Table]) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    for name in parts[0].column_names:
-        chunks = [chunk for part in parts for chunk in part[name].chunks]
-        yield name, pa.chunked_array(chunks, parts[0].schema.field(name).type)
+def joined(parts: list[pa.Table]) -> dict[str, pa.Array]:
+    """Each column in one piece. Takes the parts out of the list."""
+    schema = parts[0].schema
+    chunks = [[chunk for part in parts for chunk in part[name].chunks] for name in schema.names]
+    parts.clear()
+    whole: dict[str, pa.Array] = {}
+    for field, found in zip(schema, chunks, strict=True):
+        whole[field.name] = columns.one(pa.chunked_array(found, field.type))
+        found.clear()
+    return whole
+
+
+def as_grouped(lines: pa.Table) -> pa.Table:
+    """Cost lines as rows of one line each, which can be summed up with results of `grouped`."""
+    nulls = {name: pc.cast(pc.is_null(lines[name]), pa.int64()) for name in SUMS}
+    either = pc.or_(*(pc.is_null(lines[name]) for name in COSTS))
+    counts = {
+        LINES: pa.array(np.ones(lines.num_rows, np.int64)),
+        **{without(name): found for name, found in nulls.items()},
+        WITHOUT_COST: pc.cast(either, pa.int64()),
+    }
+    return pa.table({name: lines[name] for name in lines.column_names} | counts)
 
 
 def _taken(column: pa.Array, rows: pa.Array) -> pa.Array:

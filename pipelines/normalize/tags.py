@@ -43,9 +43,9 @@ class Entries:
         keys = self.keys.dictionary.to_pylist()
         codes = self.keys.indices.to_numpy()
         entry = np.full(len(self.null), -1, np.int32)
-        for test in reversed(tests):
-            wanted = np.fromiter((test(key) for key in keys), bool, len(keys))
-            hits = np.flatnonzero(wanted[codes])[::-1]
+        passing = [tuple(test(key) for key in keys) for test in tests]
+        for wanted in reversed(dict.fromkeys(passing)):  # most often a key has one spelling
+            hits = np.flatnonzero(np.array(wanted, bool)[codes])[::-1]
             entry[self.row[hits]] = hits  # reversed, so that a row's first hit is written last
         found = self.values.take(pa.array(entry, mask=entry < 0))
         return columns.without_empty(columns.compact(found))

@@ -18,6 +18,7 @@ from scripts.bench.data.bucket import PERIOD, Shape, bill, export, sample
 from scripts.bench.process import Ran, Workplace, median, run
 
 NOTHING = ("--from", "2999-01")  # a selection that holds no partition
+NO_MARTS = ("--no-marts",)  # they have a section of their own
 COMMANDS = ("load", "normalize")
 TIMES = 5  # so many times the rows, in as many times the files, for the growth of memory
 MONTH = 10  # so many times the rows, all different, in as many times the files
@@ -132,9 +133,11 @@ class Bench:
                 found.copies.append(run(["-m", "scripts.bench.yardsticks.duckdb", target, *files]))
                 target.unlink()
                 found.load_idle.append(place.pipelines("load", "aws", *NOTHING))
-                found.normalize_idle.append(place.pipelines("normalize", "aws", *NOTHING))
+                found.normalize_idle.append(
+                    place.pipelines("normalize", "aws", *NO_MARTS, *NOTHING)
+                )
             found.loads.append(place.pipelines("load", "aws"))
-            found.normalizes.append(place.pipelines("normalize", "aws"))
+            found.normalizes.append(place.pipelines("normalize", "aws", *NO_MARTS))
         shutil.rmtree(place.folder)
         return found
 

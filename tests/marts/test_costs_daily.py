@@ -28,8 +28,9 @@ TAGS = ("Environment", "Team", "Application")
 MIDNIGHT = datetime(2026, 10, 1, tzinfo=UTC)
 
 
-def some_lines(seed: int, count: int) -> pa.Table:
-    """Lines of ten days and a few kinds, with other amounts and hours, and values missing."""
+def some_lines(seed: int, count: int, each: int = 10) -> pa.Table:
+    """Lines of ten days and a few kinds, so many of each, with other amounts and hours, and values
+    missing."""
     chance = random.Random(seed)
     shape = arrow_schema(TAGS)
 
@@ -43,7 +44,7 @@ def some_lines(seed: int, count: int) -> pa.Table:
         at = MIDNIGHT + timedelta(hours=chance.randrange(240))
         return [] if pa.types.is_map(field.type) else at
 
-    kinds = [{field.name: cell(field) for field in shape} for _ in range(count // 10)]
+    kinds = [{field.name: cell(field) for field in shape} for _ in range(count // each)]
     for kind in kinds:
         kind["x_usage_date"] = kind["charge_period_start"] and kind["charge_period_start"].date()
     varied = [field for field in shape if field.name in (*SUMS, "charge_period_end")]
@@ -56,9 +57,15 @@ def as_one_key(rows: pa.Table) -> pa.Table:
     return rows.append_column("", pa.array([repr(key) for key in keys]))
 
 
-@pytest.mark.parametrize("round_rows", [10_000, 70], ids=["one-round", "many-rounds"])
-def test_lines_are_summed_up_as_the_plain_select_says(tmp_path: Path, round_rows: int) -> None:
-    lines = some_lines(7, 400)
+@pytest.mark.parametrize(
+    ("round_rows", "each"),
+    [(10_000, 10), (70, 10), (20, 10), (70, 1)],
+    ids=["one-round", "rounds-in-memory", "rounds-on-disk", "lines-that-have-little-in-common"],
+)
+def test_lines_are_summed_up_as_the_plain_select_says(
+    tmp_path: Path, round_rows: int, each: int
+) -> None:
+    lines = some_lines(7, 400, each)
     target = tmp_path / "work" / "daily.parquet"
     target.parent.mkdir()
     with Daily(target, TAGS, round_rows) as daily:

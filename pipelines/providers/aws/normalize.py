@@ -8,7 +8,7 @@ FOCUS export goes through aws_focus.py. `net` is the net column's value, else th
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -193,13 +193,22 @@ def _commitment_family(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray
     product, usage_type = raw.text("line_item_product_code"), raw.text("line_item_usage_type")
     names = [NONE, *dict.fromkeys(each.name for each in families())]
     found = np.zeros(raw.rows, np.int32)
-    for each in families():
+    matched = {text: _matching(text) for text in usage_type.dictionary.to_pylist() if text}
+    for number, each in enumerate(families()):
         rows = is_in(product, {each.product_code})
         if rows.any():
-            matches = money.says(re.compile(each.usage_type), usage_type)
+            matches = is_in(usage_type, {text for text in matched if number in matched[text]})
             found[rows & matches & (found == 0)] = names.index(each.name)
     family = pa.DictionaryArray.from_arrays(pa.array(found), pa.array(names))
     return only(family, is_in(kind, _USED))
+
+
+@lru_cache(maxsize=1 << 16)
+def _matching(usage_type: str) -> frozenset[int]:
+    """The families, by number, whose expression a usage type has in it: asked for each batch."""
+    return frozenset(
+        number for number, each in enumerate(families()) if re.search(each.usage_type, usage_type)
+    )
 
 
 def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:

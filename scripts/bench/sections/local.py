@@ -24,7 +24,8 @@ def load(bench: Bench) -> Section:
         "load",
         "Medians. DuckDB: the COPY statement alone (parquet to parquet, its defaults, all cores). "
         "Ours: wall time of the command less that of the same command on an empty selection, "
-        "which is Python, imports, dlt, configuration and the listing.",
+        "which is Python, imports, dlt, configuration and the listing. Normalise makes the daily "
+        "table, too; marts are measured by themselves.",
         [
             seconds("duckdb_copy_s", "DuckDB COPY of the files", of.copy_seconds),
             walls("load_wall_s", "load, the whole command", of.loads),
@@ -35,7 +36,7 @@ def load(bench: Bench) -> Section:
             Figure("normalize_s", "normalise beyond start-up", of.normalize, "s"),
             Figure("normalize_rate", "normalise", bench.rows / of.normalize, "rows/s"),
             Figure("load_ratio", "load : COPY", of.load / of.duckdb, "×", limit=0.3),
-            Figure("both_ratio", "load + normalise : COPY", both / of.duckdb, "×", limit=0.75),
+            Figure("both_ratio", "load + normalise : COPY", both / of.duckdb, "×", limit=0.65),
         ],
     )
 
@@ -53,7 +54,7 @@ def unique(bench: Bench) -> Section:
             Figure("unique_load_s", "load beyond start-up", of.load, "s"),
             walls("unique_normalize_wall_s", "normalise, the whole command", of.normalizes),
             Figure("unique_normalize_s", "normalise beyond start-up", of.normalize, "s"),
-            Figure("unique_ratio", "load + normalise : COPY", both / of.duckdb, "×", limit=1.0),
+            Figure("unique_ratio", "load + normalise : COPY", both / of.duckdb, "×", limit=0.9),
             _peak("unique_normalize_peak_mb", "normalise", of.normalizes, limit=800),
         ],
     )
