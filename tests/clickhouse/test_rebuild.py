@@ -164,7 +164,7 @@ def test_what_is_read_again_is_said_before_and_other_sources_are_loaded_meanwhil
 
 
 @pytest.mark.thorough
-def test_three_thousand_days_of_trades_are_rebuilt_in_batches(
+def test_a_thousand_days_of_trades_are_rebuilt_in_batches(
     empty_clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
     sql = Sql(tmp_path / "older-sql")
@@ -176,10 +176,10 @@ def test_three_thousand_days_of_trades_are_rebuilt_in_batches(
         "trade_id, trade_seq, instrument_name, timestamp, direction, price, amount) "
         "select concat(toString(toDate('2018-01-01') + intDiv(number, 10)), '.BTC') as day, "
         "concat('closed-', day), '1.5', now64(6), toString(number), number, 'BTC-PERPETUAL', "
-        "1514764800000 + intDiv(number, 10) * 86400000, 'buy', 1, 10 from numbers(30000)",
+        "1514764800000 + intDiv(number, 10) * 86400000, 'buy', 1, 10 from numbers(10000)",
     )
     watcher = Watcher()
     migrate(empty_clickhouse, TAGS, lambda line: None, progress=watcher)
-    assert watcher.planned == [("normalized_deribit", 60)]
+    assert watcher.planned == [("normalized_deribit", 20)]
     found = "select count(), uniqExact(x_partition), groupUniqArray(direction) from "
-    assert query(empty_clickhouse, found + "normalized_deribit") == [(30000, 3000, ["buy"])]
+    assert query(empty_clickhouse, found + "normalized_deribit") == [(10000, 1000, ["buy"])]

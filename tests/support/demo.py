@@ -19,6 +19,8 @@ from tests.support.estate import configured
 
 Files = dict[str, list[int]]
 """Size and time of files, by path."""
+LEFT = Path("data/marts/costs/aws-1999-01.parquet")
+"""Of an earlier demo in the same folder."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     with (shared / "demo-1.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that dies gives it back
         if not answer.exists():
+            leave_a_demo(home / "d")
             answer.write_text(json.dumps(asdict(run(home))), encoding="utf-8")
     return Demo(home / "d", Ran(**json.loads(answer.read_text(encoding="utf-8"))))
 
@@ -68,6 +71,14 @@ def configured_of(demo: Demo) -> Iterator[None]:
     }
     with configured(variables):
         yield
+
+
+def leave_a_demo(folder: Path) -> None:
+    """What an earlier demo left there: a month that this one does not have."""
+    (folder / "bucket").mkdir(parents=True)
+    left = folder / LEFT
+    left.parent.mkdir(parents=True)
+    left.write_text("of an earlier demo", encoding="utf-8")
 
 
 def run(home: Path) -> Ran:

@@ -13,7 +13,7 @@ import pytest
 
 QUICK = "not thorough"
 #: Random examples of each tier. A test of pure functions names its own number: `examples`.
-EXAMPLES = {"quick": 5, "thorough": 50}
+EXAMPLES = {"quick": 5, "thorough": 25}
 
 
 def examples(thorough: int) -> int:

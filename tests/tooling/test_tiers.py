@@ -31,11 +31,11 @@ def header(*options: str, **variables: str) -> str:
     ("options", "variables", "profile"),
     [
         (["-m", "not thorough"], {}, ("quick", "5")),
-        ([], {}, ("thorough", "50")),
+        ([], {}, ("thorough", "25")),
         pytest.param(
             ["-m", "not thorough"],
             {"HYPOTHESIS_PROFILE": "thorough"},
-            ("thorough", "50"),
+            ("thorough", "25"),
             marks=pytest.mark.thorough,
         ),
         pytest.param(
