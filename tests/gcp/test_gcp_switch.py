@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from scripts.sandbox.bigquery.server import BigQueryServer
 
 MOVED_TABLE = TABLE.replace(".billing_export.", ".moved.")
-#: With a line on the 8th, 16th and 24th of each month: a partition takes ClickHouse its time.
-RIGHT = {"2026-09": 10.0, "2026-10": 30.0, "2026-11": 30.0}
+#: The standard export from the end of a month; the detailed one is switched on in the next, and
+#: filled back from its first day, as Google does for ten days and more.
+FIRST, FILLED, BEFORE, SWITCHED, LAST = (
+    "2026-09-29", "2026-10-01", "2026-10-11", "2026-10-12", "2026-10-15"
+)  # fmt: skip
+RIGHT = {"2026-09": 20.0, "2026-10": 150.0}
 
 
 class World:
@@ -35,24 +39,18 @@ class World:
         self, server: BigQueryServer, commands: Commands, config: ClickHouseConfig | None
     ) -> None:
         self.server, self.commands, self.config = server, commands, config
-        self.every = 1
 
-    def lines(self, first: str, last: str) -> list[Row]:
-        """Ten dollars on each of the days."""
-        return [used(day, 10.0) for day in each_day(first, last, self.every)]
-
-    def standard(self, last: str, first: str = "2026-09-20", table: str = STANDARD_TABLE) -> None:
+    def standard(self, last: str, first: str = FIRST, table: str = STANDARD_TABLE) -> None:
         """The standard export of ten dollars a day."""
-        given = self.lines(first, last)
-        self.server.load(table, table_of(given, STANDARD))
+        self.server.load(table, table_of(lines(first, last), STANDARD))
 
     def detailed(self, rows: list[Row], table: str = TABLE) -> None:
         self.server.load(table, table_of(rows))
 
-    def switched_on(self, table: str = TABLE) -> None:
-        """On 12 November: filled back from 1 October, and a line a day from then on."""
-        back = filled_back("2026-10-01", "2026-11-11", "2026-11-12", every=self.every)
-        self.detailed([*back, *self.lines("2026-11-12", "2026-11-27")], table)
+    def switched_on(self, table: str = TABLE, last: str = LAST) -> None:
+        """Filled back to the first of the month, and a line a day from then on."""
+        rows = [*filled_back(FILLED, BEFORE, SWITCHED), *lines(SWITCHED, last)]
+        self.detailed([row for row in rows if f"{row['export_time']:%Y-%m-%d}" <= last], table)
 
     def read(self, *tables: str) -> None:
         """Configure these tables instead of datasets."""
@@ -75,6 +73,11 @@ class World:
         if self.config:
             return dict(sorted(query(self.config, sql)))
         return by_usage_month(self.commands)
+
+
+def lines(first: str, last: str) -> list[Row]:
+    """Ten dollars on each of the days."""
+    return [used(day, 10.0) for day in each_day(first, last)]
 
 
 def by_usage_month(commands: Commands) -> dict[str, float]:
@@ -104,11 +107,6 @@ def world(
     return World(bigquery_server, commands, config)
 
 
-@pytest.fixture(autouse=True)
-def few_days(world: World) -> None:
-    world.every = 8
-
-
 @pytest.mark.quick("filesystem")
 def test_the_rows_are_those_of_the_case(world: World) -> None:
     given = case("gcp_detailed_enabled_later")
@@ -126,9 +124,10 @@ def test_the_rows_are_those_of_the_case(world: World) -> None:
 def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destination(
     world: World,
 ) -> None:
-    world.every = 1
-    world.standard("2026-11-27")
-    world.switched_on()
+    """Of a user's own dates: on 12 November, filled back to 1 October."""
+    world.standard("2026-11-27", first="2026-09-20")
+    back = filled_back("2026-10-01", "2026-11-11", "2026-11-12")
+    world.detailed([*back, *lines("2026-11-12", "2026-11-27")])
     world.load()
     assert world.months() == {"2026-09": 110.0, "2026-10": 310.0, "2026-11": 270.0}
     assert world.load() == "gcp: 0 loaded, 69 unchanged, 0 failed\n"
@@ -139,18 +138,17 @@ def test_a_detailed_export_switched_on_later_doubles_no_month_on_a_fresh_destina
 def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_next_plain_run(
     world: World,
 ) -> None:
-    """As version 0.1 left it: the standard export's days, and then those of the detailed one."""
-    world.standard("2026-11-27")
+    """As version 0.1 left it: the standard export's days, and those of the detailed one."""
+    world.standard(LAST)
     world.switched_on()
-    world.read(STANDARD_TABLE)
-    world.load("--to", "2026-11-11")
     world.read(TABLE)
-    world.load("--from", "2026-11-12")
-    assert world.months() == RIGHT | {"2026-10": 60.0, "2026-11": 40.0}
+    world.load("--from", SWITCHED)
+    world.read(STANDARD_TABLE)
+    world.load("--to", BEFORE)
+    assert world.months() == RIGHT | {"2026-10": 260.0}
     account = "01A2B3-C4D5E6-F70819"
     assert offending(world.commands)["gcp_counted_twice"] == [
-        ["2026-10-01", account, "3", TABLE, STANDARD_TABLE, "6"],
-        ["2026-11-01", account, "1", TABLE, STANDARD_TABLE, "2"],
+        ["2026-10-01", account, "11", TABLE, STANDARD_TABLE, "22"]
     ]
     world.read(STANDARD_TABLE, TABLE)
     world.load()
@@ -161,14 +159,14 @@ def test_an_old_destination_with_doubled_months_is_named_and_repaired_by_the_nex
 
 @pytest.mark.thorough
 def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) -> None:
-    world.standard("2026-11-12")
+    world.standard(SWITCHED)
     world.load()
-    before = RIGHT | {"2026-11": 10.0}
+    before = RIGHT | {"2026-10": 120.0}
     assert world.months() == before
-    world.detailed(filled_back("2026-10-01", "2026-10-20", "2026-11-12", every=world.every))
+    world.detailed(filled_back(FILLED, "2026-10-06", SWITCHED))
     world.load()
     assert world.months() == before
-    world.standard("2026-11-27")
+    world.standard(LAST)
     world.switched_on()
     world.load()
     assert world.months() == RIGHT
@@ -176,23 +174,27 @@ def test_a_switch_while_it_is_filled_back_leaves_each_month_whole(world: World) 
 
 @pytest.mark.thorough
 def test_an_export_that_was_moved_goes_on_where_the_old_table_is_gone(world: World) -> None:
-    """The new table repeats October and November; of those days the published rows stay."""
-    world.standard("2026-11-11")
+    """The new table repeats October; of its days that are published the rows stay.
+
+    Also in the nights in which its first days are those that are looked at again.
+    """
+    world.standard(BEFORE)
     world.load()
     world.server.drop(STANDARD_TABLE)
-    world.switched_on(MOVED_TABLE)
     world.commands.set({"SOURCES__GCP__DATASETS": '["example-billing.moved"]'})
-    world.load()
-    assert world.months() == RIGHT
-    assert " 0 loaded" in world.load()
+    for day in (12, 15, 16):
+        world.switched_on(MOVED_TABLE, f"2026-10-{day}")
+        world.load()
+        assert world.months() == RIGHT | {"2026-10": day * 10.0}
+        assert " 0 loaded" in world.load()
     world.load("--force")
-    assert world.months() == RIGHT
+    assert world.months() == RIGHT | {"2026-10": 160.0}
 
 
 @pytest.mark.thorough
 def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(world: World) -> None:
-    world.standard("2026-11-11")
-    world.detailed(world.lines("2026-11-12", "2026-11-27"), MOVED_TABLE)
+    world.standard(BEFORE)
+    world.detailed(lines(SWITCHED, LAST), MOVED_TABLE)
     world.commands.set(
         {"SOURCES__GCP__DATASETS": '["example-billing.billing_export", "example-billing.moved"]'}
     )
@@ -202,10 +204,10 @@ def test_a_regional_export_that_is_not_filled_back_shares_the_month_by_days(worl
 
 @pytest.mark.thorough
 def test_expired_partitions_stay_published_whatever_is_asked_for(world: World) -> None:
-    world.standard("2026-11-27")
+    world.standard(LAST)
     world.load()
-    world.standard("2026-11-27", first="2026-11-20")
-    for options in ((), ("--force",), ("--from", "2026-09", "--force"), ("--to", "2026-11")):
+    world.standard(LAST, first="2026-10-12")
+    for options in ((), ("--force",), ("--from", "2026-09", "--force"), ("--to", "2026-10")):
         world.load(*options)
         assert world.months() == RIGHT
 
@@ -229,7 +231,7 @@ def test_googles_focus_export_is_left_to_its_own_source(
     world: World,
 ) -> None:
     focus = "example-billing.billing_export.focus_costs"
-    world.standard("2026-09-22")
+    world.standard("2026-09-29")
     columns = {"BilledCost": [1.0], "ChargePeriodStart": ["2026-09-20"]}
     world.server.load(focus, pa.table(columns))
     world.load()
@@ -247,15 +249,14 @@ def test_googles_focus_export_is_left_to_its_own_source(
 def test_the_second_question_names_rows_that_no_plan_sees(world: World) -> None:
     """A row that came late under an old time of export: days before the lookback rest."""
     world.commands.set({"SOURCES__GCP__OBJECTS": '["month_totals"]'})
-    world.standard("2026-11-27")
+    world.standard(LAST)
     world.load()
     assert "gcp_month_totals" not in offending(world.commands)
-    given = world.lines("2026-09-20", "2026-11-27")
-    late = used(date(2026, 10, 8), 7.0)
-    world.server.load(STANDARD_TABLE, table_of([*given, late], STANDARD))
+    late = used(date(2026, 10, 1), 7.0)
+    world.server.load(STANDARD_TABLE, table_of([*lines(FIRST, LAST), late], STANDARD))
     world.load()
     assert offending(world.commands)["gcp_month_totals"] == [
-        ["01A2B3-C4D5E6-F70819", "2026-10-01", "USD", "4", "3", "37.00", "30.00"]
+        ["01A2B3-C4D5E6-F70819", "2026-10-01", "USD", "16", "15", "157.00", "150.00"]
     ]
-    world.load("--from", "2026-10-08", "--to", "2026-10-08")
+    world.load("--from", "2026-10-01", "--to", "2026-10-01")
     assert "gcp_month_totals" not in offending(world.commands)

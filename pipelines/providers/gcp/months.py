@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pipelines.providers.gcp.days import Piece, Share, expired, partition_of
+from pipelines.providers.gcp.days import FILLING, Piece, Share, expired, partition_of
 from pipelines.providers.gcp.exports import Export
 
 LAG = timedelta(days=2)
 """How much later one table may get a day of use than another."""
 
-FILLING, FILLED = timedelta(days=5), timedelta(days=10)
-"""For how long Google fills a new table with its past, and how far back that goes at least."""
+FILLED = timedelta(days=10)
+"""How far back Google fills a new table at least."""
 
 Month = tuple[int, int]
 Amounts = dict[str, dict[date, int]]  # by table and day of use

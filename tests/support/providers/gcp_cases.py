@@ -56,21 +56,18 @@ def used(
     )
 
 
-def each_day(first: str, last: str, every: int = 1) -> Iterator[date]:
-    """Days, both ends included; of each month only those that `every` divides."""
+def each_day(first: str, last: str) -> Iterator[date]:
+    """Days, both ends included."""
     day = date.fromisoformat(first)
     while day <= date.fromisoformat(last):
-        if day.day % every == 0:
-            yield day
+        yield day
         day += timedelta(days=1)
 
 
-def filled_back(
-    first: str, last: str, switched: str, cost: float = 10.0, every: int = 1
-) -> list[Row]:
+def filled_back(first: str, last: str, switched: str, cost: float = 10.0) -> list[Row]:
     """What Google appends to a new table of the time before it, over three days."""
     begin = datetime.combine(date.fromisoformat(switched), time(3), UTC)
-    days = list(each_day(first, last, every))
+    days = list(each_day(first, last))
     return [
         used(day, cost, exported=begin + timedelta(days=number * 3 // len(days)))
         for number, day in enumerate(days)
