@@ -39,10 +39,13 @@ TRADES = Shape(trades_per_day=1_500, run=1_100, holes=0)
 
 
 class World:
-    """Every provider, while the block runs. `environ` is how a user would configure them."""
+    """Every provider, while the block runs. `environ` is how a user would configure them.
 
-    def __init__(self, bucket: Path) -> None:
-        self._bucket = bucket
+    Google's export, a partition a day, begins on `gcp_since`.
+    """
+
+    def __init__(self, bucket: Path, gcp_since: date = GCP_SINCE) -> None:
+        self._bucket, self._gcp_since = bucket, gcp_since
         self._servers = ExitStack()
         self.environ: dict[str, str] = {}
 
@@ -98,7 +101,7 @@ class World:
 
     def _deliver(self, *, restated: bool) -> None:
         months.build(_DeliveredNow(self._bucket), restated=restated)
-        exports.load_into(self._bigquery, restated=restated, since=GCP_SINCE)
+        exports.load_into(self._bigquery, restated=restated, since=self._gcp_since)
 
 
 def _months_since(month: str) -> int:

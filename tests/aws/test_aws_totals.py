@@ -165,7 +165,7 @@ def test_the_keys_of_the_billing_apis_appear_nowhere(
         server.denied = {"GetCostAndUsage", "ListInvoiceSummaries"}
         assert [commands(*each.split()).status for each in words[:2]] == [2, 2]
     # nobody listens any more
-    assert [commands(*each.split()).status for each in words] == [1, 1, 1, 0]
+    assert [commands(*each.split()).status for each in words[1:]] == [1, 1, 0]
     printed = "".join(commands.printed) + caplog.text
     assert "GetCostAndUsage" in printed
     for secret in secrets.values():

@@ -443,7 +443,7 @@ def test_a_migration_killed_at_any_statement_ends_as_if_undisturbed(
     assert noted >= max(number for number, step in points if "_lock_" not in step)
     if STRIDE == 1 and tier == "all":
         points = list(enumerate(killed.proxy.steps, 1))
-    points = of_tier(points, tier, quick=1, thorough=8)
+    points = of_tier(points, tier, quick=1, thorough=6)
     end = schema(killed.config), published(killed.config)
     assert end == wanted(("Owner",)) or not killed.older
     for number, step in points:

@@ -145,7 +145,7 @@ def test_a_computation_that_was_killed_is_made_good_by_the_next_load(
     assert months(restated.database) == [("2026-08-01", 9.5)]
     undisturbed = _rows(restated.database)
     assert len(points) > 3 * 15
-    for point in of_tier(points, tier, quick=1, thorough=12):
+    for point in of_tier(points, tier, quick=1, thorough=8):
         restated.back()
         assert restated.run("load aws", point).status is None
         assert months(restated.database)[0][1] in (8.0, 9.5), point

@@ -112,7 +112,7 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(tables: Tables, tie
     end_as_if_undisturbed(
         tables,
         "load",
-        of_tier(points, tier, quick=1, thorough=6),
+        of_tier(points, tier, quick=1, thorough=4),
         ["load"],
         partial(there.published, tables.database, *ours),
         lambda step: seen_whole(there.totals(tables.database), old, new, step),

@@ -204,7 +204,7 @@ def test_a_load_killed_at_a_statement_ends_as_if_undisturbed(
     end_as_if_undisturbed(
         tables,
         "load",
-        of_tier(points, tier, quick=1, thorough=6),
+        of_tier(points, tier, quick=1, thorough=4),
         ["load"],
         loaded.state,
         loaded.is_new,

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Providers:
 
 @pytest.fixture
 def providers(module_server: Server, tmp_path: Path, commands: Commands) -> Iterator[Providers]:
-    with World(tmp_path / "bucket") as world:
+    with World(tmp_path / "bucket", gcp_since=date(2026, 10, 29)) as world:
         commands.set(world.environ)
         yield Providers(module_server, tmp_path / "bucket", commands)
 
@@ -174,7 +175,7 @@ def before(providers: Providers) -> Tables:
 
 @pytest.mark.thorough
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -128,7 +128,7 @@ def test_a_computation_that_was_killed_is_made_good_by_the_next_that_computes(
     undisturbed = marts(world.data)
     assert billed(world.data) == 9.5
     assert len(points) > 10
-    for point in of_tier(points, tier, quick=1, thorough=30):
+    for point in of_tier(points, tier, quick=1, thorough=15):
         world.back()
         assert world.run("normalize", point).status is None
         world.well("normalize --no-marts")

@@ -50,7 +50,7 @@ def normalising(tier: str) -> str:
 def of_files(points: Sequence[Point], tier: str) -> list[Point]:
     """Quick: one of each kind of what changes files of the destination, of renames the first and
     the last, since a month that is there already is another case, and one of dlt's own steps.
-    All: every step there, and every STRIDE-th of dlt's."""
+    All: the first and the last of each kind, and every STRIDE-th of dlt's."""
     ours = [point for point in points if "/data/" in point.what]
     dlts = [point for point in points if "/data/" not in point.what]
     if tier == "quick":
@@ -58,6 +58,9 @@ def of_files(points: Sequence[Point], tier: str) -> list[Point]:
         renames = [p for p in changing if p.what.startswith("os.rename")]
         chosen = {*one_of_a_kind(changing), *one_of_a_kind(renames[::-1])}
         return [*sorted(chosen, key=lambda point: point.file), *inner(dlts, 1)]
+    if STRIDE > 1:
+        ends = {*one_of_a_kind(ours), *one_of_a_kind(ours[::-1])}
+        ours = sorted(ends, key=lambda point: point.file)
     return [*ours, *dlts[::STRIDE]]
 
 
