@@ -26,6 +26,7 @@ from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables.daily import NAME, daily_columns
 from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
+from scripts.sandbox.aws.commitments import RESERVATIONS, SAVINGS_PLANS
 from tests.support.estate import TAGS, Estate, configured
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
@@ -256,6 +257,19 @@ def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -
         assert {r["commitment_id"] for r in rows if r["commitment_id"]} == {
             r["commitment_discount_id"] for r in (*used, *unused)
         }
+
+
+@pytest.mark.quick("duckdb")
+def test_commitments_say_when_they_end_and_in_how_many_days(marts: Marts) -> None:
+    ends = {r.arn: r.start.replace(year=r.start.year + 1) for r in RESERVATIONS}
+    ends |= {plan.arn: plan.start.replace(year=plan.start.year + 1) for plan in SAVINGS_PLANS}
+    days = {9: date(2026, 9, 30), 10: marts.table("cost_overview")[-1]["as_of"]}
+    rows = marts.table("commitments")
+    assert {r["commitment_id"] for r in rows} == {*ends, ""}
+    for row in rows:
+        end = ends.get(row["commitment_id"])
+        assert row["ends_on"] == end
+        assert row["days_left"] == (end and (end - days[row["month"].month]).days)
 
 
 @pytest.mark.quick("duckdb")
