@@ -37,7 +37,8 @@ with lines as (
         case when x_source = 'gcp' then '' else coalesce(commitment_discount_id, '') end as id,
         effective_cost / reporting_rate as effective,
         list_cost / reporting_rate as list,
-        cast(coalesce(x_commitment_end, cast('1970-01-01 00:00:00' as timestamp)) as date) as ends_on,
+        cast(coalesce(x_commitment_end, cast('1970-01-01 00:00:00' as timestamp)) as date)
+            as ends_on,
         case when reporting_rate is null then x_lines else x_lines_without_effective_cost end
             as without_effective,
         case when reporting_rate is null then x_lines else x_lines_without_list_cost end

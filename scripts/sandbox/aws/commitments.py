@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from scripts.sandbox.aws.estate import PRODUCTION
 
@@ -44,7 +45,7 @@ class Reservation:
         return self.upfront / self.count / 8760
 
     @property
-    def times(self) -> dict[str, str]:
+    def times(self) -> dict[str, Any]:
         """When it begins and ends, as its lines say."""
         end = self.start.replace(year=self.start.year + 1)
         return {"reservation_start_time": moment(self.start), "reservation_end_time": moment(end)}
@@ -93,7 +94,7 @@ class SavingsPlan:
         return self.commitment * 8760 if self.option == "All Upfront" else 0.0
 
     @property
-    def times(self) -> dict[str, str]:
+    def times(self) -> dict[str, Any]:
         """When it begins and ends, as its lines say."""
         end = self.start.replace(year=self.start.year + 1)
         return {"savings_plan_start_time": moment(self.start), "savings_plan_end_time": moment(end)}
