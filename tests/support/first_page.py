@@ -138,11 +138,12 @@ def _commitments(query: Query) -> Iterator[tuple[str, Any]]:
         return
     yield "expiring", len(ids)
     if ids:
-        before = f"(select max(month) from cost_overview where month < {MONTH})"
+        ended = "is_newest = 0 or days_elapsed = days_in_month"
         named = ", ".join(f"'{name}'" for (name,) in ids)
         ((cost,),) = query(
             "select sum(used_cost) + sum(unused_cost) from commitments "
-            f"where month = {before} and commitment_id in ({named})"
+            f"where month = (select max(month) from cost_overview where {ended}) "
+            f"and commitment_id in ({named})"
         )
         yield "expiring_cost", cost
 
