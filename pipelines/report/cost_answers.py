@@ -205,9 +205,9 @@ def expiring(figures: Figures) -> str:
         first = min(soon, key=lambda row: (row["ends_on"], row["commitment_id"]))
         cost, month = _monthly(figures, soon)
         text += f", first {escape(short_id(first))} on {spell_day(first['ends_on'])}"
-        text += f"; {_money(figures, 'expiring_cost', cost, 'commitments')} in {month:%B %Y}"
+        text += f"; cost {_money(figures, 'expiring_cost', cost, 'commitments')} in {month:%B %Y}"
     silent = len(rows) - len(known)
-    return text + (f"; of {silent} the bills do not say it" if silent else "")
+    return text + (f"; the end of {silent} is not known" if silent else "")
 
 
 def short_id(row: Row) -> str:

@@ -224,21 +224,21 @@ LATER, SOON = date(2027, 1, 19), date(2027, 1, 18)  # in 91 and in 90 days
         (
             [commitment("b", SOON), commitment("a", date(2026, 10, 20)), commitment("c", LATER)]
             + [commitment(name, None, 9, used_cost=40.0) for name in "abc"],
-            "2 within 90 days, first a on 20 October 2026; $100 in September 2026",
+            "2 within 90 days, first a on 20 October 2026; cost $100 in September 2026",
         ),
         (
             [commitment("a", SOON), commitment("b", SOON, 9)],
-            "1 within 90 days, first a on 18 January 2027; $100 in October 2026",
+            "1 within 90 days, first a on 18 January 2027; cost $100 in October 2026",
         ),
         (
             [commitment("a", SOON, used_cost=None)],
-            "1 within 90 days, first a on 18 January 2027; – in October 2026",
+            "1 within 90 days, first a on 18 January 2027; cost – in October 2026",
         ),
         ([commitment("a", LATER)], "none within 90 days"),
         ([commitment("a", date(2026, 10, 19))], "none within 90 days"),
         (
             [commitment("a", LATER), commitment("b", None)],
-            "none within 90 days; of 1 the bills do not say it",
+            "none within 90 days; the end of 1 is not known",
         ),
         ([commitment("a", None)], "– the bills do not say when a commitment ends"),
     ],
