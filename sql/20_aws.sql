@@ -39,6 +39,8 @@ create table if not exists aws_costs__cur (
     product_sku Nullable(String),
     reservation_reservation_a_r_n Nullable(String),
     savings_plan_savings_plan_a_r_n Nullable(String),
+    reservation_end_time LowCardinality(Nullable(String)),
+    savings_plan_end_time LowCardinality(Nullable(String)),
     -- numbers
     line_item_usage_amount Nullable(Float64),
     line_item_unblended_cost Nullable(Float64),
@@ -316,6 +318,13 @@ select
         {commitment_family:aws},
         null
     ) as x_commitment_family,
+    multiIf(
+        savings_plan is not null,
+        {time_of_text:savings_plan_end_time},
+        reservation is not null,
+        {time_of_text:reservation_end_time},
+        null
+    ) as x_commitment_end,
     toDate32(line_item_usage_start_date, 'UTC') as x_usage_date,
     billing_period as x_partition,
     if(kind in ('Credit', 'Refund'), net, 0) as x_credit_amount,

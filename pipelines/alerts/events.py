@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +45,13 @@ from restatements
 where kind = 'restated'
 order by published_at, source, source_partition
 """
+_COMMITMENTS = """
+select provider_name, commitment_type, commitment_id, ends_on
+from commitments
+where ends_on is not null
+group by provider_name, commitment_type, commitment_id, ends_on
+order by ends_on, provider_name, commitment_id
+"""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """anomaly, budget, source, check, restatement or step."""
+        """anomaly, budget, source, check, restatement, commitment or step."""
         return self.key.partition("/")[0]
 
 
@@ -73,6 +81,7 @@ def read(
         *_sources(connection, settings, at),
         *_checks(connection),
         *_restatements(connection, settings, at),
+        *_commitments(connection, settings, at.date()),
     ]
     named = {event.key.split("/")[1] for event in found if event.kind == "source"}
     if any(event.kind == "check" for event in found):
@@ -171,6 +180,19 @@ def _restatements(connection: Connection, settings: AlertSettings, at: datetime)
             f"{change:+,.2f} {name}: billed is {money(billed)} {name} now, "
             f"{money(billed - change)} before.",
         )
+
+
+def _commitments(connection: Connection, settings: AlertSettings, on: date) -> Iterator[Event]:
+    """Plans and reservations that end soon, once for each end."""
+    for provider, kind, name, end in connection.query(_COMMITMENTS)[1]:
+        left = (end - on).days
+        if 0 <= left <= settings.ending_days:
+            when = "today" if not left else f"in {left} day{'s' if left > 1 else ''}"
+            yield Event(
+                _key("commitment", provider, name, str(end)),
+                f"{kind} {re.split('[/:]', name)[-1]} of {provider} ends {when}",
+                f"{name} ends on {end}: renew it, or what it pays for costs the on-demand price.",
+            )
 
 
 def _key(*parts: str) -> str:

@@ -37,6 +37,7 @@ class AlertSettings(BaseConfiguration):
     late_hours: float = 26.0
     restated_amount: float = 100.0
     restated_after_days: int = 7
+    ending_days: int = 30
 
     def __repr__(self) -> str:
         """Without the secrets."""

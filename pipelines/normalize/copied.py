@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.normalize.columns import (
+    TIME,
     Floats,
     Raw,
     constants,
@@ -49,6 +50,8 @@ def _values(raw: Raw, copied: Copied, tag: Callable[[str], pa.DictionaryArray] |
             return literal(copied.argument, raw.rows)
         case "null" if copied.target.type == "map":
             return no_tags(raw.rows)
+        case "null" if copied.target.type == "timestamp":
+            return pa.nulls(raw.rows, TIME)
         case "null":
             return nulls(raw.rows)
         case "tag" if tag:

@@ -8,7 +8,6 @@ from datetime import datetime
 from html import escape
 
 from pipelines.report.amounts import (
-    UNKNOWN,
     Row,
     age,
     change,
@@ -24,7 +23,7 @@ from pipelines.report.amounts import (
     total,
 )
 from pipelines.report.answer import Answer, headline
-from pipelines.report.cost_answers import NO_COST, SHOWN
+from pipelines.report.cost_answers import NO_COST, SHOWN, expiring
 from pipelines.report.figures import Figures
 from pipelines.report.markup import bars, facts, figure
 
@@ -89,7 +88,7 @@ def untagged_share(row: Row) -> float | None:
 
 
 def commitments(figures: Figures) -> Answer:
-    """Coverage, utilisation and what nobody used, against the month before."""
+    """Coverage, utilisation and what nobody used, against the month before; what ends soon."""
     title = "Commitments"
     if figures.month is None:
         return Answer(title, nothing=NO_COST)
@@ -107,7 +106,7 @@ def commitments(figures: Figures) -> Answer:
     said = [
         ("Utilisation", f"{used} (the month before {percent(before['utilisation'])})"),
         ("Unused", f"{unused} (the month before {money(before['unused'], figures.currency)})"),
-        ("Expiring", f"{UNKNOWN} the published bills do not say when a commitment ends"),
+        ("Expiring", expiring(figures)),
     ]
     return Answer(title, body + facts(said), f"{figures.first:%B %Y}, every day loaded")
 

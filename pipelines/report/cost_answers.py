@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import date
+from html import escape
 
 from pipelines.report.amounts import (
+    UNKNOWN,
     Row,
     change,
+    count,
     money,
     percent,
     share,
+    spell_day,
     spell_days,
     total,
 )
@@ -19,8 +25,11 @@ from pipelines.report.markup import bars, facts, figure
 
 NO_COST = "No cost is loaded."
 ALL = "All cost"
+ON_DEMAND = "On demand"
 SHOWN = 3
 """Rises, falls, anomalies and budgets on the first page."""
+SOON = 90
+"""Days before its end from which on a commitment is named there."""
 
 
 def month_against_last(figures: Figures) -> Answer:
@@ -181,6 +190,41 @@ def anomalies(figures: Figures) -> Answer:
         limit=0.0,
     )
     return Answer(title, body, _days(figures), is_bad=bool(ongoing))
+
+
+def expiring(figures: Figures) -> str:
+    """How many commitments end soon, the first of them, and what all of them cost in a month."""
+    rows = [r for r in figures.of_month(figures.commitments) if r["commitment_type"] != ON_DEMAND]
+    known = [row for row in rows if row["days_left"] is not None]
+    if not known:
+        return f"{UNKNOWN} the bills do not say when a commitment ends"
+    soon = [row for row in known if 0 <= row["days_left"] <= SOON]
+    number = figure("expiring", len(soon), count(len(soon)) if soon else "none", "commitments")
+    text = f"{number} within {SOON} days"
+    if soon:
+        first = min(soon, key=lambda row: (row["ends_on"], row["commitment_id"]))
+        cost, month = _monthly(figures, soon)
+        text += f", first {escape(short_id(first))} on {spell_day(first['ends_on'])}"
+        text += f"; cost {_money(figures, 'expiring_cost', cost, 'commitments')} in {month:%B %Y}"
+    silent = len(rows) - len(known)
+    return text + (f"; the end of {silent} is not known" if silent else "")
+
+
+def short_id(row: Row) -> str:
+    """The last part of a commitment's id, such as that of an ARN."""
+    return re.split("[/:]", str(row["commitment_id"]))[-1]
+
+
+def _monthly(figures: Figures, commitments: Sequence[Row]) -> tuple[float | None, date]:
+    """Their effective cost, used or not, in the newest whole month that has all of them."""
+    of = {(row["provider_name"], row["commitment_id"]) for row in commitments}
+    for back in (1, 0) if figures.month and is_open(figures.month) else (0,):
+        month = figures.of_month(figures.commitments, back)
+        rows = [row for row in month if (row["provider_name"], row["commitment_id"]) in of]
+        if len(rows) >= len(of):
+            break
+    used, unused = total(rows, "used_cost"), total(rows, "unused_cost")
+    return None if used is None or unused is None else used + unused, rows[0]["month"]
 
 
 def moved(figures: Figures, kind: str) -> list[Row]:

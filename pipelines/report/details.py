@@ -14,7 +14,7 @@ from pipelines.report.columns import (
     rows_table,
     spell_month,
 )
-from pipelines.report.cost_answers import resource_name, scope
+from pipelines.report.cost_answers import resource_name, scope, short_id
 from pipelines.report.figures import Figures
 from pipelines.report.markup import Column
 from pipelines.report.reliance_details import freshness, restatements, totals
@@ -200,11 +200,13 @@ def _commitments(figures: Figures) -> str:
         fraction("utilisation", "Utilisation"),
         amount("covered_list", "Covered, at list prices"),
         amount("on_demand_list", "Could have been covered"),
+        Column("ends_on", "Ends on"),
+        number("days_left", "Days left"),
     ]
     rows = [
         row
         | {
-            "name": str(row["commitment_id"]).rpartition("/")[2] or "without a commitment",
+            "name": short_id(row) or "without a commitment",
             "utilisation": covered([row])["utilisation"],
         }
         for row in figures.of_month(figures.commitments)

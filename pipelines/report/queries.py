@@ -68,8 +68,11 @@ summed as (
 ranked as (
     select
         summed.*,
-        row_number() over (order by now_cost desc, resource_id, service, account) as by_cost,
-        row_number() over (order by abs(moved) desc, resource_id, service, account) as by_change
+        -- rounded: sums of equal machines differ in their last digits, by the order of their days
+        row_number() over (order by round(now_cost, 6) desc, resource_id, service, account)
+            as by_cost,
+        row_number() over (order by round(abs(moved), 6) desc, resource_id, service, account)
+            as by_change
     from summed
 )
 

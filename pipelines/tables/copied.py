@@ -7,7 +7,7 @@
     provider_name,literal,Google Cloud
     service_category,lookup,service_description:gcp_services:service:Other
     resource_name,tag,Name                     a tag by its key
-    resource_type,null,                        of a map: an empty one
+    resource_type,null,                        of a map: an empty one; also a time
 
 A lookup reads the column `target` of lookups/<second>.csv by its column <third>; where it has none,
 the fourth, else NULL. What is more than this is a rule, written in each twin.
@@ -73,6 +73,8 @@ class Copied:
                 return f"{{tag_value:{self.argument}}}"
             case "null" if self.target.type == "map":
                 return "cast(map(), 'Map(LowCardinality(String), String)')"
+            case "null" if self.target.type == "timestamp":
+                return "cast(null as Nullable(DateTime64(6, 'UTC')))"
             case "null":
                 return "cast(null as Nullable(String))"
             case "lookup":
@@ -122,7 +124,8 @@ def _problems(row: list[str], shape: dict[str, Column], found: dict[str, Copied]
     if rule not in _RULES:
         yield f"{rule!r} is not a rule. Write one of {', '.join(_RULES)}"
     is_map = shape[target].type == "map"
-    wanted = "map" if rule == "null" and is_map else _TYPES.get(rule, "text")
+    of_target = rule == "null" and shape[target].type in ("map", "timestamp")
+    wanted = shape[target].type if of_target else _TYPES.get(rule, "text")
     if shape[target].type != wanted:
         yield f"{rule} gives a {wanted}, but {target} is a {shape[target].type}"
     if (rule == "null") == bool(argument) or "'" in argument:

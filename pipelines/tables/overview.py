@@ -146,6 +146,12 @@ COMMITMENTS: tuple[Column, ...] = (
     Column("line_items_without_cost", "integer", False,
            "Its lines without effective cost or rate: used_cost or unused_cost is then NULL.",
            privacy=KEEP),
+    Column("ends_on", "date", True,
+           "Day on which it ends (UTC), its latest end; NULL where the bills do not say.",
+           privacy=SHIFT),
+    Column("days_left", "integer", True,
+           "Days from the month's as_of, as in cost_overview, to ends_on; below 0 once it ended.",
+           privacy=KEEP),
 )
 
 UNTAGGED: tuple[Column, ...] = (

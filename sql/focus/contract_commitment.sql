@@ -10,7 +10,7 @@ select
     min(case when "ChargeCategory" = 'Purchase' then "ChargeDescription" end)
         as "ContractCommitmentDescription",
     "CommitmentDiscountId" as "ContractCommitmentId",
-    max("ChargePeriodEnd") as "ContractCommitmentPeriodEnd",
+    coalesce(max("x_CommitmentEnd"), max("ChargePeriodEnd")) as "ContractCommitmentPeriodEnd",
     min("ChargePeriodStart") as "ContractCommitmentPeriodStart",
     case
         when min("CommitmentDiscountCategory") = 'Spend' then null
@@ -25,7 +25,7 @@ select
         when min("CommitmentDiscountCategory") <> 'Spend' then min("CommitmentDiscountUnit")
     end as "ContractCommitmentUnit",
     "CommitmentDiscountId" as "ContractId",
-    max("ChargePeriodEnd") as "ContractPeriodEnd",
+    coalesce(max("x_CommitmentEnd"), max("ChargePeriodEnd")) as "ContractPeriodEnd",
     min("ChargePeriodStart") as "ContractPeriodStart",
     min("ProviderName") as "x_ProviderName",
     "x_Source"

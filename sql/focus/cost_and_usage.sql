@@ -340,6 +340,7 @@ select
     {json:x_account_tags} as "x_AccountTags",
     x_billing_entity as "x_BillingEntity",
     commitment_discount_type as "x_CommitmentDiscountType",
+    x_commitment_end as "x_CommitmentEnd",
     {json:x_cost_categories} as "x_CostCategories",
     case when part = 0 then x_credit_amount * ratio else 0.0 end as "x_CreditAmount",
     {amounts:x_credits} as "x_Credits",

@@ -68,6 +68,15 @@ def restated(partition: str, change: float, at: datetime, kind: str = "restated"
     }  # fmt: skip
 
 
+def commitment(month: date, name: str, end: date | None) -> Row:
+    amounts = dict.fromkeys(("used_cost", "unused_cost", "covered_list", "on_demand_list"), 1.0)
+    return amounts | {
+        "month": month, "is_partial": 0, "reporting_currency": "USD", "provider_name": "AWS",
+        "commitment_type": "Savings Plan", "commitment_id": f"arn:aws:savingsplans::1:{name}",
+        "line_items_without_cost": 0, "ends_on": end, "days_left": 30 if end else None,
+    }  # fmt: skip
+
+
 NOVEMBER = date(2026, 11, 1)
 LATE = datetime(2026, 11, 19, 2, 10, tzinfo=UTC)
 TABLES: dict[str, Sequence[Row]] = {
@@ -89,6 +98,14 @@ TABLES: dict[str, Sequence[Row]] = {
         restated("2026-11", 900.0, LATE),  # of an open month
         restated("2026-07", 900.0, datetime(2026, 11, 1, tzinfo=UTC)),  # too long ago
         restated("2026-06", 900.0, LATE, "recalculated"),
+    ],
+    "commitments": [
+        commitment(NOVEMBER, "savingsplan/first", date(2026, 11, 21)),
+        commitment(date(2026, 10, 1), "savingsplan/first", date(2026, 11, 21)),
+        commitment(NOVEMBER, "savingsplan/last", date(2026, 12, 20)),
+        commitment(NOVEMBER, "savingsplan/later", date(2026, 12, 21)),
+        commitment(NOVEMBER, "savingsplan/over", date(2026, 11, 19)),
+        commitment(NOVEMBER, "savingsplan/unknown", None),
     ],
     "runs": [
         run("aws", 18, "well"), run("aws", 19, "failed"), run("aws", 20, "partly"),
@@ -189,6 +206,18 @@ def test_what_happened_is_read_with_its_figures(connection: Connection) -> None:
             "aws restated 2026-09",
             "-120.50 USD: billed is 5,000.00 USD now, 5,120.50 before.",
         ),
+        *(
+            Event(
+                f"commitment/AWS/arn%3Aaws%3Asavingsplans%3A%3A1%3Asavingsplan%2F{name}/{end}",
+                f"Savings Plan {name} of AWS ends {when}",
+                f"arn:aws:savingsplans::1:savingsplan/{name} ends on {end}: renew it, or what it "
+                "pays for costs the on-demand price.",
+            )
+            for name, end, when in (
+                ("first", "2026-11-21", "in 1 day"),
+                ("last", "2026-12-20", "in 30 days"),
+            )
+        ),
         # aws and check have events of their own
         Event("step/report", "Nightly run: report failed", "Its log says why."),
     ]
@@ -205,12 +234,13 @@ def test_limits_are_the_configured_ones(connection: Connection, commands: Comman
     commands.set(
         {
             "ALERT__DAYS": "60", "ALERT__RESTATED_AMOUNT": "50", "ALERT__LATE_HOURS": "100",
-            "ALERT__RESTATED_AFTER_DAYS": "-40",
+            "ALERT__RESTATED_AFTER_DAYS": "-40", "ALERT__ENDING_DAYS": "31",
         }
     )  # fmt: skip
     titles = [event.title for event in read(connection, alert_settings(), AT)]
     assert "Unusual cost: service AWS Lambda of aws rose" in titles
     assert "Source stripe is late" not in titles
+    assert "Savings Plan later of AWS ends in 31 days" in titles
     assert [title for title in titles if "restated" in title] == [
         "aws restated 2026-07",
         "aws restated 2026-08",

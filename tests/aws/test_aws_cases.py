@@ -214,6 +214,34 @@ def test_a_reservation_without_amortised_cost_is_null_with_a_count(world: World)
         ]
 
 
+@pytest.mark.thorough
+def test_a_plan_that_is_renewed_under_its_id_ends_when_its_newest_bill_says(world: World) -> None:
+    for month, ends in (
+        ("2026-08", {"kept": "2026-09-30T00:00:00.000Z", "renewed": "2026-09-30T00:00:00.000Z"}),
+        ("2026-09", {"kept": None, "renewed": "2027-09-30T23:59:59.000Z"}),
+    ):
+        rows = lines(month, [1.0, 2.0, 4.0])
+        for row, arn in zip(rows, ends, strict=False):
+            row |= {
+                "line_item_line_item_type": "SavingsPlanCoveredUsage",
+                "savings_plan_savings_plan_a_r_n": arn,
+                "savings_plan_savings_plan_effective_cost": 1.0,
+                "savings_plan_end_time": ends[arn],
+            }
+        deliver_cur2(world.bucket.root, "", "cur", month, rows)
+    world.both()
+    names = ("month", "commitment_id", "ends_on", "days_left")
+    august, september = date(2026, 8, 1), date(2026, 9, 1)
+    kept, renewed = date(2026, 9, 30), date(2027, 9, 30)
+    for found in commitments(world):
+        assert sorted(tuple(r[name] for name in names) for r in found if r["commitment_id"]) == [
+            (august, "kept", kept, 30),
+            (august, "renewed", renewed, 395),
+            (september, "kept", kept, 29),  # the 1st is the last whole day
+            (september, "renewed", renewed, 394),
+        ]
+
+
 # Tags.
 
 

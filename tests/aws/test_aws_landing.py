@@ -392,6 +392,30 @@ def test_a_date_that_is_none_names_column_and_value(landing: Landing, value: str
     assert reason.endswith(STAYS)
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_an_end_of_a_commitment_that_is_not_a_time_names_column_and_value(
+    landing: Landing, form: str
+) -> None:
+    if form == "csv":
+        text = f"{LEGACY},savingsPlan/EndTime\nUsage,1,2026-10-01T00:00:00Z,soon\n"
+        landing.put("a-00001.csv.gz", gzip.compress(text.encode()))
+    else:
+        landing.put("a-00001.parquet", parquet(cur(savings_plan_end_time=["soon"])))
+    assert landing.refusal().endswith(
+        ": column savings_plan_end_time: 'soon' is not a time. The published partition stays; ask "
+        "the provider to deliver this period again."
+    )
+
+
+def test_an_end_of_a_commitment_is_text_whatever_it_came_as(landing: Landing) -> None:
+    end = datetime(2027, 3, 14, 10, tzinfo=UTC)
+    ends = pa.array([end, None], pa.timestamp("ns", "Asia/Tokyo"))
+    raw = pa.concat_tables([cur(), cur()]).append_column("reservation_end_time", ends)
+    landed = landing.parquet(raw.append_column("savings_plan_end_time", [["", None]]))
+    assert landed["reservation_end_time"].to_pylist() == ["2027-03-14 10:00:00.000000Z", None]
+    assert landed["savings_plan_end_time"].to_pylist() == ["", None]
+
+
 def test_a_row_with_too_few_fields_is_refused(landing: Landing) -> None:
     reason = csv_refusal(landing, f"{LEGACY}\nUsage,1\n")
     assert "Expected 3 columns, got 2" in reason

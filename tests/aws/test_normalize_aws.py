@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 
 from pipelines.providers.aws.contract import REQUIRED
 from pipelines.tables.schema import arrow_schema
 from tests.support.providers import oracle_aws
+from tests.support.providers.random_aws import ENDS
 from tests.support.providers.raw_aws import (
     CARRIED,
     NET_RECURRING,
@@ -34,6 +36,7 @@ from tests.support.providers.raw_aws import (
     Row,
     line,
     normalized,
+    retyped,
     savings_plan_hour,
     table,
 )
@@ -396,6 +399,33 @@ def test_a_line_knows_which_commitments_could_pay_for_it(
     ]
     found = [row["x_commitment_family"] for row in normalized(table(rows))]
     assert found == [family, family, family, None]
+
+
+def test_a_line_says_when_the_commitment_that_it_names_ends() -> None:
+    ends = {
+        "reservation_end_time": "2026-12-31T23:59:59.000Z",
+        "savings_plan_end_time": "2027-03-14T10:00:00.000Z",
+    }
+    rows = [line("Usage", 1.0, ends, of) for of in (PLANNED, RESERVED, {**PLANNED, **RESERVED}, {})]
+    rows.append(line("Usage", 1.0, PLANNED, RESERVED, ends, savings_plan_end_time=""))
+    of_plan = datetime(2027, 3, 14, 10, tzinfo=UTC)
+    of_reservation = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+    found = [row["x_commitment_end"] for row in normalized(table(rows))]
+    assert found == [of_plan, of_reservation, of_plan, None, None]
+
+
+@pytest.mark.parametrize("text", ENDS)
+def test_an_end_that_is_not_a_time_is_unknown(text: str | None) -> None:
+    rows = [line("Usage", 1.0, RESERVED, reservation_end_time=text)]
+    (wanted,) = oracle_aws.normalize_rows(rows)
+    (found,) = normalized(table(rows))
+    assert found["x_commitment_end"] == wanted["x_commitment_end"]
+
+
+def test_an_end_that_is_a_time_already_is_taken_as_it_is() -> None:
+    rows = [line("Usage", 1.0, PLANNED, savings_plan_end_time=START.isoformat())]
+    raw = retyped(table(rows), "savings_plan_end_time", pa.timestamp("ms", "UTC"))
+    assert [row["x_commitment_end"] for row in normalized(raw)] == [START]
 
 
 def test_usage_of_spot_instances_is_dynamic() -> None:

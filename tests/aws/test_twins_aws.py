@@ -30,7 +30,7 @@ from pipelines.providers.aws.landing import land
 from pipelines.tables.schema import COSTS, cost_columns
 from scripts.sandbox.aws import delivery, months
 from tests.core.test_normalize_lookups import lookup_rows
-from tests.support.providers.random_aws import LINES, OPTIONAL, TAG_MAPS
+from tests.support.providers.random_aws import ENDS, LINES, OPTIONAL, TAG_MAPS
 from tests.support.providers.raw_aws import (
     FOCUS_ROW,
     MAP,
@@ -134,6 +134,11 @@ GOLDEN = [
     *usage(product_region=["eu-central-1", "mars-north-1", "", None]),
     *usage(reservation_reservation_a_r_n=["", None]),
     *usage(savings_plan_savings_plan_a_r_n=["", None]),
+    *(
+        line("Usage", 1.0, of, reservation_end_time=one, savings_plan_end_time=other)
+        for of in (PLANNED, RESERVED, PLANNED | RESERVED, {})
+        for one, other in zip(ENDS, (*ENDS[1:], ENDS[0]), strict=True)
+    ),
     line("Usage", product_region_code="", product_region="eu-central-1"),
     *(
         line("Usage", product=product, product_product_name=name, line_item_product_code=code)

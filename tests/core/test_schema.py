@@ -34,7 +34,7 @@ SHAPE = """
     commitment_discount_id commitment_discount_type commitment_discount_category
     commitment_discount_status
     tags {tags}
-    x_cost_categories x_account_tags x_billing_entity x_commitment_family
+    x_cost_categories x_account_tags x_billing_entity x_commitment_family x_commitment_end
     x_usage_date x_source x_partition x_line_item_type x_credit_amount x_credits
     x_currency_rate_usd x_billed_cost_usd x_effective_cost_usd x_fingerprint x_dlt_load_id
 """

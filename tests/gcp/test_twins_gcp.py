@@ -129,6 +129,7 @@ def test_a_line_of_usage_fills_the_whole_shape(twins: Twins) -> None:
         "x_account_tags": [],
         "x_billing_entity": None,
         "x_commitment_family": None,
+        "x_commitment_end": None,
         "x_usage_date": date(2026, 10, 30),
         "x_source": "gcp",
         "x_partition": "2026-10-31",

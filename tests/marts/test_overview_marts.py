@@ -26,6 +26,7 @@ from pipelines.core.partition import ConfigurationError
 from pipelines.marts.catalogue import DuckConnection
 from pipelines.tables.daily import NAME, daily_columns
 from pipelines.tables.schema import arrow_of, arrow_schema, deliveries_schema
+from scripts.sandbox.aws.commitments import RESERVATIONS, SAVINGS_PLANS
 from tests.support.estate import TAGS, Estate, configured
 from tests.support.rill.project import Project
 from tests.support.rill.sql import queries
@@ -256,6 +257,20 @@ def test_commitments_are_what_they_paid_for_and_what_nobody_used(marts: Marts) -
         assert {r["commitment_id"] for r in rows if r["commitment_id"]} == {
             r["commitment_discount_id"] for r in (*used, *unused)
         }
+
+
+@pytest.mark.quick("duckdb")
+def test_commitments_say_when_they_end_and_in_how_many_days(marts: Marts) -> None:
+    ends: dict[str, date | None] = {"": None}  # what is on demand
+    for one in (*RESERVATIONS, *SAVINGS_PLANS):
+        ends[one.arn] = one.start.replace(year=one.start.year + 1)
+    days = {9: date(2026, 9, 30), 10: marts.table("cost_overview")[-1]["as_of"]}
+    rows = marts.table("commitments")
+    assert {r["commitment_id"] for r in rows} == ends.keys()
+    for row in rows:
+        end = ends[row["commitment_id"]]
+        left = None if end is None else (end - days[row["month"].month]).days
+        assert (row["ends_on"], row["days_left"]) == (end, left)
 
 
 @pytest.mark.quick("duckdb")

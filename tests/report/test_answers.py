@@ -202,6 +202,58 @@ def test_unit_cost_is_compared_with_the_same_days_before() -> None:
     )
 
 
+def commitment(name: str, end: date | None, month: int = 10, **columns: Any) -> dict[str, Any]:
+    amounts = {"used_cost": 90.0, "unused_cost": 10.0, "covered_list": 1.0, "on_demand_list": 1.0}
+    return amounts | {
+        "month": date(2026, month, 1),
+        "provider_name": "AWS",
+        "commitment_type": "Savings Plan",
+        "commitment_id": f"arn:aws:savingsplans::1:savingsplan/{name}",
+        "ends_on": end,
+        "days_left": end and (end - date(2026, 10, 20)).days,
+        **columns,
+    }
+
+
+LATER, SOON = date(2027, 1, 19), date(2027, 1, 18)  # in 91 and in 90 days
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [commitment("b", SOON), commitment("a", date(2026, 10, 20)), commitment("c", LATER)]
+            + [commitment(name, None, 9, used_cost=40.0) for name in "abc"],
+            "2 within 90 days, first a on 20 October 2026; cost $100 in September 2026",
+        ),
+        (
+            [commitment("a", SOON), commitment("b", SOON, 9)],
+            "1 within 90 days, first a on 18 January 2027; cost $100 in October 2026",
+        ),
+        (
+            [commitment("a", SOON, used_cost=None)],
+            "1 within 90 days, first a on 18 January 2027; cost – in October 2026",
+        ),
+        ([commitment("a", LATER)], "none within 90 days"),
+        ([commitment("a", date(2026, 10, 19))], "none within 90 days"),
+        (
+            [commitment("a", LATER), commitment("b", None)],
+            "none within 90 days; the end of 1 is not known",
+        ),
+        ([commitment("a", None)], "– the bills do not say when a commitment ends"),
+    ],
+)
+def test_commitments_that_end_soon_are_counted_and_the_first_is_named(
+    rows: list[dict[str, Any]], said: str
+) -> None:
+    found = of_month()
+    demand = {"commitment_type": "On demand", "commitment_id": "", "provider_name": "AWS"}
+    found.commitments = [*rows, commitment("", None) | demand]
+    assert (
+        text(business.commitments(found).body).partition(" Expiring ")[2].replace(" ;", ";") == said
+    )
+
+
 def test_a_restatement_in_several_currencies_has_no_amount() -> None:
     found = of_month()
     found.restated = [

@@ -129,6 +129,23 @@ def _commitments(query: Query) -> Iterator[tuple[str, Any]]:
         sum(used_cost) / (sum(used_cost) + sum(unused_cost)), sum(unused_cost)"""
     found = query(f"select {columns} from commitments where month = {MONTH}")
     yield from zip(("coverage", "utilisation", "unused"), found[0], strict=True)
+    end = f"date_diff('day', {AS_OF}, ends_on)"
+    ids = query(
+        f"select distinct commitment_id from commitments where month = {MONTH} "
+        f"and ends_on is not null and {end} >= 0 and {end} <= 90"
+    )
+    if not query(f"select 1 from commitments where month = {MONTH} and ends_on is not null"):
+        return
+    yield "expiring", len(ids)
+    if ids:
+        ended = "is_newest = 0 or days_elapsed = days_in_month"
+        named = ", ".join(f"'{name}'" for (name,) in ids)
+        ((cost,),) = query(
+            "select sum(used_cost) + sum(unused_cost) from commitments "
+            f"where month = (select max(month) from cost_overview where {ended}) "
+            f"and commitment_id in ({named})"
+        )
+        yield "expiring_cost", cost
 
 
 def _business(query: Query) -> Iterator[tuple[str, Any]]:

@@ -25,7 +25,14 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipelines.core.partition import PartitionError
-from pipelines.providers.aws.contract import MAPS, NUMBER_MAPS, is_text, kind_of, snake_case
+from pipelines.providers.aws.contract import (
+    ENDS,
+    MAPS,
+    NUMBER_MAPS,
+    is_text,
+    kind_of,
+    snake_case,
+)
 
 UTC = pa.timestamp("us", "UTC")
 TEXT_MAP = pa.map_(pa.string(), pa.string())
@@ -71,9 +78,9 @@ def parquet_batches(path: Path, renaming: Renaming) -> Iterator[pa.RecordBatch]:
     amounts in a map numbers, so that a column has one type whatever the file's format."""
     with pq.ParquetFile(path) as file:
         empty = pa.RecordBatch.from_pylist([], file.schema_arrow)
-        yield _with_maps(empty.rename_columns(renaming.names))
+        yield _converted(empty.rename_columns(renaming.names))
         for batch in file.iter_batches(_BATCH_ROWS):
-            yield _with_maps(batch.rename_columns(renaming.names))
+            yield _converted(batch.rename_columns(renaming.names))
 
 
 def csv_batches(path: Path, where: str) -> Iterator[pa.RecordBatch]:
@@ -152,7 +159,7 @@ def _typed(batch: pa.RecordBatch, kinds: Mapping[str, str | None]) -> pa.RecordB
         if folded:
             keys = [original.removeprefix(prefix) for original in folded]
             columns[name] = fold(keys, [batch.column(original) for original in folded])
-    return _with_maps(pa.RecordBatch.from_pydict(columns))
+    return _converted(pa.RecordBatch.from_pydict(columns))
 
 
 def _refuse_infinite(name: str, column: pa.Array) -> None:
@@ -189,7 +196,9 @@ def fold(keys: Sequence[str], columns: Sequence[pa.Array]) -> pa.MapArray:
 
 
 def _is_converted(field: pa.Field) -> bool:
-    """Whether a map came as JSON text, or its amounts as text."""
+    """Whether a map came as JSON text or its amounts as text, or a commitment's end as a time."""
+    if field.name in ENDS:
+        return bool(pa.types.is_timestamp(field.type) or pa.types.is_date(field.type))
     if field.name not in MAPS:
         return False
     if pa.types.is_map(field.type):
@@ -197,13 +206,16 @@ def _is_converted(field: pa.Field) -> bool:
     return is_text(field.type)
 
 
-def _with_maps(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _converted(batch: pa.RecordBatch) -> pa.RecordBatch:
     for position, field in enumerate(batch.schema):
         if not _is_converted(field):
             continue
         kind = NUMBER_MAP if field.name in NUMBER_MAPS else TEXT_MAP
         column = batch.column(position)
-        if pa.types.is_map(field.type):
+        if field.name in ENDS:
+            kind = pa.string()
+            column = column.cast(UTC, safe=False).cast(kind)
+        elif pa.types.is_map(field.type):
             column = column.cast(kind)
         else:
             column = _from_json(column.cast(pa.string()), field.name, kind)

@@ -58,6 +58,8 @@ CHECKED = pa.schema(
         ("split_line_item_net_unused_cost", pa.float64()),
     ]
 )
+# when a commitment ends: text in AWS's own tables, and so in ours
+ENDS = ("reservation_end_time", "savings_plan_end_time")
 NUMBER_MAPS = ("discount", "x_discounts")
 MAPS = ("resource_tags", "product", "cost_category", "tags", "x_cost_categories", *NUMBER_MAPS)
 

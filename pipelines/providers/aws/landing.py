@@ -20,6 +20,7 @@ from pipelines.buckets.objects import Bucket, Object
 from pipelines.core.partition import Partition, PartitionError
 from pipelines.providers.aws.columns import Renaming, csv_batches, parquet_batches
 from pipelines.providers.aws.contract import NET, WITH_NET, check_types, detect_layout
+from pipelines.providers.aws.ends import refuse_unreadable
 
 _THREADS = 2  # arrow is already busy inside each file; more only costs memory
 
@@ -70,6 +71,7 @@ def _finish(partition: Partition, item: Object, download: Path) -> Landed:
         layout = _land_parquet(download, target, where)
     else:
         layout = _land_csv(download, target, where)
+    refuse_unreadable(target, where)
     return Landed(
         name=target.name,
         rows=pq.read_metadata(target).num_rows,

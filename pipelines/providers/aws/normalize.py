@@ -29,8 +29,8 @@ from pipelines.normalize.columns import (
 )
 from pipelines.normalize.copied import whole
 from pipelines.normalize.tags import entries, pick_tag, tag_columns
-from pipelines.providers.aws import focus, money, tag_sources
-from pipelines.providers.aws.contract import REQUIRED
+from pipelines.providers.aws import ends, focus, money, tag_sources
+from pipelines.providers.aws.contract import ENDS, REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
 from pipelines.tables.commitment_families import NONE, families
@@ -106,7 +106,8 @@ def columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
     require(schema, REQUIRED["CUR"], "A Cost and Usage Report")
     flat = [name for name in schema.names if name.startswith((FLAT_TAGS, FLAT_CATEGORIES))]
     encoded = [name for name in (*TEXT, *MAPS) if name in schema.names] + flat
-    return encoded + [name for name in (*NUMBERS, *TIMES) if name in schema.names], encoded
+    plain = [name for name in (*NUMBERS, *TIMES, *ENDS) if name in schema.names]
+    return encoded + plain, encoded + ends.encoded(schema)
 
 
 def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
@@ -164,6 +165,7 @@ def normalize(table: pa.Table, context: Context) -> pd.DataFrame:
             "x_cost_categories": tag_sources.cost_categories(raw, FLAT_CATEGORIES).map(),
             "x_account_tags": tag_sources.account_tags(raw).map(),
             "x_commitment_family": _commitment_family(raw, kind),
+            "x_commitment_end": ends.commitment_end(raw, plan, reservation),
             "x_usage_date": start.cast(pa.date32(), safe=False),
             "x_partition": literal(context.partition, n),
             "x_credit_amount": by_kind(kind, {"Credit": net, "Refund": net}, otherwise=0.0),

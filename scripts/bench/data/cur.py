@@ -177,6 +177,7 @@ class Lines:
         ]
         plans = [f"arn:aws:savingsplans::999988887777:savingsplan/{n:032x}" for n in range(12)]
         offers = ["ComputeSavingsPlans", "EC2InstanceSavingsPlans"]
+        ends = [f"2027-{month:02d}-14T10:00:00.000Z" for month in range(1, 8)]
 
         def on(rows: Any, values: Floats) -> Floats:
             return np.where(rows, np.round(values, 10), np.nan)
@@ -187,6 +188,7 @@ class Lines:
         return {
             "reservation_reservation_a_r_n": named(reserved | fee, arns),
             "reservation_subscription_id": named(reserved | fee, [a[-10:] for a in arns]),
+            "reservation_end_time": named(reserved | fee, [ends[n % 7] for n in range(40)]),
             "reservation_effective_cost": on(reserved, price * 0.6),
             "reservation_net_effective_cost": on(reserved, price * 0.56),
             "reservation_amortized_upfront_cost_for_usage": on(reserved, price * 0.2),
@@ -194,6 +196,7 @@ class Lines:
             "reservation_unused_amortized_upfront_fee_for_billing_period": on(fee, price),
             "reservation_unused_recurring_fee": on(fee, price * 2),
             "savings_plan_savings_plan_a_r_n": named(plan, plans),
+            "savings_plan_end_time": named(plan, [ends[n % 5] for n in range(12)]),
             "savings_plan_offering_type": named(plan, offers),
             "savings_plan_savings_plan_effective_cost": on(covered, price * 0.7),
             "savings_plan_net_savings_plan_effective_cost": on(covered, price * 0.65),

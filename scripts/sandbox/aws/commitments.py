@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from scripts.sandbox.aws.estate import PRODUCTION
+
+
+def moment(day: date) -> str:
+    """Midnight as AWS writes the start and the end of a commitment."""
+    return f"{day}T00:00:00.000Z"
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,17 @@ class Reservation:
         """The upfront fee for one machine's hour, spread over a year of 8,760 hours."""
         return self.upfront / self.count / 8760
 
+    @property
+    def times(self) -> dict[str, Any]:
+        """When it begins and ends, as its lines say."""
+        end = self.start.replace(year=self.start.year + 1)
+        return {"reservation_start_time": moment(self.start), "reservation_end_time": moment(end)}
+
 
 RESERVATIONS = (
-    Reservation("ri-cache", "us-east-1", "r6g.large", 4, "No Upfront", 0, 0.0635, date(2026, 2, 1)),
+    Reservation(
+        "ri-cache", "us-east-1", "r6g.large", 4, "No Upfront", 0, 0.0635, date(2025, 12, 12)
+    ),
     Reservation(
         "ri-shop-db",
         "us-east-1",
@@ -78,6 +92,12 @@ class SavingsPlan:
     def upfront(self) -> float:
         """What is paid on the day of purchase."""
         return self.commitment * 8760 if self.option == "All Upfront" else 0.0
+
+    @property
+    def times(self) -> dict[str, Any]:
+        """When it begins and ends, as its lines say."""
+        end = self.start.replace(year=self.start.year + 1)
+        return {"savings_plan_start_time": moment(self.start), "savings_plan_end_time": moment(end)}
 
 
 SAVINGS_PLANS = (

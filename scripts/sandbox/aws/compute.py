@@ -117,7 +117,7 @@ class Compute:
             start=start,
             end=self.month.end,
             description=f"USD {ri.hourly} hourly fee per {ri.type}, {ri.option}",
-            reservation_start_time=f"{ri.start}T00:00:00.000Z",
+            **ri.times,
             reservation_modification_status="Original",
             reservation_amortized_upfront_fee_for_billing_period=money(ri.upfront_hourly * hours),
             reservation_unused_amortized_upfront_fee_for_billing_period=money(
@@ -195,6 +195,7 @@ def _plan_line(month: Month, plan: SavingsPlan, kind: str, cost: float, **column
         savings_plan_offering_type=plan.offering,
         savings_plan_payment_option=plan.option,
         savings_plan_purchase_term="1yr",
+        **plan.times,
         **columns,
     )
 

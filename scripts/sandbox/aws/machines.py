@@ -126,6 +126,7 @@ def discounted_usage(month: Month, day: date, run: Run, ri: Reservation, hours: 
         reservation_amortized_upfront_cost_for_usage=upfront,
         reservation_recurring_fee_for_usage=recurring,
         reservation_effective_cost=money(upfront + recurring),
+        **ri.times,
         **prices(run.price, hours, "Hrs", 0.0),
     )
 
@@ -147,6 +148,7 @@ def covered_usage(month: Month, day: date, run: Run, plan: SavingsPlan, hours: f
         savings_plan_offering_type=plan.offering,
         savings_plan_payment_option=plan.option,
         savings_plan_purchase_term="1yr",
+        **plan.times,
         **prices(run.price, hours, "Hrs"),
     )
 

@@ -58,6 +58,7 @@ def deliver(store: Store, source: str, month: str, rows: int = 900) -> None:
         one_of("commitment_discount_status", "'Used'", "'Unused'", "null", "null"),
         one_of("x_line_item_type", "'Usage'", "'EdpDiscount'", "'Refund'", "null"),
         one_of("x_commitment_family", "'none'", "'EC2'", "null"),
+        one_of("x_commitment_end", "timestamptz '2026-09-30 10:00:00+00'", "null"),
         one_of("tag_team", "'a'", "'b'", "null"),
         one_of("tag_environment", "'live'", "null"),
         one_of("invoice_id", "'17'", "null"),

@@ -7,7 +7,8 @@ stay hidden. Its small tables of services and regions hold what tests use.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -114,6 +115,7 @@ def normalize_row(row: Row, tag_columns: Sequence[str] = ()) -> dict[str, Any]:
         ],
         "x_billing_entity": text(row, "bill_billing_entity"),
         "x_commitment_family": family(row, kind),
+        "x_commitment_end": end_of(row, plan, reservation),
         "x_usage_date": start and start.astimezone(UTC).date(),
         "x_source": "aws",
         "x_line_item_type": kind,
@@ -227,6 +229,19 @@ def family(row: Row, kind: str | None) -> str | None:
     usage_type = text(row, "line_item_usage_type") or ""
     is_instance = "BoxUsage:" in usage_type and text(row, "line_item_product_code") == "AmazonEC2"
     return "Compute" if is_instance else "none"
+
+
+def end_of(row: Row, plan: str | None, reservation: str | None) -> datetime | None:
+    """As strptime understands it; AWS means UTC."""
+    said = text(row, "savings_plan_end_time" if plan else "reservation_end_time")
+    if said is None or not (plan or reservation) or not "1970" <= said[:4] < "2100":
+        return None
+    bare = said.removesuffix("Z").removesuffix("+00:00").removesuffix("+0000").replace("T", " ")
+    for pattern in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"):
+        if len(bare) in (10, 19) or "." in pattern:
+            with suppress(ValueError):
+                return datetime.strptime(bare, pattern).replace(tzinfo=UTC)
+    return None
 
 
 def frequency(kind: str | None) -> str | None:

@@ -21,6 +21,11 @@ TAG_MAPS = st.none() | st.lists(
     st.tuples(st.sampled_from(KEYS), st.sampled_from(("", "a", "b", "ü"))), max_size=6
 )
 NUMBERS = [name for name in normalize.NUMBERS if name != "line_item_unblended_cost"]
+ENDS = (
+    "2027-03-14T10:00:00.000Z", "2026-12-31T23:59:59Z", "2027-03-14 10:00:00", "2027-02-28",
+    "2027-02-29T00:00:00Z", "2028-02-29T00:00:00.123456+00:00", "2027-03-14T10:00:00+02:00",
+    "2101-01-01T00:00:00Z", "soon", "", None,
+)  # fmt: skip
 WORDS_OF = {
     "line_item_product_code": ("AmazonEC2", "AmazonS3", "ComputeSavingsPlans", "new", "", None),
     "line_item_line_item_description": (
@@ -42,6 +47,8 @@ WORDS_OF = {
     "product_product_name": ("Amazon EC2", "", None),
     "reservation_reservation_a_r_n": (RESERVATION, "", None),
     "savings_plan_savings_plan_a_r_n": (PLAN, "", None),
+    "reservation_end_time": ENDS,
+    "savings_plan_end_time": ENDS,
     "pricing_unit": ("Hrs", "", None),
     "bill_invoice_id": ("EUINAT27-1", "", None),
     "bill_billing_entity": ("AWS", "AWS Marketplace", None),

@@ -216,6 +216,7 @@ ON_DEMAND_COST = {
     "x_account_tags": [],
     "x_billing_entity": "AWS",
     "x_commitment_family": "Compute",
+    "x_commitment_end": None,
     "x_usage_date": date(2026, 10, 3),
     "x_source": "aws",
     "x_partition": "2026-10",
