@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
 from tests.support.providers.gcp_days import environ, put, rows, table_of
@@ -17,7 +16,6 @@ from tests.support.published_clickhouse import query
 if TYPE_CHECKING:
     from scripts.sandbox.bigquery.server import BigQueryServer
 
-TAGS = ("Environment", "Team", "Application")
 DAYS = {"2026-10-30": [8.0, 8.0], "2026-10-31": [1.0]}
 
 
@@ -48,7 +46,6 @@ def loaded(
     if request.param == "clickhouse":
         config = request.getfixturevalue("clickhouse")
         assert config
-        migrate(config, TAGS)
         commands.set(clickhouse_environ(config, commands.data))
         commands.monkeypatch.delenv("SOURCES__AWS__BUCKET_URL")
     commands.set(environ(bigquery_server))
@@ -102,7 +99,6 @@ def test_raw_rows_that_do_not_add_up_are_named(
     clickhouse: ClickHouseConfig, bigquery_server: BigQueryServer, commands: Commands
 ) -> None:
     """On ClickHouse, where raw can be spoiled behind a load's back."""
-    migrate(clickhouse, TAGS)
     commands.set(clickhouse_environ(clickhouse, commands.data))
     commands.monkeypatch.delenv("SOURCES__AWS__BUCKET_URL")
     commands.set(environ(bigquery_server))

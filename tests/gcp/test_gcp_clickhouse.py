@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from tests.support.commands import Commands
 from tests.support.providers.gcp_days import billed, environ, put, rows, table_of
@@ -17,7 +16,6 @@ from tests.support.published_clickhouse import query
 if TYPE_CHECKING:
     from scripts.sandbox.bigquery.server import BigQueryServer
 
-TAGS = ("Environment", "Team", "Application")
 OF_A_RUN = "x_dlt_load_id, x_fingerprint"
 
 
@@ -30,7 +28,6 @@ def costs(config: ClickHouseConfig) -> list[tuple[Any, ...]]:
 def test_days_are_replaced_whole_and_ingesting_gives_the_same(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:
-    migrate(clickhouse, TAGS)
     commands.set(environ(bigquery_server))
     warehouse = clickhouse_environ(clickhouse, commands.data)
     del warehouse["SOURCES__AWS__BUCKET_URL"]
@@ -71,7 +68,6 @@ def test_days_are_replaced_whole_and_ingesting_gives_the_same(
 def test_a_day_that_the_table_no_longer_has_stays_published(
     bigquery_server: BigQueryServer, clickhouse: ClickHouseConfig, commands: Commands
 ) -> None:
-    migrate(clickhouse, TAGS)
     commands.set(environ(bigquery_server))
     warehouse = clickhouse_environ(clickhouse, commands.data)
     del warehouse["SOURCES__AWS__BUCKET_URL"]

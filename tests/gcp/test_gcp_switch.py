@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.gcp.schema import PARTITION_TIME, STANDARD
-from tests.gcp.test_gcp_checks import TAGS, offending
+from tests.gcp.test_gcp_checks import offending
 from tests.support.commands import Commands
 from tests.support.providers.gcp_cases import case, each_day, filled_back, typed, used
 from tests.support.providers.gcp_days import STANDARD_TABLE, environ, table_of
@@ -98,7 +97,6 @@ def world(
     if request.param == "clickhouse":
         config = request.getfixturevalue("clickhouse")
         assert config
-        migrate(config, TAGS)
         commands.set(clickhouse_environ(config, commands.data))
         commands.monkeypatch.delenv("SOURCES__AWS__BUCKET_URL")
     commands.set(environ(bigquery_server))

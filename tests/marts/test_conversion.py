@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from pipelines.clickhouse.schema.migrate import migrate
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from scripts.sandbox.aws.delivery import deliver_cur2
 from tests.conftest import ROOT
-from tests.gcp.test_gcp_checks import TAGS
 from tests.support.commands import Commands
 from tests.support.providers.aws_months import lines
 from tests.support.providers.gcp_cases import case, typed, used
@@ -55,7 +53,6 @@ def deliver_in(currency: str, bucket: Path, cost: float) -> None:
 def publish(commands: Commands, config: ClickHouseConfig | None, bucket: Path | None) -> None:
     """Load what is configured, and AWS from a bucket where there is one."""
     if config:
-        migrate(config, TAGS)
         commands.set(clickhouse_environ(config, bucket or commands.data))
     if bucket:
         commands.set({"SOURCES__AWS__BUCKET_URL": bucket.as_uri()})

@@ -124,7 +124,6 @@ def test_days_follow_their_lines_and_come_back_when_they_are_lost(
 @pytest.fixture
 def world(commands: Commands, clickhouse: Any, aws_bucket: FolderBucket) -> World:
     commands.set(environ(clickhouse, aws_bucket.root))
-    migrate(clickhouse, TAGS)
     return World(aws_bucket, clickhouse, commands)
 
 

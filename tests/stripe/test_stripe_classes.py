@@ -16,8 +16,8 @@ from pipelines.providers.stripe.fields import keep_allowed
 from pipelines.tables.categories import categories
 from scripts.sandbox.stripe.ledger import transaction
 from tests.conftest import ROOT
-from tests.gcp.test_gcp_checks import TAGS
 from tests.support.commands import Commands
+from tests.support.estate import TAGS
 from tests.support.providers.stripe_ledgers import Row
 from tests.support.providers.stripe_shops import Shop, opened
 from tests.support.published_clickhouse import query

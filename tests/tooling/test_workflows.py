@@ -173,7 +173,7 @@ def test_ci_runs_the_thorough_tests_at_night_and_every_kill_point_weekly() -> No
     }
     paths = " ".join(kill["strategy"]["matrix"]["tests"]).split()
     campaigns = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/kill/test_*.py")}
-    assert set(paths) == campaigns | {"tests/clickhouse", "tests/destinations"}
+    assert set(paths) == campaigns | {"tests/clickhouse", "tests/destinations", "tests/streaming"}
     assert all((ROOT / path).exists() for path in paths)
 
 

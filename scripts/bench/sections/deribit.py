@@ -13,7 +13,7 @@ from typing import IO, Any
 from pipelines.providers.deribit.settings import DeribitSettings
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Ran, Workplace, peak, run, serving
-from scripts.bench.runs import NOTHING, Bench, beyond
+from scripts.bench.runs import NO_MARTS, NOTHING, Bench, beyond
 from scripts.bench.sections.local import seconds, walls
 from scripts.bench.servers.clickhouse import Server
 
@@ -108,7 +108,7 @@ def _parquet(of: Measured, place: Workplace, exchange: Exchange) -> None:
     after, asked = exchange.tell()
     of.theirs.append(after - before)
     of.requests = len(asked)
-    of.normalizes.append(place.pipelines("normalize", "deribit"))
+    of.normalizes.append(place.pipelines("normalize", "deribit", *NO_MARTS))
     of.again.append(place.pipelines("load", "deribit", *exchange.days))
     of.loops.append(_loop(place, exchange, asked, AT_ONCE))
     if not of.paced_loads:  # it waits most of the time: once is enough
