@@ -111,7 +111,7 @@ def status(sections: Sequence[Section]) -> int:
 
 
 def _show(sections: Sequence[Section], rows: int, on: Mapping[str, Any]) -> None:
-    out.print(f"{rows:,} rows, 63 columns (3 maps), 4 snappy parquet files", style="bold")
+    out.print(f"{rows:,} rows, 65 columns (3 maps), 4 snappy parquet files", style="bold")
     out.print(", ".join(f"{name} {value}" for name, value in on.items()), style="dim")
     if rows != FULL:
         out.print(f"Limits are meant for {FULL:,} rows: here they say nothing.", style="yellow")

@@ -1,4 +1,4 @@
-"""The benchmark's bill: CUR 2.0 as parquet, 63 columns of which three are maps.
+"""The benchmark's bill: CUR 2.0 as parquet, 65 columns of which three are maps.
 
     python -m scripts.bench.data.cur FOLDER --rows 2000000 --files 4 [--unique] [--period 2026-10 …]
 
@@ -86,7 +86,7 @@ class Lines:
         self.hour = random.integers(0, (self.end - self.start) // timedelta(hours=1), rows)
 
     def table(self, unique: bool) -> pa.Table:
-        """The 63 columns, in AWS's order: the maps last."""
+        """The 65 columns, in AWS's order: the maps last."""
         columns = {
             **self._identity_and_bill(),
             **self._line_item(unique),
