@@ -81,11 +81,12 @@ def normalize_files(
     metadata: Mapping[str, str] | None = None,
     shape: pa.Schema | None = None,
     daily: Path | None = None,
+    expected: int = 0,
 ) -> Totals:
     """Normalises the rows of `files`, in their order, into one parquet file at `target`.
 
     `shape` is what a reader of the file sees; the cost shape where none is given. `daily` is where
-    the daily rows of cost lines go, with the same footer.
+    the daily rows of cost lines go, with the same footer; so many lines are `expected`.
 
     on_rows hears how many more raw rows are done. The footer holds `Totals.metadata()` and
     `metadata`. No files, or no rows, give a file of no rows. Raises ShapeError, beginning with the
@@ -96,7 +97,7 @@ def normalize_files(
     parts: list[_Sums] = []
     with ExitStack() as undo, ExitStack() as scratch:
         undo.callback(target.unlink, missing_ok=True)
-        days = scratch.enter_context(Daily(daily, context.tag_columns)) if daily else None
+        days = scratch.enter_context(Daily(daily, context.tag_columns, expected)) if daily else None
         with writer(target, schema) as file:
             for table, sums in _batches(files, normalizer, context, schema):
                 if table.num_rows:

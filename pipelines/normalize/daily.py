@@ -1,15 +1,16 @@
 """The daily rows of a partition's cost lines, made in the pass that normalises them.
 
 Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
-rounds of a quarter of a million, in a thread of its own. Where the rounds have more rows than that,
-they are laid aside on disk, split by days, and each few days are put together at the end: memory
-does not grow with the partition. Lines of which each is about another resource are laid aside as
-they are. Lines are grouped by the codes of their dictionary-encoded text: a database's hash
-aggregation over as many columns takes ten times as long.
+rounds of 131,072, in a thread of its own. Where the rounds have too many rows, they are laid aside
+on disk, split by days (and by resources where a day has many lines), and put together at the end:
+memory does not grow with the partition. Lines that have little in common are laid aside as they
+are. Lines are grouped by the codes of their dictionary-encoded text: a database's hash aggregation
+over as many columns takes ten times as long.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,35 +23,40 @@ import pyarrow.compute as pc
 
 from pipelines.core.ahead import ahead
 from pipelines.normalize import columns
-from pipelines.normalize.groups import as_grouped, grouped, in_order_of, joined
+from pipelines.normalize.groups import as_grouped, grouped, hashed, in_order_of, joined
 from pipelines.normalize.writing import file_schema, writer
 from pipelines.tables.daily import LINES, SPANS_DAYS, SUMS, daily_columns, key_names
 from pipelines.tables.schema import arrow_of
 
-ROUND = 1 << 18
+ROUND = 1 << 17
 ROUNDS = 3
 """So many rounds' lines may the rows be that stay in memory."""
 WORTH_GROUPING = 0.8
 """Where a round has more rows than this for each line, the lines of later rounds are kept apart."""
 DAYS = 4
-"""How many days are put together at a time."""
+"""How many days at most are put together at a time; as many lines as in a round, or fewer days."""
+_MONTH = 31
 _ONE_DAY = pa.scalar(86_400_000_000, pa.duration("us"))
 
 
 class Daily:
     """Collects cost lines, then writes their daily rows to one parquet file at `target`.
 
+    As many lines as `expected` are of a month, more or less: memory does not grow with them.
+
     Unless `write` succeeds, there is no file at `target` afterwards.
     """
 
-    def __init__(self, target: Path, tag_columns: Sequence[str], round_rows: int = ROUND) -> None:
+    def __init__(
+        self, target: Path, tag_columns: Sequence[str], expected: int = 0, round_rows: int = ROUND
+    ) -> None:
         self._target, self._round_rows = target, round_rows
         self._keys = key_names(tag_columns)
         self._schema = file_schema(arrow_of(daily_columns(tag_columns)))
         self._waiting: list[pa.Table] = []
         self._rounds: list[pa.Table] = []
         self._are_apart = False
-        self._aside = _Aside(target.parent)
+        self._aside = _Aside(target.parent, expected / round_rows / _MONTH)
         self._undo = ExitStack()
         self._thread = ThreadPoolExecutor(1, "daily")
         self._round: Future[None] | None = None
@@ -141,9 +147,14 @@ def _needed(lines: pa.Table, keys: Sequence[str]) -> pa.Table:
 
 
 class _Aside:
-    """Daily rows of some rounds in one scratch file, by the few days that they are of."""
+    """Daily rows of some rounds in one scratch file, by the few days that they are of.
 
-    def __init__(self, folder: Path) -> None:
+    By the resource, too, where a day has `rounds` of lines.
+    """
+
+    def __init__(self, folder: Path, rounds: float) -> None:
+        self._days = max(1, min(DAYS, int(1 / rounds))) if rounds else DAYS
+        self._parts = max(1, math.ceil(rounds))
         with ExitStack() as opened:
             self._file = opened.enter_context(tempfile.TemporaryFile(dir=folder))
             self._open = opened.pop_all()
@@ -159,7 +170,10 @@ class _Aside:
     def put(self, rows: pa.Table) -> None:
         """Appends rows, each piece of some days as a stream of its own."""
         dates = columns.one(rows["x_usage_date"]).cast(pa.int32()).fill_null(-DAYS)
-        for days, piece in in_order_of(rows, dates.to_numpy() // DAYS):
+        numbers = dates.to_numpy() // self._days
+        if self._parts > 1:
+            numbers = numbers * self._parts + hashed(rows["resource_id"], self._parts)
+        for days, piece in in_order_of(rows, numbers):
             start = self._file.seek(0, 2)
             with pa.ipc.new_stream(self._file, piece.schema) as stream:
                 stream.write_table(piece)

@@ -76,6 +76,15 @@ def as_grouped(lines: pa.Table) -> pa.Table:
     return pa.table({name: lines[name] for name in lines.column_names} | counts)
 
 
+def hashed(column: pa.ChunkedArray | pa.Array, below: int) -> Codes:
+    """A number below `below` for each text, the same in every table; 0 for NULL."""
+    whole = columns.one(column)
+    texts = whole.dictionary.to_numpy(zero_copy_only=False)
+    numbers = np.append(pd.util.hash_array(texts, categorize=False) % below, 0).astype(np.int64)
+    found: Codes = numbers[whole.indices.fill_null(len(texts)).to_numpy()]
+    return found
+
+
 def _taken(column: pa.Array, rows: pa.Array) -> pa.Array:
     if not pa.types.is_dictionary(column.type):
         return column.take(rows)

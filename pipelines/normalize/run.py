@@ -172,7 +172,9 @@ def _normalize_files(
     try:
         shape = arrow_shape(source_name, keys)
         tell = progress.advance
-        return normalize_files(files, target, rules, context, tell, metadata, shape, days)
+        return normalize_files(
+            files, target, rules, context, tell, metadata, shape, days, delivery.rows
+        )
     except ShapeError as error:
         raise PartitionError(f"{source_name} {partition}: {error}") from error
     except FileNotFoundError as error:

@@ -58,17 +58,17 @@ def as_one_key(rows: pa.Table) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("round_rows", "each"),
-    [(10_000, 10), (70, 10), (20, 10), (70, 1)],
-    ids=["one-round", "rounds-in-memory", "rounds-on-disk", "lines-that-have-little-in-common"],
+    ("expected", "round_rows", "each"),
+    [(0, 10_000, 10), (400, 70, 10), (400, 20, 10), (400, 70, 1), (400, 5, 2)],
+    ids=["one-round", "rounds-in-memory", "rounds-on-disk", "little-in-common", "parts-of-a-day"],
 )
 def test_lines_are_summed_up_as_the_plain_select_says(
-    tmp_path: Path, round_rows: int, each: int
+    tmp_path: Path, expected: int, round_rows: int, each: int
 ) -> None:
     lines = some_lines(7, 400, each)
     target = tmp_path / "work" / "daily.parquet"
     target.parent.mkdir()
-    with Daily(target, TAGS, round_rows) as daily:
+    with Daily(target, TAGS, expected, round_rows) as daily:
         for start in range(0, lines.num_rows, 50):
             daily.add(lines.slice(start, 50).cast(file_schema(lines.schema)))
         daily.write({"fingerprint": "f"})
@@ -86,7 +86,7 @@ def test_lines_are_summed_up_as_the_plain_select_says(
 def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     lines, folder = some_lines(1, 20), tmp_path / "work"
     folder.mkdir()
-    with Daily(folder / "daily.parquet", TAGS, 5) as daily:
+    with Daily(folder / "daily.parquet", TAGS, round_rows=5) as daily:
         daily.add(lines.cast(file_schema(lines.schema)))
         with pytest.raises(KeyError):
             daily.add(lines.drop_columns("charge_period_end"))

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Ran, Workplace, peak, run, serving
-from scripts.bench.runs import Bench, beyond
+from scripts.bench.runs import NO_MARTS, Bench, beyond
 from scripts.bench.sections.local import seconds, walls
 
 TABLE = "example-billing.billing_export.gcp_billing_export_resource_v1_01A2B3_C4D5E6_F70819"
@@ -59,9 +59,9 @@ class Measured:
         before = sandbox.seconds()
         self.loads.append(place.pipelines("load", "gcp", *options))
         self.theirs.append(sandbox.seconds() - before)
-        self.normalizes.append(place.pipelines("normalize", "gcp"))
+        self.normalizes.append(place.pipelines("normalize", "gcp", *NO_MARTS))
         self.idle_loads.append(place.pipelines("load", "gcp", *options))
-        self.idle_normalizes.append(place.pipelines("normalize", "gcp"))
+        self.idle_normalizes.append(place.pipelines("normalize", "gcp", *NO_MARTS))
 
     @property
     def load(self) -> float:
