@@ -18,8 +18,6 @@ from typing import Any
 from pipelines.core.partition import ConfigurationError, Partition, Selection, fingerprint
 from pipelines.providers.gcp.calendar import is_of
 
-FILLING = timedelta(days=5)
-"""For how long Google fills a new table with its past."""
 MARGIN = timedelta(days=2)
 """Rows can carry an ingestion time up to this much earlier than their export time."""
 
@@ -199,26 +197,6 @@ def accounts_in_several(found: Iterable[tuple[date, Share]]) -> dict[str, set[st
     for _, share in found:
         tables[share.account].add(share.table)
     return {account: several for account, several in tables.items() if len(several) > 1}
-
-
-def before_filled(start: date) -> date:
-    """The day from which a table has rows that was not filled back on `start` or later."""
-    return start - FILLING - timedelta(days=1)
-
-
-def begins_later(
-    found: Iterable[tuple[date, Share]], early: date, published: Mapping[str, str]
-) -> bool:
-    """Whether a table that has no rows of `early` follows one of which days are published.
-
-    Then what Google filled it back with may repeat them, and only days of use tell.
-    """
-    first: dict[str, date] = {}
-    for day, share in found:
-        first[share.table] = min(day, first.get(share.table, day))
-    begun = [day for day in first.values() if day > early]
-    oldest = min((key for key, each in published.items() if each not in ("", NONE)), default="9")
-    return bool(begun) and oldest < max(begun).isoformat()
 
 
 def expired(by_day: Mapping[date, Any], start: date, published: Mapping[str, str]) -> list[date]:

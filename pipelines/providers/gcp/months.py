@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pipelines.providers.gcp.days import FILLING, Piece, Share, expired, partition_of
+from pipelines.providers.gcp.days import NONE, Piece, Share, expired, partition_of
 from pipelines.providers.gcp.exports import Export
 
 LAG = timedelta(days=2)
 """How much later one table may get a day of use than another."""
 
-FILLED = timedelta(days=10)
-"""How far back Google fills a new table at least."""
+FILLING, FILLED = timedelta(days=5), timedelta(days=10)
+"""For how long Google fills a new table with its past, and how far back that goes at least."""
 
 Month = tuple[int, int]
 Amounts = dict[str, dict[date, int]]  # by table and day of use
@@ -79,6 +79,26 @@ def _is_current(
     """Whether the piece's day is published as it is when nothing is left out."""
     day = partition_of(piece.day, found[piece.day])
     return published.get(day.key) == day.fingerprint
+
+
+def before_filled(start: date) -> date:
+    """The day from which a table has rows that was not filled back on `start` or later."""
+    return start - FILLING - timedelta(days=1)
+
+
+def begins_later(
+    found: Iterable[tuple[date, Share]], early: date, published: Mapping[str, str]
+) -> bool:
+    """Whether a table that has no rows of `early` follows one of which days are published.
+
+    Then what Google filled it back with may repeat them, and only days of use tell.
+    """
+    first: dict[str, date] = {}
+    for day, share in found:
+        first[share.table] = min(day, first.get(share.table, day))
+    begun = [day for day in first.values() if day > early]
+    oldest = min((key for key, each in published.items() if each not in ("", NONE)), default="9")
+    return bool(begun) and oldest < max(begun).isoformat()
 
 
 def read_from(pieces: Iterable[Piece]) -> dict[tuple[str, date], str]:

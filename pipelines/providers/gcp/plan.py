@@ -39,14 +39,14 @@ class Planner:
         start = days.first_day(selection, published, self._lookback)
         several = in_several(exports)
         if not several:
-            early = days.before_filled(start)
+            early = months.before_filled(start)
             found = [each for export in exports for each in self._shares(export, early)]
             by_day: ByDay = defaultdict(list)
             for day, share in found:
                 if day >= start:
                     by_day[day].append(share)
             several = bool(days.accounts_in_several(found))
-            is_moved = days.begins_later(found, early, published)
+            is_moved = months.begins_later(found, early, published)
             if not several and not is_moved and not days.expired(by_day, start, published):
                 return self._some(by_day, exports), start
         begin = days.whole_history(selection, published)
