@@ -1,4 +1,5 @@
-"""kill -9 at every step of load and of normalise, with the working directory kept and lost."""
+"""kill -9 at steps of every kind of load and of normalise, with the working directory kept and
+lost; with KILL_STRIDE=1 at every step."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def refuse_unreadable(path: Path, where: str) -> None:
     with pq.ParquetFile(path, read_dictionary=names) as file:
         for batch in file.iter_batches(columns=names):
             for name in names:
-                for text in pc.unique(batch.column(name).cast(pa.string())).to_pylist():
+                for text in pc.unique(batch.column(name)).to_pylist():
                     if text and _moment(text) is None:
                         raise PartitionError(
                             f"{where}: column {name}: {text[:80]!r} is not a time. The published "

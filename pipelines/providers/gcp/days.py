@@ -201,12 +201,16 @@ def accounts_in_several(found: Iterable[tuple[date, Share]]) -> dict[str, set[st
 
 def expired(by_day: Mapping[date, Any], start: date, published: Mapping[str, str]) -> list[date]:
     """Published days with rows that no table has any more: what is published of them stays."""
-    current = (
+    return [day for day in with_rows(published) if day >= start and day not in by_day]
+
+
+def with_rows(published: Mapping[str, str]) -> list[date]:
+    """Published days that have rows, oldest first."""
+    return sorted(
         date.fromisoformat(key)
         for key, fingerprint in published.items()
         if fingerprint not in ("", NONE)
     )
-    return sorted(day for day in current if day >= start and day not in by_day)
 
 
 def partitions(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pipelines.providers.gcp.days import NONE, Piece, Share, expired, partition_of
+from pipelines.providers.gcp.days import Piece, Share, expired, partition_of, with_rows
 from pipelines.providers.gcp.exports import Export
 
 LAG = timedelta(days=2)
@@ -82,7 +82,7 @@ def _is_current(
 
 
 def before_filled(start: date) -> date:
-    """The day from which a table has rows that was not filled back on `start` or later."""
+    """A table that has rows of this day was filled back before `start`."""
     return start - FILLING - timedelta(days=1)
 
 
@@ -96,9 +96,8 @@ def begins_later(
     first: dict[str, date] = {}
     for day, share in found:
         first[share.table] = min(day, first.get(share.table, day))
-    begun = [day for day in first.values() if day > early]
-    oldest = min((key for key, each in published.items() if each not in ("", NONE)), default="9")
-    return bool(begun) and oldest < max(begun).isoformat()
+    current = with_rows(published)
+    return bool(current) and any(day > max(early, current[0]) for day in first.values())
 
 
 def read_from(pieces: Iterable[Piece]) -> dict[tuple[str, date], str]:
