@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.normalize.codes import coded, codes_of, compact, taken
 from pipelines.tables.schema import ShapeError
 
 Floats = npt.NDArray[np.float64]
@@ -137,19 +138,8 @@ def without_empty(column: pa.DictionaryArray) -> pa.DictionaryArray:
     empty = pc.fill_null(pc.equal(column.dictionary, ""), True)
     if not pc.any(empty, min_count=0).as_py():
         return column
-    codes = pc.if_else(empty.take(column.indices), pa.scalar(None, pa.int32()), column.indices)
-    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
-
-
-def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Only the distinct values that occur; a slice carries the dictionary of its whole."""
-    codes = column.indices
-    used = np.zeros(len(column.dictionary), bool)
-    used[codes.drop_null().to_numpy()] = True
-    renumbered = pa.array(np.cumsum(used, dtype=np.int32) - 1)
-    return pa.DictionaryArray.from_arrays(
-        renumbered.take(codes), column.dictionary.filter(pa.array(used))
-    )
+    codes = pc.if_else(taken(empty, column.indices), pa.scalar(None, pa.int32()), column.indices)
+    return coded(codes, column.dictionary)
 
 
 def nulls(rows: int) -> pa.DictionaryArray:
@@ -173,14 +163,14 @@ def lookup(
     found = [None if word is None else find(word) for word in words]
     filled = [otherwise if text is None else text for text in (*found, None)]
     new = pa.array(filled, pa.string()).dictionary_encode()
-    codes = new.indices.take(column.indices.fill_null(len(words)))
-    return pa.DictionaryArray.from_arrays(codes, new.dictionary)
+    codes = taken(new.indices, column.indices.fill_null(len(words)))
+    return coded(codes, new.dictionary)
 
 
 def is_in(column: pa.DictionaryArray, words: Collection[str]) -> Booleans:
     """Whether each text is one of `words`; False where NULL."""
     wanted = [word in words for word in column.dictionary.to_pylist()]
-    return np.array([*wanted, False], bool)[_codes(column, null=len(wanted))]
+    return np.array([*wanted, False], bool)[codes_of(column, null=len(wanted))]
 
 
 def is_set(column: pa.Array) -> Booleans:
@@ -192,7 +182,7 @@ def is_set(column: pa.Array) -> Booleans:
 def only(column: pa.DictionaryArray, rows: Booleans) -> pa.DictionaryArray:
     """The text on these rows, NULL on the others."""
     codes = pc.if_else(pa.array(rows), column.indices, pa.scalar(None, pa.int32()))
-    return pa.DictionaryArray.from_arrays(codes, column.dictionary)
+    return coded(codes, column.dictionary)
 
 
 def first_text(*columns: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -203,8 +193,8 @@ def first_text(*columns: pa.DictionaryArray) -> pa.DictionaryArray:
             continue
         both = pa.concat_arrays([result.dictionary, other.dictionary]).dictionary_encode()
         shifted = pc.add(other.indices, pa.scalar(len(result.dictionary), pa.int32()))
-        codes = pc.coalesce(both.indices.take(result.indices), both.indices.take(shifted))
-        result = pa.DictionaryArray.from_arrays(codes, both.dictionary)
+        codes = pc.coalesce(taken(both.indices, result.indices), taken(both.indices, shifted))
+        result = coded(codes, both.dictionary)
     return result
 
 
@@ -227,7 +217,7 @@ def by_kind(
     kind: pa.DictionaryArray, rules: Mapping[str, Floats | float], otherwise: Floats | float
 ) -> Floats:
     """`otherwise`, but on rows whose kind has a rule that rule's number."""
-    codes = _codes(kind, null=-1)
+    codes = codes_of(kind, null=-1)
     result = np.empty(len(kind))
     result[:] = otherwise
     for code, name in enumerate(kind.dictionary.to_pylist()):
@@ -269,11 +259,6 @@ def constants(file: str, key: str, value: str) -> Mapping[str, str]:
 def _series(values: pa.Array | Floats) -> pd.Series:
     array = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
     return pd.Series(pd.arrays.ArrowExtensionArray(array), copy=False)
-
-
-def _codes(column: pa.DictionaryArray, null: int) -> Integers:
-    codes: Integers = column.indices.fill_null(null).to_numpy()
-    return codes
 
 
 def _value_type(column: pa.Array) -> pa.DataType:

@@ -1,7 +1,7 @@
 """The daily rows of a partition's cost lines, made in the pass that normalises them.
 
 Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
-rounds of 131,072, in a thread of its own. Where the rounds have too many rows, they are laid aside
+rounds, in a thread of its own. Where the rounds have too many rows, they are laid aside
 on disk, split by days (and by resources where a day has many lines), and put together at the end:
 memory does not grow with the partition. Lines that have little in common are laid aside as they
 are. Lines are grouped by the codes of their dictionary-encoded text: a database's hash aggregation
@@ -10,8 +10,6 @@ over as many columns takes ten times as long.
 
 from __future__ import annotations
 
-import math
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -22,20 +20,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.core.ahead import ahead
-from pipelines.normalize import columns
-from pipelines.normalize.groups import as_grouped, grouped, hashed, in_order_of, joined
+from pipelines.normalize.aside import Aside
+from pipelines.normalize.groups import grouped
 from pipelines.normalize.writing import file_schema, writer
-from pipelines.tables.daily import LINES, SPANS_DAYS, SUMS, daily_columns, key_names
+from pipelines.tables.daily import SPANS_DAYS, SUMS, daily_columns, key_names
 from pipelines.tables.schema import arrow_of
 
 ROUND = 1 << 17
+"""Lines of the first round; twice as many of each later one, where its lines have days in common:
+a third less time for summing up."""
 ROUNDS = 3
-"""So many rounds' lines may the rows be that stay in memory."""
+"""So many first rounds' lines may the rows be that stay in memory."""
 WORTH_GROUPING = 0.8
 """Where a round has more rows than this for each line, the lines of later rounds are kept apart."""
-DAYS = 4
-"""How many days at most are put together at a time; as many lines as in a round, or fewer days."""
-_MONTH = 31
 _ONE_DAY = pa.scalar(86_400_000_000, pa.duration("us"))
 
 
@@ -50,13 +47,14 @@ class Daily:
     def __init__(
         self, target: Path, tag_columns: Sequence[str], expected: int = 0, round_rows: int = ROUND
     ) -> None:
-        self._target, self._round_rows = target, round_rows
+        self._target, self._most = target, ROUNDS * round_rows
+        self._first_lines = self._lines = round_rows
         self._keys = key_names(tag_columns)
         self._schema = file_schema(arrow_of(daily_columns(tag_columns)))
         self._waiting: list[pa.Table] = []
         self._rounds: list[pa.Table] = []
         self._are_apart = False
-        self._aside = _Aside(target.parent, expected / round_rows / _MONTH)
+        self._aside = Aside(target.parent, expected)
         self._undo = ExitStack()
         self._thread = ThreadPoolExecutor(1, "daily")
         self._round: Future[None] | None = None
@@ -79,7 +77,7 @@ class Daily:
         """Normalised cost lines in the schema of their file."""
         if not lines.num_rows:
             return
-        if self._waiting and _rows(self._waiting) + lines.num_rows > self._round_rows:
+        if self._waiting and _rows(self._waiting) + lines.num_rows > self._lines:
             self._end_round()
         self._waiting.append(_needed(lines, self._keys))
 
@@ -116,22 +114,22 @@ class Daily:
 
     def _sum_up(self, lines: list[pa.Table]) -> None:
         if self._are_apart:
-            self._aside.put(pa.table(joined(lines)))
+            self._aside.put(lines)
             return
         count = _rows(lines)
         self._rounds.append(grouped(lines, self._keys))
         self._are_apart = self._rounds[-1].num_rows > WORTH_GROUPING * count
-        most = ROUNDS * self._round_rows
         if self._are_apart:
             self._lay_aside()
-        elif _rows(self._rounds) > most:
+        elif _rows(self._rounds) > self._most:
             self._rounds = [grouped(self._rounds, self._keys)]
-            if _rows(self._rounds) > most / 2:
+            if _rows(self._rounds) > self._most / 2:
                 self._lay_aside()
+        self._lines = self._first_lines if self._are_apart else 2 * self._first_lines
 
     def _lay_aside(self) -> None:
         for rows in self._rounds:
-            self._aside.put(rows)
+            self._aside.put([rows])
         self._rounds = []
 
 
@@ -144,47 +142,3 @@ def _needed(lines: pa.Table, keys: Sequence[str]) -> pa.Table:
     length = pc.subtract(lines["charge_period_end"], lines["charge_period_start"])
     spans = pc.fill_null(pc.greater(length, _ONE_DAY), False)
     return lines.append_column(SPANS_DAYS, spans).select([*keys, *SUMS])
-
-
-class _Aside:
-    """Daily rows of some rounds in one scratch file, by the few days that they are of.
-
-    By the resource, too, where a day has `rounds` of lines.
-    """
-
-    def __init__(self, folder: Path, rounds: float) -> None:
-        self._days = max(1, min(DAYS, int(1 / rounds))) if rounds else DAYS
-        self._parts = max(1, math.ceil(rounds))
-        with ExitStack() as opened:
-            self._file = opened.enter_context(tempfile.TemporaryFile(dir=folder))
-            self._open = opened.pop_all()
-        self._pieces: dict[int, list[tuple[int, int]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._pieces)
-
-    def close(self) -> None:
-        """Removes the file."""
-        self._open.close()
-
-    def put(self, rows: pa.Table) -> None:
-        """Appends rows, each piece of some days as a stream of its own."""
-        dates = columns.one(rows["x_usage_date"]).cast(pa.int32()).fill_null(-DAYS)
-        numbers = dates.to_numpy() // self._days
-        if self._parts > 1:
-            numbers = numbers * self._parts + hashed(rows["resource_id"], self._parts)
-        for days, piece in in_order_of(rows, numbers):
-            start = self._file.seek(0, 2)
-            with pa.ipc.new_stream(self._file, piece.schema) as stream:
-                stream.write_table(piece)
-            self._pieces.setdefault(days, []).append((start, self._file.tell() - start))
-
-    def by_days(self) -> Iterator[list[pa.Table]]:
-        """Per few days, in their order, what every round has of them."""
-        for _, pieces in sorted(self._pieces.items()):
-            yield [self._piece(*piece) for piece in pieces]
-
-    def _piece(self, start: int, size: int) -> pa.Table:
-        self._file.seek(start)
-        rows = pa.ipc.open_stream(self._file.read(size)).read_all()
-        return rows if LINES in rows.column_names else as_grouped(rows)

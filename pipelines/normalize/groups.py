@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.normalize import columns
+from pipelines.normalize.codes import compact
 from pipelines.tables.daily import COSTS, LINES, SUMS, WITHOUT_COST, without
 
 Codes = npt.NDArray[np.int64]
@@ -36,30 +37,20 @@ def grouped(parts: list[pa.Table], keys: Sequence[str]) -> pa.Table:
     out of the list, so that their memory is free as soon as a column is in one piece.
     """
     whole = joined(parts)
-    group, first = _groups([_coded(whole[key]) for key in keys], len(next(iter(whole.values()))))
-    found = {key: _taken(whole[key], pa.array(first)) for key in keys}
+    coded = {key: _coded(whole[key]) for key in keys}
+    group, first = _groups(list(coded.values()), len(next(iter(whole.values()))))
+    found = {key: _first(whole[key], coded[key], first) for key in keys}
     return pa.table(found | _sums(whole, group, len(first)))
 
 
-def in_order_of(rows: pa.Table, numbers: npt.NDArray[np.integer]) -> Iterator[tuple[int, pa.Table]]:
-    """The rows of each number, in the order of the numbers."""
-    order = np.argsort(numbers, kind="stable")
-    ordered = numbers[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
-    for start, end in zip(starts, [*starts[1:], len(ordered)], strict=True):
-        at = pa.array(order[start:end])
-        piece = {name: _taken(columns.one(rows[name]), at) for name in rows.column_names}
-        yield int(ordered[start]), pa.table(piece)
-
-
 def joined(parts: list[pa.Table]) -> dict[str, pa.Array]:
-    """Each column in one piece. Takes the parts out of the list."""
+    """Each column in one piece, text as dictionaries. Takes the parts out of the list."""
     schema = parts[0].schema
     chunks = [[chunk for part in parts for chunk in part[name].chunks] for name in schema.names]
     parts.clear()
     whole: dict[str, pa.Array] = {}
     for field, found in zip(schema, chunks, strict=True):
-        whole[field.name] = columns.one(pa.chunked_array(found, field.type))
+        whole[field.name] = _one(found)
         found.clear()
     return whole
 
@@ -76,20 +67,30 @@ def as_grouped(lines: pa.Table) -> pa.Table:
     return pa.table({name: lines[name] for name in lines.column_names} | counts)
 
 
-def hashed(column: pa.ChunkedArray | pa.Array, below: int) -> Codes:
-    """A number below `below` for each text, the same in every table; 0 for NULL."""
-    whole = columns.one(column)
-    texts = whole.dictionary.to_numpy(zero_copy_only=False)
-    numbers = np.append(pd.util.hash_array(texts, categorize=False) % below, 0).astype(np.int64)
-    found: Codes = numbers[whole.indices.fill_null(len(texts)).to_numpy()]
-    return found
+def _first(column: pa.Array, coded: _Coded, rows: Codes) -> pa.Array:
+    """What a column has in these rows."""
+    if coded.size == 1 or not pa.types.is_dictionary(column.type):
+        return _taken(column, pa.array(rows))
+    codes, words = coded.codes[rows], column.dictionary
+    is_null = codes == len(words) if column.null_count else None
+    taken = pa.DictionaryArray.from_arrays(pa.array(codes, mask=is_null), words, safe=False)
+    return compact(taken) if len(words) > len(rows) else taken
+
+
+def _one(chunks: Sequence[pa.Array]) -> pa.Array:
+    """Some chunks, text as it is or as dictionaries, as one."""
+    kinds = {chunk.type for chunk in chunks}
+    if len(kinds) > 1:
+        chunks = [c if c.type == columns.TEXT else c.dictionary_encode() for c in chunks]
+    whole = columns.one(pa.chunked_array(chunks))
+    return whole.dictionary_encode() if pa.types.is_string(whole.type) else whole
 
 
 def _taken(column: pa.Array, rows: pa.Array) -> pa.Array:
     if not pa.types.is_dictionary(column.type):
         return column.take(rows)
     taken = pa.DictionaryArray.from_arrays(column.indices.take(rows), column.dictionary)
-    return columns.compact(taken) if len(taken.dictionary) > len(taken) else taken
+    return compact(taken) if len(taken.dictionary) > len(taken) else taken
 
 
 def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:

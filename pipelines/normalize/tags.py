@@ -15,12 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.normalize import columns
+from pipelines.normalize.codes import of_codes
 from pipelines.normalize.columns import Booleans, Integers, Raw
 from pipelines.tables.schema import tag_column_name, tag_key
 
@@ -41,14 +44,27 @@ class Entries:
     def pick(self, *tests: Callable[[str], bool]) -> pa.DictionaryArray:
         """Per row the value of its first key to pass the first test, else the next; '' as NULL."""
         keys = self.keys.dictionary.to_pylist()
-        codes = self.keys.indices.to_numpy()
-        entry = np.full(len(self.null), -1, np.int32)
+        codes = self.values.indices.to_numpy()
+        empty = self._is_empty
+        picked = np.full(len(self.null), -1, np.int32)
         passing = [tuple(test(key) for key in keys) for test in tests]
         for wanted in reversed(dict.fromkeys(passing)):  # most often a key has one spelling
-            hits = np.flatnonzero(np.array(wanted, bool)[codes])[::-1]
-            entry[self.row[hits]] = hits  # reversed, so that a row's first hit is written last
-        found = self.values.take(pa.array(entry, mask=entry < 0))
-        return columns.without_empty(columns.compact(found))
+            hits = self._of_keys(np.array(wanted, bool))[::-1]  # a row's first is written last
+            picked[self.row[hits].astype(np.int64)] = codes[hits]
+        if empty.any():
+            picked[empty[picked]] = -1
+        return of_codes(picked.astype(np.int64), self.values)
+
+    def _of_keys(self, wanted: Booleans) -> npt.NDArray[np.integer]:
+        """The entries with one of these keys, in their order."""
+        codes, keys = self.keys.indices.to_numpy(), np.flatnonzero(wanted)
+        return np.flatnonzero(codes == keys[0] if len(keys) == 1 else wanted[codes])
+
+    @cached_property
+    def _is_empty(self) -> Booleans:
+        """Of each distinct value whether it is ''; at the end False, for a row without value."""
+        empty = pc.equal(self.values.dictionary, "").to_numpy(zero_copy_only=False)
+        return np.append(empty, False).astype(bool)
 
     def map(self) -> pa.MapArray:
         """Back together, as type MAP. A row without a map has an empty one: ClickHouse has no NULL

@@ -1,7 +1,7 @@
 """How normalised and daily rows are written: one parquet file, with measured settings.
 
-Text and times as dictionaries, floats plain, statistics only where a reader can skip by them, zstd
-level 1.
+Text, times and what is the same in most rows as dictionaries, other floats plain, statistics only
+where a reader can skip by them, zstd level 1.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from pipelines.normalize import columns
 from pipelines.normalize.tags import MAP
+from pipelines.tables.daily import LINES
+
+_SAME = {"x_credit_amount", "x_currency_rate_usd"}
 
 
 def file_schema(shape: pa.Schema) -> pa.Schema:
@@ -30,6 +33,7 @@ def writer(target: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _settings(schema: pa.Schema) -> dict[str, Any]:
     """Arguments of the parquet writer. Without the arrow schema readers see plain text."""
     floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    same = [name for name in schema.names if name in _SAME or name.startswith(LINES)]
     times = [field.name for field in schema if pa.types.is_temporal(field.type)]
     text = [field.name for field in schema if field.type == columns.TEXT]
     maps = [field.name for field in schema if pa.types.is_map(field.type)]
@@ -38,6 +42,6 @@ def _settings(schema: pa.Schema) -> dict[str, Any]:
         "compression": "zstd",
         "compression_level": 1,
         "store_schema": False,
-        "use_dictionary": text + times + leaves,
+        "use_dictionary": text + times + same + leaves,
         "write_statistics": floats + times,
     }

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipelines.normalize.codes import codes_of
 from pipelines.normalize.columns import (
     Raw,
     by_kind,
@@ -33,7 +34,7 @@ from pipelines.providers.aws import ends, focus, money, tag_sources
 from pipelines.providers.aws.contract import ENDS, REQUIRED
 from pipelines.providers.aws.focus import is_focus
 from pipelines.providers.aws.money import of_kind
-from pipelines.tables.commitment_families import NONE, families
+from pipelines.tables.commitment_families import NONE, Family, families
 from pipelines.tables.copied import copied
 from pipelines.tables.schema import Context, ShapeError, cost_columns
 
@@ -194,23 +195,23 @@ def _commitment_family(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray
     """Of usage at any price the commitments that could pay for it."""
     product, usage_type = raw.text("line_item_product_code"), raw.text("line_item_usage_type")
     names = [NONE, *dict.fromkeys(each.name for each in families())]
-    found = np.zeros(raw.rows, np.int32)
-    matched = {text: _matching(text) for text in usage_type.dictionary.to_pylist() if text}
-    for number, each in enumerate(families()):
-        rows = is_in(product, {each.product_code})
-        if rows.any():
-            matches = is_in(usage_type, {text for text in matched if number in matched[text]})
-            found[rows & matches & (found == 0)] = names.index(each.name)
-    family = pa.DictionaryArray.from_arrays(pa.array(found), pa.array(names))
+    products = list(dict.fromkeys(each.product_code for each in families()))
+    other = len(products)  # and NULL
+    row = {code: number for number, code in enumerate(products)}
+    rows = np.array([row.get(code, other) for code in (*product.dictionary.to_pylist(), None)])
+    found = np.zeros((other + 1, len(usage_type.dictionary) + 1), np.int32)
+    for column, text in enumerate(usage_type.dictionary.to_pylist()):
+        for each in reversed(_matching(text or "")):  # the first of a product is written last
+            found[row[each.product_code], column] = names.index(each.name)
+    of_line = found[rows[codes_of(product, null=-1)], codes_of(usage_type, null=-1)]
+    family = pa.DictionaryArray.from_arrays(pa.array(of_line), pa.array(names))
     return only(family, is_in(kind, _USED))
 
 
 @lru_cache(maxsize=1 << 16)
-def _matching(usage_type: str) -> frozenset[int]:
-    """The families, by number, whose expression a usage type has in it: asked for each batch."""
-    return frozenset(
-        number for number, each in enumerate(families()) if re.search(each.usage_type, usage_type)
-    )
+def _matching(usage_type: str) -> tuple[Family, ...]:
+    """The families whose expression a usage type has in it: asked for each batch."""
+    return tuple(each for each in families() if re.search(each.usage_type, usage_type))
 
 
 def _pricing_category(raw: Raw, kind: pa.DictionaryArray) -> pa.DictionaryArray:
