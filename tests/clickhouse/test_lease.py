@@ -453,7 +453,9 @@ def test_a_loader_whose_lease_ran_out_mixes_nothing_with_the_one_that_took_over(
     assert leftovers(clickhouse) == []
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(1, id="quick"), pytest.param(3, id="all", marks=pytest.mark.thorough)]
+)
 def test_two_loaders_that_know_nothing_of_each_other_never_show_a_mixture(
     clickhouse: ClickHouseConfig, loaders: tuple[Loader, Loader], commands: Commands, rounds: int
 ) -> None:

@@ -96,7 +96,6 @@ LARGE = "2025-06-01 to 2025-07-20: 50", "2025-07-21 to 2025-09-08: 50"
     ("at", "raw", "ingested", "begins"),
     [
         (1, 25, 30, [SMALL]),
-        pytest.param(2, 60, 111, LARGE, marks=pytest.mark.thorough),
         pytest.param(5, 60, 111, LARGE, marks=pytest.mark.thorough),
     ],
 )

@@ -17,7 +17,9 @@ from tests.support.providers.aws_months import deliver
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = [1.0, 2.0, 4.0, 8.0], [100.0, 200.0]
 #: A reader sees both contents in two rounds already.
-ROUNDS = pytest.mark.parametrize("rounds", [2, pytest.param(6, marks=pytest.mark.thorough)])
+ROUNDS = pytest.mark.parametrize(
+    "rounds", [pytest.param(2, id="quick"), pytest.param(6, id="all", marks=pytest.mark.thorough)]
+)
 
 #: Lists, then reads what it listed, as DuckDB and pandas do; a file that has gone in between is
 #: told apart, since the reader then knows that it has to list again.
@@ -74,7 +76,7 @@ def restate(bucket: Path, rounds: int) -> None:
         assert main(["normalize", "--no-marts"]) == 0
 
 
-@pytest.mark.quick("normalised-2")
+@pytest.mark.quick("normalised-quick")
 @ROUNDS
 @pytest.mark.parametrize(
     ("pattern", "column"),

@@ -31,11 +31,11 @@ def header(*options: str, **variables: str) -> str:
     ("options", "variables", "profile"),
     [
         (["-m", "not thorough"], {}, ("quick", "5")),
-        ([], {}, ("thorough", "25")),
+        ([], {}, ("thorough", "20")),
         pytest.param(
             ["-m", "not thorough"],
             {"HYPOTHESIS_PROFILE": "thorough"},
-            ("thorough", "25"),
+            ("thorough", "20"),
             marks=pytest.mark.thorough,
         ),
         pytest.param(

@@ -452,15 +452,7 @@ def elsewhere(clickhouse: ClickHouseConfig, aws_bucket: FolderBucket, tmp_path: 
 
 
 @pytest.mark.thorough
-def test_elsewhere_one_command_does_the_same(elsewhere: Elsewhere) -> None:
-    elsewhere.deliver("2026-09", datetime.now(UTC))
-    status, last, row = elsewhere.run()
-    assert (status, last) == (0, "Everything succeeded.")
-    assert row.startswith("| aws | 1 loaded, 0 unchanged, 0 failed | 1 | ")
-
-
-@pytest.mark.thorough
-def test_a_missed_day_is_caught_up(
+def test_elsewhere_one_command_does_the_same_and_a_missed_day_is_caught_up(
     elsewhere: Elsewhere, clickhouse: ClickHouseConfig, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)

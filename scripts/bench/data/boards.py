@@ -16,6 +16,8 @@ import yaml
 from scripts.bench.process import ROOT
 
 RILL = ROOT / "viz_rill"
+RILL_SETTINGS = "cast_keep_nullable = 1, join_use_nulls = 1, session_timezone = 'UTC'"
+"""What Rill sends with every query."""
 
 
 def queries(board: str, database: str, root: Path = RILL) -> Iterator[tuple[str, str]]:

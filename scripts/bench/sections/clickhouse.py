@@ -15,7 +15,7 @@ from pathlib import Path
 from scripts.bench.data.bucket import PERIOD, export
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Ran, Workplace, run
-from scripts.bench.runs import NOTHING, Bench, beyond
+from scripts.bench.runs import NO_MARTS, NOTHING, Bench, beyond
 from scripts.bench.sections.local import seconds, walls
 from scripts.bench.servers.clickhouse import Server
 
@@ -31,6 +31,7 @@ class Measured:
     idle: list[Ran] = field(default_factory=list)
     loads: list[Ran] = field(default_factory=list)
     restates: list[Ran] = field(default_factory=list)
+    marts: list[Ran] = field(default_factory=list)
     merges: list[Ran] = field(default_factory=list)
     publishing: list[float] = field(default_factory=list)
     view: list[float] = field(default_factory=list)
@@ -56,9 +57,9 @@ def clickhouse(bench: Bench) -> Section:
         "clickhouse",
         "Bare: clickhouse-connect insert_file of the same files, one after the other, into a table "
         "without key. Ours: load into an empty database and then --force, wall time less that of "
-        "an empty selection. dlt's merge: pipeline.run() alone, files untouched, merge key is the "
-        "billing period. Publish: both REPLACE PARTITION over all rows. View: its select into a "
-        "private table.",
+        "an empty selection, both without marts, which are computed after them. dlt's merge: "
+        "pipeline.run() alone, files untouched, merge key is the billing period. Publish: both "
+        "REPLACE PARTITION over all rows. View: its select into a private table.",
         [
             seconds("bare_insert_s", "bare insert_file", of.plain_seconds),
             walls("clickhouse_load_wall_s", "load, the whole command", of.loads),
@@ -66,6 +67,7 @@ def clickhouse(bench: Bench) -> Section:
             Figure("clickhouse_load_s", "load beyond start-up", load, "s"),
             walls("clickhouse_restate_wall_s", "load --force, the whole command", of.restates),
             Figure("clickhouse_restate_s", "load --force beyond start-up", restate, "s"),
+            walls("clickhouse_marts_wall_s", "marts of a load, the whole command", of.marts),
             seconds("stock_merge_s", "dlt's merge, a period restated", of.merge_seconds),
             Figure("clickhouse_ratio", "load : bare insert", load / bare, "×", limit=1.8),
             Figure("merge_ratio", "dlt's merge : load --force", merged / restate, "×", least=1.5),
@@ -103,9 +105,10 @@ def _round(found: Measured, server: Server, place: Workplace, files: list[Path])
     found.plain.append(run([*INSERT, "plain", *files], place.environ))
     server.settle()  # merges in the background belong to whoever caused them
     found.idle.append(place.pipelines("load", "aws", *NOTHING))
-    found.loads.append(place.pipelines("load", "aws"))
+    found.loads.append(place.pipelines("load", "aws", *NO_MARTS))
     server.settle()
-    found.restates.append(place.pipelines("load", "aws", "--force"))
+    found.marts.append(place.pipelines("load", "aws"))
+    found.restates.append(place.pipelines("load", "aws", "--force", *NO_MARTS))
     server.settle()
     found.publishing.append(_publish(server))
     found.view.append(_view(server))

@@ -12,7 +12,7 @@ import shutil
 import statistics
 from collections.abc import Iterator
 
-from scripts.bench.data.boards import queries
+from scripts.bench.data.boards import RILL_SETTINGS, queries
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Workplace, run
 from scripts.bench.runs import Bench
@@ -130,7 +130,8 @@ def _on_clickhouse(bench: Bench) -> Iterator[Figure]:
 
 
 def _board(server: Server, board: str, title: str) -> Iterator[Figure]:
-    took = {what: _timed(server, sql) for what, sql in queries(board, server.database)}
+    asked = queries(board, server.database)
+    took = {what: _timed(server, f"{sql} settings {RILL_SETTINGS}") for what, sql in asked}
     slowest = max(took, key=lambda what: took[what])
     key = f"marts_{board}"
     what = f"{title} board, slowest of {len(took)} queries ({slowest})"

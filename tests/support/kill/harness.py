@@ -8,6 +8,7 @@ without threads that has everything imported already.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -104,6 +105,7 @@ def _serve() -> None:
     for entry in tables():
         entry.checked()  # imports its module and its client library
 
+    gc.freeze()  # or each child copies what was imported as soon as it looks for cycles
     for line in sys.stdin:
         request = json.loads(line)
         reading, writing = os.pipe()

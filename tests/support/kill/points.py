@@ -48,34 +48,30 @@ def normalising(tier: str) -> str:
 
 
 def of_files(points: Sequence[Point], tier: str) -> list[Point]:
-    """Quick: one of each kind of what changes files of the destination, of renames the first and
-    the last, since a month that is there already is another case, and one of dlt's own steps.
-    All: the first and the last of each kind, and every STRIDE-th of dlt's."""
+    """Quick: one of each kind of what changes files of the destination, and one of dlt's own steps.
+    All: of folders made and removed, too, and every STRIDE-th of dlt's. Of renames always the first
+    and the last, since a month that is there already is another case."""
     ours = [point for point in points if "/data/" in point.what]
     dlts = [point for point in points if "/data/" not in point.what]
     if tier == "quick":
         changing = [p for p in ours if not p.what.startswith(("os.mkdir", "os.rmdir"))]
-        renames = [p for p in changing if p.what.startswith("os.rename")]
-        chosen = {*one_of_a_kind(changing), *one_of_a_kind(renames[::-1])}
-        return [*sorted(chosen, key=lambda point: point.file), *inner(dlts, 1)]
-    if STRIDE > 1:
-        ends = {*one_of_a_kind(ours), *one_of_a_kind(ours[::-1])}
-        ours = sorted(ends, key=lambda point: point.file)
-    return [*ours, *dlts[::STRIDE]]
+        return [*_with_both_renames(changing), *inner(dlts, 1)]
+    return [*(_with_both_renames(ours) if STRIDE > 1 else ours), *dlts[::STRIDE]]
 
 
 def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     """Quick: three kinds of what changes something, where a partition's staged tables are one,
-    and a step in the working directory. All: each of those tables, every STRIDE-th of what only
-    reads, and of the steps in the working directory."""
+    and a step in the working directory. All: every kind, every STRIDE-th of what only reads, and of
+    the steps in the working directory."""
     statements = [point for point in points if point.statement]
     steps = [point for point in points if point.file]
     if STRIDE == 1 and tier == "all":
         return [*statements, *steps]
-    changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
+    changing = [point for point in statements if _CHANGES.match(point.what)]
     others = [point for point in statements if point not in changing]
+    changing = one_of_a_kind(changing)
     if tier == "quick":
-        return [*inner(one_of_a_kind(changing, staged="_staged"), 3), *inner(steps, 1)]
+        return [*inner(changing, 3), *inner(steps, 1)]
     return [*changing, *others[::STRIDE], *steps[STRIDE - 1 :: 5 * STRIDE]]
 
 
@@ -96,15 +92,22 @@ def inner(points: Sequence[_Each], most: int) -> list[_Each]:
     return [points[number * len(points) // (most + 1)] for number in range(1, most + 1)]
 
 
-def one_of_a_kind(points: Sequence[Point], staged: str = r"\g<0>") -> list[Point]:
-    """What two partitions, sources or marts have in common is one point, at the last."""
-    kinds = {_STAGED.sub(staged, _kind(point)): point for point in points}
-    return list(kinds.values())
+def one_of_a_kind(points: Sequence[Point]) -> list[Point]:
+    """What two partitions, sources, marts or staged tables have in common is one point, at the
+    last."""
+    return list({_kind(point): point for point in points}.values())
+
+
+def _with_both_renames(points: Sequence[Point]) -> list[Point]:
+    renames = [point for point in points if point.what.startswith("os.rename")]
+    chosen = {*one_of_a_kind(points), *one_of_a_kind(renames[::-1])}
+    return sorted(chosen, key=lambda point: point.file)
 
 
 def _kind(point: Point) -> str:
     if point.statement:
-        return re.sub(r"_[0-9a-f]{12}|\d{4}-\d\d|'.*'", "", point.what)[:60]
+        text = re.sub(r"_[0-9a-f]{12}|\d{4}-\d\d|'.*'", "", point.what)[:60]
+        return _STAGED.sub("_staged", text)
     text = _SOURCES.sub("source", point.what)
     text = re.sub(r"/marts/(?!costs)\w+", "/marts/one", text)
     return re.sub(r"[0-9a-f]{8,}|\d+", "#", text)

@@ -18,10 +18,10 @@ import duckdb
 
 from pipelines.clickhouse.server.config import ClickHouseConfig
 from pipelines.clickhouse.server.manager import ClickHouseManager
+from scripts.bench.data.boards import RILL_SETTINGS
 from tests.support.rill.project import Project, dimensions, measures
 
 Rows = list[tuple[Any, ...]]
-RILL_SETTINGS = "cast_keep_nullable = 1, join_use_nulls = 1, session_timezone = 'UTC'"
 
 
 class Engine(Protocol):
