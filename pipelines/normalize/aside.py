@@ -19,10 +19,8 @@ from pipelines.normalize.codes import codes_of
 from pipelines.normalize.groups import as_grouped
 from pipelines.tables.daily import LINES
 
-PIECE = 1 << 17
-"""As many lines at most are put together at a time, where they are spread evenly over a month."""
 DAYS = 4
-"""And as many days."""
+"""So many days at most are put together at a time."""
 _MONTH = 31
 _HALF = 2  # text of more distinct values than a half of the rows is kept as it is
 
@@ -30,11 +28,12 @@ _HALF = 2  # text of more distinct values than a half of the rows is kept as it 
 class Aside:
     """Cost lines or daily rows in one scratch file, by the few days that they are of.
 
-    By the resource, too, where a day has more than `PIECE` of the `expected` lines of a month.
+    About as many lines as `most` are put together at a time, if a month has as many as `expected`:
+    where a day has more, they are divided by their resource, too.
     """
 
-    def __init__(self, folder: Path, expected: int) -> None:
-        of_day = expected / _MONTH / PIECE
+    def __init__(self, folder: Path, expected: int, most: int) -> None:
+        of_day = expected / _MONTH / most
         self._days = max(1, min(DAYS, int(1 / of_day))) if of_day else DAYS
         self._parts = max(1, math.ceil(of_day))
         with ExitStack() as opened:

@@ -1,11 +1,11 @@
 """The daily rows of a partition's cost lines, made in the pass that normalises them.
 
 Twin: `select_of` in tables/daily.py. Lines come batch by batch, in any order, and are summed in
-rounds, in a thread of its own. Where the rounds have too many rows, they are laid aside
-on disk, split by days (and by resources where a day has many lines), and put together at the end:
-memory does not grow with the partition. Lines that have little in common are laid aside as they
-are. Lines are grouped by the codes of their dictionary-encoded text: a database's hash aggregation
-over as many columns takes ten times as long.
+rounds, in a thread of its own. Where the rounds have too many rows, they are laid aside on disk,
+split by days (and by resources where a day has many lines), and put together at the end: memory
+does not grow with the partition. Lines that have little in common are laid aside as they are. Lines
+are grouped by the codes of their dictionary-encoded text: a database's hash aggregation over as
+many columns takes ten times as long.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pipelines.tables.daily import SPANS_DAYS, SUMS, daily_columns, key_names
 from pipelines.tables.schema import arrow_of
 
 ROUND = 1 << 17
-"""Lines of the first round; twice as many of each later one, where its lines have days in common:
-a third less time for summing up."""
+"""Lines of the first two rounds; twice as many of each later one where lines have days in common:
+a quarter less time for summing up."""
 ROUNDS = 3
 """So many first rounds' lines may the rows be that stay in memory."""
 WORTH_GROUPING = 0.8
@@ -54,7 +54,7 @@ class Daily:
         self._waiting: list[pa.Table] = []
         self._rounds: list[pa.Table] = []
         self._are_apart = False
-        self._aside = Aside(target.parent, expected)
+        self._aside = Aside(target.parent, expected, round_rows)
         self._undo = ExitStack()
         self._thread = ThreadPoolExecutor(1, "daily")
         self._round: Future[None] | None = None
@@ -105,6 +105,8 @@ class Daily:
     def _end_round(self) -> None:
         """Begin to sum up what waits, once the round before is done."""
         self._wait()
+        if self._round:  # here, so that the same lines are always the same rounds
+            self._lines = self._first_lines * (1 if self._are_apart else 2)
         lines, self._waiting = self._waiting, []
         self._round = self._thread.submit(self._sum_up, lines)
 
@@ -125,7 +127,6 @@ class Daily:
             self._rounds = [grouped(self._rounds, self._keys)]
             if _rows(self._rounds) > self._most / 2:
                 self._lay_aside()
-        self._lines = self._first_lines if self._are_apart else 2 * self._first_lines
 
     def _lay_aside(self) -> None:
         for rows in self._rounds:
