@@ -54,7 +54,7 @@ class Daily:
         self._waiting: list[pa.Table] = []
         self._rounds: list[pa.Table] = []
         self._are_apart = False
-        self._aside = Aside(target.parent, expected, round_rows)
+        self._aside = Aside(target.parent, expected, round_rows // 2)
         self._undo = ExitStack()
         self._thread = ThreadPoolExecutor(1, "daily")
         self._round: Future[None] | None = None
