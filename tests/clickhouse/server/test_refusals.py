@@ -44,7 +44,7 @@ LIMITED = {
         "alter user ddl settings allow_ddl = 1",
     ),
     "time": (
-        {"max_execution_time": "0.01"},
+        {"max_execution_time": "1"},
         NUMBERS,
         159,
         "the statement took longer than the user's profile allows: ",
