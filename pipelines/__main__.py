@@ -13,8 +13,8 @@ if __name__ == "__main__":
     gc.set_threshold(100_000, 20, 20)
     # NumPy starts a thread per core for matrices, of which there are none here
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Arrow's own allocator gives freed pages back and takes them again at once: a quarter of the
-    # time of normalising, and more memory at the peak
+    # Arrow's own allocator gives freed pages back and takes them again at once: a tenth of the
+    # processor time of normalising
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from pipelines.cli.main import main
 
