@@ -9,13 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.normalize import columns
-from pipelines.normalize.codes import codes_of
+from pipelines.normalize.codes import Codes, codes_of, taken
 from pipelines.normalize.groups import as_grouped
 from pipelines.tables.daily import LINES
 
@@ -56,9 +54,7 @@ class Aside:
             numbers = numbers * self._parts + _hashed(rows["resource_id"], self._parts)
         order = np.argsort(numbers, kind="stable")
         at = pa.array(order)
-        ordered = pa.table(
-            {name: pc.take(column, at, boundscheck=False) for name, column in rows.items()}
-        )
+        ordered = pa.table({name: taken(column, at) for name, column in rows.items()})
         numbers = numbers[order]
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
         for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
@@ -91,10 +87,10 @@ def _joined(parts: Sequence[pa.ChunkedArray]) -> pa.Array:
     return columns.one(pa.chunked_array(chunks))
 
 
-def _hashed(column: pa.Array, below: int) -> npt.NDArray[np.int64]:
+def _hashed(column: pa.Array, below: int) -> Codes:
     """A number below `below` for each text, the same in every table; 0 for NULL."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     texts = coded.dictionary.to_numpy(zero_copy_only=False)
     numbers = np.append(pd.util.hash_array(texts, categorize=False) % below, 0).astype(np.int64)
-    found: npt.NDArray[np.int64] = numbers[codes_of(coded, null=len(texts))]
+    found: Codes = numbers[codes_of(coded, null=len(texts))]
     return found

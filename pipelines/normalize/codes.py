@@ -45,6 +45,6 @@ def compact(column: pa.DictionaryArray) -> pa.DictionaryArray:
     return of_codes(codes_of(column, null=-1), column)
 
 
-def taken(values: pa.Array, codes: pa.Array) -> pa.Array:
-    """The values of codes that are known to be in range: they are not checked."""
-    return pc.take(values, codes, boundscheck=False)
+def taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """The values in places that are known to be in range: they are not checked."""
+    return pc.take(values, places, boundscheck=False)

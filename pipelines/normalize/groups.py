@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.normalize import columns
-from pipelines.normalize.codes import compact
+from pipelines.normalize.codes import Codes, coded, compact
 from pipelines.tables.daily import COSTS, LINES, SUMS, WITHOUT_COST, without
 
-Codes = npt.NDArray[np.int64]
 Chosen = npt.NDArray[Any]
 _WIDEST = 1 << 62
 _NONE: Chosen = np.zeros(0, np.int64)
@@ -37,9 +36,9 @@ def grouped(parts: list[pa.Table], keys: Sequence[str]) -> pa.Table:
     out of the list, so that their memory is free as soon as a column is in one piece.
     """
     whole = joined(parts)
-    coded = {key: _coded(whole[key]) for key in keys}
-    group, first = _groups(list(coded.values()), len(next(iter(whole.values()))))
-    found = {key: _first(whole[key], coded[key], first) for key in keys}
+    codes = {key: _coded(whole[key]) for key in keys}
+    group, first = _groups(list(codes.values()), len(next(iter(whole.values()))))
+    found = {key: _first(whole[key], codes[key], first) for key in keys}
     return pa.table(found | _sums(whole, group, len(first)))
 
 
@@ -67,13 +66,17 @@ def as_grouped(lines: pa.Table) -> pa.Table:
     return pa.table({name: lines[name] for name in lines.column_names} | counts)
 
 
-def _first(column: pa.Array, coded: _Coded, rows: Codes) -> pa.Array:
+def _first(column: pa.Array, found: _Coded, rows: Codes) -> pa.Array:
     """What a column has in these rows."""
-    if coded.size == 1 or not pa.types.is_dictionary(column.type):
-        return _taken(column, pa.array(rows))
-    codes, words = coded.codes[rows], column.dictionary
-    is_null = codes == len(words) if column.null_count else None
-    taken = pa.DictionaryArray.from_arrays(pa.array(codes, mask=is_null), words, safe=False)
+    if not pa.types.is_dictionary(column.type):
+        return column.take(pa.array(rows))
+    words = column.dictionary
+    if found.size == 1:
+        indices = column.indices.take(pa.array(rows))
+    else:
+        codes = found.codes[rows]
+        indices = pa.array(codes, mask=codes == len(words) if column.null_count else None)
+    taken = coded(indices, words)
     return compact(taken) if len(words) > len(rows) else taken
 
 
@@ -84,13 +87,6 @@ def _one(chunks: Sequence[pa.Array]) -> pa.Array:
         chunks = [c if c.type == columns.TEXT else c.dictionary_encode() for c in chunks]
     whole = columns.one(pa.chunked_array(chunks))
     return whole.dictionary_encode() if pa.types.is_string(whole.type) else whole
-
-
-def _taken(column: pa.Array, rows: pa.Array) -> pa.Array:
-    if not pa.types.is_dictionary(column.type):
-        return column.take(rows)
-    taken = pa.DictionaryArray.from_arrays(column.indices.take(rows), column.dictionary)
-    return compact(taken) if len(taken.dictionary) > len(taken) else taken
 
 
 def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:

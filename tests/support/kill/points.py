@@ -67,9 +67,8 @@ def of_tables(points: Sequence[Point], tier: str) -> list[Point]:
     steps = [point for point in points if point.file]
     if STRIDE == 1 and tier == "all":
         return [*statements, *steps]
-    changing = [point for point in statements if _CHANGES.match(point.what)]
-    others = [point for point in statements if point not in changing]
-    changing = one_of_a_kind(changing)
+    changing = one_of_a_kind([point for point in statements if _CHANGES.match(point.what)])
+    others = [point for point in statements if not _CHANGES.match(point.what)]
     if tier == "quick":
         return [*inner(changing, 3), *inner(steps, 1)]
     return [*changing, *others[::STRIDE], *steps[STRIDE - 1 :: 5 * STRIDE]]
