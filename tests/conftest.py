@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     load_profile(config)
 
 
+@pytest.hookimpl(optionalhook=True)  # pytest may be run without xdist
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: a tenth to a fifth of the tests' time is waiting for something."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

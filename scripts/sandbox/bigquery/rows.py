@@ -19,6 +19,9 @@ PAGE_ROWS = 50_000
 #: BigQuery ends a page at about this size.
 PAGE_BYTES = 10_000_000
 _STEP = 2_048
+# A row's text is one expression of ten thousand characters: optimizing it takes as long as all the
+# rest of a small page, and saves nothing of a large one.
+_PLAIN = "pragma disable_optimizer"
 
 Columns = list[tuple[str, DuckDBPyType]]
 
@@ -42,6 +45,7 @@ def of_arrow(
     text = types.row(list(zip(names, kinds, strict=True)), int64_timestamps=page.int64_timestamps)
     plain = result.rename_columns(names)
     end = min(page.first + page.size, result.num_rows)
+    cursor.execute(_PLAIN)
     for first in range(page.first, end, _STEP):
         cursor.register("page", plain.slice(first, min(_STEP, end - first)))
         yield from (row for (row,) in cursor.execute(f"select {text} from page").fetchall())
@@ -55,6 +59,7 @@ def of_table(
     text = types.row(cells, int64_timestamps=page.int64_timestamps)
     where = _of_day(table, day)
     source = f"(select * from {table.place} where {where} limit {page.size} offset {page.first})"
+    cursor.execute(_PLAIN)
     cursor.execute(f"select {text} from {source}")
     while found := cursor.fetchmany(_STEP):
         yield from (row for (row,) in found)
