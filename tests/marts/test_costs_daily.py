@@ -83,6 +83,28 @@ def test_lines_are_summed_up_as_the_plain_select_says(
     assert [path.name for path in target.parent.iterdir()] == ["daily.parquet"]
 
 
+@pytest.mark.parametrize("each", [1, 10])
+def test_the_same_lines_give_the_same_bytes_whether_their_thread_lags_or_keeps_up(
+    tmp_path: Path, each: int
+) -> None:
+    lines = some_lines(8, 600, each)
+    whole = lines.cast(file_schema(lines.schema))
+    batches = [whole.slice(start, 10) for start in range(0, 600, 10)]
+
+    def written(name: str, *, keeps_up: bool) -> bytes:
+        target = tmp_path / name / "daily.parquet"
+        target.parent.mkdir()
+        with Daily(target, TAGS, 600, 40) as daily:
+            for batch in batches:
+                daily.add(batch)
+                if keeps_up:
+                    daily._wait()
+            daily.write({})
+        return target.read_bytes()
+
+    assert written("lags", keeps_up=False) == written("keeps-up", keeps_up=True)
+
+
 def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     lines, folder = some_lines(1, 20), tmp_path / "work"
     folder.mkdir()
