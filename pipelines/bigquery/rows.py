@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.bigquery.pages import Cells
+from pipelines.bigquery.pages import Rows, columns
 from pipelines.core.ahead import ahead
 
 
@@ -37,15 +37,11 @@ def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return (column.cast(pa.string()) if is_number else column).cast(kind)
 
 
-def of_page(rows: Cells | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def of_page(rows: Rows | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows of the REST API, `{"f": [{"v": text}, …]}`, as arrow."""
-    columns: Iterable[Any] = ([] for _ in schema)
-    if isinstance(rows, Cells):
-        columns = rows.columns() if len(rows) else columns
-    elif rows:
-        columns = zip(*([cell["v"] for cell in row["f"]] for row in rows), strict=True)
+    cells: Iterable[Any] = columns(rows) if len(rows) else ([] for _ in schema)
     return pa.Table.from_arrays(
-        [_column(texts, field.type) for texts, field in zip(columns, schema, strict=True)],
+        [_column(texts, field.type) for texts, field in zip(cells, schema, strict=True)],
         schema=schema,
     )
 

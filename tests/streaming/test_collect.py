@@ -208,6 +208,7 @@ def test_a_heartbeats_test_request_is_answered() -> None:
         deribit.live.request_test()
         deribit.play(24)
         wait_until(collector, len(deribit.expected(24)))
+        deribit.live.wait_for_tests(2)
         assert deribit.live.tested == 2
 
 

@@ -87,6 +87,44 @@ FIGURES = {
     },
 }
 
+CLICKHOUSE = {
+    "bare_insert_s": None,
+    "clickhouse_load_wall_s": None,
+    "clickhouse_start_up_s": None,
+    "clickhouse_load_s": None,
+    "clickhouse_restate_wall_s": None,
+    "clickhouse_restate_s": None,
+    "clickhouse_marts_wall_s": None,
+    "stock_merge_s": None,
+    "clickhouse_ratio": ("at_most", 1.8),
+    "merge_ratio": ("at_least", 1.5),
+    "publish_s": ("at_most", 0.5),
+    "view_s": None,
+    "view_rate": None,
+    "pandas_rate": None,
+    "view_to_pandas": None,
+}
+
+MARTS = {
+    **{
+        f"night_{months}_{key}": limit
+        for months in (6, 24, 48)
+        for key, limit in (("s", ("at_most", 1.0)), ("cpu_s", None), ("mb", ("at_most", 500)))
+    },
+    "marts_days": None,
+    "marts_lines": None,
+    **{
+        f"marts_{name}_s": ("at_most", 0.3)
+        for name in (
+            *("cost_overview", "cost_movers", "commitments", "margin_daily"),
+            *("margin_by_product", "restatements", "freshness"),
+            *("overview_board_slowest", "cost_board_slowest"),
+        )
+    },
+    "marts_overview_board_s": ("at_most", 2.0),
+    "marts_cost_board_s": None,
+}
+
 DERIBIT = {
     "deribit_loop_s": None,
     "deribit_sandbox_s": None,
@@ -160,6 +198,16 @@ def test_a_tiny_run_gives_every_figure_and_its_limit(tmp_path: Path) -> None:
     assert {section["name"]: limits(section) for section in document["sections"]} == FIGURES
     assert document["bill"] == {"rows": 2000, "columns": 63, "files": 4, "rounds": 1}
     assert [path.name for path in home.iterdir()] == ["bills"]
+
+
+@pytest.mark.thorough
+def test_a_tiny_run_of_clickhouse_and_of_the_marts_gives_their_figures(tmp_path: Path) -> None:
+    options = "--rows", "2000", "--periods", "2"
+    document = bench_of(tmp_path / "bench", "clickhouse", "marts", *options)
+    assert {section["name"]: limits(section) for section in document["sections"]} == {
+        "clickhouse": CLICKHOUSE,
+        "marts": MARTS,
+    }
 
 
 @pytest.mark.thorough

@@ -1,10 +1,11 @@
 """A store of daily cost rows on disk, and how long the marts of a night take on it.
 
-    python -m scripts.bench.data.nights MONTHS
+    python -m scripts.bench.data.nights MONTHS [ROWS]
 
-A month has 60,000 daily rows, of 2,000 resources a day, in 17 services and 24 accounts, each of
-which belongs to a team. Then the newest month is published again with other amounts. Prints as
-JSON the seconds, processor seconds and peak memory of computing the marts after it.
+A month has 60,000 daily rows, or so many, a thirtieth of them resources, in 17 services and 24
+accounts, each of which belongs to a team. Then the newest month is published again with other
+amounts. Prints as JSON the seconds, processor seconds and peak memory of computing the marts after
+it.
 """
 
 from __future__ import annotations
@@ -49,12 +50,12 @@ from range({rows}) as numbers(row)
 
 def main(arguments: Sequence[str]) -> int:
     """Generate, change the newest month, compute."""
-    months = int(arguments[0])
+    months, rows = int(arguments[0]), int(arguments[1]) if arguments[1:] else ROWS
     store = configured_store()
     for number in range(months):
-        _publish(store, number, 1.0)
+        _publish(store, number, rows, 1.0)
     compute(store)
-    _publish(store, months - 1, 1.1)
+    _publish(store, months - 1, rows, 1.1)
     before, started = _processor(), time.perf_counter()
     compute(store)
     seconds, after = time.perf_counter() - started, _processor()
@@ -63,12 +64,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _publish(store: Store, number: int, scale: float) -> None:
+def _publish(store: Store, number: int, rows: int, scale: float) -> None:
     month = f"{2023 + number // 12}-{number % 12 + 1:02d}"
     path = Path(store.mart(daily.NAME, "aws", month))
     path.parent.mkdir(parents=True, exist_ok=True)
     select = _MONTH.format(
-        month=month, scale=scale, rows=ROWS, counts=_COUNTS, fingerprint=f"{month} {scale}"
+        month=month, scale=scale, rows=rows, counts=_COUNTS, fingerprint=f"{month} {scale}"
     )
     duckdb.sql(f"copy ({select}) to '{path}' (format parquet, compression zstd)")
 

@@ -12,6 +12,7 @@ import shutil
 import statistics
 from collections.abc import Iterator
 
+from scripts.bench.data import nights
 from scripts.bench.data.boards import RILL_SETTINGS, queries
 from scripts.bench.figures import Figure, Section
 from scripts.bench.process import Workplace, run
@@ -29,7 +30,7 @@ MARTS = (
 )
 BOARDS = {"overview_board": "Overview", "cost_board": "Cost"}
 NIGHTS = 6, 24, 48
-LINES = 1_000_000
+LINES = 1_000_000  # of a month, if the bench has as many rows
 TIMES = 5  # the server compiles an expression when it has seen it three times
 COLUMNS = (
     "provider_name",
@@ -89,7 +90,7 @@ def marts(bench: Bench) -> Section:
     return Section(
         "marts",
         "Files: a night in which one month changed. "
-        f"ClickHouse: {bench.periods} months of {LINES:,} cost lines, medians of {TIMES}.",
+        f"ClickHouse: {bench.periods} months of {_lines(bench):,} cost lines, medians of {TIMES}.",
         figures,
     )
 
@@ -98,7 +99,9 @@ def _on_files(bench: Bench) -> Iterator[Figure]:
     for months in NIGHTS:
         bench.say(f"marts: a night with {months} months on files")
         place = Workplace(bench.home / "work" / f"night-{months}", bench.home)
-        said = run(["-m", "scripts.bench.data.nights", str(months)], place.environ).said
+        rows = min(nights.ROWS, bench.rows)
+        command = ["-m", nights.__name__, str(months), str(rows)]
+        said = run(command, place.environ).said
         key, what = f"night_{months}", f"night with {months} months, marts on files"
         yield Figure(f"{key}_s", what, said["seconds"], "s", limit=1.0)
         yield Figure(f"{key}_cpu_s", f"{what}, processor", said["cpu_seconds"], "s")
@@ -115,7 +118,7 @@ def _on_clickhouse(bench: Bench) -> Iterator[Figure]:
         place.pipelines("migrate")
         for number in range(bench.periods):
             bench.say(f"marts: month {number + 1} of {bench.periods}")
-            server.ask(_lines(number))
+            server.ask(_month(number, _lines(bench)))
         bench.say("marts: summing up by day")
         place.pipelines("migrate")  # what a database without daily rows gets
         server.settle()
@@ -148,17 +151,20 @@ def _count(server: Server, table: str) -> float:
     return float(server.ask(f"select count() from {table}"))
 
 
-def _lines(number: int) -> str:
+def _lines(bench: Bench) -> int:
+    return min(LINES, bench.rows)
+
+
+def _month(number: int, lines: int) -> str:
     """An insert of one month's cost lines."""
     year, month = 2025 + number // 12, number % 12 + 1
     first = f"toDateTime64('{year}-{month:02d}-01 00:00:00', 6, 'UTC')"
-    resource = f"if(number < {LINES // 2}, intDiv(number, hours), 100000 + intDiv(number, 24))"
-    hour = f"if(number < {LINES // 2}, number % hours, number % hours)"
+    resource = f"if(number < {lines // 2}, intDiv(number, hours), 100000 + intDiv(number, 24))"
     return f"""
 insert into normalized_aws ({", ".join(COLUMNS)})
 with toUInt64(dateDiff('hour', {first}, addMonths({first}, 1))) as hours,
-        {resource} as resource, {hour} as hour, resource % 17 as meter, resource % 10 as kind,
-        addHours({first}, if(number < {LINES // 2}, number % hours,
+        {resource} as resource, resource % 17 as meter, resource % 10 as kind,
+        addHours({first}, if(number < {lines // 2}, number % hours,
             (intDiv(number, 24) * 24) % hours + number % 24)) as start,
         round((cityHash64(number) % 100000) / 1000000, 6) as cost
     select
@@ -192,5 +198,5 @@ with toUInt64(dateDiff('hour', {first}, addMonths({first}, 1))) as hours,
         'aws' as x_source, '{year}-{month:02d}' as x_partition, 'Usage' as x_line_item_type,
         0.0 as x_credit_amount, 1.0 as x_currency_rate_usd, cost as x_billed_cost_usd,
         cost as x_effective_cost_usd, 'f{number}' as x_fingerprint, '1.0' as x_dlt_load_id
-    from numbers({LINES})
+    from numbers({lines})
 """

@@ -47,7 +47,7 @@ class LiveDeribit:
         self._channels: dict[ServerConnection, set[str]] = {}
         self._held: dict[ServerConnection, list[str]] = {}
         self._at = bisect_left(http.tape.times, http.now())
-        self.subscribed = threading.Condition(self._lock)
+        self.subscribed = threading.Condition(self._lock)  # or a test was answered
 
     def __enter__(self) -> Self:
         self._server: Server = serve(self._serve, "127.0.0.1", 0)
@@ -102,6 +102,12 @@ class LiveDeribit:
         with self.subscribed:
             if not self.subscribed.wait_for(lambda: len(self._channels) >= connections, 60):
                 raise TimeoutError(f"{len(self._channels)} of {connections} subscribed")
+
+    def wait_for_tests(self, count: int) -> None:
+        """Until that many of its requests for a test were answered."""
+        with self.subscribed:
+            if not self.subscribed.wait_for(lambda: self.tested >= count, 60):
+                raise TimeoutError(f"{self.tested} of {count} answered")
 
     def _notifications(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
         kinds = {each.name: each for each in self.http.tape.instruments}
@@ -161,7 +167,9 @@ class LiveDeribit:
         method, given = request["method"], request["params"]
         result: Any = "ok"
         if method == "public/test":
-            self.tested += 1
+            with self.subscribed:
+                self.tested += 1
+                self.subscribed.notify_all()
             result = {"version": "1.2.26"}
         elif method == "public/subscribe":
             result = [each for each in given["channels"] if self._is_channel(each)]
