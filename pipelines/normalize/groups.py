@@ -69,8 +69,10 @@ def as_grouped(lines: pa.Table) -> pa.Table:
 def _first(column: pa.Array, found: _Coded, rows: Codes) -> pa.Array:
     """What a column has in these rows."""
     if not pa.types.is_dictionary(column.type):
-        return column.take(pa.array(rows))
+        return column if len(rows) == len(column) else column.take(pa.array(rows))
     words = column.dictionary
+    if len(rows) == len(column):  # each of its own
+        return compact(column) if len(words) > len(rows) else column
     if found.size == 1:
         indices = column.indices.take(pa.array(rows))
     else:
@@ -96,6 +98,8 @@ def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:
     the price of a SKU, the name of an account.
     """
     others = [each for each in coded if each.size > 1]
+    if any(_tells_apart(each, rows) for each in others):
+        return np.arange(rows), np.arange(rows)
     group, first, groups = np.zeros(rows, np.int64), np.zeros(1, np.int64), 1
     while others:
         others.sort(key=lambda each: each.size, reverse=True)
@@ -110,6 +114,11 @@ def _groups(coded: Sequence[_Coded], rows: int) -> tuple[Codes, Codes]:
         groups = len(first)
         others = [x for x in left if not np.array_equal(x.codes[first][group], x.codes)]
     return group, first
+
+
+def _tells_apart(column: _Coded, rows: int) -> bool:
+    """Whether each row has a value of its own."""
+    return column.size >= rows and bool(np.bincount(column.codes).max(initial=0) == 1)
 
 
 def _numbered(key: Codes) -> tuple[Codes, Codes]:
@@ -147,10 +156,16 @@ def _numbers(column: pa.Array) -> npt.NDArray[Any]:
 
 
 def _sums(whole: Mapping[str, pa.Array], group: Codes, groups: int) -> dict[str, pa.Array]:
+    def total(numbers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Of each group, where a negative zero is none."""
+        if groups == len(group):
+            return numbers + 0.0
+        return np.bincount(group, numbers, groups).astype(np.float64, copy=False)
+
     def counted(name: str, lines: Chosen | None = None) -> Codes:
         """Lines of each group: by a count of summed rows, else those that are marked."""
         if name in whole:
-            return np.bincount(group, whole[name].to_numpy(), groups).astype(np.int64)
+            return total(whole[name].to_numpy()).astype(np.int64)
         return np.bincount(group if lines is None else group[lines], minlength=groups)
 
     found = {LINES: counted(LINES)}
@@ -161,7 +176,7 @@ def _sums(whole: Mapping[str, pa.Array], group: Codes, groups: int) -> dict[str,
             nulls[name] = np.isnan(numbers)
             numbers = np.nan_to_num(numbers)
         found[without(name)] = counted(without(name), nulls.get(name, _NONE))
-        summed = np.bincount(group, numbers, groups)
+        summed = total(numbers)
         found[name] = pa.array(summed, mask=found[without(name)] == found[LINES])
     either = [nulls[name] for name in COSTS if name in nulls]
     found[WITHOUT_COST] = counted(WITHOUT_COST, np.logical_or.reduce(either) if either else _NONE)

@@ -59,13 +59,25 @@ def as_one_key(rows: pa.Table) -> pa.Table:
 
 @pytest.mark.parametrize(
     ("expected", "round_rows", "each"),
-    [(0, 10_000, 10), (400, 70, 10), (400, 20, 10), (400, 70, 1), (400, 5, 2)],
-    ids=["one-round", "rounds-in-memory", "rounds-on-disk", "little-in-common", "parts-of-a-day"],
+    [
+        pytest.param(0, 10_000, 10, id="one-round"),
+        pytest.param(400, 70, 10, id="rounds-in-memory"),
+        pytest.param(400, 20, 10, id="rounds-on-disk"),
+        pytest.param(400, 70, 1, id="little-in-common"),
+        pytest.param(400, 5, 2, id="parts-of-a-day"),
+        pytest.param(400, 70, 0, id="resources-of-their-own"),
+        pytest.param(0, 10_000, 0, id="one-round-of-resources-of-their-own"),
+    ],
 )
 def test_lines_are_summed_up_as_the_plain_select_says(
     tmp_path: Path, expected: int, round_rows: int, each: int
 ) -> None:
-    lines = some_lines(7, 400, each)
+    lines = some_lines(7, 400, each or 10)
+    if not each:  # but one, which is without
+        own = [None, *(f"resource {number}" for number in range(1, 400))]
+        lines = lines.set_column(
+            lines.schema.get_field_index("resource_id"), "resource_id", pa.array(own)
+        )
     target = tmp_path / "work" / "daily.parquet"
     target.parent.mkdir()
     with Daily(target, TAGS, expected, round_rows) as daily:
@@ -78,7 +90,7 @@ def test_lines_are_summed_up_as_the_plain_select_says(
         duck.register("given", lines)
         wanted = duck.sql(select_of("given", TAGS)).to_arrow_table().cast(found.schema)
     assert differences(as_one_key(found), as_one_key(wanted), key="") == []
-    assert found["x_lines"].to_pylist() != [1] * found.num_rows
+    assert (found["x_lines"].to_pylist() == [1] * found.num_rows) == (not each)
     assert any(any(found[without(name)].to_pylist()) for name in SUMS)
     assert [path.name for path in target.parent.iterdir()] == ["daily.parquet"]
 
