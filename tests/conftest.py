@@ -37,7 +37,7 @@ from tests.support.providers.bigquery_fixtures import (  # noqa: F401 (fixtures 
     gcp_export,
 )
 from tests.support.s3_server import S3Proxy, moto_s3
-from tests.support.tiers import contained_campaigns, dealt, load_profile, mark_thorough, tier
+from tests.support.tiers import contained_cases, dealt, load_profile, mark_thorough, tier
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Variables of a developer or a CI that would change what a test does.
@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Give each case its tier, and begin with what takes long, on every worker."""
     mark_thorough(items)
     if tier(config) == "thorough":
-        contained = contained_campaigns(items)
+        contained = contained_cases(items)
         config.hook.pytest_deselected(items=contained)
         items[:] = [item for item in items if item not in contained]
     items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))

@@ -41,7 +41,7 @@ def mark_thorough(items: Iterable[pytest.Item]) -> None:
                 item.add_marker("thorough")
 
 
-def contained_campaigns(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+def contained_cases(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The case `quick` of each test of which the case `all` is run, too: it does that and more."""
     names = {item.nodeid for item in items}
     return [
