@@ -94,13 +94,11 @@ class Rows:
         return Rows(self._text, chosen)
 
     def columns(self) -> Iterable[Any]:
-        """The cells of each column, as text."""
+        """The cells of each column, as arrow's text or as `by_column` has them."""
         if self._cells is None:
-            yield from columns(self._plain)
-            return
+            return by_column(self._plain)
         starts = np.arange(len(self), dtype=np.int64) * self._width
-        for number in range(self._width):
-            yield self._cells.take(pa.array(starts + number))
+        return map(self._cells.take, (pa.array(starts + number) for number in range(self._width)))
 
     @cached_property
     def _width(self) -> int:
@@ -118,10 +116,8 @@ class Rows:
         return self._text.plain[self._chosen.start : self._chosen.stop]
 
 
-def columns(rows: Rows | list[dict[str, Any]]) -> Iterable[Any]:
-    """The cells of each column of some rows, as arrow's text or as a list of it."""
-    if isinstance(rows, Rows):
-        return rows.columns()
+def by_column(rows: list[dict[str, Any]]) -> Iterable[Any]:
+    """The cells of each column of rows as the client has them."""
     return zip(*([cell["v"] for cell in row["f"]] for row in rows), strict=True)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from google.cloud.bigquery.table import RowIterator
 
-from pipelines.bigquery.pages import Rows, columns
+from pipelines.bigquery.pages import Rows, by_column
 from pipelines.core.ahead import ahead
 
 
@@ -39,7 +39,9 @@ def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def of_page(rows: Rows | list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     """Rows of the REST API, `{"f": [{"v": text}, …]}`, as arrow."""
-    cells: Iterable[Any] = columns(rows) if len(rows) else ([] for _ in schema)
+    cells: Iterable[Any] = ([] for _ in schema)
+    if len(rows):
+        cells = rows.columns() if isinstance(rows, Rows) else by_column(rows)
     return pa.Table.from_arrays(
         [_column(texts, field.type) for texts, field in zip(cells, schema, strict=True)],
         schema=schema,

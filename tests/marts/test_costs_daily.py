@@ -58,22 +58,22 @@ def as_one_key(rows: pa.Table) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("expected", "round_rows", "each"),
+    ("expected", "round_rows", "each", "are_apart"),
     [
-        pytest.param(0, 10_000, 10, id="one-round"),
-        pytest.param(400, 70, 10, id="rounds-in-memory"),
-        pytest.param(400, 20, 10, id="rounds-on-disk"),
-        pytest.param(400, 70, 1, id="little-in-common"),
-        pytest.param(400, 5, 2, id="parts-of-a-day"),
-        pytest.param(400, 70, 0, id="resources-of-their-own"),
-        pytest.param(0, 10_000, 0, id="one-round-of-resources-of-their-own"),
+        pytest.param(0, 10_000, 10, False, id="one-round"),
+        pytest.param(400, 70, 10, False, id="rounds-in-memory"),
+        pytest.param(400, 20, 10, False, id="rounds-on-disk"),
+        pytest.param(400, 70, 1, False, id="little-in-common"),
+        pytest.param(400, 5, 2, False, id="parts-of-a-day"),
+        pytest.param(400, 70, 10, True, id="resources-of-their-own"),
+        pytest.param(0, 10_000, 10, True, id="one-round-of-resources-of-their-own"),
     ],
 )
 def test_lines_are_summed_up_as_the_plain_select_says(
-    tmp_path: Path, expected: int, round_rows: int, each: int
+    tmp_path: Path, expected: int, round_rows: int, each: int, are_apart: bool
 ) -> None:
-    lines = some_lines(7, 400, each or 10)
-    if not each:  # but one, which is without
+    lines = some_lines(7, 400, each)
+    if are_apart:  # each by a resource of its own, one by having none
         own = [None, *(f"resource {number}" for number in range(1, 400))]
         lines = lines.set_column(
             lines.schema.get_field_index("resource_id"), "resource_id", pa.array(own)
@@ -90,7 +90,7 @@ def test_lines_are_summed_up_as_the_plain_select_says(
         duck.register("given", lines)
         wanted = duck.sql(select_of("given", TAGS)).to_arrow_table().cast(found.schema)
     assert differences(as_one_key(found), as_one_key(wanted), key="") == []
-    assert (found["x_lines"].to_pylist() == [1] * found.num_rows) == (not each)
+    assert (found["x_lines"].to_pylist() == [1] * found.num_rows) == are_apart
     assert any(any(found[without(name)].to_pylist()) for name in SUMS)
     assert [path.name for path in target.parent.iterdir()] == ["daily.parquet"]
 

@@ -108,8 +108,9 @@ def _section(storage: Measured, pages: Measured, copies: tuple[float, ...]) -> S
         f"{storage.rows:,} rows of the detailed export in {storage.rows // pages.rows} days, by "
         "the Storage Read API; one of these days as REST pages. DuckDB: COPY of the same rows from "
         "newline JSON to parquet. The sandbox's seconds are those of its answers over REST, which "
-        "the load waits for. Ratios leave these out, and what the two commands take when there is "
-        "nothing new; that of REST pages is of the day's load as often as there are days.",
+        "the load waits for; what it does meanwhile is in them. Ratios leave these out, and what "
+        "the two commands take when there is nothing new; that of REST pages is of the day's load "
+        "as often as there are days.",
         [
             seconds("gcp_duckdb_s", "DuckDB, newline JSON to parquet", copies),
             walls("gcp_load_wall_s", "load, the whole command", storage.loads),

@@ -11,7 +11,7 @@ import json
 import random
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -47,7 +47,7 @@ class LiveDeribit:
         self._channels: dict[ServerConnection, set[str]] = {}
         self._held: dict[ServerConnection, list[str]] = {}
         self._at = bisect_left(http.tape.times, http.now())
-        self.subscribed = threading.Condition(self._lock)  # or a test was answered
+        self._changed = threading.Condition(self._lock)
 
     def __enter__(self) -> Self:
         self._server: Server = serve(self._serve, "127.0.0.1", 0)
@@ -99,15 +99,16 @@ class LiveDeribit:
 
     def wait_for(self, connections: int) -> None:
         """Until that many have subscribed."""
-        with self.subscribed:
-            if not self.subscribed.wait_for(lambda: len(self._channels) >= connections, 60):
-                raise TimeoutError(f"{len(self._channels)} of {connections} subscribed")
+        self._await(lambda: len(self._channels), connections, "subscribed")
 
     def wait_for_tests(self, count: int) -> None:
         """Until that many of its requests for a test were answered."""
-        with self.subscribed:
-            if not self.subscribed.wait_for(lambda: self.tested >= count, 60):
-                raise TimeoutError(f"{self.tested} of {count} answered")
+        self._await(lambda: self.tested, count, "tests answered")
+
+    def _await(self, reached: Callable[[], int], count: int, what: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: reached() >= count, 60):
+                raise TimeoutError(f"{reached()} of {count} {what}")
 
     def _notifications(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
         kinds = {each.name: each for each in self.http.tape.instruments}
@@ -167,9 +168,9 @@ class LiveDeribit:
         method, given = request["method"], request["params"]
         result: Any = "ok"
         if method == "public/test":
-            with self.subscribed:
+            with self._changed:
                 self.tested += 1
-                self.subscribed.notify_all()
+                self._changed.notify_all()
             result = {"version": "1.2.26"}
         elif method == "public/subscribe":
             result = [each for each in given["channels"] if self._is_channel(each)]
@@ -179,9 +180,9 @@ class LiveDeribit:
             return
         connection.send(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}))
         if method == "public/subscribe":
-            with self.subscribed:
+            with self._changed:
                 self._channels[connection] = set(result)
-                self.subscribed.notify_all()
+                self._changed.notify_all()
 
     def _is_channel(self, channel: str) -> bool:
         parts = channel.split(".")
